@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every path and name of this host that the project relies on."""
+
+from __future__ import annotations
+
+import os
+
+# What the package installs; the generated stubs put this directory first on sys.path.
+PRIVATE_DIR = "/usr/share/pm_kvm_tools"
+
+# What is remembered about guests until the host's next boot.
+RUN_DIR = "/run/pm_kvm_tools"
+
+VM_CTL_CONF = "/etc/vm-ctl.conf"
+
+# The whole environment of a child process, apart from what its caller adds:
+# nothing of the caller's may change the language or the meaning of a tool's output.
+CHILD_ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+}
+
+PROC = "/proc"
+
+
+def domain_run_dir() -> str:
+    """Directory of what VirtualDomain remembers about its guests (root only)."""
+    return os.path.join(RUN_DIR, "domains")
