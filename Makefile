@@ -1,22 +1,84 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the targets do is said in CONTRIBUTING.md.
+# What each target is for is said in CONTRIBUTING.md.
 
+# The distribution's Python: libvirt, lxml and psutil are built for it, and the stubs name it.
 PYTHON ?= /usr/bin/python3
 DESTDIR ?=
 MANIFEST ?=
+PYTEST_ARGS ?=
 
 VERSION := $(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' pmkvm/version.py)
-SHIPPED := Makefile LICENSE $(wildcard README.md CHANGELOG.md) setup.cfg rpm pmkvm agents stonith daemons vmctl
+SHIPPED := Makefile LICENSE $(wildcard README.md) CHANGELOG.md setup.cfg rpm \
+    pmkvm agents stonith daemons vmctl
 # All times in a package come from the last commit, so that two builds of it are alike.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
-export SOURCE_DATE_EPOCH
-# On Debian rpm knows of no installed package, so the build requirements can't be looked up.
+# On Debian rpm knows of no installed package, so build requirements can't be looked up.
 NO_RPM_DATABASE := $(if $(wildcard /etc/debian_version),--nodeps)
 RPM_TREE := $(CURDIR)/build/rpmbuild
 
-.PHONY: install rpm clean
+UNIT_PYTHONS := 3.9 3.10 3.11 3.12 3.13
+UNIT_STAGES := $(UNIT_PYTHONS:%=unit-%)
+CHECK := $(PYTHON) -B -m tests.check
+
+.PHONY: help check demo lint types unit $(UNIT_STAGES) tools lab rpm install packages format clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make check | demo | lint | types | unit | tools | lab | rpm | install DESTDIR= | format | clean"
+
+# --- two commands that set the machine up by themselves
+
+check: packages
+	@$(CHECK)
+
+demo: packages
+	@$(MAKE) --no-print-directory rpm >/dev/null
+	@$(PYTHON) -B -m tests.lab.demo
+
+packages:
+	@./bootstrap --only-packages
+
+# --- the stages of the check
+
+lint: .venv/tools/ready
+	.venv/tools/bin/ruff format --check .
+	.venv/tools/bin/ruff check .
+
+types: .venv/tools/ready
+	.venv/tools/bin/mypy
+
+unit:
+	@$(CHECK) $(UNIT_STAGES)
+
+$(UNIT_STAGES): unit-%: .venv/%/ready
+	.venv/$*/bin/python -m pytest -q -o cache_dir=.cache/pytest-$* $(PYTEST_ARGS)
+
+tools: .venv/lab/ready
+	.venv/lab/bin/python -m pytest -q -o cache_dir=.cache/pytest-tools tests/tools $(PYTEST_ARGS)
+
+lab: .venv/lab/ready rpm
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab $(PYTEST_ARGS)
+
+format: .venv/tools/ready
+	.venv/tools/bin/ruff format .
+	.venv/tools/bin/ruff check --fix .
+
+# --- virtual environments
+
+.venv/tools/ready: .ci/pins.txt
+	.ci/venv .venv/tools "$(PYTHON)" ruff mypy pytest hypothesis lxml-stubs
+
+# The lab needs what only the distribution has: the libvirt binding.
+.venv/lab/ready: .ci/pins.txt
+	.ci/venv .venv/lab "$(PYTHON) --system-site-packages" pytest
+
+.venv/%/ready: .ci/pins.txt
+	.ci/venv .venv/$* "$$(.ci/python $*)" pytest hypothesis lxml
+
+# --- what users get
 
 # The order of a frozenset in bytecode follows the hash seed before Python 3.11.
+install: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
 install:
 	PYTHONHASHSEED=0 $(PYTHON) -B rpm/install.py --destdir='$(DESTDIR)' --python='$(PYTHON)' \
 	    $(if $(MANIFEST),--manifest='$(MANIFEST)')
@@ -29,12 +91,12 @@ rpm:
 	    --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) \
 	    --transform='s,^,pm_kvm_tools-$(VERSION)/,' $(SHIPPED)
 	sed 's/@VERSION@/$(VERSION)/' rpm/pm_kvm_tools.spec > $(RPM_TREE)/SPECS/pm_kvm_tools.spec
-	rpmbuild --quiet -bb $(NO_RPM_DATABASE) $(RPM_TREE)/SPECS/pm_kvm_tools.spec \
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) rpmbuild --quiet -bb $(NO_RPM_DATABASE) \
 	    --define '_topdir $(RPM_TREE)' --define '_rpmdir $(CURDIR)/build/rpm' \
 	    --define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' \
 	    --define '_buildhost reproducible' --define 'use_source_date_epoch_as_buildtime 1' \
-	    --define 'clamp_mtime_to_source_date_epoch 1'
+	    --define 'clamp_mtime_to_source_date_epoch 1' $(RPM_TREE)/SPECS/pm_kvm_tools.spec
 	@ls build/rpm/*.noarch.rpm
 
 clean:
-	rm -rf build
+	rm -rf build .cache .venv
