@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ocf:extra:VirtualDomain: a virtual machine as a Pacemaker resource."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agents.virtual_domain.table import PARAMETERS
+from pmkvm.ocf import agent
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.table import Action, Agent
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from pmkvm.ocf.context import Context
+
+
+# Each action loads what it needs: a monitor runs every few seconds for every guest.
+def _start(context: Context) -> OcfCode:
+    from agents.virtual_domain.start import start
+
+    return start(context)
+
+
+def _stop(context: Context) -> OcfCode:
+    from agents.virtual_domain.stop import stop
+
+    return stop(context)
+
+
+def _monitor(context: Context) -> OcfCode:
+    from agents.virtual_domain.monitor import monitor
+
+    return monitor(context)
+
+
+def _migrate_to(context: Context) -> OcfCode:
+    from agents.virtual_domain.migrate import migrate_to
+
+    return migrate_to(context)
+
+
+def _migrate_from(context: Context) -> OcfCode:
+    from agents.virtual_domain.migrate import migrate_from
+
+    return migrate_from(context)
+
+
+def _validate_all(context: Context) -> OcfCode:
+    """Parameters and the definition's file; no guest, no hypervisor is needed."""
+    from agents.virtual_domain.migration import plan
+    from agents.virtual_domain.subject import from_definition
+
+    subject = from_definition(context)
+    plan(context, subject.uri, "node")
+    return OcfCode.SUCCESS
+
+
+AGENT = Agent(
+    name="VirtualDomain",
+    version="2.0",
+    shortdesc="Virtual machine run by libvirt",
+    longdesc=(
+        "Starts, stops, monitors and migrates a virtual machine through libvirt. What can't be"
+        " known is never reported as stopped: whether a QEMU or KVM guest exists is read from"
+        " the process table, also when libvirt does not answer."
+    ),
+    parameters=PARAMETERS,
+    actions=(
+        Action("start", 120, _start),
+        Action("stop", 90, _stop, tolerant=True),
+        Action("status", 30, _monitor, interval_s=10, tolerant=True),
+        Action("monitor", 30, _monitor, interval_s=10, tolerant=True),
+        Action("migrate_to", 300, _migrate_to),
+        Action("migrate_from", 240, _migrate_from, tolerant=True),
+        Action("validate-all", 5, _validate_all),
+    ),
+)
+
+
+def main() -> NoReturn:
+    agent.main(AGENT)
+
+
+if __name__ == "__main__":
+    main()

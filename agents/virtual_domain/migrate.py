@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Live migration: judged by where the guest is afterwards, given up before Pacemaker's kill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agents.virtual_domain import witness
+from agents.virtual_domain.migration import Migration, plan
+from agents.virtual_domain.monitor import look, run_monitor_scripts
+from agents.virtual_domain.subject import identify, remember
+from pmkvm.errors import DeadlineError, HaError
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
+from pmkvm.virt import record
+from pmkvm.virt.connection import LibvirtError, State, connect
+from pmkvm.within import within
+
+if TYPE_CHECKING:
+    from agents.virtual_domain.subject import Subject
+    from pmkvm.ocf.context import Context
+
+# Kept back so that a migration that takes too long is aborted and the guest seen to stay.
+_ABORT_SHARE = 0.1
+_ABORT_MAX_S = 10.0
+# The other libvirtd answers in this time or not at all.
+_CONNECT_S = 30.0
+# How long a QEMU takes to end after libvirt has reported the migration's success.
+_LEAVE_S = 10.0
+
+
+def migrate_to(context: Context) -> OcfCode:
+    """On the source. An error leaves the guest here, and says so; the other end is gone then."""
+    target = context.meta.get("migrate_target", "")
+    if not target:
+        raise OcfError(OcfCode.ARGS, "migrate_to without OCF_RESKEY_CRM_meta_migrate_target")
+    subject = identify(context)
+    name = subject.identity.name
+    migration = plan(context, subject.uri, target)
+    if look(context, subject).code != OcfCode.SUCCESS:
+        raise OcfError(OcfCode.GENERIC, f"{name}: does not run here, so it can't leave for {target}")
+    context.log.info(f"{name}: migrating to {target} ({migration.remote_uri})")
+    try:
+        _migrate(context, subject, migration)
+    except (LibvirtError, DeadlineError) as error:
+        _judge_failure(context, subject, migration, str(error))
+    _wait_until_gone(context, subject)
+    record.forget(context.instance)
+    context.log.info(f"{name}: migrated to {target}")
+    return OcfCode.SUCCESS
+
+
+def migrate_from(context: Context) -> OcfCode:
+    """On the target: returns when the guest runs here."""
+    subject = identify(context)
+    name = subject.identity.name
+    while True:
+        verdict = look(context, subject)
+        if verdict.code == OcfCode.SUCCESS and _runs(context, subject):
+            break
+        if context.deadline.less(1).expired():
+            raise OcfError(OcfCode.GENERIC, f"{name}: did not arrive: {verdict.reason}")
+        context.deadline.pause(witness.POLL_S)
+    lives = witness.living(subject) if subject.identity.is_qemu else []
+    remember(context, subject, lives[0] if lives else None)
+    run_monitor_scripts(context, subject)
+    context.log.info(f"{name}: arrived")
+    return OcfCode.SUCCESS
+
+
+def _runs(context: Context, subject: Subject) -> bool:
+    """Not merely paused while its memory arrives. A silent libvirt is no obstacle."""
+    try:
+        status = witness.status(subject, context.deadline.at_most(_CONNECT_S))
+    except witness.SilentError:
+        return True
+    return status is not None and status.state is not State.PAUSED
+
+
+def _migrate(context: Context, subject: Subject, migration: Migration) -> None:
+    """Raises LibvirtError and DeadlineError; at the deadline the migration has been aborted."""
+    remaining = context.deadline.remaining()
+    deadline = context.deadline.less(min(_ABORT_MAX_S, remaining * _ABORT_SHARE))
+    # Tried by itself first: a missing key is then an error before anything has moved.
+    within(
+        deadline.at_most(_CONNECT_S),
+        f"connecting to {migration.remote_uri}",
+        lambda: _connect_once(migration.remote_uri),
+    )
+    try:
+        within(
+            deadline,
+            f"migrating {subject.identity.name}",
+            lambda: _migrate_by_libvirt(subject, migration),
+        )
+    except DeadlineError:
+        witness.command(
+            subject, context.deadline.less(1), "aborting", lambda domain: domain.abort_job()
+        )
+        raise
+
+
+def _connect_once(uri: str) -> None:
+    with connect(uri):
+        pass
+
+
+def _migrate_by_libvirt(subject: Subject, migration: Migration) -> None:
+    with connect(subject.uri) as source:
+        domain = source.lookup(name=subject.identity.name, uuid=subject.identity.uuid)
+        if domain is None:
+            raise LibvirtError(0, "libvirt has no such domain")
+        if migration.is_peer_to_peer:
+            domain.migrate_peer_to_peer(
+                migration.remote_uri, migration.parameters, migration.flags
+            )
+            return
+        with connect(migration.remote_uri) as destination:
+            domain.migrate(destination, migration.parameters, migration.flags)
+
+
+def _judge_failure(
+    context: Context, subject: Subject, migration: Migration, reason: str
+) -> None:
+    """libvirt's error is not the last word: where is the guest? Raises OcfError unless it arrived."""
+    name = subject.identity.name
+    if look(context, subject).code == OcfCode.SUCCESS:
+        raise OcfError(OcfCode.GENERIC, f"{name}: stays here: {reason}")
+    there = subject._replace(uri=migration.remote_uri)
+    try:
+        status = witness.status(there, context.deadline.less(1))
+    except HaError as error:
+        reason = f"{reason}; {error}"
+        status = None
+    if status is None or status.state is not State.RUNNING:
+        raise OcfError(OcfCode.GENERIC, f"{name}: lost in migration: {reason}")
+    context.log.warning(f"{name}: arrived in spite of: {reason}")
+
+
+def _wait_until_gone(context: Context, subject: Subject) -> None:
+    """Success means that the source has let go, by the process table where there is one."""
+    if not subject.identity.is_qemu:
+        return
+    deadline = context.deadline.at_most(_LEAVE_S)
+    while witness.living(subject):
+        if deadline.expired():
+            raise OcfError(
+                OcfCode.GENERIC, f"{subject.identity.name}: libvirt says migrated, but QEMU lives here"
+            )
+        deadline.pause(witness.POLL_S)

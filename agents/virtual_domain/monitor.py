@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The truth about a guest, and the further checks of a running one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agents.virtual_domain import witness
+from agents.virtual_domain.judgement import (
+    DEAD,
+    Verdict,
+    judge_by_libvirt,
+    judge_living,
+    judge_silence,
+)
+from agents.virtual_domain.shell import kill_abandoned_shells
+from agents.virtual_domain.subject import identify, remember
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
+
+if TYPE_CHECKING:
+    from agents.virtual_domain.subject import Subject
+    from pmkvm.ocf.context import Context
+
+# How long libvirt is waited for when the process table can answer as well.
+_PATIENCE_S = 5.0
+
+
+def monitor(context: Context) -> OcfCode:
+    """Probe, recurring monitor and status."""
+    subject = identify(context)
+    kill_abandoned_shells(context, subject)
+    verdict = look(context, subject)
+    if verdict.code == OcfCode.SUCCESS and not context.is_probe:
+        run_monitor_scripts(context, subject)
+    if verdict.code == OcfCode.GENERIC:
+        raise OcfError(verdict.code, f"{subject.identity.name}: {verdict.reason}")
+    context.log.debug(f"{subject.identity.name}: {verdict.reason}")
+    return verdict.code
+
+
+def look(context: Context, subject: Subject) -> Verdict:
+    """Ask the witnesses; what is seen running is remembered."""
+    if not subject.identity.is_qemu:
+        return judge_by_libvirt(witness.patient_status(subject, context.deadline.less(1)))
+    deadline = context.deadline.at_most(_PATIENCE_S)
+    while True:
+        lives = witness.living(subject)
+        if not lives:
+            return DEAD
+        try:
+            verdict = judge_living(witness.status(subject, deadline))
+        except witness.SilentError as error:
+            verdict = judge_silence(str(error))
+        if verdict.code == OcfCode.SUCCESS and not subject.is_being_created:
+            remember(context, subject, lives[0])
+        if verdict.is_final or deadline.expired():
+            return verdict
+        deadline.pause(witness.POLL_S)
+
+
+def run_monitor_scripts(context: Context, subject: Subject) -> None:
+    """Raises OcfError for the first program that does not end with 0."""
+    scripts = context.text("monitor_scripts").split()
+    if not scripts:
+        return
+    # Starting processes is not on the way of a monitor without scripts.
+    from pmkvm.run import run
+
+    for script in scripts:
+        done = run(
+            [script],
+            timeout_s=context.deadline.remaining(),
+            environment={
+                "DOMAIN_NAME": subject.identity.name,
+                "OCF_RESOURCE_INSTANCE": context.instance,
+            },
+        )
+        if done.rc != 0:
+            said = (done.err or done.out).strip().rpartition("\n")[2]
+            raise OcfError(OcfCode.GENERIC, f"monitor script {script} ended with {done.rc}: {said}")

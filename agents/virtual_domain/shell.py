@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Shells: paused QEMUs that a start created and nobody resumed.
+
+A create whose agent was killed stays queued in a stopped libvirtd and is carried out later, on a
+host that Pacemaker believes empty (measured). Created paused it never runs; here it is removed.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from agents.virtual_domain import witness
+from pmkvm.deadline import Deadline
+from pmkvm.errors import DeadlineError
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
+from pmkvm.virt import qemu, record
+from pmkvm.virt.connection import State
+
+if TYPE_CHECKING:
+    from agents.virtual_domain.subject import Subject
+    from pmkvm.ocf.context import Context
+
+_PATIENCE_S = 5.0
+
+
+def kill_abandoned_shells(context: Context, subject: Subject) -> None:
+    """Remove what a killed start left behind. While a start is under way, nothing."""
+    if not subject.is_being_created:
+        return
+    try:
+        with record.lock(context.instance, Deadline(0)):
+            kill_shells(context, subject)
+    except DeadlineError:
+        context.log.debug(f"{subject.identity.name}: a start is under way")
+
+
+def kill_shells(context: Context, subject: Subject) -> None:
+    """Kill the paused QEMUs of a domain that is being created. To be called with the lock held.
+
+    Left alone: one that waits for a migration, and one that runs, which no start of ours
+    has resumed. Raises OcfError GENERIC if one survives.
+    """
+    name = subject.identity.name
+    for process in qemu.find(subject.identity):
+        if process.guest.is_incoming or _runs(context, subject):
+            continue
+        context.log.warning(
+            f"{name}: QEMU {process.life.pid} was created by a start that was killed;"
+            " it never ran and is removed"
+        )
+        if not qemu.kill(process.life, signal.SIGKILL, context.deadline):
+            raise OcfError(OcfCode.GENERIC, f"{name}: QEMU {process.life.pid} survives SIGKILL")
+
+
+def _runs(context: Context, subject: Subject) -> bool:
+    try:
+        status = witness.status(subject, context.deadline.at_most(_PATIENCE_S))
+    except witness.SilentError:
+        return False
+    return status is not None and status.state is State.RUNNING

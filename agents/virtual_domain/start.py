@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Start: create the guest paused, then resume it, so that a late create is a shell, not a life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agents.virtual_domain import witness
+from agents.virtual_domain.judgement import judge_living
+from agents.virtual_domain.monitor import look, run_monitor_scripts
+from agents.virtual_domain.shell import kill_shells
+from agents.virtual_domain.subject import from_definition
+from pmkvm.errors import DeadlineError, HaError
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
+from pmkvm.virt import qemu, record
+from pmkvm.virt.connection import ErrorCode, LibvirtError, State, connect
+from pmkvm.virt.identity import Identity
+from pmkvm.virt.record import Record, Stage
+from pmkvm.within import within
+
+if TYPE_CHECKING:
+    from agents.virtual_domain.subject import Subject
+    from pmkvm.deadline import Deadline
+    from pmkvm.ocf.context import Context
+    from pmkvm.virt.connection import Connection, Domain
+
+# Left of the action's time when creating is given up.
+_RESERVE_S = 3.0
+_SCRIPT_PAUSE_S = 1.0
+
+
+class _TryAgainError(HaError):
+    """What stands in the way passes by itself."""
+
+
+def start(context: Context) -> OcfCode:
+    """Returns when the guest runs and its monitor scripts are content."""
+    deadline = context.deadline.less(_RESERVE_S)
+    subject = from_definition(context)
+    with record.lock(context.instance, deadline):
+        while True:
+            try:
+                subject = _bring_up(context, subject, deadline)
+                break
+            except _TryAgainError as error:
+                context.log.debug(f"{subject.identity.name}: {error}")
+                if deadline.expired():
+                    raise OcfError(OcfCode.GENERIC, f"not started: {error}") from error
+                deadline.pause(witness.POLL_S)
+    _wait_until_healthy(context, subject)
+    context.log.info(f"{subject.identity.name}: started")
+    return OcfCode.SUCCESS
+
+
+def _bring_up(context: Context, subject: Subject, deadline: Deadline) -> Subject:
+    """One attempt, with the lock held. Raises _TryAgainError, or OcfError for good."""
+    identity, remembered = subject.identity, record.load(context.instance)
+    if not identity.is_qemu:
+        return _bring_up_by_libvirt(context, subject, deadline)
+    if remembered is not None and remembered.stage is Stage.CREATING:
+        kill_shells(context, subject)
+    lives = qemu.find(identity)
+    if lives:
+        _resume_if_begun(subject, remembered, deadline)
+        record.store(context.instance, Record(identity, Stage.RUNNING, lives[0].life))
+        return subject
+    record.store(context.instance, Record(identity, Stage.CREATING))
+    identity = _create_and_resume(context, subject, deadline)
+    lives = qemu.find(identity)
+    if not lives:
+        raise OcfError(OcfCode.GENERIC, f"{identity.name}: QEMU died as soon as it was started")
+    started = Record(identity, Stage.RUNNING, lives[0].life)
+    record.store(context.instance, started)
+    return subject._replace(identity=identity, remembered=started)
+
+
+def _resume_if_begun(subject: Subject, remembered: Record | None, deadline: Deadline) -> None:
+    """A QEMU is there already: is it a guest, and did a start die just before it resumed it?"""
+    try:
+        status = witness.status(subject, deadline)
+    except witness.SilentError as error:
+        raise _TryAgainError(str(error)) from error
+    verdict = judge_living(status)
+    if verdict.code != OcfCode.SUCCESS:
+        # Dying, as a rule; at the deadline it is a failure of the start.
+        raise _TryAgainError(verdict.reason)
+    resuming = remembered is not None and remembered.stage is Stage.RESUMING
+    if resuming and status is not None and status.state is State.PAUSED:
+        witness.command(subject, deadline, "resuming", lambda domain: domain.resume())
+
+
+def _bring_up_by_libvirt(context: Context, subject: Subject, deadline: Deadline) -> Subject:
+    """For hypervisors without a process of their own on this host."""
+    try:
+        status = witness.status(subject, deadline)
+    except witness.SilentError as error:
+        raise _TryAgainError(str(error)) from error
+    if status is None or status.state is State.SHUTOFF:
+        identity = _create_and_resume(context, subject, deadline)
+        subject = subject._replace(identity=identity)
+    started = Record(subject.identity, Stage.RUNNING)
+    record.store(context.instance, started)
+    return subject._replace(remembered=started)
+
+
+def _create_and_resume(context: Context, subject: Subject, deadline: Deadline) -> Identity:
+    """Create paused, write the stage down, resume. The identity with the uuid that libvirt knows."""
+
+    def work() -> Identity:
+        with connect(subject.uri) as connection:
+            try:
+                domain = _create_paused(context, connection, subject)
+                identity = subject.identity._replace(uuid=domain.uuid())
+                record.store(context.instance, Record(identity, Stage.RESUMING))
+                domain.resume()
+                return identity
+            except LibvirtError as error:
+                if error.code == ErrorCode.OPERATION_INVALID or not connection.is_alive():
+                    raise _TryAgainError(str(error)) from error
+                # libvirt has refused for good, so no create of ours is left in it.
+                record.forget(context.instance)
+                raise OcfError(OcfCode.GENERIC, f"libvirt: {error}") from error
+
+    try:
+        return within(deadline, f"starting {subject.identity.name} through libvirt", work)
+    except LibvirtError as error:
+        raise _TryAgainError(f"libvirt can't be reached: {error}") from error
+
+
+def _create_paused(context: Context, connection: Connection, subject: Subject) -> Domain:
+    """A definition that libvirt has is used as it is; without one the guest is transient."""
+    name = subject.identity.name
+    domain = connection.lookup(name=name, uuid="")
+    if domain is None:
+        with open(context.text("config"), encoding="utf-8") as file:
+            return connection.create_paused(file.read())
+    if subject.identity.uuid not in ("", domain.uuid()):
+        raise OcfError(
+            OcfCode.INSTALLED,
+            f"{name}: {context.text('config')} says uuid {subject.identity.uuid}, libvirt's"
+            f" definition of that name {domain.uuid()}: make them equal on all hosts",
+        )
+    domain.start_paused()
+    return domain
+
+
+def _wait_until_healthy(context: Context, subject: Subject) -> None:
+    """As a monitor will find it. A guest that dies meanwhile ends the wait at once."""
+    while True:
+        verdict = look(context, subject)
+        if verdict.code != OcfCode.SUCCESS:
+            raise OcfError(OcfCode.GENERIC, f"{subject.identity.name}: {verdict.reason}")
+        try:
+            run_monitor_scripts(context, subject)
+            return
+        except (OcfError, DeadlineError) as error:
+            if context.deadline.less(_SCRIPT_PAUSE_S).expired():
+                raise OcfError(OcfCode.GENERIC, f"runs, but {error}") from error
+            context.deadline.pause(_SCRIPT_PAUSE_S)

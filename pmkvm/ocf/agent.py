@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs one action of an agent as Pacemaker calls it: one word in, one exit code out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pmkvm.errors import HaError
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.context import make_context
+from pmkvm.ocf.errors import OcfError
+from pmkvm.ocf.log import Log, one_line
+from pmkvm.within import within
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn, TextIO
+
+    from pmkvm.ocf.table import Action, Agent
+
+
+def main(agent: Agent) -> NoReturn:
+    """Run the action that this process was started for, and leave.
+
+    By os._exit: a call into a hung libvirtd may still be under way in another thread, and
+    a monitor every few seconds for every guest need not tear an interpreter down.
+    """
+    code = run(agent, sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run(
+    agent: Agent,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    stdout: TextIO,
+    stderr: TextIO,
+) -> OcfCode:
+    """Carry out the action named by the first argument; further ones are ignored (OCF 1.1).
+
+    Never raises: whatever goes wrong is one line of exit reason and a code of the specification.
+    """
+    name = argv[0] if argv else "usage"
+    if name in ("usage", "help", "--help", "-h"):
+        print(_usage(agent), file=stdout)
+        return OcfCode.SUCCESS if argv else OcfCode.ARGS
+    if name == "meta-data":
+        # Loaded here only: no other action needs XML.
+        from pmkvm.ocf.metadata import metadata
+
+        print(metadata(agent, ocf_1_1=_speaks_ocf_1_1(env)), file=stdout)
+        return OcfCode.SUCCESS
+    action = agent.action(name)
+    if action is None:
+        print(f"{agent.name}: unknown action {name!r}\n{_usage(agent)}", file=stderr)
+        return OcfCode.UNIMPLEMENTED
+    ident = f"{agent.name}({env.get('OCF_RESOURCE_INSTANCE', agent.name)})"
+    log = Log(ident, env, stderr)
+    try:
+        return _act(agent, action, env, log)
+    except OcfError as error:
+        reason, code = str(error), error.code
+    except HaError as error:
+        reason, code = str(error), OcfCode.GENERIC
+    except Exception as error:  # noqa: BLE001 - the program's boundary
+        log.error(_traceback())
+        reason, code = f"{name} failed: {error!r}", OcfCode.GENERIC
+    log.error(reason)
+    print(f"{env.get('OCF_EXIT_REASON_PREFIX', 'ocf-exit-reason:')}{one_line(reason)}", file=stderr)
+    return code
+
+
+def _act(agent: Agent, action: Action, env: Mapping[str, str], log: Log) -> OcfCode:
+    """The backstop of every wait: also a read from a dead file system ends at the deadline."""
+    context = make_context(agent, action, env, log)
+    code = within(
+        context.deadline,
+        f"in {action.name}",
+        lambda: action.function(context),
+    )
+    if not isinstance(code, OcfCode):
+        raise TypeError(f"{action.name} returned {code!r}, which is no OcfCode")
+    return code
+
+
+def _usage(agent: Agent) -> str:
+    names = [action.name for action in agent.actions]
+    return f"usage: {agent.name} {{{'|'.join([*names, 'meta-data', 'usage'])}}}"
+
+
+def _speaks_ocf_1_1(env: Mapping[str, str]) -> bool:
+    major, minor = env.get("OCF_RA_VERSION_MAJOR", "1"), env.get("OCF_RA_VERSION_MINOR", "0")
+    return major == "1" and minor.isdigit() and int(minor) >= 1
+
+
+def _traceback() -> str:
+    import traceback
+
+    return traceback.format_exc()

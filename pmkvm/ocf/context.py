@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The environment that Pacemaker gives an action, read once and typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pmkvm.deadline import Deadline
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pmkvm.ocf.log import Log
+    from pmkvm.ocf.table import Action, Agent, Parameter, Value
+
+# As ocf_is_true of ocf-shellfuncs, and crm_str_to_boolean of Pacemaker.
+_TRUE = ("yes", "true", "1", "on", "y")
+_FALSE = ("no", "false", "0", "off", "n")
+
+# Pacemaker kills with SIGKILL and no warning: the action must have spoken before that.
+_MARGIN_SHARE = 0.1
+_MARGIN_MAX_S = 3.0
+
+
+class Context(NamedTuple):
+    """One call of one action."""
+
+    action: str
+    instance: str
+    parameters: Mapping[str, Value]
+    meta: Mapping[str, str]
+    check_level: int
+    deadline: Deadline
+    log: Log
+
+    def text(self, name: str) -> str:
+        return str(self.parameters[name])
+
+    def flag(self, name: str) -> bool:
+        return bool(self.parameters[name])
+
+    def number(self, name: str) -> int:
+        return int(self.parameters[name])
+
+    @property
+    def is_probe(self) -> bool:
+        """A monitor with interval 0. Without an interval in the environment it is none."""
+        return self.action == "monitor" and self.meta.get("interval") == "0"
+
+    @property
+    def timeout_s(self) -> float:
+        """The whole time that Pacemaker allows, 0 if it did not say."""
+        return _timeout_s(self.meta, 0.0)
+
+
+def make_context(agent: Agent, action: Action, env: Mapping[str, str], log: Log) -> Context:
+    """Read the environment. Raises OcfError CONFIGURED that lists every bad parameter."""
+    problems: list[str] = []
+    parameters = {
+        parameter.name: _value(parameter, env, problems) for parameter in agent.parameters
+    }
+    if problems and not action.tolerant:
+        raise OcfError(OcfCode.CONFIGURED, "; ".join(problems))
+    for problem in problems:
+        log.warning(problem)
+    meta = {
+        name[len("OCF_RESKEY_CRM_meta_") :]: value
+        for name, value in env.items()
+        if name.startswith("OCF_RESKEY_CRM_meta_")
+    }
+    timeout_s = _timeout_s(meta, float(action.timeout_s))
+    level = env.get("OCF_CHECK_LEVEL", "")
+    return Context(
+        action=action.name,
+        instance=env.get("OCF_RESOURCE_INSTANCE", agent.name),
+        parameters=parameters,
+        meta=meta,
+        check_level=int(level) if level.isdigit() else 0,
+        deadline=Deadline(timeout_s - min(_MARGIN_MAX_S, timeout_s * _MARGIN_SHARE)),
+        log=log,
+    )
+
+
+def parse_boolean(text: str) -> bool:
+    """Raises ValueError for anything but the words that Pacemaker knows, in any case."""
+    word = text.lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError(text)
+
+
+def _value(parameter: Parameter, env: Mapping[str, str], problems: list[str]) -> Value:
+    """The typed value; an empty one counts as not set."""
+    text = env.get(f"OCF_RESKEY_{parameter.name}", "").strip()
+    if not text:
+        if parameter.required:
+            problems.append(f"parameter {parameter.name} is required and not set")
+        return parameter.default
+    try:
+        if parameter.content_type == "boolean":
+            return parse_boolean(text)
+        if parameter.content_type == "integer":
+            return int(text)
+    except ValueError:
+        allowed = "yes or no" if parameter.content_type == "boolean" else "a whole number"
+        problems.append(f"parameter {parameter.name}={text!r} must be {allowed}")
+        return parameter.default
+    return text
+
+
+def _timeout_s(meta: Mapping[str, str], default_s: float) -> float:
+    """CRM_meta_timeout is in milliseconds; absent when a person calls the agent."""
+    text = meta.get("timeout", "")
+    return int(text) / 1000 if text.isdigit() and int(text) > 0 else default_s

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an agent is: a table of parameters and actions, from which everything else follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pmkvm.ocf.codes import OcfCode
+    from pmkvm.ocf.context import Context
+
+Value = Union[str, int, bool]
+
+
+class Parameter(NamedTuple):
+    """One OCF_RESKEY_name. The default's type is the parameter's type."""
+
+    name: str
+    shortdesc: str
+    longdesc: str
+    default: Value = ""
+    required: bool = False
+    unique: bool = False
+    reloadable: bool = False
+
+    @property
+    def content_type(self) -> str:
+        if isinstance(self.default, bool):
+            return "boolean"
+        return "integer" if isinstance(self.default, int) else "string"
+
+
+class Action(NamedTuple):
+    """One action. timeout_s and interval_s are what the metadata recommends.
+
+    An action that must tell the truth even when the parameters are bad (stop, monitor) has
+    tolerant=True: bad values are logged and replaced by their defaults.
+    """
+
+    name: str
+    timeout_s: int
+    function: Callable[[Context], OcfCode]
+    interval_s: int | None = None
+    tolerant: bool = False
+
+
+class Agent(NamedTuple):
+    """A resource agent: what its metadata says and what its actions do."""
+
+    name: str
+    version: str
+    shortdesc: str
+    longdesc: str
+    parameters: tuple[Parameter, ...]
+    actions: tuple[Action, ...]
+
+    def action(self, name: str) -> Action | None:
+        return next((action for action in self.actions if action.name == name), None)

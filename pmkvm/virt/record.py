@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What this host remembers about a resource's domain, until its next boot.
+
+Written when a guest starts or arrives, so that its truth can be told when its definition is
+gone, and read by whoever must find the guest's process. One file for each resource, replaced
+atomically, and a lock beside it, held by start while a guest comes into being.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from pmkvm import files, settings
+from pmkvm.process import Life
+from pmkvm.virt.identity import Identity
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from pmkvm.deadline import Deadline
+
+
+@enum.unique
+class Stage(str, enum.Enum):
+    """How far a start has come.
+
+    CREATING: a paused QEMU of this domain is nobody's guest yet. If the lock is free its start
+    was killed, and the QEMU is a shell to be killed: libvirt may carry out the create minutes
+    after its caller died. RESUMING: its CPUs may run. RUNNING: started.
+    """
+
+    CREATING = "creating"
+    RESUMING = "resuming"
+    RUNNING = "running"
+
+
+class Record(NamedTuple):
+    """A resource's domain and, once it has one, its life."""
+
+    identity: Identity
+    stage: Stage
+    life: Life | None = None
+
+
+def load(resource: str) -> Record | None:
+    """What is remembered; None if nothing is, or nothing that can be understood."""
+    text = files.read_text(_path(resource))
+    if text is None:
+        return None
+    fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    try:
+        life = Life(int(fields["pid"]), int(fields["start_time"])) if "pid" in fields else None
+        identity = Identity(fields["name"], fields["uuid"], fields["kind"] == "qemu")
+        return Record(identity, Stage(fields["stage"]), life)
+    except (KeyError, ValueError):
+        return None
+
+
+def store(resource: str, record: Record) -> None:
+    """Remember. Raises OSError; a domain's name holds no line break (libvirt refuses it)."""
+    lines = [
+        f"name={record.identity.name}",
+        f"uuid={record.identity.uuid}",
+        f"kind={'qemu' if record.identity.is_qemu else 'other'}",
+        f"stage={record.stage.value}",
+    ]
+    if record.life is not None:
+        lines += [f"pid={record.life.pid}", f"start_time={record.life.start_time}"]
+    os.makedirs(settings.domain_run_dir(), mode=0o700, exist_ok=True)
+    files.write_atomically(_path(resource), "".join(f"{line}\n" for line in lines))
+
+
+def forget(resource: str) -> None:
+    files.remove(_path(resource))
+
+
+def lock(resource: str, deadline: Deadline) -> AbstractContextManager[None]:
+    """The resource's lock on this host. Raises DeadlineError."""
+    os.makedirs(settings.domain_run_dir(), mode=0o700, exist_ok=True)
+    return files.lock(f"{_path(resource)}.lock", deadline)
+
+
+def _path(resource: str) -> str:
+    """A resource's id may hold anything but must not leave the directory."""
+    return os.path.join(settings.domain_run_dir(), resource.replace("%", "%25").replace("/", "%2F"))
