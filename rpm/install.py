@@ -12,6 +12,7 @@ import os
 import py_compile
 import stat
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -106,13 +107,15 @@ class Installer:
         target = self._write(path, (ROOT / source).read_text(encoding="utf-8"), 0o644)
         # Checked hash: valid whatever rpm, cpio or a backup does to times, and not wrong when a
         # person edits a module, or an update has replaced the module but not yet its bytecode.
-        compiled = py_compile.compile(
+        compiled = Path(cache_from_source(str(target)))
+        py_compile.compile(
             str(target),
+            cfile=str(compiled),
             dfile=path,
             doraise=True,
             invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH,
         )
-        self._settle(Path(compiled), 0o644)
+        self._settle(compiled, 0o644)
 
     def _install_configuration(self, file: File) -> None:
         """A configuration that is there already is the administrator's."""

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The source tree as data: its modules and who imports whom, read from the syntax alone.
+
+The house rules below take any tree, so that tests can plant a violation and see it found.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+
+LIBRARY = "pmkvm"
+PROGRAMS = ("agents", "stonith", "daemons", "vmctl")
+
+MAX_LINES = 400
+SPDX = "# SPDX-License-Identifier: GPL-2.0-or-later"
+NAMES_OF_NOTHING = frozenset({"utils", "util", "helpers", "helper", "misc", "common"})
+
+# Where each library may be imported; what is not here must be the standard library's.
+# The base modules of the library need none of them.
+THIRD_PARTY = {
+    "libvirt": ("pmkvm.virt", "daemons"),
+    "libvirtmod": ("pmkvm.virt",),
+    "lxml": ("vmctl",),
+    "cryptography": ("daemons", "stonith", "pmkvm.wire"),
+    "psutil": ("daemons",),
+}
+
+# What starts a process; a module of ours that does is pmkvm.run.
+STARTERS = frozenset({"subprocess", "multiprocessing", "pty", "asyncio.subprocess"})
+STARTER = "pmkvm.run"
+
+# Calls that run text as a program, or start one behind pmkvm.run's back.
+BANNED_CALLS = frozenset({"eval", "exec", "__import__"})
+BANNED_ATTRIBUTES = {
+    "os": ("system", "popen", "fork", "forkpty", "posix_spawn", "posix_spawnp"),
+    "asyncio": ("create_subprocess_exec", "create_subprocess_shell"),
+    "importlib": ("import_module",),
+}
+BANNED_PREFIXES = ("os.exec", "os.spawn")
+
+
+class Module(NamedTuple):
+    """One source file of the library or of a program."""
+
+    name: str
+    path: Path
+    syntax: ast.Module
+    # Dotted names that it imports when it runs, inside functions too.
+    imports: frozenset[str]
+
+    @property
+    def folder(self) -> str:
+        return self.name.partition(".")[0]
+
+
+def read(root: Path) -> dict[str, Module]:
+    """The modules of the library and the programs, by dotted name."""
+    paths = {}
+    for folder in (LIBRARY, *PROGRAMS):
+        for path in sorted((root / folder).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    modules = {}
+    for name, path in paths.items():
+        syntax = ast.parse(path.read_text(encoding="utf-8"))
+        modules[name] = Module(name, path, syntax, frozenset(_imports(syntax, set(paths))))
+    return modules
+
+
+def _imports(syntax: ast.Module, ours: set[str]) -> Iterator[str]:
+    for node in _running(syntax):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            for alias in node.names:
+                submodule = f"{source}.{alias.name}"
+                yield submodule if submodule in ours else source
+
+
+def _running(syntax: ast.Module) -> Iterator[ast.AST]:
+    """All nodes but those that only a type checker sees."""
+    waiting: list[ast.AST] = [syntax]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and _asks_for_type_checking(node.test):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def _asks_for_type_checking(test: ast.expr) -> bool:
+    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def broken_borders(modules: dict[str, Module]) -> list[str]:
+    """Imports across a border: program to program, library to program, package to package."""
+    return [
+        f"{module.name} imports {name}"
+        for module in modules.values()
+        for name in sorted(module.imports)
+        if name.partition(".")[0] in (LIBRARY, *PROGRAMS) and not _is_allowed(module, name, modules)
+    ]
+
+
+def _is_allowed(module: Module, imported: str, modules: dict[str, Module]) -> bool:
+    folder = imported.partition(".")[0]
+    if module.folder != LIBRARY:
+        return folder in (LIBRARY, module.folder)
+    if folder != LIBRARY:
+        return False
+    package = _library_package(imported, modules)
+    return not package or package == _library_package(module.name, modules)
+
+
+def _library_package(name: str, modules: dict[str, Module]) -> str:
+    """The package below pmkvm that a module belongs to, empty for a base module."""
+    parts = name.split(".")
+    top = ".".join(parts[:2])
+    is_package = top in modules and modules[top].path.name == "__init__.py"
+    return parts[1] if len(parts) > 1 and is_package else ""
+
+
+def cycles(modules: dict[str, Module]) -> list[str]:
+    """Each import cycle once, as the way around it."""
+    graph = {
+        name: sorted(target for target in module.imports if target in modules)
+        for name, module in modules.items()
+    }
+    found: list[str] = []
+    done: set[str] = set()
+
+    def visit(name: str, way: list[str]) -> None:
+        if name in way:
+            found.append(" -> ".join([*way[way.index(name) :], name]))
+        elif name not in done:
+            for target in graph[name]:
+                visit(target, [*way, name])
+            done.add(name)
+
+    for name in graph:
+        visit(name, [])
+    return found
+
+
+def misplaced_libraries(modules: dict[str, Module], standard: frozenset[str]) -> list[str]:
+    """Imports of what is neither ours nor the standard library's, outside its place."""
+    wrong = []
+    for module in modules.values():
+        for name in sorted({name.partition(".")[0] for name in module.imports}):
+            if name in (LIBRARY, *PROGRAMS) or name in standard:
+                continue
+            places = THIRD_PARTY.get(name, ())
+            if not any(f"{module.name}.".startswith(f"{place}.") for place in places):
+                wrong.append(f"{module.name} imports {name}")
+    return wrong
+
+
+def process_starters(modules: dict[str, Module]) -> list[str]:
+    return [
+        f"{module.name} imports {name}"
+        for module in modules.values()
+        for name in sorted(module.imports & STARTERS)
+        if module.name != STARTER
+    ]
+
+
+def banned_calls(modules: dict[str, Module]) -> list[str]:
+    """Calls that run text, with their lines."""
+    return [
+        f"{module.name}:{node.lineno} {complaint}"
+        for module in modules.values()
+        for node in ast.walk(module.syntax)
+        if isinstance(node, (ast.Call, ast.ImportFrom))
+        for complaint in _complaints(node)
+    ]
+
+
+def _complaints(node: ast.Call | ast.ImportFrom) -> Iterator[str]:
+    if isinstance(node, ast.ImportFrom):
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
+    else:
+        names = [ast.unparse(node.func)]
+        for keyword in node.keywords:
+            if keyword.arg == "shell" and ast.unparse(keyword.value) != "False":
+                yield "gives a shell"
+    banned = {f"{owner}.{name}" for owner, names in BANNED_ATTRIBUTES.items() for name in names}
+    for name in names:
+        if name in BANNED_CALLS or name in banned or name.startswith(BANNED_PREFIXES):
+            yield f"uses {name}"
+
+
+def sources(root: Path) -> list[Path]:
+    """Every Python file of the repository, typing stubs included."""
+    tops = (top for top in root.iterdir() if not top.name.startswith(".") and top.name != "build")
+    paths = (path for top in tops for path in top.rglob("*.py*"))
+    return sorted(path for path in paths if path.suffix in (".py", ".pyi"))
+
+
+def without_licence(root: Path) -> list[Path]:
+    """Files without the licence in their first line, or in the second behind a program's #!."""
+    return [path for path in sources(root) if path.stat().st_size and not _is_licensed(path)]
+
+
+def _is_licensed(path: Path) -> bool:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return SPDX in (lines[1:2] if lines[0].startswith("#!") else lines[:1])
+
+
+def too_long(root: Path) -> list[Path]:
+    return [
+        path
+        for path in sources(root)
+        if len(path.read_text(encoding="utf-8").splitlines()) > MAX_LINES
+    ]
+
+
+def named_for_nothing(root: Path) -> list[Path]:
+    return [
+        path
+        for path in sources(root)
+        if path.stem in NAMES_OF_NOTHING or path.parent.name in NAMES_OF_NOTHING
+    ]

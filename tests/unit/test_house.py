@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The house rules, held by this tree, and each seen to fail on a planted violation."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+OURS = tree.read(tree.ROOT)
+
+# sys.stdlib_module_names is not there before 3.10; the other Pythons hold the rule.
+STANDARD = frozenset(getattr(sys, "stdlib_module_names", ()))
+
+
+def planted(root: Path, files: dict[str, str]) -> dict[str, tree.Module]:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tree.read(root)
+
+
+def test_the_tree_is_read_at_all() -> None:
+    assert "pmkvm.run" in OURS
+    assert "agents.virtual_domain.agent" in OURS
+    assert "pmkvm.ocf.agent" in OURS["agents.virtual_domain.agent"].imports
+
+
+def test_programs_import_the_library_and_never_each_other() -> None:
+    assert tree.broken_borders(OURS) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "complaint"),
+    [
+        ("agents/a.py", "import vmctl.main", "agents.a imports vmctl.main"),
+        ("vmctl/main.py", "from agents import a", "vmctl.main imports agents"),
+        ("daemons/d.py", "def f():\n    import stonith", "daemons.d imports stonith"),
+        ("pmkvm/base.py", "from agents.a import b", "pmkvm.base imports agents.a"),
+        ("pmkvm/base.py", "from pmkvm import ocf", "pmkvm.base imports pmkvm.ocf"),
+        ("pmkvm/virt/v.py", "from pmkvm.ocf import codes", "pmkvm.virt.v imports pmkvm.ocf.codes"),
+        ("pmkvm/virt/v.py", "from pmkvm.ocf.codes import X", "imports pmkvm.ocf.codes"),
+    ],
+)
+def test_an_import_across_a_border_is_found(
+    tmp_path: Path, file: str, text: str, complaint: str
+) -> None:
+    packages = {"pmkvm/ocf/__init__.py": "", "pmkvm/virt/__init__.py": "", "pmkvm/ocf/codes.py": ""}
+    (found,) = tree.broken_borders(planted(tmp_path, {**packages, file: text}))
+    assert complaint in found
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("agents/a.py", "from pmkvm.ocf import codes\nimport agents.b"),
+        ("pmkvm/ocf/a.py", "from pmkvm import base\nfrom pmkvm.ocf import codes"),
+        ("pmkvm/virt/v.py", "if TYPE_CHECKING:\n    from pmkvm.ocf.codes import X"),
+    ],
+)
+def test_an_import_inside_the_borders_is_not_complained_of(
+    tmp_path: Path, file: str, text: str
+) -> None:
+    files = {"pmkvm/ocf/__init__.py": "", "pmkvm/ocf/codes.py": "", "pmkvm/base.py": ""}
+    files |= {"pmkvm/virt/__init__.py": "", "agents/b.py": ""}
+    assert tree.broken_borders(planted(tmp_path, {**files, file: text})) == []
+
+
+def test_there_are_no_import_cycles() -> None:
+    assert tree.cycles(OURS) == []
+
+
+def test_a_cycle_is_found_through_a_function_but_not_through_types(tmp_path: Path) -> None:
+    files = {
+        "pmkvm/a.py": "from pmkvm import b",
+        "pmkvm/b.py": "def f():\n    from pmkvm.c import x",
+        "pmkvm/c.py": "import pmkvm.a",
+        "pmkvm/d.py": "from pmkvm import a\nif TYPE_CHECKING:\n    from pmkvm import e",
+        "pmkvm/e.py": "from pmkvm import d",
+    }
+    assert tree.cycles(planted(tmp_path, files)) == ["pmkvm.a -> pmkvm.b -> pmkvm.c -> pmkvm.a"]
+
+
+@pytest.mark.skipif(not STANDARD, reason="Python 3.9 has no list of its own modules")
+def test_each_library_is_imported_in_its_place_only() -> None:
+    assert tree.misplaced_libraries(OURS, STANDARD) == []
+
+
+def test_a_library_out_of_its_place_is_found(tmp_path: Path) -> None:
+    files = {
+        "agents/a.py": "import os\nfrom lxml import etree",
+        "pmkvm/virt/b.py": "import libvirt",
+        "pmkvm/virtual.py": "import libvirt",
+        "vmctl/c.py": "import lxml.etree\nimport requests",
+    }
+    assert tree.misplaced_libraries(planted(tmp_path, files), frozenset({"os"})) == [
+        "pmkvm.virtual imports libvirt",
+        "agents.a imports lxml",
+        "vmctl.c imports requests",
+    ]
+
+
+def test_only_one_module_starts_processes() -> None:
+    assert tree.process_starters(OURS) == []
+
+
+def test_a_second_starter_of_processes_is_found(tmp_path: Path) -> None:
+    files = {
+        "pmkvm/run.py": "import subprocess",
+        "vmctl/main.py": "def f():\n    from subprocess import run",
+    }
+    assert tree.process_starters(planted(tmp_path, files)) == ["vmctl.main imports subprocess"]
+
+
+def test_nothing_runs_text() -> None:
+    assert tree.banned_calls(OURS) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run('ls', shell=True)",
+        "run('ls', shell=flag)",
+        "import os\nos.system('ls')",
+        "from os import popen",
+        "import os\nos.execv('/bin/sh', [])",
+        "eval('1')",
+        "exec('1')",
+        "import importlib\nimportlib.import_module(name)",
+        "asyncio.create_subprocess_shell('ls')",
+    ],
+)
+def test_text_that_is_run_is_found(tmp_path: Path, text: str) -> None:
+    assert len(tree.banned_calls(planted(tmp_path, {"agents/a.py": text}))) == 1
+
+
+RULES = [tree.without_licence, tree.too_long, tree.named_for_nothing]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_file_keeps_the_rule(rule: Callable[[Path], list[Path]]) -> None:
+    assert rule(tree.ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "text"),
+    [
+        (tree.without_licence, "tests/unit/test_a.py", '"""No licence."""\n'),
+        (tree.without_licence, "stubs/a.pyi", f"\n{tree.SPDX}\n"),
+        (tree.without_licence, "tests/program.py", f"#!/usr/bin/python3\n\n{tree.SPDX}\n"),
+        (tree.too_long, "pmkvm/a.py", f"{tree.SPDX}\n" + "x = 1\n" * tree.MAX_LINES),
+        (tree.named_for_nothing, "tests/utils.py", f"{tree.SPDX}\n"),
+        (tree.named_for_nothing, "pmkvm/common/a.py", f"{tree.SPDX}\n"),
+    ],
+)
+def test_a_file_that_breaks_the_rule_is_found(
+    tmp_path: Path, rule: Callable[[Path], list[Path]], name: str, text: str
+) -> None:
+    good = tmp_path / "pmkvm/empty/__init__.py"
+    good.parent.mkdir(parents=True)
+    good.touch()
+    bad = tmp_path / name
+    bad.parent.mkdir(parents=True, exist_ok=True)
+    bad.write_text(text, encoding="utf-8")
+    assert rule(tmp_path) == [bad]

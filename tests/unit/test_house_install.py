@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `make install` leaves on a host, and that its stubs do what they are there for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pmkvm import settings
+from tests import tree
+
+INSTALL = tree.ROOT / "rpm" / "install.py"
+AGENT = "usr/lib/ocf/resource.d/extra/VirtualDomain"
+EPOCH = 1600000000
+
+
+def install(destdir: Path, *options: str, hash_seed: str = "0") -> Path:
+    """Install below destdir, with the stubs' own private directory there too, so that they run."""
+    subprocess.run(
+        [sys.executable, "-B", str(INSTALL), f"--destdir={destdir}", *options],
+        env={"SOURCE_DATE_EPOCH": str(EPOCH), "PYTHONHASHSEED": hash_seed},
+        check=True,
+        timeout=60,
+    )
+    return destdir
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture
+def relocated(tmp_path: Path) -> Path:
+    """An installation that runs where it is: its stubs name this Python and this directory."""
+    private_dir = tmp_path / "private"
+    install(tmp_path / "new", f"--python={sys.executable}", f"--private-dir={private_dir}")
+    shutil.copytree(tmp_path / "new" / private_dir.relative_to("/"), private_dir)
+    return tmp_path / "new" / AGENT
+
+
+def files(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def private(root: Path) -> Path:
+    return root / settings.PRIVATE_DIR.lstrip("/")
+
+
+def run(words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_the_stub_is_what_the_table_says(root: Path) -> None:
+    assert (root / AGENT).read_text(encoding="utf-8").splitlines() == [
+        "#!/usr/bin/python3 -I",
+        "import sys",
+        "sys.dont_write_bytecode = True",
+        'sys.path.insert(0, "/usr/share/pm_kvm_tools")',
+        "from agents.virtual_domain.agent import main",
+        "sys.exit(main())",
+    ]
+
+
+def test_every_module_is_there_compiled_and_nothing_else_is(root: Path) -> None:
+    modules = {str(path.relative_to(tree.ROOT)) for path in tree.sources(tree.ROOT)}
+    shipped = {path for path in modules if path.partition("/")[0] in (tree.LIBRARY, *tree.PROGRAMS)}
+    installed = files(private(root))
+    tag = sys.implementation.cache_tag
+    compiled = {
+        f"{parent}/__pycache__/{name}.{tag}.pyc"
+        for parent, _, name in (path[: -len(".py")].rpartition("/") for path in shipped)
+    }
+    assert installed == shipped | compiled
+    assert not any("tests" in path for path in installed)
+
+
+def test_modes_and_times_do_not_depend_on_who_builds(root: Path) -> None:
+    for path in root.rglob("*"):
+        is_program = path.is_dir() or path.parent.name in ("extra", "sbin")
+        assert stat.S_IMODE(path.stat().st_mode) == (0o755 if is_program else 0o644), path
+        if path.is_file():
+            assert path.stat().st_mtime == EPOCH, path
+
+
+def test_every_program_has_a_function_to_call(root: Path) -> None:
+    modules = tree.read(tree.ROOT)
+    stubs = [path for path in root.rglob("*") if path.parent.name in ("extra", "sbin", "external")]
+    assert stubs
+    for stub in stubs:
+        line = stub.read_text(encoding="utf-8").splitlines()[4]
+        name = line.split()[1]
+        assert name in modules, f"{stub.name}: there is no module {name}"
+        assert "def main(" in modules[name].path.read_text(encoding="utf-8")
+
+
+def test_two_builds_are_alike_whatever_the_hash_seed(root: Path, tmp_path: Path) -> None:
+    # The order of a set in bytecode follows the seed before 3.11, so make fixes it.
+    seed = "0" if sys.version_info < (3, 11) else "1"
+    again = install(tmp_path, hash_seed=seed)
+    assert files(again) == files(root)
+    for path in files(root):
+        assert (again / path).read_bytes() == (root / path).read_bytes(), path
+
+
+def test_bytecode_is_used_whatever_the_times_and_not_when_the_module_was_changed(
+    relocated: Path,
+) -> None:
+    private_dir = relocated.parents[6] / "private"
+    for path in private_dir.rglob("*.py"):
+        os.utime(path, (1, 1))
+    words = [str(relocated), "usage"]
+    assert "matches" in run([sys.executable, "-v", *words]).stderr
+    assert run(words).returncode == 0
+    module = private_dir / "agents" / "virtual_domain" / "agent.py"
+    module.write_text("def main():\n    return 42\n", encoding="utf-8")
+    assert run(words).returncode == 42
+
+
+def test_a_stub_ignores_the_callers_environment_and_directory(
+    relocated: Path, tmp_path: Path
+) -> None:
+    for name in ("enum.py", "pmkvm.py", "agents.py"):
+        (tmp_path / name).write_text("raise SystemExit(99)", encoding="utf-8")
+    done = subprocess.run(
+        [str(relocated), "usage"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": str(tmp_path / "enum.py")},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def other_pythons() -> list[str]:
+    """Pythons for which the installed modules are not compiled."""
+    ours = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    finder = str(tree.ROOT / ".ci" / "python")
+    others = [version for version in ("3.9", "3.11", "3.12", "3.13") if version != ours]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(Path.home())}
+    return [done for one in others if (done := run([finder, one], **environment).stdout.strip())]
+
+
+def test_a_stub_leaves_nothing_behind_under_another_python(relocated: Path, tmp_path: Path) -> None:
+    before = files(tmp_path)
+    others = other_pythons()
+    if not others:
+        pytest.skip("no second Python here")
+    for python in others:
+        done = run([python, str(relocated), "usage"])
+        assert done.returncode == 0, done.stderr
+    assert files(tmp_path) == before
+
+
+def test_site_packages_under_lib64_can_be_imported_by_a_stub() -> None:
+    """-I keeps site, and site adds what the distribution's Python calls its platform library."""
+    code = "import sys, sysconfig; print(sysconfig.get_path('platlib') in sys.path)"
+    assert run([sys.executable, "-I", "-c", code]).stdout == "True\n"
+
+
+def test_an_old_module_goes_and_an_edited_configuration_stays(tmp_path: Path) -> None:
+    old = private(tmp_path) / "agents" / "old" / "agent.py"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    configuration = tmp_path / settings.VM_CTL_CONF.lstrip("/")
+    configuration.parent.mkdir()
+    configuration.write_text("mine\n", encoding="utf-8")
+    install(tmp_path)
+    assert not old.parent.exists()
+    assert configuration.read_text(encoding="utf-8") == "mine\n"
