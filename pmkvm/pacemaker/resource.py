@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Single questions and orders to the cluster about one resource or this node."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from pmkvm.pacemaker import tools
+from pmkvm.pacemaker.errors import BadAnswerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pmkvm.deadline import Deadline
+
+# Pacemaker's infinity; every score is between it and its negative (crm/common/scores.h).
+INFINITY = 1_000_000
+
+
+def local_node(deadline: Deadline) -> str:
+    """The cluster's name of this host, which need not be its host name."""
+    name = tools.call(("crm_node", "--name"), deadline).out.strip()
+    if not name:
+        raise BadAnswerError("crm_node does not name this node")
+    return name
+
+
+def move(
+    resource: str,
+    node: str | None,
+    lifetime_s: int,
+    deadline: Deadline,
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Forbid its node, and prefer the given one, for lifetime_s: the constraints end themselves.
+
+    --force, since with resource-stickiness=INFINITY a preference alone moves nothing.
+    """
+    argv = ["crm_resource", "--move", "--resource", resource, "--lifetime", f"PT{lifetime_s}S"]
+    if node is not None:
+        argv += ["--node", node, "--force"]
+    tools.call(argv, deadline, environment=environment)
+
+
+def clear(resource: str, deadline: Deadline) -> None:
+    """Remove what move() wrote; nothing there is no error."""
+    tools.call(("crm_resource", "--clear", "--resource", resource), deadline)
+
+
+def allocation_scores(resource: str, deadline: Deadline) -> dict[str, int]:
+    """The scheduler's score of each node for that resource, all constraints considered."""
+    argv = ("crm_simulate", "--live-check", "--show-scores", "--output-as=xml")
+    return parse_scores(tools.call(argv, deadline).out, resource)
+
+
+def parse_scores(document: str, resource: str) -> dict[str, int]:
+    """Raises BadAnswerError."""
+    try:
+        root = ElementTree.fromstring(document)
+        weights = root.iterfind(".//node_weight[@node]")
+        return {w.attrib["node"]: score(w.attrib["score"]) for w in weights if _is_of(w, resource)}
+    except (ElementTree.ParseError, KeyError, ValueError) as error:
+        raise BadAnswerError(f"crm_simulate's answer is not understood: {error!r}") from error
+
+
+def _is_of(weight: ElementTree.Element, resource: str) -> bool:
+    # Only the placement of the resource itself: 2.1.5 to 3.0 call it pcmk__primitive_assign,
+    # others are the scores of a clone's or a group's passes.
+    return weight.get("id") == resource and "primitive" in weight.get("function", "")
+
+
+def score(text: str) -> int:
+    """Raises ValueError for what is no score."""
+    named = {"INFINITY": INFINITY, "+INFINITY": INFINITY, "-INFINITY": -INFINITY}
+    if text.upper() in named:
+        return named[text.upper()]
+    return max(-INFINITY, min(INFINITY, int(text)))
+
+
+def seconds(interval: str) -> float:
+    """A Pacemaker time ("90s", "2min", "PT1M30S", "500ms"; a bare number is seconds).
+
+    Raises ValueError.
+    """
+    text = interval.strip()
+    if text.startswith("P"):
+        return _iso_seconds(text)
+    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = {"us": 1e-6, "usec": 1e-6, "ms": 1e-3, "msec": 1e-3, "": 1.0, "s": 1.0, "sec": 1.0}
+    unit.update({"m": 60.0, "min": 60.0, "h": 3600.0, "hr": 3600.0})
+    word = text[len(digits) :]
+    if word not in unit or not digits.strip().isdigit():
+        raise ValueError(f"{interval!r} is no time: 90s, 2min, 500ms, PT1M30S")
+    return int(digits) * unit[word]
+
+
+def _iso_seconds(text: str) -> float:
+    total, number = 0.0, ""
+    unit = {"D": 86400.0, "H": 3600.0, "M": 60.0, "S": 1.0}
+    for letter in text[1:].replace("T", ""):
+        if letter.isdigit():
+            number += letter
+        elif letter in unit and number:
+            total, number = total + int(number) * unit[letter], ""
+        else:
+            raise ValueError(f"{text!r} is no duration that a timeout may be")
+    return total

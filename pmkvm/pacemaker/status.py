@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `crm_mon --output-as=xml` says of nodes and resources, of Pacemaker 2.1 and 3.
+
+Parsing is pure. A document without nodes or resources is a bad answer, never an empty cluster.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+from pmkvm.pacemaker import tools
+from pmkvm.pacemaker.errors import BadAnswerError, ClusterDownError, ExitCode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pmkvm.deadline import Deadline
+
+COLLECTIVES = ("group", "clone", "bundle")
+
+
+class Node(NamedTuple):
+    """A cluster node, a remote node or a bundle's node (kind: member, remote, ping, unknown)."""
+
+    name: str
+    id: str
+    kind: str
+    online: bool
+    pending: bool
+    unclean: bool
+    standby: bool
+    maintenance: bool
+    shutdown: bool
+
+
+class Resource(NamedTuple):
+    """One instance; parents are the ids of group, clone and bundle around it, outermost first."""
+
+    id: str
+    agent: str
+    role: str
+    target_role: str | None
+    active: bool
+    managed: bool
+    failed: bool
+    blocked: bool
+    orphaned: bool
+    pending: str | None
+    nodes: tuple[str, ...]
+    parents: tuple[str, ...]
+
+
+class Failure(NamedTuple):
+    """A failed operation that Pacemaker remembers (key: resource_task_intervalms)."""
+
+    key: str
+    node: str
+    rc: int
+    reason: str
+
+
+class Cluster(NamedTuple):
+    """A moment of the cluster. dc is None while none is elected."""
+
+    dc: str | None
+    quorum: bool
+    stonith_enabled: bool
+    maintenance: bool
+    nodes: tuple[Node, ...]
+    resources: tuple[Resource, ...]
+    failures: tuple[Failure, ...]
+
+    def node(self, name: str) -> Node | None:
+        return next((node for node in self.nodes if node.name == name), None)
+
+    def instances(self, resource: str) -> tuple[Resource, ...]:
+        """All instances of that id: one, or one a copy when it is cloned."""
+        return tuple(instance for instance in self.resources if instance.id == resource)
+
+    def online_members(self) -> tuple[str, ...]:
+        return tuple(n.name for n in self.nodes if n.kind == "member" and n.online)
+
+
+def query(deadline: Deadline) -> Cluster:
+    """Ask the cluster of this host, or the CIB file."""
+    command = ("crm_mon", "--output-as=xml", "--inactive")
+    return parse(tools.call(command, deadline).out)
+
+
+def parse(document: str) -> Cluster:
+    """Raises BadAnswerError, and ClusterDownError when the document says so."""
+    try:
+        root = ElementTree.fromstring(document)
+    except ElementTree.ParseError as error:
+        raise BadAnswerError(f"crm_mon's answer is no XML: {error}") from error
+    _check_code(root)
+    nodes, resources = root.find("nodes"), root.find("resources")
+    summary = root.find("summary")
+    if summary is None or nodes is None:
+        # With an unreadable CIB file 2.1.5 says code 0 and errors, and nothing else.
+        said = "; ".join(error.text or "" for error in root.iter("error"))
+        raise BadAnswerError(f"crm_mon's answer has no nodes: {said or 'no reason given'}")
+    try:
+        return _cluster(root, summary, nodes, resources)
+    except (KeyError, ValueError) as error:
+        raise BadAnswerError(f"crm_mon's answer is not understood: {error!r}") from error
+
+
+def _check_code(root: ElementTree.Element) -> None:
+    code = root.find("status")
+    if root.tag != "pacemaker-result" or code is None:
+        raise BadAnswerError(f"crm_mon's answer is not understood: a {root.tag} document")
+    if code.get("code") == str(int(ExitCode.DISCONNECT)):
+        raise ClusterDownError("Pacemaker does not run on this host (crm_mon says 102)")
+    if code.get("code") != "0":
+        raise BadAnswerError(f"crm_mon failed: {code.get('message')}")
+
+
+def _cluster(
+    root: ElementTree.Element,
+    summary: ElementTree.Element,
+    nodes: ElementTree.Element,
+    resources: ElementTree.Element | None,
+) -> Cluster:
+    dc = summary.find("current_dc")
+    options = summary.find("cluster_options")
+    option = {} if options is None else options.attrib
+    # fencing-enabled: the name from 3.0.2 on. Absent means true, as in Pacemaker itself.
+    fencing = option.get("fencing-enabled", option.get("stonith-enabled", "true"))
+    failures = root.iterfind("failures/failure[@op_key]")
+    return Cluster(
+        dc=None if dc is None else dc.get("name"),
+        quorum=dc is not None and dc.get("with_quorum") == "true",
+        stonith_enabled=fencing != "false",
+        maintenance=option.get("maintenance-mode") == "true",
+        nodes=tuple(_node(element) for element in nodes.iterfind("node")),
+        resources=() if resources is None else tuple(_resources(resources, ())),
+        failures=tuple(_failure(element) for element in failures),
+    )
+
+
+def _flag(element: ElementTree.Element, *names: str) -> bool:
+    return any(element.get(name) == "true" for name in names)
+
+
+def _node(element: ElementTree.Element) -> Node:
+    return Node(
+        name=element.attrib["name"],
+        id=element.attrib["id"],
+        kind=element.get("type", "unknown"),
+        online=_flag(element, "online"),
+        pending=_flag(element, "pending"),
+        unclean=_flag(element, "unclean"),
+        standby=_flag(element, "standby", "standby_onfail"),
+        maintenance=_flag(element, "maintenance"),
+        shutdown=_flag(element, "shutdown"),
+    )
+
+
+def _resources(element: ElementTree.Element, parents: tuple[str, ...]) -> Iterator[Resource]:
+    for child in element:
+        if child.tag == "resource":
+            yield _resource(child, parents)
+        elif child.tag in COLLECTIVES:
+            yield from _resources(child, (*parents, child.attrib["id"]))
+        elif child.tag == "replica":
+            yield from _resources(child, parents)
+
+
+def _resource(element: ElementTree.Element, parents: tuple[str, ...]) -> Resource:
+    return Resource(
+        id=element.attrib["id"],
+        agent=element.attrib["resource_agent"],
+        role=element.attrib["role"],
+        target_role=element.get("target_role"),
+        active=_flag(element, "active"),
+        managed=_flag(element, "managed"),
+        failed=_flag(element, "failed"),
+        blocked=_flag(element, "blocked"),
+        # removed: what 3.0.2 and later call it beside the old name
+        orphaned=_flag(element, "orphaned", "removed"),
+        pending=element.get("pending"),
+        nodes=tuple(node.attrib["name"] for node in element.iterfind("node")),
+        parents=parents,
+    )
+
+
+def _failure(element: ElementTree.Element) -> Failure:
+    return Failure(
+        key=element.attrib["op_key"],
+        node=element.get("node", ""),
+        rc=int(element.get("exitcode", "1")),
+        reason=element.get("exitreason", ""),
+    )

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One call of one Pacemaker tool: its environment, its deadline, its exit code judged."""
+
+from __future__ import annotations
+
+import os
+
+from pmkvm import run
+from pmkvm.errors import DeadlineError
+from pmkvm.pacemaker.errors import ClusterDownError, ExitCode, ToolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pmkvm.deadline import Deadline
+
+# What the tools themselves read from the environment; everything else stays behind.
+PASSED_ON = ("CIB_file", "CIB_shadow", "CIB_shadow_dir", "CIB_user", "PCMK_ipc_type")
+
+# 2.1.5 says 102 for "no cluster"; crm_resource and crm_node have said 69 in some releases.
+DOWN = (ExitCode.DISCONNECT, ExitCode.UNAVAILABLE)
+
+
+def cib_file() -> str | None:
+    """The CIB file that stands in for a cluster, None when there is a real one to ask."""
+    return os.environ.get("CIB_file") or None
+
+
+def call(
+    argv: Sequence[str],
+    deadline: Deadline,
+    *,
+    stdin: str | None = None,
+    also_fine: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
+) -> run.Completed:
+    """Run the tool; the exit code of the result is 0 or one of also_fine.
+
+    Raises CommandMissingError, ClusterDownError, ToolError, and DeadlineError.
+    """
+    deadline.check(f"waiting for {argv[0]}")
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    done = run.run(
+        argv,
+        timeout_s=deadline.remaining(),
+        stdin=stdin,
+        environment={**passed, **(environment or {})},
+    )
+    if done.rc != 0 and done.rc not in also_fine:
+        raise _failure(argv[0], done)
+    return done
+
+
+def _failure(tool: str, done: run.Completed) -> Exception:
+    if done.rc in DOWN:
+        return ClusterDownError(f"Pacemaker does not run on this host ({tool} says {done.rc})")
+    said = " / ".join(line.strip() for line in (done.err or done.out).splitlines() if line.strip())
+    if done.rc == ExitCode.TIMEOUT:
+        return DeadlineError(f"{tool}: the cluster did not answer in time ({said})")
+    return ToolError(f"{tool} failed with {done.rc}: {said or 'no reason given'}", done.rc)
