@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""pytest's fixtures for the lab: one lab for a run, a bare cluster for each test.
+
+A lab that cannot run makes its tests fail with the reason; nothing is ever skipped.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab import state
+from tests.lab.cib import RSC_DEFAULTS
+from tests.lab.errors import LabError
+from tests.lab.guests import Guest, Guests
+from tests.lab.lab import Lab, Plan
+from tests.lab.process import CHECKOUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.lab.cluster import Cluster
+    from tests.lab.machine import Machine
+
+HERE = Path(__file__).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("lab")
+    group.addoption("--lab-root", default="/", help="root of the hosts (default: this machine's)")
+    group.addoption("--lab-hosts", type=int, default=2, help="number of hosts (default: 2)")
+    group.addoption("--lab-rsc-defaults", choices=list(RSC_DEFAULTS), default="pacemaker")
+    text = "RPMs to install in the hosts (default: build/rpm); 'checkout' or 'none' instead"
+    rpms = os.path.join(CHECKOUT, "build", "rpm")
+    group.addoption("--lab-install", default=rpms, metavar="DIR", help=text)
+    group.addoption("--lab-reuse", action="store_true", help="use a lab that is up, leave it up")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "lab: needs root and the lab of real hosts and guests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
+@pytest.fixture(scope="session")
+def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
+    """The lab, up and with what is tested installed; as the tests before left it."""
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root")
+    reuse = bool(pytestconfig.getoption("--lab-reuse"))
+    with state.exclusive():
+        made = state.load(state.directory()) if reuse else None
+        found = Lab(made) if made is not None else Lab.up(_plan(pytestconfig))
+        _install(found, str(pytestconfig.getoption("--lab-install")))
+        yield found
+        if not reuse:
+            found.down()
+
+
+@pytest.fixture
+def clean_lab(lab: Lab) -> Lab:
+    """The lab, every host well, nothing but fencing configured, no guests, no consoles."""
+    lab.clean()
+    return lab
+
+
+@pytest.fixture
+def cluster(clean_lab: Lab) -> Cluster:
+    """The bare cluster of clean_lab."""
+    return clean_lab.cluster
+
+
+@pytest.fixture
+def guests(clean_lab: Lab) -> Guests:
+    """The guests of clean_lab: none yet."""
+    return clean_lab.guests
+
+
+@pytest.fixture
+def host1(clean_lab: Lab) -> Machine:
+    return clean_lab.host("host1")
+
+
+@pytest.fixture
+def host2(clean_lab: Lab) -> Machine:
+    return clean_lab.host("host2")
+
+
+@pytest.fixture
+def new_guest(guests: Guests) -> Callable[..., Guest]:
+    """Makes guests: new_guest('g1', power='deaf') defines one on every host, and gives it."""
+
+    def make(name: str, **fields: Any) -> Guest:
+        guest = Guest(name)._replace(**fields)
+        guests.define(guest)
+        return guest
+
+    return make
+
+
+def _plan(config: pytest.Config) -> Plan:
+    return Plan(
+        host_count=int(config.getoption("--lab-hosts")),
+        root=str(config.getoption("--lab-root")),
+        rsc_defaults=str(config.getoption("--lab-rsc-defaults")),
+    )
+
+
+def _install(lab: Lab, source: str) -> None:
+    if source == "checkout":
+        lab.install_checkout()
+    elif source != "none":
+        lab.install(source)

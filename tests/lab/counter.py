@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a guest's console tells: which boot it is in, how long it was not running.
+
+A guest prints `TICK <boot> <centiseconds of its own uptime>` ten times a second.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from pmkvm.deadline import Deadline
+from tests.lab.errors import LabError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+TICK_S = 0.1
+
+
+class Tick(NamedTuple):
+    """One line of the counter."""
+
+    boot: str
+    uptime_s: float
+
+
+class Counter:
+    """Reads a console file, which several hosts append to one after the other."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def ticks(self) -> list[Tick]:
+        try:
+            text = Path(self.path).read_text(encoding="ascii", errors="replace")
+        except FileNotFoundError:
+            return []
+        lines = (line.split() for line in text.splitlines())
+        return [
+            Tick(words[1], int(words[2]) / 100)
+            for words in lines
+            # A host that died may have left half a line.
+            if len(words) == 3 and words[0] == "TICK" and words[2].isdigit()
+        ]
+
+    def latest(self) -> Tick | None:
+        return next(iter(self.ticks()[-1:]), None)
+
+    def boot(self) -> str | None:
+        """The boot that the guest is or was in; another one after a restart."""
+        tick = self.latest()
+        return None if tick is None else tick.boot
+
+    def boots(self) -> list[str]:
+        """Every boot of this guest, the first one first."""
+        return list(dict.fromkeys(tick.boot for tick in self.ticks()))
+
+    def console(self) -> str:
+        return Path(self.path).read_text(encoding="utf-8", errors="replace")
+
+    def is_going_back(self) -> bool:
+        """Two guests of one name ran at once, or an old state came back: boots interleave."""
+        order = [tick.boot for tick in self.ticks()]
+        changes = sum(1 for one, other in zip(order, order[1:]) if one != other)
+        return changes >= len(set(order)) > 0
+
+    def wait_for_boot(self, timeout_s: float = 30.0, *, other_than: str | None = None) -> Tick:
+        """The first tick of a guest that counts (in another boot than the one named)."""
+        deadline = Deadline(timeout_s)
+        while True:
+            tick = self.latest()
+            if tick is not None and tick.boot != other_than:
+                return tick
+            if deadline.expired():
+                raise LabError(f"{self.path}: no new tick within {timeout_s:.0f} s")
+            deadline.pause(0.05)
+
+    def is_ticking(self, within_s: float = 2.0) -> bool:
+        """Whether a new tick arrives in that time."""
+        before = len(self.ticks())
+        deadline = Deadline(within_s)
+        while not deadline.expired():
+            if len(self.ticks()) > before:
+                return True
+            deadline.pause(0.05)
+        return False
+
+    def watch(self) -> Watch:
+        """Measure, as a context: with counter.watch() as watch: ...; watch.longest_silence_s."""
+        return Watch(self.path)
+
+
+class Watch:
+    """Takes the time at which ticks arrive in the file, on the clock of this machine."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._last_s = 0.0
+        self.longest_silence_s = 0.0
+        self.arrivals = 0
+
+    def __enter__(self) -> Watch:
+        self._last_s = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join(5)
+        # A silence that still lasts counts too.
+        self._note(is_tick=False)
+
+    def _follow(self) -> None:
+        with open(self._path, "rb") as file:
+            file.seek(0, 2)
+            while not self._stop.is_set():
+                arrived = file.read().count(b"TICK")
+                if arrived:
+                    self.arrivals += arrived
+                    self._note(is_tick=True)
+                self._stop.wait(0.01)
+
+    def _note(self, *, is_tick: bool) -> None:
+        now = time.monotonic()
+        self.longest_silence_s = max(self.longest_silence_s, now - self._last_s)
+        if is_tick:
+            self._last_s = now

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the small guests boot: Debian's cloud kernel, unpacked, and an initramfs with busybox.
+
+Both are cached, the initramfs under a name that changes with its contents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from pmkvm.run import run
+from tests.lab.errors import LabError
+
+CACHE = "/var/cache/pm_kvm_lab"
+KERNEL_PACKAGE = "linux-image-cloud-amd64"
+BUSYBOX = "/bin/busybox"
+INIT = Path(__file__).with_name("guest_init")
+# In the order in which they can be loaded.
+MODULES = (
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_modern_dev",
+    "virtio_pci_legacy_dev",
+    "virtio_pci",
+    "virtio_console",
+    "failover",
+    "net_failover",
+    "virtio_net",
+    "virtio_blk",
+    "evdev",
+    "button",
+)
+
+
+class Image(NamedTuple):
+    """Paths of a kernel and of an initramfs."""
+
+    kernel: str
+    initramfs: str
+
+
+def ensure() -> Image:
+    """Build what is not in the cache yet; the first time needs the machine's apt."""
+    tree = _kernel_tree()
+    kernel = next(iter(sorted(Path(tree, "boot").glob("vmlinuz-*"))), None)
+    if kernel is None:
+        raise LabError(f"no kernel under {tree}")
+    name = f"initramfs-{_fingerprint(str(kernel))}.cpio"
+    initramfs = os.path.join(CACHE, name)
+    if not os.path.exists(initramfs):
+        _build(tree, initramfs)
+    return Image(str(kernel), initramfs)
+
+
+def _kernel_tree() -> str:
+    """The unpacked kernel package."""
+    tree = os.path.join(CACHE, "kernel", "tree")
+    if os.path.isdir(tree):
+        return tree
+    os.makedirs(os.path.dirname(tree), exist_ok=True)
+    depends = _must(["apt-cache", "depends", KERNEL_PACKAGE]).split()
+    package = depends[depends.index("Depends:") + 1]
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(tree)) as work:
+        # apt-get downloads into its working directory and has no option for another one.
+        _must(["env", "-C", work, "apt-get", "download", package], timeout_s=300)
+        debs = list(Path(work).glob("*.deb"))
+        if len(debs) != 1:
+            raise LabError(f"apt-get download {package} left {len(debs)} packages")
+        _must(["dpkg-deb", "-x", str(debs[0]), f"{work}/tree"], timeout_s=120)
+        os.rename(f"{work}/tree", tree)
+    return tree
+
+
+def _build(tree: str, target: str) -> None:
+    with tempfile.TemporaryDirectory(dir=CACHE) as work:
+        for directory in ("bin", "lib/modules"):
+            os.makedirs(os.path.join(work, directory))
+        shutil.copy(BUSYBOX, os.path.join(work, "bin/busybox"))
+        shutil.copy(INIT, os.path.join(work, "init"))
+        os.chmod(os.path.join(work, "init"), 0o755)
+        present = [name for name in MODULES if _add_module(tree, name, work)]
+        order = "".join(f"{name}\n" for name in present)
+        Path(work, "lib/modules/order").write_text(order, encoding="ascii")
+        names = [path.relative_to(work) for path in sorted(Path(work).rglob("*"))]
+        listing = "".join(f"{name}\n" for name in names)
+        # Not compressed: an emulated processor reads it faster than it would unpack it.
+        argv = ["cpio", "--quiet", "-o", "-H", "newc", "-D", work, "-O", f"{target}.new"]
+        _must(argv, stdin=listing)
+    os.rename(f"{target}.new", target)
+
+
+def _add_module(tree: str, name: str, work: str) -> bool:
+    """A module that this kernel does not have is built in."""
+    found = next(iter(Path(tree).rglob(f"{name}.ko")), None)
+    if found is not None:
+        shutil.copy(found, os.path.join(work, "lib/modules"))
+    return found is not None
+
+
+def _fingerprint(kernel: str) -> str:
+    digest = hashlib.sha256(kernel.encode())
+    digest.update(INIT.read_bytes())
+    digest.update(" ".join(MODULES).encode())
+    return digest.hexdigest()[:12]
+
+
+def _must(argv: list[str], *, timeout_s: float = 60.0, stdin: str | None = None) -> str:
+    done = run(argv, timeout_s=timeout_s, stdin=stdin)
+    if done.rc != 0:
+        raise LabError(f"{' '.join(argv)}: {done.err.strip()}")
+    return done.out

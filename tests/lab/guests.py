@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests of the lab: their domain XML, where their QEMUs really are, starting and destroying."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.lab import guest_image, hypervisor
+from tests.lab.counter import Counter
+from tests.lab.machine import SHARED
+from tests.lab.network import HOST_GUEST_BRIDGE
+from tests.lab.process import Process, every, identify
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.lab.machine import Machine
+
+IMAGES = f"{SHARED}/images"
+
+# Emulated in software: /dev/kvm may exist on a machine and still hang a guest at boot.
+DOMAIN = """<domain type='qemu'>
+  <name>{name}</name>
+  <uuid>{uuid}</uuid>
+  <memory unit='MiB'>{memory_mib}</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+    <kernel>{images}/vmlinuz</kernel>
+    <initrd>{images}/initramfs</initrd>
+    <cmdline>console=ttyS0 quiet panic=-1 power={power}</cmdline>
+  </os>
+  <features><acpi/></features>
+  <cpu mode='custom' match='exact'><model>qemu64</model></cpu>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <serial type='file'><source path='{console}' append='on'/></serial>
+{devices}    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+
+CHANNEL = """    <channel type='unix'>
+      <source mode='bind' path='/var/lib/libvirt/qemu/{name}'/>
+      <target type='virtio' name='vmconnectd'/>
+    </channel>
+"""
+
+INTERFACE = """    <interface type='bridge'>
+      <mac address='{mac}'/>
+      <source bridge='{bridge}'/>
+      <model type='virtio'/>
+    </interface>
+"""
+
+
+class Guest(NamedTuple):
+    """A small guest; power is 'acpi' (honours the power button) or 'deaf'."""
+
+    name: str
+    power: str = "acpi"
+    memory_mib: int = 128
+    has_channel: bool = True
+    has_interface: bool = False
+    # XML of more devices, as it stands in <devices>
+    devices: str = ""
+
+    @property
+    def uuid(self) -> str:
+        """Always the same for a name: without one, hosts would disagree about who it is."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"pmkvm-lab-guest-{self.name}"))
+
+    @property
+    def mac(self) -> str:
+        tail = self.uuid.replace("-", "")[:6]
+        return "52:54:00:" + ":".join(tail[at : at + 2] for at in (0, 2, 4))
+
+    @property
+    def console(self) -> str:
+        """The serial console's file, as the hosts name it."""
+        return f"{SHARED}/console/{self.name}.log"
+
+    def xml(self) -> str:
+        channel = CHANNEL.format(name=self.name) if self.has_channel else ""
+        interface = INTERFACE.format(mac=self.mac, bridge=HOST_GUEST_BRIDGE)
+        return DOMAIN.format(
+            name=self.name,
+            uuid=self.uuid,
+            memory_mib=self.memory_mib,
+            power=self.power,
+            images=IMAGES,
+            console=self.console,
+            devices=channel + (interface if self.has_interface else "") + self.devices,
+        )
+
+
+class Guests(NamedTuple):
+    """All guests of the lab; directory is the lab's, hosts are where they can run."""
+
+    directory: str
+    hosts: list[Machine]
+
+    def prepare(self) -> None:
+        """Put kernel and initramfs on the shared storage."""
+        image = guest_image.ensure()
+        for name in ("images", "console"):
+            os.makedirs(self.outside(f"{SHARED}/{name}"), exist_ok=True)
+        shutil.copy(image.kernel, self.outside(f"{IMAGES}/vmlinuz"))
+        shutil.copy(image.initramfs, self.outside(f"{IMAGES}/initramfs"))
+
+    def outside(self, path: str) -> str:
+        """Where a file of the shared storage is on this machine."""
+        return os.path.join(self.directory, "shared", os.path.relpath(path, SHARED))
+
+    def define(self, guest: Guest, hosts: Sequence[Machine] | None = None) -> str:
+        """Define a guest on hosts, all by default; gives the path of the XML that libvirt keeps."""
+        source = self.place(guest)
+        for host in hosts or self.hosts:
+            host.must(["virsh", "-q", "define", source])
+        return f"/etc/libvirt/qemu/{guest.name}.xml"
+
+    def place(self, guest: Guest, path: str | None = None) -> str:
+        """Write a guest's XML to the shared storage and define nothing; gives its path."""
+        target = path or f"{IMAGES}/{guest.name}.xml"
+        Path(self.outside(target)).write_text(guest.xml(), encoding="utf-8")
+        return target
+
+    def start(self, guest: Guest, host: Machine) -> None:
+        host.must(["virsh", "-q", "start", guest.name])
+
+    def counter(self, guest: Guest) -> Counter:
+        return Counter(self.outside(guest.console))
+
+    def migrate(self, guest: Guest, source: Machine, target: Machine, transport: str) -> None:
+        """Live, as virsh does it; transport is tcp or ssh."""
+        uri = f"qemu+{transport}://{target.name}/system"
+        source.must(["virsh", "-q", "migrate", "--live", guest.name, uri], timeout_s=60)
+
+    def processes(self, guest: Guest) -> list[tuple[str, Process]]:
+        """The guest's QEMUs that exist, and on which host: /proc's word, not libvirt's."""
+        spaces = {}
+        for host in self.hosts:
+            init = host.init()
+            if init is not None:
+                spaces[_pid_space(init.pid)] = host.name
+        found = []
+        for pid in every():
+            process = identify(pid) if _has_uuid(pid, guest.uuid) else None
+            if process is not None and process.is_alive() and _pid_space(pid) in spaces:
+                found.append((spaces[_pid_space(pid)], process))
+        return found
+
+    def hosts_of(self, guest: Guest) -> list[str]:
+        """The hosts that a QEMU of this guest exists on; more than one is a double start."""
+        return sorted(name for name, _ in self.processes(guest))
+
+    def clear(self) -> None:
+        """Destroy and undefine every guest on every living host, and forget the consoles."""
+        for host in self.hosts:
+            if host.is_alive():
+                hypervisor.ensure(host)
+                self._clear_host(host)
+        for directory in ("console", "images"):
+            for path in Path(self.outside(f"{SHARED}/{directory}")).iterdir():
+                if path.suffix in (".log", ".xml"):
+                    path.unlink()
+
+    def _clear_host(self, host: Machine) -> None:
+        for name in host.must(["virsh", "-q", "list", "--all", "--name"]).split():
+            # It may end by itself between these commands, or vanish with its end.
+            host.run(["virsh", "-q", "destroy", name], timeout_s=40)
+            host.run(["virsh", "-q", "undefine", name])
+
+
+def _has_uuid(pid: int, guest_uuid: str) -> bool:
+    """Asks its threads too: the command line of a process whose first one ended is empty."""
+    for path in Path(f"/proc/{pid}").glob("task/*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            words = path.read_bytes().split(b"\0")
+            if words != [b""]:
+                return b"-uuid" in words and guest_uuid.encode() in words
+    return False
+
+
+def _pid_space(pid: int) -> str:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    return ""

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""libvirtd in a lab host: its configuration, starting, stopping, stopping it from answering."""
+
+from __future__ import annotations
+
+import uuid
+
+from pmkvm.deadline import Deadline
+from pmkvm.errors import CommandTimeoutError
+from tests.lab.errors import LabError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tests.lab.machine import Machine
+
+NAME = "libvirtd"
+
+# All hosts share this machine's firmware and so its uuid; libvirt migrates only to another one.
+LIBVIRTD_CONF = """host_uuid = "{host_uuid}"
+listen_tls = 0
+listen_tcp = 1
+auth_tcp = "none"
+listen_addr = "0.0.0.0"
+"""
+
+# QEMU writes serial files itself (no virtlogd), since two hosts append to one during a migration.
+QEMU_CONF = """user = "root"
+group = "root"
+security_driver = "none"
+cgroup_controllers = []
+namespaces = []
+remember_owner = 0
+stdio_handler = "file"
+"""
+
+
+def configure(host: Machine) -> None:
+    host.write("/etc/libvirt/libvirtd.conf", LIBVIRTD_CONF.format(host_uuid=host_uuid(host)))
+    host.write("/etc/libvirt/qemu.conf", QEMU_CONF)
+    # The machine's own networks would make bridges of the same names in every host.
+    host.must(["rm", "-rf", "/etc/libvirt/qemu/networks", "/etc/libvirt/qemu/autostart"])
+
+
+def host_uuid(host: Machine) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"pmkvm-lab-{host.name}"))
+
+
+def start(host: Machine) -> None:
+    """Back when it answers."""
+    host.spawn(NAME, ["libvirtd", "--listen"])
+    deadline = Deadline(20)
+    while not is_answering(host):
+        if deadline.expired():
+            raise LabError(f"{host.name}: libvirtd does not answer")
+        deadline.pause(0.1)
+
+
+def stop(host: Machine) -> None:
+    """Guests run on; start() finds them again."""
+    host.stop(NAME)
+
+
+def kill(host: Machine) -> None:
+    host.signal(NAME, "KILL")
+
+
+def freeze(host: Machine) -> None:
+    """SIGSTOP: its sockets still accept, nothing answers. thaw() ends it."""
+    host.signal(NAME, "STOP")
+
+
+def thaw(host: Machine) -> None:
+    host.signal(NAME, "CONT")
+
+
+def is_answering(host: Machine) -> bool:
+    try:
+        return host.run(["virsh", "-q", "list", "--name"], timeout_s=3).rc == 0
+    except CommandTimeoutError:
+        return False
+
+
+def ensure(host: Machine) -> None:
+    """Whatever a test did to it: it answers."""
+    if host.pid_of(NAME) is None:
+        start(host)
+    elif not is_answering(host):
+        thaw(host)
+        if not is_answering(host):
+            host.signal(NAME, "KILL")
+            start(host)

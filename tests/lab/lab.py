@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The whole lab: hosts with their network, storage, ssh, libvirt, fencing and cluster."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from pmkvm.errors import HaError
+from tests.lab import fencing, hypervisor, install, network, ssh, state, tidy
+from tests.lab.cluster import Cluster
+from tests.lab.errors import LabError
+from tests.lab.fencing import Fencing
+from tests.lab.guests import Guests
+from tests.lab.machine import Machine
+from tests.lab.state import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from xml.etree.ElementTree import Element
+
+    from tests.lab.status import Status
+
+
+class Plan(NamedTuple):
+    """What a lab is to be."""
+
+    host_count: int = 2
+    root: str = "/"
+    rsc_defaults: str = "pacemaker"
+
+
+class Lab:
+    """A lab that is up. Its state is on disk: several processes may use it at once."""
+
+    def __init__(self, made: State) -> None:
+        self.state = made
+        self.directory = made.directory
+        numbers = range(1, made.host_count + 1)
+        self.hosts = [Machine(made.directory, number, made.root) for number in numbers]
+        self.cluster = Cluster(self.hosts, made.rsc_defaults)
+        self.guests = Guests(made.directory, self.hosts)
+        self.fencing = Fencing(made.directory)
+
+    @staticmethod
+    def load() -> Lab:
+        """The lab that is up."""
+        made = state.load(state.directory())
+        if made is None:
+            raise LabError(f"no lab is up in {state.directory()}")
+        return Lab(made)
+
+    @staticmethod
+    def up(plan: Plan) -> Lab:
+        """Make a lab, after removing what an earlier one left; back when its cluster is online."""
+        where = state.directory()
+        state.clear(where)
+        lab = Lab(_state(where, plan))
+        lab.state.save()
+        try:
+            lab._make()
+        except BaseException:
+            # The logs are what explains it; the next up or down removes everything.
+            lab._kill_all()
+            raise
+        return lab
+
+    def down(self) -> None:
+        state.clear(self.directory)
+
+    def host(self, name: str) -> Machine:
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise LabError(f"no host {name}: there are {', '.join(one.name for one in self.hosts)}")
+
+    def others(self, host: Machine) -> list[Machine]:
+        return [one for one in self.hosts if one != host]
+
+    def boot(self, host: Machine) -> None:
+        """Boot a dead host with all that starts at boot; back before the cluster has it online."""
+        host.boot()
+        _start_services(host)
+        self.cluster.start([host])
+
+    def install(self, rpm_dir: str) -> None:
+        """Unpack the project's RPMs into every host."""
+        install.stage_rpms(self.directory, rpm_dir)
+        _in_parallel(install.copy_stage, self.hosts)
+
+    def install_checkout(self) -> None:
+        """As install, from `make install` of this checkout."""
+        install.stage_checkout(self.directory)
+        _in_parallel(install.copy_stage, self.hosts)
+
+    def clean(self) -> None:
+        """Both hosts well, nothing but fencing configured, no guests; as after up, but faster."""
+        try:
+            tidy.tidy(self)
+        except HaError as error:
+            print(f"lab: cannot tidy up, so every host is booted anew: {error}")
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        """Kill all hosts and start over with a bare cluster; what is installed stays."""
+        self._kill_all()
+        self.fencing.repair()
+        _in_parallel(Machine.boot, self.hosts)
+        self._configure()
+        tidy.remove_files(self)
+        self.cluster.start()
+        self._wait_until_well()
+        self.guests.clear()
+
+    def _make(self) -> None:
+        for name in ("run", "shared", "fence"):
+            os.makedirs(os.path.join(self.directory, name), exist_ok=True)
+        for bridge in network.BRIDGES:
+            network.ensure_bridge(bridge)
+        self.fencing.start()
+        ssh.make_keys(os.path.join(self.directory, "keys"), [host.name for host in self.hosts])
+        self.guests.prepare()
+        _in_parallel(Machine.boot, self.hosts)
+        self._configure()
+        self.cluster.start()
+        self._wait_until_well()
+
+    def _configure(self) -> None:
+        def configure(host: Machine) -> None:
+            _name(host, self.hosts)
+            ssh.configure(host, self.hosts)
+            hypervisor.configure(host)
+            fencing.install(host)
+            self.cluster.configure(host)
+            _start_services(host)
+
+        _in_parallel(configure, self.hosts)
+
+    def _wait_until_well(self) -> None:
+        self.cluster.wait_online(timeout_s=90)
+        self.cluster.wait_running("fence")
+
+    def _kill_all(self) -> None:
+        for host in self.hosts:
+            host.kill()
+
+    # What tests ask for most, in one word.
+
+    def status(self) -> Status:
+        return self.cluster.status()
+
+    def cib(self) -> Element:
+        return self.cluster.cib()
+
+
+def _state(where: str, plan: Plan) -> State:
+    numbers = range(1, plan.host_count + 1)
+    wires = [make(number) for number in numbers for make in (network.lab_link, network.guest_link)]
+    hosts = [Machine(where, number, plan.root) for number in numbers]
+    return State(
+        directory=where,
+        host_count=plan.host_count,
+        root=plan.root,
+        rsc_defaults=plan.rsc_defaults,
+        links=[*wires, *network.BRIDGES],
+        namespaces=[network.namespace(number) for number in numbers],
+        pidfiles=[Fencing(where).pidfile, *(host.pidfile for host in hosts)],
+    )
+
+
+def _name(host: Machine, hosts: list[Machine]) -> None:
+    lines = ["127.0.0.1 localhost", *(f"{one.address} {one.name}" for one in hosts)]
+    host.write("/etc/hosts", "\n".join(lines) + "\n")
+    host.write("/etc/hostname", f"{host.name}\n")
+    host.write("/etc/machine-id", hypervisor.host_uuid(host).replace("-", "") + "\n", "0444")
+
+
+def _start_services(host: Machine) -> None:
+    ssh.start(host)
+    hypervisor.start(host)
+
+
+def _in_parallel(act: Callable[[Machine], None], hosts: Iterable[Machine]) -> None:
+    chosen = list(hosts)
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        list(pool.map(act, chosen))

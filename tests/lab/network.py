@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab's wires: bridges and veths on this machine, one network namespace for each host.
+
+Every name starts with PREFIX, no bridge has an address outside, so traffic stays in the lab.
+"""
+
+from __future__ import annotations
+
+from pmkvm.run import run
+from tests.lab.errors import LabError
+
+PREFIX = "pmkvm-"
+LAB_BRIDGE = PREFIX + "lab"
+GUEST_BRIDGE = PREFIX + "guest"
+BRIDGES = (LAB_BRIDGE, GUEST_BRIDGE)
+# The bridge in each host that guests' interfaces join; it leads to GUEST_BRIDGE.
+HOST_GUEST_BRIDGE = "guestbr"
+
+
+def address(index: int) -> str:
+    return f"10.77.0.{index}"
+
+
+def namespace(index: int) -> str:
+    return f"{PREFIX}host{index}"
+
+
+def lab_link(index: int) -> str:
+    """The outer end of a host's wire to the lab's network."""
+    return f"{PREFIX}lab{index}"
+
+
+def guest_link(index: int) -> str:
+    """The outer end of a host's wire to the guests' network."""
+    return f"{PREFIX}gst{index}"
+
+
+def ensure_bridge(name: str) -> None:
+    if not _has_link(name):
+        _ip("link", "add", name, "type", "bridge")
+    _ip("link", "set", name, "up")
+
+
+def connect(index: int) -> None:
+    """Make a host's namespace with its two wires, from nothing."""
+    disconnect(index)
+    name = namespace(index)
+    _ip("netns", "add", name)
+    _ip("-n", name, "link", "set", "lo", "up")
+    _wire(lab_link(index), LAB_BRIDGE, name, "eth0")
+    _ip("-n", name, "address", "add", f"{address(index)}/24", "dev", "eth0")
+    _ip("-n", name, "link", "set", "eth0", "up")
+    _wire(guest_link(index), GUEST_BRIDGE, name, "eth1")
+    _ip("-n", name, "link", "add", HOST_GUEST_BRIDGE, "type", "bridge")
+    _ip("-n", name, "link", "set", "eth1", "master", HOST_GUEST_BRIDGE, "up")
+    _ip("-n", name, "link", "set", HOST_GUEST_BRIDGE, "up")
+
+
+def disconnect(index: int) -> None:
+    """Remove a host's wires, then its namespace; what is not there is no error."""
+    # A namespace lives on while a process is in it, and its wires with it: they go first.
+    for link in (lab_link(index), guest_link(index)):
+        remove_link(link)
+    remove_namespace(namespace(index))
+
+
+def plug(link: str) -> None:
+    _ip("link", "set", link, "up")
+
+
+def unplug(link: str) -> None:
+    _ip("link", "set", link, "down")
+
+
+def is_plugged(link: str) -> bool:
+    done = run(["ip", "-brief", "link", "show", "dev", link], timeout_s=10)
+    return done.rc == 0 and ",UP" in done.out
+
+
+def remove_link(name: str) -> None:
+    if _has_link(name):
+        _ip("link", "delete", name)
+
+
+def remove_namespace(name: str) -> None:
+    done = run(["ip", "netns", "list"], timeout_s=10)
+    if name in [line.split()[0] for line in done.out.splitlines() if line]:
+        _ip("netns", "delete", name)
+
+
+def _wire(outer: str, bridge: str, name: str, inner: str) -> None:
+    _ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", name)
+    _ip("link", "set", outer, "master", bridge, "up")
+
+
+def _has_link(name: str) -> bool:
+    return run(["ip", "link", "show", "dev", name], timeout_s=10).rc == 0
+
+
+def _ip(*words: str) -> None:
+    done = run(["ip", *words], timeout_s=10)
+    if done.rc != 0:
+        raise LabError(f"ip {' '.join(words)}: {done.err.strip()}")
