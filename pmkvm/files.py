@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 
 from pmkvm.errors import DeadlineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pmkvm.deadline import Deadline
 
 LOCK_POLL_S = 0.05
@@ -38,35 +34,45 @@ def write_atomically(path: str, text: str, mode: int = 0o600) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        remove(temporary)
         raise
 
 
 def remove(path: str) -> None:
     """Remove a file; one that is not there is no error."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-
-
-@contextlib.contextmanager
-def lock(path: str, deadline: Deadline) -> Iterator[None]:
-    """Hold the lock on path; it ends with the process, whatever kills it.
-
-    Raises DeadlineError when another process still holds it at the deadline.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        while not _try_lock(descriptor):
-            if deadline.expired():
-                raise DeadlineError(f"{path} is held by another process")
-            deadline.pause(LOCK_POLL_S)
-        yield
-    finally:
-        os.close(descriptor)
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+class Lock:
+    """The lock on a path, held in a with statement; it ends with the process, whatever kills it.
+
+    Entering raises DeadlineError when another process still holds it at the deadline.
+    """
+
+    def __init__(self, path: str, deadline: Deadline) -> None:
+        self._path = path
+        self._deadline = deadline
+        self._fd = -1
+
+    def __enter__(self) -> Lock:
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        while not _try_lock(self._fd):
+            if self._deadline.expired():
+                self.__exit__()
+                raise DeadlineError(f"{self._path} is held by another process")
+            self._deadline.pause(LOCK_POLL_S)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        os.close(self._fd)
 
 
 def _try_lock(descriptor: int) -> bool:
+    import fcntl
+
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

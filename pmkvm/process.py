@@ -8,18 +8,15 @@ process still writes to a disk (measured).
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
-from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm import settings
+from pmkvm.lean import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pmkvm.deadline import Deadline
+    import signal
 
 # Fields of /proc/PID/stat after the command's name, which may hold blanks and brackets (proc(5)).
 _STATE_FIELD = 0
@@ -47,45 +44,52 @@ def is_zombie(pid: int) -> bool:
 
 def is_alive(life: Life) -> bool:
     """Whether any thread of it lives. Raises OSError if the kernel can't tell."""
-    with open_pidfd(life) as pidfd:
-        return pidfd is not None and not is_readable(pidfd)
+    with Pidfd(life) as pidfd:
+        return not pidfd.is_dead()
 
 
-@contextlib.contextmanager
-def open_pidfd(life: Life) -> Iterator[int | None]:
-    """A pidfd of exactly this life, None if it is over and reaped."""
-    try:
-        pidfd = os.pidfd_open(life.pid)
-    except ProcessLookupError:
-        yield None
-        return
-    try:
+class Pidfd:
+    """A hold on exactly this life. Raises OSError if the kernel refuses it."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self._fd: int | None = None
+
+    def __enter__(self) -> Pidfd:
+        try:
+            self._fd = os.pidfd_open(self._life.pid)
+        except ProcessLookupError:
+            return self
         # Looked at after the pidfd was opened: a pid that was reused in between shows here.
-        yield pidfd if life_of(life.pid) == life else None
-    finally:
-        os.close(pidfd)
+        if life_of(self._life.pid) != self._life:
+            self.__exit__()
+        return self
 
+    def __exit__(self, *_error: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
-def is_readable(pidfd: int) -> bool:
-    """Whether the process behind a pidfd is dead, with all its threads."""
-    return _poll(pidfd, 0.0)
+    def is_dead(self) -> bool:
+        return self.wait_dead(0.0)
 
+    def wait_dead(self, seconds: float) -> bool:
+        """Wait until every thread is gone; False if it outlived that time."""
+        if self._fd is None:
+            return True
+        poller = select.poll()
+        poller.register(self._fd, select.POLLIN)
+        return bool(poller.poll(seconds * 1000))
 
-def wait_dead(pidfd: int, deadline: Deadline) -> bool:
-    """Wait for the death of the process behind a pidfd; False if it outlived the deadline."""
-    return _poll(pidfd, deadline.remaining())
+    def send(self, number: signal.Signals) -> None:
+        """Signal it; one that is gone already is no error."""
+        import signal
 
-
-def send(pidfd: int, number: signal.Signals) -> None:
-    """Signal the process behind a pidfd; one that is gone already is no error."""
-    with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(pidfd, number)
-
-
-def _poll(pidfd: int, timeout_s: float) -> bool:
-    poller = select.poll()
-    poller.register(pidfd, select.POLLIN)
-    return bool(poller.poll(timeout_s * 1000))
+        if self._fd is not None:
+            try:
+                signal.pidfd_send_signal(self._fd, number)
+            except ProcessLookupError:
+                return
 
 
 def _stat(pid: int) -> list[str]:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agents.virtual_domain.table import PARAMETERS
 from pmkvm.ocf import agent
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.table import Action, Agent
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
+from pmkvm.lean import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.virt.connection import State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pmkvm.virt.connection import Status
 
@@ -34,7 +34,7 @@ def judge_living(status: Status | None) -> Verdict:
         return Verdict(OcfCode.GENERIC, "QEMU lives, but libvirt has no such domain", False)
     if status.state in _RUNS:
         return Verdict(OcfCode.SUCCESS, status.state.name)
-    final = status.state is not State.SHUTOFF
+    final = status.state != State.SHUTOFF
     return Verdict(OcfCode.GENERIC, f"QEMU lives, but libvirt says {status.state.name}", final)
 
 
@@ -47,7 +47,7 @@ def judge_by_libvirt(status: Status | None) -> Verdict:
     """A guest of a hypervisor whose only witness is libvirt."""
     if status is None:
         return Verdict(OcfCode.NOT_RUNNING, "libvirt has no such domain")
-    if status.state is State.SHUTOFF:
+    if status.state == State.SHUTOFF:
         return Verdict(OcfCode.NOT_RUNNING, "libvirt says SHUTOFF")
     if status.state in _RUNS:
         return Verdict(OcfCode.SUCCESS, status.state.name)

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agents.virtual_domain import witness
 from agents.virtual_domain.migration import Migration, plan
 from agents.virtual_domain.monitor import look, run_monitor_scripts
@@ -13,9 +11,10 @@ from pmkvm.errors import DeadlineError, HaError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import record
-from pmkvm.virt.connection import LibvirtError, State, connect
+from pmkvm.virt.connection import Connection, LibvirtError, State
 from pmkvm.within import within
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.subject import Subject
     from pmkvm.ocf.context import Context
@@ -38,7 +37,9 @@ def migrate_to(context: Context) -> OcfCode:
     name = subject.identity.name
     migration = plan(context, subject.uri, target)
     if look(context, subject).code != OcfCode.SUCCESS:
-        raise OcfError(OcfCode.GENERIC, f"{name}: does not run here, so it can't leave for {target}")
+        raise OcfError(
+            OcfCode.GENERIC, f"{name}: does not run here, so it can't leave for {target}"
+        )
     context.log.info(f"{name}: migrating to {target} ({migration.remote_uri})")
     try:
         _migrate(context, subject, migration)
@@ -74,7 +75,7 @@ def _runs(context: Context, subject: Subject) -> bool:
         status = witness.status(subject, context.deadline.at_most(_CONNECT_S))
     except witness.SilentError:
         return True
-    return status is not None and status.state is not State.PAUSED
+    return status is not None and status.state != State.PAUSED
 
 
 def _migrate(context: Context, subject: Subject, migration: Migration) -> None:
@@ -101,28 +102,24 @@ def _migrate(context: Context, subject: Subject, migration: Migration) -> None:
 
 
 def _connect_once(uri: str) -> None:
-    with connect(uri):
+    with Connection(uri):
         pass
 
 
 def _migrate_by_libvirt(subject: Subject, migration: Migration) -> None:
-    with connect(subject.uri) as source:
+    with Connection(subject.uri) as source:
         domain = source.lookup(name=subject.identity.name, uuid=subject.identity.uuid)
         if domain is None:
             raise LibvirtError(0, "libvirt has no such domain")
         if migration.is_peer_to_peer:
-            domain.migrate_peer_to_peer(
-                migration.remote_uri, migration.parameters, migration.flags
-            )
+            domain.migrate_peer_to_peer(migration.remote_uri, migration.parameters, migration.flags)
             return
-        with connect(migration.remote_uri) as destination:
+        with Connection(migration.remote_uri) as destination:
             domain.migrate(destination, migration.parameters, migration.flags)
 
 
-def _judge_failure(
-    context: Context, subject: Subject, migration: Migration, reason: str
-) -> None:
-    """libvirt's error is not the last word: where is the guest? Raises OcfError unless it arrived."""
+def _judge_failure(context: Context, subject: Subject, migration: Migration, reason: str) -> None:
+    """libvirt's error is not the last word. Raises OcfError unless the guest has arrived."""
     name = subject.identity.name
     if look(context, subject).code == OcfCode.SUCCESS:
         raise OcfError(OcfCode.GENERIC, f"{name}: stays here: {reason}")
@@ -132,7 +129,7 @@ def _judge_failure(
     except HaError as error:
         reason = f"{reason}; {error}"
         status = None
-    if status is None or status.state is not State.RUNNING:
+    if status is None or status.state != State.RUNNING:
         raise OcfError(OcfCode.GENERIC, f"{name}: lost in migration: {reason}")
     context.log.warning(f"{name}: arrived in spite of: {reason}")
 
@@ -145,6 +142,7 @@ def _wait_until_gone(context: Context, subject: Subject) -> None:
     while witness.living(subject):
         if deadline.expired():
             raise OcfError(
-                OcfCode.GENERIC, f"{subject.identity.name}: libvirt says migrated, but QEMU lives here"
+                OcfCode.GENERIC,
+                f"{subject.identity.name}: libvirt says migrated, but QEMU lives here",
             )
         deadline.pause(witness.POLL_S)

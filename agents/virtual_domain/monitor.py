@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agents.virtual_domain import witness
 from agents.virtual_domain.judgement import (
     DEAD,
@@ -13,11 +11,11 @@ from agents.virtual_domain.judgement import (
     judge_living,
     judge_silence,
 )
-from agents.virtual_domain.shell import kill_abandoned_shells
 from agents.virtual_domain.subject import identify, remember
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.subject import Subject
     from pmkvm.ocf.context import Context
@@ -29,7 +27,11 @@ _PATIENCE_S = 5.0
 def monitor(context: Context) -> OcfCode:
     """Probe, recurring monitor and status."""
     subject = identify(context)
-    kill_abandoned_shells(context, subject)
+    if subject.is_being_created:
+        # Loaded here only, with the signals that it needs: see pmkvm.lean.
+        from agents.virtual_domain.shell import kill_abandoned_shells
+
+        kill_abandoned_shells(context, subject)
     verdict = look(context, subject)
     if verdict.code == OcfCode.SUCCESS and not context.is_probe:
         run_monitor_scripts(context, subject)

@@ -8,7 +8,6 @@ host that Pacemaker believes empty (measured). Created paused it never runs; her
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
 
 from agents.virtual_domain import witness
 from pmkvm.deadline import Deadline
@@ -18,6 +17,7 @@ from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import qemu, record
 from pmkvm.virt.connection import State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.subject import Subject
     from pmkvm.ocf.context import Context
@@ -26,9 +26,10 @@ _PATIENCE_S = 5.0
 
 
 def kill_abandoned_shells(context: Context, subject: Subject) -> None:
-    """Remove what a killed start left behind. While a start is under way, nothing."""
-    if not subject.is_being_created:
-        return
+    """Remove what a killed start left of a domain that is being created.
+
+    While a start is under way, that is while somebody holds the lock, nothing.
+    """
     try:
         with record.lock(context.instance, Deadline(0)):
             kill_shells(context, subject)
@@ -59,4 +60,4 @@ def _runs(context: Context, subject: Subject) -> bool:
         status = witness.status(subject, context.deadline.at_most(_PATIENCE_S))
     except witness.SilentError:
         return False
-    return status is not None and status.state is State.RUNNING
+    return status is not None and status.state == State.RUNNING

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agents.virtual_domain import witness
 from agents.virtual_domain.judgement import judge_living
 from agents.virtual_domain.monitor import look, run_monitor_scripts
@@ -14,16 +12,17 @@ from pmkvm.errors import DeadlineError, HaError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import qemu, record
-from pmkvm.virt.connection import ErrorCode, LibvirtError, State, connect
-from pmkvm.virt.identity import Identity
+from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, State
 from pmkvm.virt.record import Record, Stage
 from pmkvm.within import within
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
-    from pmkvm.virt.connection import Connection, Domain
+    from pmkvm.virt.connection import Domain
+    from pmkvm.virt.identity import Identity
 
 # Left of the action's time when creating is given up.
 _RESERVE_S = 3.0
@@ -58,7 +57,7 @@ def _bring_up(context: Context, subject: Subject, deadline: Deadline) -> Subject
     identity, remembered = subject.identity, record.load(context.instance)
     if not identity.is_qemu:
         return _bring_up_by_libvirt(context, subject, deadline)
-    if remembered is not None and remembered.stage is Stage.CREATING:
+    if remembered is not None and remembered.stage == Stage.CREATING:
         kill_shells(context, subject)
     lives = qemu.find(identity)
     if lives:
@@ -85,8 +84,8 @@ def _resume_if_begun(subject: Subject, remembered: Record | None, deadline: Dead
     if verdict.code != OcfCode.SUCCESS:
         # Dying, as a rule; at the deadline it is a failure of the start.
         raise _TryAgainError(verdict.reason)
-    resuming = remembered is not None and remembered.stage is Stage.RESUMING
-    if resuming and status is not None and status.state is State.PAUSED:
+    resuming = remembered is not None and remembered.stage == Stage.RESUMING
+    if resuming and status is not None and status.state == State.PAUSED:
         witness.command(subject, deadline, "resuming", lambda domain: domain.resume())
 
 
@@ -96,7 +95,7 @@ def _bring_up_by_libvirt(context: Context, subject: Subject, deadline: Deadline)
         status = witness.status(subject, deadline)
     except witness.SilentError as error:
         raise _TryAgainError(str(error)) from error
-    if status is None or status.state is State.SHUTOFF:
+    if status is None or status.state == State.SHUTOFF:
         identity = _create_and_resume(context, subject, deadline)
         subject = subject._replace(identity=identity)
     started = Record(subject.identity, Stage.RUNNING)
@@ -105,10 +104,10 @@ def _bring_up_by_libvirt(context: Context, subject: Subject, deadline: Deadline)
 
 
 def _create_and_resume(context: Context, subject: Subject, deadline: Deadline) -> Identity:
-    """Create paused, write the stage down, resume. The identity with the uuid that libvirt knows."""
+    """Create paused, write the stage down, resume. Returns the identity with libvirt's uuid."""
 
     def work() -> Identity:
-        with connect(subject.uri) as connection:
+        with Connection(subject.uri) as connection:
             try:
                 domain = _create_paused(context, connection, subject)
                 identity = subject.identity._replace(uuid=domain.uuid())

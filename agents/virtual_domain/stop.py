@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
 
 from agents.virtual_domain import witness
 from agents.virtual_domain.shell import kill_abandoned_shells
@@ -15,6 +14,7 @@ from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import qemu, record
 from pmkvm.virt.connection import LibvirtError, State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.subject import Subject
     from pmkvm.deadline import Deadline
@@ -37,7 +37,8 @@ def stop(context: Context) -> OcfCode:
         context.log.warning("no parameter config and nothing remembered: never started here")
         return OcfCode.SUCCESS
     subject = identify(context)
-    kill_abandoned_shells(context, subject)
+    if subject.is_being_created:
+        kill_abandoned_shells(context, subject)
     if subject.identity.is_qemu:
         _stop_qemu(context, subject)
     else:
@@ -80,7 +81,7 @@ def _stop_qemu(context: Context, subject: Subject) -> None:
 
 
 def _shut_down(context: Context, subject: Subject) -> None:
-    """Ask the guest and give it all the time but the destroy's; what becomes of it is seen after."""
+    """Ask the guest and give it all the time but the destroy's."""
     remaining = context.deadline.remaining()
     reserve = min(_DESTROY_MAX_S, remaining * _DESTROY_SHARE)
     patience = context.deadline.less(reserve)
@@ -133,4 +134,4 @@ def _stop_by_libvirt(context: Context, subject: Subject) -> None:
 
 def _is_off(subject: Subject, deadline: Deadline) -> bool:
     status = witness.patient_status(subject, deadline)
-    return status is None or status.state is State.SHUTOFF
+    return status is None or status.state == State.SHUTOFF

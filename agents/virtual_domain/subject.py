@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
+from pmkvm.lean import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import identity as definitions
@@ -12,6 +11,7 @@ from pmkvm.virt import record
 from pmkvm.virt.identity import DefinitionError, Identity
 from pmkvm.virt.record import Record, Stage
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pmkvm.ocf.context import Context
     from pmkvm.process import Life
@@ -27,7 +27,7 @@ class Subject(NamedTuple):
     @property
     def is_being_created(self) -> bool:
         """Whether a start has not come as far as a guest, or was killed before."""
-        return self.remembered is not None and self.remembered.stage is Stage.CREATING
+        return self.remembered is not None and self.remembered.stage == Stage.CREATING
 
 
 def from_definition(context: Context) -> Subject:

@@ -7,13 +7,12 @@ state; for other hypervisors libvirt is the only witness.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.virt import qemu
-from pmkvm.virt.connection import ErrorCode, LibvirtError, Status, connect
+from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, Status
 from pmkvm.within import within
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -42,7 +41,7 @@ def status(subject: Subject, deadline: Deadline) -> Status | None:
     """What libvirt says; None if it says that it has no such domain. Raises SilentError."""
 
     def ask() -> Status | None:
-        with connect(subject.uri) as connection:
+        with Connection(subject.uri) as connection:
             domain = connection.lookup(name=subject.identity.name, uuid=subject.identity.uuid)
             return domain.status() if domain else None
 
@@ -58,7 +57,7 @@ def command(
     """Let libvirt do something with the domain. Raises LibvirtError and DeadlineError."""
 
     def act() -> None:
-        with connect(subject.uri) as connection:
+        with Connection(subject.uri) as connection:
             domain = connection.lookup(name=subject.identity.name, uuid=subject.identity.uuid)
             if domain is None:
                 raise LibvirtError(ErrorCode.NO_DOMAIN, "libvirt has no such domain")

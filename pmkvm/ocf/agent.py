@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from pmkvm.errors import HaError
 from pmkvm.ocf.codes import OcfCode
@@ -14,6 +13,7 @@ from pmkvm.ocf.errors import OcfError
 from pmkvm.ocf.log import Log, one_line
 from pmkvm.within import within
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import NoReturn, TextIO

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import enum
+from pmkvm.lean import IntEnum
 
 
-@enum.unique
-class OcfCode(enum.IntEnum):
+class OcfCode(IntEnum):
     """Names as in the specification, without its OCF_ prefix and ERR_."""
 
     SUCCESS = 0

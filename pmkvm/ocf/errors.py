@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 from pmkvm.errors import HaError
-from pmkvm.ocf.codes import OcfCode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pmkvm.ocf.codes import OcfCode
 
 
 class OcfError(HaError):

@@ -10,9 +10,6 @@ exports these names.
 from __future__ import annotations
 
 import os
-import sys
-import syslog
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,11 +17,13 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _PRIORITIES = {
-    "ERROR": syslog.LOG_ERR,
-    "WARNING": syslog.LOG_WARNING,
-    "INFO": syslog.LOG_INFO,
-    "DEBUG": syslog.LOG_DEBUG,
+    "ERROR": "LOG_ERR",
+    "WARNING": "LOG_WARNING",
+    "INFO": "LOG_INFO",
+    "DEBUG": "LOG_DEBUG",
 }
+
+_OFF = ("none", "/dev/null")
 
 
 class Log:
@@ -34,7 +33,9 @@ class Log:
         self._ident = f"{ident}[{os.getpid()}]"
         self._stderr = stderr
         self._on_terminal = stderr.isatty()
-        self._facility = _facility(env.get("HA_LOGFACILITY") or env.get("HA_logfacility") or "")
+        self._facility = env.get("HA_LOGFACILITY") or env.get("HA_logfacility") or ""
+        if self._facility in _OFF:
+            self._facility = ""
         self._file = env.get("HA_LOGFILE") or env.get("HA_logfile") or ""
         self._debug_file = env.get("HA_DEBUGLOG") or env.get("HA_debugfile") or ""
         self._debugging = env.get("HA_debug", "") not in ("", "0")
@@ -58,14 +59,15 @@ class Log:
             print(f"{level}: {line}", file=self._stderr, flush=True)
             return
         if self._facility:
-            syslog.openlog(self._ident, 0, self._facility)
-            syslog.syslog(_PRIORITIES[level], f"{level}: {line}")
+            _to_syslog(self._ident, self._facility, level, line)
         if self._file:
             self._append(self._file, level, line)
         if self._debugging and self._debug_file not in ("", self._file):
             self._append(self._debug_file, level, line)
 
     def _append(self, path: str, level: str, line: str) -> None:
+        import time
+
         stamp = time.strftime("%b %d %H:%M:%S")
         try:
             with open(path, "a", encoding="utf-8", errors="replace") as file:
@@ -79,9 +81,10 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text.strip())
 
 
-def _facility(name: str) -> int:
-    """The number that syslog gives a facility's name; 0 for none. An unknown name is daemon."""
-    if name in ("", "none", "/dev/null"):
-        return 0
-    number = getattr(syslog, f"LOG_{name.upper()}", syslog.LOG_DAEMON)
-    return number if isinstance(number, int) else syslog.LOG_DAEMON
+def _to_syslog(ident: str, facility: str, level: str, line: str) -> None:
+    """An unknown facility is daemon. Loaded here only: most monitors have nothing to say."""
+    import syslog
+
+    number = getattr(syslog, f"LOG_{facility.upper()}", syslog.LOG_DAEMON)
+    syslog.openlog(ident, 0, number if isinstance(number, int) else syslog.LOG_DAEMON)
+    syslog.syslog(getattr(syslog, _PRIORITIES[level]), f"{level}: {line}")

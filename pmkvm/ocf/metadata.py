@@ -8,8 +8,8 @@ ra-api-1.dtd, the OCF 1.1 RNG and resource-agents' metadata.rng all accept.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pmkvm.ocf.table import Agent, Parameter, Value
 

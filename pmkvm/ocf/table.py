@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Union
+from pmkvm.lean import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Union
 
     from pmkvm.ocf.codes import OcfCode
     from pmkvm.ocf.context import Context
 
-Value = Union[str, int, bool]
+    Value = Union[str, int, bool]
 
 
 class Parameter(NamedTuple):

@@ -10,6 +10,7 @@ Not `cibadmin --patch`: it compares the whole configuration, element by element,
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
 
 RETRY_S = 0.1
+ROOT = re.compile(r"<cib\s[^>]*[^>/]>")
 
 # The kernel takes 131072 bytes as one argument of a program (MAX_ARG_STRLEN).
 LONGEST_XPATH = 130_000
@@ -67,16 +69,13 @@ def query(deadline: Deadline) -> str:
 
 def version(document: str) -> Version:
     """Raises BadAnswerError."""
-    parser = ElementTree.XMLPullParser(("start",))
+    # The root's own start tag is all that is wanted of what may be megabytes.
+    match = ROOT.search(document)
     try:
-        parser.feed(document)
-        for _event, root in parser.read_events():
-            if root.tag == "cib":
-                return Version(int(root.attrib["admin_epoch"]), int(root.attrib["epoch"]))
-            break
+        root = ElementTree.fromstring(f"{match[0]}</cib>" if match else document)
+        return Version(int(root.attrib["admin_epoch"]), int(root.attrib["epoch"]))
     except (ElementTree.ParseError, KeyError, ValueError) as error:
-        raise BadAnswerError(f"cibadmin's answer is not understood: {error!r}") from error
-    raise BadAnswerError("cibadmin's answer is no CIB")
+        raise BadAnswerError(f"cibadmin's answer is no CIB: {error!r}") from error
 
 
 def change(plan: Callable[[str], Change | None], deadline: Deadline) -> Change | None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
 
 # What the tools themselves read from the environment; everything else stays behind.
-PASSED_ON = ("CIB_file", "CIB_shadow", "CIB_shadow_dir", "CIB_user", "PCMK_ipc_type")
+CIB_FILE = "CIB_file"
+PASSED_ON = (CIB_FILE, "CIB_shadow", "CIB_shadow_dir", "CIB_user", "PCMK_ipc_type")
 
 # 2.1.5 says 102 for "no cluster"; crm_resource and crm_node have said 69 in some releases.
 DOWN = (ExitCode.DISCONNECT, ExitCode.UNAVAILABLE)
@@ -24,7 +25,7 @@ DOWN = (ExitCode.DISCONNECT, ExitCode.UNAVAILABLE)
 
 def cib_file() -> str | None:
     """The CIB file that stands in for a cluster, None when there is a real one to ask."""
-    return os.environ.get("CIB_file") or None
+    return os.environ.get(CIB_FILE) or None
 
 
 def call(

@@ -9,22 +9,22 @@ events, import libvirt itself.
 
 from __future__ import annotations
 
-import contextlib
-import enum
-from typing import TYPE_CHECKING, NamedTuple
-
 from pmkvm.errors import HaError
+from pmkvm.lean import IntEnum, NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from typing import TypeVar
 
     from libvirtmod import _Handle
+
+    T = TypeVar("T")
 
 _START_PAUSED = 1  # VIR_DOMAIN_START_PAUSED
 
 
-@enum.unique
-class ErrorCode(enum.IntEnum):
+class ErrorCode(IntEnum):
     """virErrorNumber, as far as something here depends on it."""
 
     SYSTEM_ERROR = 38
@@ -33,8 +33,7 @@ class ErrorCode(enum.IntEnum):
     OPERATION_INVALID = 55
 
 
-@enum.unique
-class State(enum.IntEnum):
+class State(IntEnum):
     """virDomainState."""
 
     NO_STATE = 0
@@ -135,10 +134,23 @@ class Domain:
 
 
 class Connection:
-    """An open connection to a hypervisor."""
+    """An open connection to a hypervisor. An empty uri is libvirt's default."""
 
-    def __init__(self, handle: _Handle) -> None:
-        self.handle = handle
+    def __init__(self, uri: str) -> None:
+        """Raises LibvirtError."""
+        import libvirtmod
+
+        # Without a handler libvirt prints every error to stderr by itself.
+        libvirtmod.virRegisterErrorHandler(_ignore, None)
+        self.handle = _result(libvirtmod.virConnectOpen(uri or None))
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        import libvirtmod
+
+        libvirtmod.virConnectClose(self.handle)
 
     def lookup(self, *, name: str, uuid: str) -> Domain | None:
         """The domain, by uuid if there is one. None only if libvirt says that it has none."""
@@ -170,28 +182,8 @@ class Connection:
         )
 
 
-@contextlib.contextmanager
-def connect(uri: str) -> Iterator[Connection]:
-    """A connection; an empty uri is libvirt's default. Raises LibvirtError."""
-    import libvirtmod
-
-    # Without a handler libvirt prints every error to stderr by itself.
-    libvirtmod.virRegisterErrorHandler(_ignore, None)
-    handle = _result(libvirtmod.virConnectOpen(uri or None))
-    try:
-        yield Connection(handle)
-    finally:
-        libvirtmod.virConnectClose(handle)
-
-
 def _ignore(_context: object, _error: object) -> None:
     """Errors are raised where they are met."""
-
-
-if TYPE_CHECKING:
-    from typing import TypeVar
-
-    T = TypeVar("T")
 
 
 def _result(value: T | None) -> T:

@@ -6,16 +6,16 @@ The process table is the witness of whether a guest exists: it answers when libv
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm import process, settings
 from pmkvm.errors import HaError
-from pmkvm.process import Life
+from pmkvm.lean import NamedTuple
+from pmkvm.process import Life, Pidfd
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Iterator
 
     from pmkvm.deadline import Deadline
@@ -76,7 +76,7 @@ def find(identity: Identity) -> list[Qemu]:
         elif same_name and process.is_alive(qemu.life):
             raise ForeignQemuError(
                 f"QEMU {qemu.life.pid} runs a guest named {identity.name} with uuid"
-                f" {qemu.guest.uuid}, not {identity.uuid}: which one is meant is for a person to say"
+                f" {qemu.guest.uuid}, not {identity.uuid}: a person must say which is meant"
             )
     return [qemu for qemu in found if process.is_alive(qemu.life)]
 
@@ -95,11 +95,9 @@ def is_guest(life: Life, identity: Identity) -> bool:
 
 def kill(life: Life, number: signal.Signals, deadline: Deadline) -> bool:
     """Signal exactly this life and wait for its death; False if it outlived the deadline."""
-    with process.open_pidfd(life) as pidfd:
-        if pidfd is None:
-            return True
-        process.send(pidfd, number)
-        return process.wait_dead(pidfd, deadline)
+    with Pidfd(life) as pidfd:
+        pidfd.send(number)
+        return pidfd.wait_dead(deadline.remaining())
 
 
 def _all() -> Iterator[Qemu]:
@@ -125,9 +123,11 @@ def _command_line(pid: int) -> bytes:
     if line or not process.is_zombie(pid):
         return line
     threads = f"{settings.PROC}/{pid}/task"
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    try:
         for thread in os.listdir(threads):
             line = line or _read(f"{threads}/{thread}/cmdline")
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
     return line
 
 

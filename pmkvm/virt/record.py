@@ -8,22 +8,19 @@ atomically, and a lock beside it, held by start while a guest comes into being.
 
 from __future__ import annotations
 
-import enum
 import os
-from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm import files, settings
+from pmkvm.lean import IntEnum, NamedTuple
 from pmkvm.process import Life
 from pmkvm.virt.identity import Identity
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from pmkvm.deadline import Deadline
 
 
-@enum.unique
-class Stage(str, enum.Enum):
+class Stage(IntEnum):
     """How far a start has come.
 
     CREATING: a paused QEMU of this domain is nobody's guest yet. If the lock is free its start
@@ -31,9 +28,9 @@ class Stage(str, enum.Enum):
     after its caller died. RESUMING: its CPUs may run. RUNNING: started.
     """
 
-    CREATING = "creating"
-    RESUMING = "resuming"
-    RUNNING = "running"
+    CREATING = 1
+    RESUMING = 2
+    RUNNING = 3
 
 
 class Record(NamedTuple):
@@ -42,6 +39,9 @@ class Record(NamedTuple):
     identity: Identity
     stage: Stage
     life: Life | None = None
+
+
+_STAGES = {stage.name.lower(): stage for stage in (Stage.CREATING, Stage.RESUMING, Stage.RUNNING)}
 
 
 def load(resource: str) -> Record | None:
@@ -53,7 +53,7 @@ def load(resource: str) -> Record | None:
     try:
         life = Life(int(fields["pid"]), int(fields["start_time"])) if "pid" in fields else None
         identity = Identity(fields["name"], fields["uuid"], fields["kind"] == "qemu")
-        return Record(identity, Stage(fields["stage"]), life)
+        return Record(identity, _STAGES[fields["stage"]], life)
     except (KeyError, ValueError):
         return None
 
@@ -64,7 +64,7 @@ def store(resource: str, record: Record) -> None:
         f"name={record.identity.name}",
         f"uuid={record.identity.uuid}",
         f"kind={'qemu' if record.identity.is_qemu else 'other'}",
-        f"stage={record.stage.value}",
+        f"stage={record.stage.name.lower()}",
     ]
     if record.life is not None:
         lines += [f"pid={record.life.pid}", f"start_time={record.life.start_time}"]
@@ -76,10 +76,10 @@ def forget(resource: str) -> None:
     files.remove(_path(resource))
 
 
-def lock(resource: str, deadline: Deadline) -> AbstractContextManager[None]:
+def lock(resource: str, deadline: Deadline) -> files.Lock:
     """The resource's lock on this host. Raises DeadlineError."""
     os.makedirs(settings.domain_run_dir(), mode=0o700, exist_ok=True)
-    return files.lock(f"{_path(resource)}.lock", deadline)
+    return files.Lock(f"{_path(resource)}.lock", deadline)
 
 
 def _path(resource: str) -> str:
