@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Waiting until the cluster has done what it was told, never longer than without any progress."""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+from pmkvm.deadline import Deadline
+from pmkvm.pacemaker import status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pmkvm.pacemaker.status import Cluster
+
+POLL_S = 0.5
+# For the transition to begin, and for the answer of one crm_mon on a busy host.
+SLACK_S = 15.0
+
+
+class Outcome(NamedTuple):
+    """late: what did not get there, for how long nothing moved then; the last look."""
+
+    late: Sequence[str]
+    patience_s: float
+    cluster: Cluster
+
+
+def wait_for(
+    resources: Sequence[str],
+    reached: Callable[[Cluster, str], bool],
+    patience_s: float,
+    doing: str,
+    look: Callable[[Deadline], Cluster] = status.query,
+) -> Outcome:
+    """Until reached(cluster, resource) for all, while one gets there each patience_s at least.
+
+    Pacemaker works through many guests a few at a time, so one operation's time-out bounds
+    the time to the next success and not the whole.
+    """
+    waiting = list(resources)
+    deadline = Deadline(patience_s)
+    try:
+        while True:
+            cluster = look(Deadline(SLACK_S))
+            left = [each for each in waiting if not reached(cluster, each)]
+            if len(left) < len(waiting):
+                deadline = Deadline(patience_s)
+            waiting = left
+            if not waiting or deadline.expired():
+                return Outcome(waiting, patience_s, cluster)
+            _progress(f"{doing}: {len(resources) - len(waiting)} of {len(resources)}")
+            deadline.pause(POLL_S)
+    finally:
+        _progress("")
+
+
+def is_started(cluster: Cluster, resource: str) -> bool:
+    instances = cluster.instances(resource)
+    return len(instances) == 1 and all(
+        each.role == "Started" and len(each.nodes) == 1 and each.pending is None
+        for each in instances
+    )
+
+
+def is_stopped(cluster: Cluster, resource: str) -> bool:
+    return not any(
+        each.active or each.nodes or each.pending or each.role != "Stopped"
+        for each in cluster.instances(resource)
+    )
+
+
+def why(cluster: Cluster, resource: str) -> str:
+    """What Pacemaker remembers as failed of it, to stand behind a sentence."""
+    failed = [each for each in cluster.failures if each.key.startswith(f"{resource}_")]
+    words = [
+        f"{each.key[len(resource) + 1 :].rsplit('_', 1)[0]} failed on {each.node}"
+        + (f": {each.reason}" if each.reason else "")
+        for each in failed
+    ]
+    return "".join(f"; {each}" for each in words)
+
+
+def _progress(line: str) -> None:
+    if sys.stderr.isatty():
+        # Back to the line's beginning, write, and clear what is left of it (ECMA-48 EL).
+        sys.stderr.write(f"\r{line}\x1b[K")
+        sys.stderr.flush()
