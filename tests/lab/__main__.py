@@ -9,13 +9,13 @@ import sys
 import time
 
 from pmkvm.errors import HaError
-from tests.lab import state
+from tests.lab import root, state
 from tests.lab.cib import RSC_DEFAULTS
 from tests.lab.errors import LabError
 from tests.lab.lab import Lab, Plan
 from tests.lab.machine import Machine
 
-EXCLUSIVE = ("up", "down", "boot")
+EXCLUSIVE = ("up", "down")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,12 +27,15 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="make the lab and wait until its cluster is online")
     up.add_argument("--hosts", type=int, default=2, metavar="N", help="how many (default 2)")
-    up.add_argument("--root", default="/", metavar="DIR", help="the hosts' root (default /)")
+    text = "the hosts' root: a directory, or a suite that `root` built (default: /)"
+    up.add_argument("--root", default="/", metavar="DIR", help=text)
     flavours = list(RSC_DEFAULTS)
     up.add_argument("--rsc-defaults", choices=flavours, default=flavours[0])
     up.add_argument("--rpms", metavar="DIR", help="install the RPMs of DIR in every host")
     commands.add_parser("down", help="remove everything that up made")
     commands.add_parser("status", help="hosts and cluster")
+    build = commands.add_parser("root", help="build a root of a Debian suite, for up --root")
+    build.add_argument("suite", help="for example trixie")
     inside = commands.add_parser("exec", help="run a command in a host")
     inside.add_argument("host")
     inside.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND")
@@ -65,6 +68,14 @@ def _act(options: argparse.Namespace) -> int:
     if command == "down":
         state.clear(state.directory())
         return 0
+    if command == "root":
+        print(root.build(options.suite))
+        return 0
+    return _act_on_lab(options)
+
+
+def _act_on_lab(options: argparse.Namespace) -> int:
+    command = options.command
     lab = Lab.load()
     if command == "status":
         return _status(lab)
@@ -84,7 +95,7 @@ def _up(options: argparse.Namespace) -> int:
     if os.geteuid() != 0:
         raise LabError("the lab needs root")
     began = time.monotonic()
-    lab = Lab.up(Plan(options.hosts, options.root, options.rsc_defaults))
+    lab = Lab.up(Plan(options.hosts, root.check(options.root), options.rsc_defaults))
     if options.rpms:
         lab.install(options.rpms)
     names = ", ".join(host.name for host in lab.hosts)

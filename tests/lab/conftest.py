@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab import state
+from tests.lab import evidence, root, state
 from tests.lab.cib import RSC_DEFAULTS
 from tests.lab.errors import LabError
 from tests.lab.guests import Guest, Guests
@@ -48,6 +48,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.lab)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A test that failed shows the cluster as it was then."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    found = getattr(item, "funcargs", {}).get("lab")
+    if report.when == "call" and report.failed and isinstance(found, Lab):
+        report.sections.append(("lab", evidence.collect(found)))
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +119,7 @@ def new_guest(guests: Guests) -> Callable[..., Guest]:
 def _plan(config: pytest.Config) -> Plan:
     return Plan(
         host_count=int(config.getoption("--lab-hosts")),
-        root=str(config.getoption("--lab-root")),
+        root=root.check(str(config.getoption("--lab-root"))),
         rsc_defaults=str(config.getoption("--lab-rsc-defaults")),
     )
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from pmkvm.errors import HaError
-from tests.lab.fencing import Faults, paths
+from tests.lab.fencing import Switch, paths
 from tests.lab.lab import Lab
 
 REQUEST_TIMEOUT_S = 2.0
@@ -42,14 +42,16 @@ def _serve(wire: socket.socket, directory: str) -> None:
     try:
         with wire.makefile(encoding="utf-8") as file:
             action, plug = file.readline().split()
-        faults = Faults.load(directory)
-        time.sleep(faults.delay_s)
+        switch = Switch.load(directory)
+        time.sleep(switch.delay_s)
         if _is_gone(wire):
             # The asker was killed by the other one's request; a switch must not obey the dead.
             return
-        answer = "NG out of order" if plug in faults.refused else _carry_out(action, plug)
+        answer = "NG out of order" if plug in switch.refused else _carry_out(action, plug)
         _log(directory, action, plug, answer)
         wire.sendall(f"{answer}\n".encode())
+        if action == "reboot" and answer == "OK" and switch.boots_again:
+            Lab.load().boot_later(plug)
     except (OSError, ValueError) as error:
         print(f"request failed: {error}", file=sys.stderr, flush=True)
 

@@ -7,11 +7,10 @@ import dataclasses
 import json
 import os
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 from pmkvm.deadline import Deadline
-from pmkvm.files import remove, write_atomically
+from pmkvm.files import read_text, remove, write_atomically
 from tests.lab.errors import LabError
 from tests.lab.machine import PROJECT
 from tests.lab.process import detach, tail
@@ -26,7 +25,7 @@ class Paths(NamedTuple):
 
     socket: str
     log: str
-    faults: str
+    switch: str
 
 
 class Event(NamedTuple):
@@ -39,20 +38,20 @@ class Event(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Faults:
-    """What is wrong with the power switch."""
+class Switch:
+    """How the power switch behaves: which hosts it refuses, how late it answers.
 
-    refused: tuple[str, ...] = ()
+    A host that was rebooted stays off until a test boots it, unless boots_again.
+    """
+
+    refused: list[str] = dataclasses.field(default_factory=list)
     delay_s: float = 0.0
+    boots_again: bool = False
 
     @staticmethod
-    def load(directory: str) -> Faults:
-        try:
-            text = Path(paths(directory).faults).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return Faults()
-        fields = json.loads(text)
-        return Faults(tuple(fields["refused"]), fields["delay_s"])
+    def load(directory: str) -> Switch:
+        text = read_text(paths(directory).switch)
+        return Switch() if text is None else Switch(**json.loads(text))
 
 
 class Fencing(NamedTuple):
@@ -79,20 +78,16 @@ class Fencing(NamedTuple):
 
     def events(self) -> list[Event]:
         """Every off, on and reboot since the log was last cleared."""
-        try:
-            text = Path(paths(self.directory).log).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return []
+        text = read_text(paths(self.directory).log) or ""
         return [Event(**json.loads(line)) for line in text.splitlines()]
 
-    def break_it(self, *refused: str, delay_s: float = 0.0) -> None:
-        """Refuse to switch these hosts; answer everything late."""
-        text = json.dumps({"refused": refused, "delay_s": delay_s})
-        write_atomically(paths(self.directory).faults, text)
+    def set(self, switch: Switch) -> None:
+        """Have it behave so, until repair()."""
+        write_atomically(paths(self.directory).switch, json.dumps(dataclasses.asdict(switch)))
 
     def repair(self) -> None:
-        """Works again, and its log is empty."""
-        remove(paths(self.directory).faults)
+        """Works as it should, and its log is empty."""
+        remove(paths(self.directory).switch)
         remove(paths(self.directory).log)
 
 
@@ -105,4 +100,4 @@ def paths(directory: str) -> Paths:
     def path(name: str) -> str:
         return os.path.join(directory, "fence", name)
 
-    return Paths(path("socket"), path("log"), path("faults.json"))
+    return Paths(path("socket"), path("log"), path("switch.json"))

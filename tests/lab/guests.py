@@ -145,8 +145,8 @@ class Guests(NamedTuple):
         uri = f"qemu+{transport}://{target.name}/system"
         source.must(["virsh", "-q", "migrate", "--live", guest.name, uri], timeout_s=60)
 
-    def processes(self, guest: Guest) -> list[tuple[str, Process]]:
-        """The guest's QEMUs that exist, and on which host: /proc's word, not libvirt's."""
+    def processes(self, guest: Guest | None = None) -> list[tuple[str, Process]]:
+        """A guest's QEMUs (or all guests') that exist, and where: /proc's word, not libvirt's."""
         spaces = {}
         for host in self.hosts:
             init = host.init()
@@ -154,7 +154,7 @@ class Guests(NamedTuple):
                 spaces[_pid_space(init.pid)] = host.name
         found = []
         for pid in every():
-            process = identify(pid) if _has_uuid(pid, guest.uuid) else None
+            process = identify(pid) if _is_qemu(pid, guest) else None
             if process is not None and process.is_alive() and _pid_space(pid) in spaces:
                 found.append((spaces[_pid_space(pid)], process))
         return found
@@ -169,6 +169,9 @@ class Guests(NamedTuple):
             if host.is_alive():
                 hypervisor.ensure(host)
                 self._clear_host(host)
+        # Those that libvirt does not know (any more).
+        for _, process in self.processes():
+            process.kill()
         for directory in ("console", "images"):
             for path in Path(self.outside(f"{SHARED}/{directory}")).iterdir():
                 if path.suffix in (".log", ".xml"):
@@ -181,13 +184,13 @@ class Guests(NamedTuple):
             host.run(["virsh", "-q", "undefine", name])
 
 
-def _has_uuid(pid: int, guest_uuid: str) -> bool:
+def _is_qemu(pid: int, guest: Guest | None) -> bool:
     """Asks its threads too: the command line of a process whose first one ended is empty."""
     for path in Path(f"/proc/{pid}").glob("task/*/cmdline"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             words = path.read_bytes().split(b"\0")
             if words != [b""]:
-                return b"-uuid" in words and guest_uuid.encode() in words
+                return b"-uuid" in words and (guest is None or guest.uuid.encode() in words)
     return False
 
 

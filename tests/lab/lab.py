@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from tests.lab.errors import LabError
 from tests.lab.fencing import Fencing
 from tests.lab.guests import Guests
 from tests.lab.machine import Machine
+from tests.lab.process import detach
 from tests.lab.state import State
 
 TYPE_CHECKING = False
@@ -84,6 +86,12 @@ class Lab:
         host.boot()
         _start_services(host)
         self.cluster.start([host])
+
+    def boot_later(self, name: str) -> None:
+        """Boot a host in a process of its own; it is recorded like all others."""
+        log = os.path.join(self.directory, f"boot-{name}.log")
+        argv = [sys.executable, "-m", "tests.lab", "boot", name]
+        detach(_boot_pidfile(self.directory, name), log, argv, {"PMKVM_LAB_DIR": self.directory})
 
     def install(self, rpm_dir: str) -> None:
         """Unpack the project's RPMs into every host."""
@@ -166,8 +174,16 @@ def _state(where: str, plan: Plan) -> State:
         rsc_defaults=plan.rsc_defaults,
         links=[*wires, *network.BRIDGES],
         namespaces=[network.namespace(number) for number in numbers],
-        pidfiles=[Fencing(where).pidfile, *(host.pidfile for host in hosts)],
+        pidfiles=[
+            Fencing(where).pidfile,
+            *(_boot_pidfile(where, host.name) for host in hosts),
+            *(host.pidfile for host in hosts),
+        ],
     )
+
+
+def _boot_pidfile(directory: str, name: str) -> str:
+    return os.path.join(directory, "run", f"boot-{name}.pid")
 
 
 def _name(host: Machine, hosts: list[Machine]) -> None:

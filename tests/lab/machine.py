@@ -164,13 +164,18 @@ class Machine(NamedTuple):
         """SIGTERM (and SIGCONT, it may be stopped), SIGKILL at the deadline; back when dead."""
         deadline = Deadline(timeout_s)
         for word in ("TERM", "CONT"):
-            if self.pid_of(name) is not None:
-                self.signal(name, word)
+            self._signal_if_alive(name, word)
         while self.pid_of(name) is not None:
             if deadline.expired():
-                self.signal(name, "KILL")
+                self._signal_if_alive(name, "KILL")
                 deadline = Deadline(timeout_s)
             deadline.pause(0.05)
+
+    def _signal_if_alive(self, name: str, signal: str) -> None:
+        pid = self.pid_of(name)
+        if pid is not None:
+            # It may end between the two commands; inside one host nothing takes its number so soon.
+            self.run(["kill", f"-{signal}", str(pid)])
 
     def _is_ready(self) -> bool:
         init = self.init()

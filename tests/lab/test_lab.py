@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab import hypervisor, ssh
 from tests.lab.cib import FENCE_RSC, location, primitive
+from tests.lab.fencing import Switch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +72,27 @@ def test_killed_host_is_fenced_and_its_resource_restarted(lab: Lab, cluster: Clu
     cluster.wait_running("dummy", "host1")
     cluster.wait_offline(lab.host("host2"))
     assert ("reboot", "host2", "OK") in [event[1:] for event in lab.fencing.events()]
+
+
+def test_resource_stays_put_until_fencing_works(lab: Lab, cluster: Cluster) -> None:
+    cluster.add(primitive("dummy"), location("here", "dummy", "host2", "100"))
+    cluster.wait_running("dummy", "host2")
+    lab.fencing.set(Switch(refused=["host2"]))
+    lab.host("host2").kill()
+    cluster.wait(lambda now: now.nodes["host2"].is_unclean, "host2 unclean", 30)
+    time.sleep(3)
+    assert cluster.status().hosts_of("dummy") != ["host1"]
+    lab.fencing.set(Switch())
+    lab.host("host1").must(["stonith_admin", "--reboot", "host2"], timeout_s=60)
+    cluster.wait_running("dummy", "host1")
+
+
+def test_fenced_host_boots_again_if_the_switch_says_so(lab: Lab, cluster: Cluster) -> None:
+    lab.fencing.set(Switch(boots_again=True))
+    lab.host("host2").kill()
+    cluster.wait(lambda now: not now.nodes["host2"].is_online, "host2 lost", 60)
+    cluster.wait_online()
+    assert [event.action for event in lab.fencing.events()] == ["reboot"]
 
 
 def test_of_two_hosts_cut_off_exactly_one_survives(lab: Lab, cluster: Cluster) -> None:

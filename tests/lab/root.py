@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Roots of another Debian for the hosts, built once and cached: a newer Pacemaker and libvirt."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from pmkvm.run import run
+from tests.lab.errors import LabError
+from tests.lab.guest_image import CACHE
+
+TIMEOUT_S = 1800.0
+
+PACKAGES = (
+    "pacemaker",
+    "pacemaker-cli-utils",
+    "corosync",
+    "crmsh",
+    "pcs",
+    "resource-agents",
+    "fence-agents",
+    "cluster-glue",
+    "python3",
+    "python3-libvirt",
+    "python3-lxml",
+    "python3-psutil",
+    "python3-cryptography",
+    "iproute2",
+    "iputils-ping",
+    "openssh-server",
+    "openssh-client",
+    "libvirt-daemon-system",
+    "libvirt-clients",
+    "qemu-system-x86",
+    "qemu-utils",
+    "procps",
+    "openssl",
+)
+
+
+def directory(name: str) -> str:
+    """Where the root of that name is or will be; a path names itself."""
+    return name if "/" in name else os.path.join(CACHE, "roots", name)
+
+
+def check(name: str) -> str:
+    """The directory of a root that is there."""
+    path = directory(name)
+    if not os.path.isdir(os.path.join(path, "usr")):
+        raise LabError(f"no root in {path}; `root {os.path.basename(path)}` of the lab builds one")
+    return path
+
+
+def build(suite: str) -> str:
+    """Build the root of a Debian suite unless it is cached; takes minutes and 2.5 GB."""
+    path = directory(suite)
+    if os.path.isdir(path):
+        return path
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    unfinished = f"{path}.new"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    include = f"--include={','.join(PACKAGES)}"
+    # Not debootstrap: it fails on this suite's systemd.
+    argv = ["mmdebstrap", "--variant=minbase", include, suite, unfinished, _mirror()]
+    done = run(argv, timeout_s=TIMEOUT_S)
+    if done.rc != 0:
+        raise LabError(f"mmdebstrap {suite}: {done.err.strip()[-2000:]}")
+    os.rename(unfinished, path)
+    return path
+
+
+def _mirror() -> str:
+    """The mirror that this machine itself installs from."""
+    argv = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    lines = run(argv, timeout_s=30).out.split()
+    if not lines:
+        raise LabError("this machine's apt knows no mirror")
+    return lines[0]
