@@ -51,14 +51,14 @@ def add(session: Session) -> None:
     def planned(registry: Registry) -> etree._Element:
         return plan.add(request, configuration, plan.Facts(registry, cluster, survey, undefined))
 
-    _merge(session, planned)
     _warn(plan.warnings(configuration, survey))
+    _merge(session, planned)
 
 
 def _survey(session: Session, cluster: status.Cluster) -> Survey:
     """This host's libvirt, and in a cluster those of the other hosts that are online."""
     hypervisor = session.configuration.hypervisor
-    if tools.cib_file():
+    if tools.is_offline():
         found = domains.survey("this host", {"this host": hypervisor}, session.ask)
         if found.local is None:
             _warn([message(41, reason=found.silent["this host"])])
@@ -115,7 +115,7 @@ def _role(session: Session, wanted: str, reached: Callable[[status.Cluster, str]
         return plan.role(request.domains, current, wanted)
 
     _merge(session, planned)
-    if request.dry_run or request.no_wait or tools.cib_file() or registry is None:
+    if request.dry_run or request.no_wait or tools.is_offline() or registry is None:
         return
     default = movement.DEFAULT_TIMEOUT_S
     patience = max(registry.timeout_s(d, request.verb, default) for d in request.domains)
@@ -145,7 +145,7 @@ def move(session: Session) -> None:
         rehearsed = etree.fromstring(movement.rehearse(intended).encode())
         _print([e for e in rehearsed if str(e.get("id")).startswith(names.MOVE_PREFIXES)])
         return
-    if tools.cib_file():
+    if tools.is_offline():
         text = "a CIB file moves nothing; --dry-run shows the constraints"
         raise RefusedError(message(5, reason=text), message(26, domain=domain))
     with _lock(names.resource(domain)):
@@ -217,7 +217,7 @@ def _warn(messages: Iterable[Message]) -> None:
 @contextlib.contextmanager
 def _lock(name: str) -> Iterator[None]:
     """One vm-ctl at a time on this host; between hosts the CIB's version decides."""
-    if tools.cib_file():
+    if tools.is_offline():
         yield
         return
     os.makedirs(settings.RUN_DIR, mode=0o755, exist_ok=True)

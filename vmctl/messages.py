@@ -44,7 +44,7 @@ TEXTS = {
     33: "{domain}: no definition {path} on this host",
     34: "{node}: could not be asked whether the guests run there: {reason}",
     35: "{where}: score INFINITY: when {resource} cannot run, the guests stop; 100 avoids that",
-    36: "{domain}: the id {id} is in use in this cluster",
+    36: "the id {id} is in use in this cluster already",
     37: "{domain}: not {state} after {seconds} s{reason}",
     38: "{domain}: runs on more than one node: {nodes}",
     39: "{domain}: its resource is in {parent}, take it out first",

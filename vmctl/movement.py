@@ -118,7 +118,11 @@ def _has_moved(move: Move, cluster: Cluster, name: str) -> bool:
 @contextlib.contextmanager
 def _constraint(move: Move) -> Iterator[None]:
     name = names.resource(move.domain)
-    before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    for number, handler in before.items():
+        # nohup has SIGHUP ignored, and it stays so.
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         resource.move(name, move.target, move.lifetime_s(), Deadline(TOOL_S))
         yield

@@ -109,7 +109,7 @@ def _running(request: Request, facts: Facts) -> Iterator[Message]:
 def _taken_ids(document: etree._Element, registry: Registry) -> Iterator[Message]:
     ours = {str(element.get("id")) for element in document.iterfind(".//*[@id]")}
     for taken in sorted(ours & registry.ids):
-        yield message(36, domain=taken.split("_")[1], id=taken)
+        yield message(36, id=taken)
 
 
 def warnings(configuration: Configuration, survey: Survey) -> Iterator[Message]:
@@ -184,11 +184,17 @@ def _set_meta(document: etree._Element, domain: str, registry: Registry, wanted:
     pair = registry.meta_pair(domain, "target-role")
     own = next(registry.meta_sets(domain), None) if pair is None else pair.getparent()
     primitive_id = names.resource(domain)
-    set_id = f"{primitive_id}-meta_attributes" if own is None else str(own.get("id"))
+    set_id = _new_set_id(primitive_id, registry) if own is None else str(own.get("id"))
     pair_id = f"{set_id}-target-role" if pair is None else str(pair.get("id"))
     target = _skeleton(document, registry.primitive(domain))
     meta = etree.SubElement(target, "meta_attributes", {"id": set_id})
     etree.SubElement(meta, "nvpair", {"id": pair_id, "name": "target-role", "value": wanted})
+
+
+def _new_set_id(primitive_id: str, registry: Registry) -> str:
+    set_id = f"{primitive_id}-meta_attributes"
+    # The usual id may be that of a set with a rule, which is not the one to write to.
+    return f"{set_id}-vm-ctl" if set_id in registry.ids else set_id
 
 
 def _skeleton(document: etree._Element, element: etree._Element | None) -> etree._Element:

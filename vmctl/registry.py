@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from lxml import etree
 
@@ -47,7 +47,7 @@ class Registry:
 
     def select(self, xpath: str) -> list[etree._Element]:
         """The elements that an XPath for elements finds, in the document's order."""
-        return cast("list[etree._Element]", self.configuration.getroottree().xpath(xpath))
+        return cast("list[Any]", self.configuration.getroottree().xpath(xpath))
 
     def path(self, element: etree._Element) -> str:
         """From /cib down, by the ids that find it, as a patch names an element."""

@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 
 # What the tools themselves read from the environment; everything else stays behind.
 CIB_FILE = "CIB_file"
-PASSED_ON = (CIB_FILE, "CIB_shadow", "CIB_shadow_dir", "CIB_user", "PCMK_ipc_type")
+CIB_SHADOW = "CIB_shadow"
+PASSED_ON = (CIB_FILE, CIB_SHADOW, "CIB_shadow_dir", "CIB_user", "PCMK_ipc_type")
 
 # 2.1.5 says 102 for "no cluster"; crm_resource and crm_node have said 69 in some releases.
 DOWN = (ExitCode.DISCONNECT, ExitCode.UNAVAILABLE)
 
 
-def cib_file() -> str | None:
-    """The CIB file that stands in for a cluster, None when there is a real one to ask."""
-    return os.environ.get(CIB_FILE) or None
+def is_offline() -> bool:
+    """Whether a file or a shadow copy stands in for the cluster: nothing will happen to wait for.
+
+    CIB_file is evaluated by all tools, so it works with no cluster at all.
+    """
+    return bool(os.environ.get(CIB_FILE) or os.environ.get(CIB_SHADOW))
 
 
 def call(
@@ -38,16 +42,14 @@ def call(
 ) -> run.Completed:
     """Run the tool; the exit code of the result is 0 or one of also_fine.
 
+    environment stands in the place of what is passed on of our own.
+
     Raises CommandMissingError, ClusterDownError, ToolError, and DeadlineError.
     """
     deadline.check(f"waiting for {argv[0]}")
-    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    done = run.run(
-        argv,
-        timeout_s=deadline.remaining(),
-        stdin=stdin,
-        environment={**passed, **(environment or {})},
-    )
+    if environment is None:
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    done = run.run(argv, timeout_s=deadline.remaining(), stdin=stdin, environment=environment)
     if done.rc != 0 and done.rc not in also_fine:
         raise _failure(argv[0], done)
     return done
