@@ -98,6 +98,8 @@ def seconds(interval: str) -> float:
 
 def _iso_seconds(text: str) -> float:
     total, number = 0.0, ""
+    if text[-1] not in "DHMS":
+        raise ValueError(f"{text!r} is no duration that a timeout may be")
     unit = {"D": 86400.0, "H": 3600.0, "M": 60.0, "S": 1.0}
     for letter in text[1:].replace("T", ""):
         if letter.isdigit():

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""crm_mon's documents of Pacemaker 2.1.5 and 3.0.0, captured with the CIB in data/cib.xml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pmkvm.pacemaker import status
+from pmkvm.pacemaker.errors import BadAnswerError, ClusterDownError
+
+DATA = Path(__file__).parent / "data"
+RELEASES = ("2.1", "3.0")
+
+
+def captured(name: str) -> str:
+    return (DATA / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture(params=RELEASES)
+def cluster(request: pytest.FixtureRequest) -> status.Cluster:
+    return status.parse(captured(f"crm_mon-{request.param}.xml"))
+
+
+def one(cluster: status.Cluster, name: str) -> status.Resource:
+    (instance,) = cluster.instances(name)
+    return instance
+
+
+def test_the_summary(cluster: status.Cluster) -> None:
+    assert (cluster.dc, cluster.quorum, cluster.maintenance) == ("hostA", True, False)
+    assert cluster.stonith_enabled
+
+
+def test_nodes_with_their_kinds(cluster: status.Cluster) -> None:
+    kinds = {node.name: (node.kind, node.online, node.standby) for node in cluster.nodes}
+    assert kinds == {
+        "box-0": ("remote", False, False),
+        "hostA": ("member", True, False),
+        "hostB": ("member", True, False),
+        "hostC": ("member", False, True),
+    }
+    assert cluster.online_members() == ("hostA", "hostB")
+    assert cluster.node("hostX") is None
+
+
+def test_a_running_guest(cluster: status.Cluster) -> None:
+    guest = one(cluster, "prmVMCTL_guest1")
+    assert guest.agent == "ocf:extra:VirtualDomain"
+    assert (guest.role, guest.target_role, guest.nodes) == ("Started", "Started", ("hostA",))
+    assert guest.active
+    assert guest.managed
+
+
+def test_a_guest_that_is_being_stopped_is_active(cluster: status.Cluster) -> None:
+    guest = one(cluster, "prmVMCTL_guest2")
+    assert (guest.role, guest.active, guest.nodes) == ("Stopping", True, ("hostA",))
+
+
+def test_a_member_of_a_group_that_failed_unmanaged(cluster: status.Cluster) -> None:
+    guest = one(cluster, "prmVMCTL_guest3")
+    assert guest.parents == ("grp",)
+    assert guest.failed
+    assert not guest.managed
+
+
+def test_each_copy_of_a_clone_and_what_is_in_a_bundle(cluster: status.Cluster) -> None:
+    copies = cluster.instances("prmPingd")
+    assert [copy.nodes for copy in copies] == [("hostA",), (), ()]
+    assert {copy.parents for copy in copies} == {("clnPingd",)}
+    assert one(cluster, "inbox").parents == ("box",)
+
+
+def test_an_orphan(cluster: status.Cluster) -> None:
+    assert one(cluster, "gone").orphaned
+    assert not one(cluster, "prmVMCTL_guest1").orphaned
+
+
+def test_failures_with_their_reason(cluster: status.Cluster) -> None:
+    (failure,) = cluster.failures
+    assert failure == status.Failure(
+        "prmVMCTL_guest3_monitor_10000", "hostB", 1, "libvirt does not answer"
+    )
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_stopped_cluster_is_an_error_of_its_own(release: str) -> None:
+    with pytest.raises(ClusterDownError):
+        status.parse(captured(f"crm_mon-down-{release}.xml"))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_an_unreadable_cib_file_is_never_an_empty_cluster(release: str) -> None:
+    with pytest.raises(BadAnswerError, match="No such device"):
+        status.parse(captured(f"crm_mon-no-file-{release}.xml"))
+
+
+HEAD = '<pacemaker-result><summary/><nodes><node name="a" id="1" online="true"/></nodes>'
+TAIL = '<status code="0" message="OK"/></pacemaker-result>'
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "",
+        "no xml",
+        "<html/>",
+        "<pacemaker-result/>",
+        '<pacemaker-result><status code="1" message="Error"/></pacemaker-result>',
+        f"<pacemaker-result><summary/>{TAIL}",
+        f'{HEAD}<resources><resource role="Started"/></resources>{TAIL}',
+    ],
+)
+def test_what_is_not_understood_is_a_bad_answer(document: str) -> None:
+    with pytest.raises(BadAnswerError):
+        status.parse(document)
+
+
+@pytest.mark.parametrize(
+    ("option", "enabled"),
+    [
+        ("", True),
+        ('stonith-enabled="false"', False),
+        ('stonith-enabled="true"', True),
+        ('fencing-enabled="false" stonith-enabled="true"', False),
+    ],
+)
+def test_fencing_is_on_unless_it_is_said_to_be_off(option: str, *, enabled: bool) -> None:
+    summary = f"<summary><cluster_options {option}/></summary>"
+    document = f"<pacemaker-result>{summary}<nodes/>{TAIL}"
+    assert status.parse(document).stonith_enabled is enabled
+
+
+def test_without_a_dc_there_is_no_quorum() -> None:
+    document = f'<pacemaker-result><summary><current_dc present="false"/></summary><nodes/>{TAIL}'
+    found = status.parse(document)
+    assert (found.dc, found.quorum, found.resources) == (None, False, ())
