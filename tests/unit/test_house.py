@@ -44,6 +44,7 @@ def test_programs_import_the_library_and_never_each_other() -> None:
         ("agents/a.py", "import vmctl.main", "agents.a imports vmctl.main"),
         ("vmctl/main.py", "from agents import a", "vmctl.main imports agents"),
         ("daemons/d.py", "def f():\n    import stonith", "daemons.d imports stonith"),
+        ("daemons/d.py", "importlib.import_module('stonith.a')", "daemons.d imports stonith.a"),
         ("pmkvm/base.py", "from agents.a import b", "pmkvm.base imports agents.a"),
         ("pmkvm/base.py", "from pmkvm import ocf", "pmkvm.base imports pmkvm.ocf"),
         ("pmkvm/virt/v.py", "from pmkvm.ocf import codes", "pmkvm.virt.v imports pmkvm.ocf.codes"),
