@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from tests.lab import cib, hypervisor, ssh
+from tests.lab.errors import LabError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ def tidy(lab: Lab) -> None:
     lab.cluster.wait_idle(TIMEOUT_S)
     lab.guests.clear()
     remove_files(lab)
+    # A resource that would not stop may have had its host fenced meanwhile.
+    dead = [host.name for host in lab.hosts if not host.is_alive()]
+    if dead:
+        raise LabError(f"{', '.join(dead)} did not survive the end of the test")
+    lab.cluster.wait_online(timeout_s=TIMEOUT_S)
 
 
 def remove_files(lab: Lab) -> None:
