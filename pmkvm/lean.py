@@ -28,9 +28,9 @@ else:
 
         def __new__(cls, *values, **named):
             fields = cls._fields
-            if len(values) != len(fields):
+            if named or len(values) != len(fields):
                 named = {**cls._defaults, **dict(zip(fields, values)), **named}
-                if len(named) != len(fields) or len(values) > len(fields):
+                if set(named) != set(fields) or len(values) > len(fields):
                     raise TypeError(f"{cls.__name__} takes {', '.join(fields)}")
                 values = (named[field] for field in fields)
             return tuple.__new__(cls, values)

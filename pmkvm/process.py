@@ -60,6 +60,11 @@ class Pidfd:
             self._fd = os.pidfd_open(self._life.pid)
         except ProcessLookupError:
             return self
+        except OSError:
+            # What the kernel says, in several ways, of a number that only a thread has now.
+            if life_of(self._life.pid) != self._life:
+                return self
+            raise
         # Looked at after the pidfd was opened: a pid that was reused in between shows here.
         if life_of(self._life.pid) != self._life:
             self.__exit__()

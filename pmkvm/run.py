@@ -10,7 +10,7 @@ import subprocess
 from typing import NamedTuple
 
 from pmkvm import settings
-from pmkvm.errors import CommandMissingError, CommandTimeoutError
+from pmkvm.errors import CommandError, CommandMissingError, CommandTimeoutError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def run(
     """Run a program to its end, in a session of its own and a minimal environment.
 
     At the end of timeout_s its whole process group is terminated, then killed.
-    Raises CommandMissingError and CommandTimeoutError; any exit code is the caller's to judge.
+    Raises CommandError, of which a missing program and a timeout are kinds; any exit code is
+    the caller's to judge.
     """
     try:
         child = subprocess.Popen(
@@ -52,6 +53,8 @@ def run(
         raise CommandMissingError(f"{argv[0]} is not installed") from error
     except PermissionError as error:
         raise CommandMissingError(f"{argv[0]} is not executable") from error
+    except OSError as error:
+        raise CommandError(f"{argv[0]} can't be executed: {error.strerror}") from error
     try:
         out, err = child.communicate(None if stdin is None else stdin.encode(), timeout=timeout_s)
     except subprocess.TimeoutExpired as error:

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pmkvm import files
+from pmkvm.deadline import Deadline
+from pmkvm.errors import DeadlineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_text_is_read_and_a_missing_file_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert files.read_text(str(path)) is None
+    path.write_text("caf\u00e9\n", encoding="utf-8")
+    assert files.read_text(str(path)) == "caf\u00e9\n"
+
+
+def test_any_other_trouble_in_reading_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        files.read_text(str(tmp_path))
+
+
+def test_a_file_is_written_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    files.write_atomically(str(path), "one\n")
+    assert path.read_text() == "one\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    """Who has the old one open goes on reading the old one."""
+    path = tmp_path / "file"
+    files.write_atomically(str(path), "a long old text\n")
+    with path.open() as reader:
+        files.write_atomically(str(path), "new\n")
+        assert reader.read() == "a long old text\n"
+    assert path.read_text() == "new\n"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    files.write_atomically(str(path), "old\n")
+    with pytest.raises(UnicodeEncodeError):
+        files.write_atomically(str(path), "a lone surrogate: \udc80")
+    assert path.read_text() == "old\n"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_target_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        files.write_atomically(str(tmp_path / "file"), "text")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_nobody_is_followed_through_a_link_at_the_temporary_name(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    (tmp_path / f"file.{os.getpid()}.new").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic"):
+        files.write_atomically(str(tmp_path / "file"), "text")
+    assert victim.read_text() == "untouched"
+
+
+def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    files.remove(str(path))
+    assert not path.exists()
+    files.remove(str(path))
+
+
+def test_a_lock_is_held_once_and_is_free_afterwards(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    with files.Lock(path, Deadline(60)):
+        with pytest.raises(DeadlineError, match="lock is held by another process"):
+            files.Lock(path, Deadline(0)).__enter__()
+        # A deadline in the future is waited for.
+        with pytest.raises(DeadlineError):
+            files.Lock(path, Deadline(0.1)).__enter__()
+    with files.Lock(path, Deadline(0)):
+        pass
+
+
+def test_a_lock_is_free_after_an_error(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    with pytest.raises(ValueError, match="inside"), files.Lock(path, Deadline(0)):
+        raise ValueError("inside")
+    with files.Lock(path, Deadline(0)):
+        pass
+
+
+HOLDER = """\
+import sys
+from pmkvm.deadline import Deadline
+from pmkvm.files import Lock
+with Lock(sys.argv[1], Deadline(0)):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_ends_with_its_process_whatever_kills_it(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    with subprocess.Popen(
+        [sys.executable, "-B", "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(DeadlineError):
+            files.Lock(path, Deadline(0)).__enter__()
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        with files.Lock(path, Deadline(0)):
+            pass

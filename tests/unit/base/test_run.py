@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real children throughout: what counts is what is left of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pmkvm import settings
+from pmkvm.errors import CommandError, CommandMissingError, CommandTimeoutError, DeadlineError
+from pmkvm.run import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def died(pid: int) -> bool:
+    """Whether the process is dead, or dies within ten seconds."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([pidfd], [], [], 10)[0])
+    finally:
+        os.close(pidfd)
+
+
+def children() -> list[str]:
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="utf-8") as file:
+        return file.read().split()
+
+
+def test_a_program_runs_to_its_end() -> None:
+    done = run(["/bin/sh", "-c", "echo out; echo err >&2; exit 5"], timeout_s=60)
+    assert done == (5, "out\n", "err\n")
+
+
+def test_a_signal_is_an_exit_code_too() -> None:
+    assert run(["/bin/sh", "-c", "kill -TERM $$"], timeout_s=60).rc == -15
+
+
+def test_words_are_not_for_a_shell() -> None:
+    assert run(["echo", "$HOME; *", "a  b"], timeout_s=60).out == "$HOME; * a  b\n"
+
+
+def test_input_is_given_and_without_one_there_is_none() -> None:
+    assert run(["cat"], timeout_s=60, stdin="two\nlines\u00e9").out == "two\nlines\u00e9"
+    assert run(["cat"], timeout_s=60).out == ""
+
+
+def test_much_output_on_both_sides_does_not_block() -> None:
+    code = "import sys; sys.stderr.write('e' * 300000); sys.stdout.write('o' * 300000)"
+    done = run([sys.executable, "-c", code], timeout_s=60)
+    assert (len(done.out), len(done.err)) == (300000, 300000)
+
+
+def test_the_environment_is_minimal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANG", "ja_JP.UTF-8")
+    monkeypatch.setenv("LD_PRELOAD_OF_SOMEBODY", "x")
+    given = run(["/usr/bin/env"], timeout_s=60, environment={"DOMAIN_NAME": "g 1"}).out
+    expected = {**settings.CHILD_ENVIRONMENT, "DOMAIN_NAME": "g 1"}
+    assert dict(line.split("=", 1) for line in given.splitlines()) == expected
+
+
+def test_a_program_has_a_session_of_its_own() -> None:
+    code = "import os; print(os.getsid(0) == os.getpid())"
+    assert run([sys.executable, "-c", code], timeout_s=60).out == "True\n"
+
+
+def test_undecodable_output_is_replaced() -> None:
+    assert run(["/bin/sh", "-c", r"printf 'a\377b'"], timeout_s=60).out == "a\ufffdb"
+
+
+def test_a_missing_program_has_an_error_of_its_own() -> None:
+    with pytest.raises(CommandMissingError, match=r"^/nowhere/tool is not installed$"):
+        run(["/nowhere/tool"], timeout_s=60)
+
+
+def test_a_file_that_may_not_be_executed_says_so(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o600)
+    with pytest.raises(CommandMissingError, match="is not executable"):
+        run([str(script)], timeout_s=60)
+
+
+def test_a_file_that_is_no_program_is_an_error_of_ours(tmp_path: Path) -> None:
+    """A script without #! has no interpreter: the kernel says ENOEXEC, a shell would guess."""
+    script = tmp_path / "script"
+    script.write_text("exit 0\n")
+    script.chmod(0o700)
+    with pytest.raises(CommandError, match="Exec format error"):
+        run([str(script)], timeout_s=60)
+
+
+def test_a_timeout_is_both_a_command_error_and_a_deadline_error() -> None:
+    with pytest.raises(CommandTimeoutError, match=r"did not end within 0\.1 s") as caught:
+        run(["sleep", "3600"], timeout_s=0.1)
+    assert isinstance(caught.value, DeadlineError)
+    assert children() == []
+
+
+@pytest.mark.parametrize(
+    ("script", "timeout_s"),
+    [
+        ("echo $$ >{pids}; exec sleep 3600", 0.3),
+        # Deaf to SIGTERM, with a child that is deaf as well.
+        ("trap '' TERM; echo $$ >{pids}; sleep 3600 & echo $! >>{pids}; wait; sleep 3600", 0.3),
+        # Ends at once and leaves a grandchild behind that holds the pipe.
+        ("sleep 3600 & echo $! >{pids}; exit 0", 0.3),
+    ],
+    ids=["child", "deaf", "grandchild holds the pipe"],
+)
+def test_at_the_timeout_the_whole_group_is_killed(
+    tmp_path: Path, script: str, timeout_s: float
+) -> None:
+    pids = tmp_path / "pids"
+    with pytest.raises(CommandTimeoutError):
+        run(["/bin/sh", "-c", script.format(pids=pids)], timeout_s=timeout_s)
+    left = pids.read_text().split()
+    assert left
+    assert all(died(int(pid)) for pid in left)
+    assert children() == []
+
+
+def test_a_service_that_lets_go_of_the_pipes_may_stay(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    script = f"sleep 3600 </dev/null >/dev/null 2>&1 & echo $! >{pid_file}"
+    assert run(["/bin/sh", "-c", script], timeout_s=60).rc == 0
+    pid = int(pid_file.read_text())
+    os.kill(pid, 0)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 9)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real processes with QEMU's command line, in a process table that shows nobody else's.
+
+The shell that plays QEMU reads from a pipe of ours: it ends when the tests do, however they do.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from pmkvm import process
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pmkvm.process import Life
+
+READY = b"ready\n"
+
+PLAIN = "echo ready; read line"
+DEAF = "trap '' TERM; echo ready; read line; read line"
+
+# Its first thread ends, the second waits for the pipe: the kernel shows a zombie that lives.
+HALF_DEAD = """\
+import ctypes, os, sys, threading
+def live():
+    sys.stdout.write("ready\\n")
+    sys.stdout.flush()
+    os.read(0, 1)
+    os._exit(0)
+threading.Thread(target=live).start()
+ctypes.CDLL(None).syscall({number}, 0)
+"""
+_SYS_EXIT = {"x86_64": 60}.get(os.uname().machine, 93)
+
+
+class FakeQemu:
+    """One process; the object that starts it also reaps it."""
+
+    def __init__(self, argv: Sequence[str], executable: str) -> None:
+        self._child = subprocess.Popen(
+            argv, executable=executable, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self._child.stdout is not None
+        assert self._child.stdout.readline() == READY
+        life = process.life_of(self._child.pid)
+        assert life is not None
+        self.life: Life = life
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def lives(self) -> bool:
+        """By wait(), so that a test's verdict does not rest on the code under test."""
+        return self._child.poll() is None
+
+    def exit_code(self) -> int:
+        """Wait for its end, at most ten seconds."""
+        return self._child.wait(10)
+
+    def end(self) -> None:
+        """Kill it, as destroy does, and reap it."""
+        self._child.kill()
+        self._child.communicate()
+
+
+class FakeProcessTable:
+    """A /proc that holds only what was started through it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._started: list[FakeQemu] = []
+
+    def start_qemu(
+        self, name: str, uuid: str, *, incoming: bool = False, deaf: bool = False
+    ) -> FakeQemu:
+        """deaf: it ignores SIGTERM."""
+        words = ["-c", DEAF if deaf else PLAIN, *qemu_words(name, uuid, incoming=incoming)]
+        return self._show(FakeQemu(["qemu-system-x86_64", *words], "/bin/sh"))
+
+    def start_other(self, *words: str) -> FakeQemu:
+        """Some other program with these words."""
+        return self._show(FakeQemu(["other", "-c", PLAIN, *words], "/bin/sh"))
+
+    def start_half_dead_qemu(self, name: str, uuid: str) -> FakeQemu:
+        """Returns when its first thread has ended; another one lives until it is killed."""
+        code = HALF_DEAD.format(number=_SYS_EXIT)
+        argv = [sys.executable, "-I", "-c", code, *qemu_words(name, uuid)]
+        qemu = self._show(FakeQemu(argv, sys.executable))
+        while not process.is_zombie(qemu.pid):
+            time.sleep(0.001)
+        return qemu
+
+    def close(self) -> None:
+        for qemu in self._started:
+            qemu.end()
+
+    def _show(self, qemu: FakeQemu) -> FakeQemu:
+        self._started.append(qemu)
+        (self.directory / str(qemu.pid)).symlink_to(f"/proc/{qemu.pid}")
+        return qemu
+
+
+def qemu_words(name: str, uuid: str, *, incoming: bool = False) -> list[str]:
+    """The words of libvirt's command line that matter."""
+    doubled = name.replace(",", ",,")
+    words = ["-name", f"guest={doubled},debug-threads=on", "-S", "-uuid", uuid, "-no-user-config"]
+    return [*words, "-incoming", "defer"] if incoming else words
