@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From one word in to one code and one line of reason out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pmkvm import within
+from pmkvm.errors import DeadlineError, HaError
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
+from tests.unit.ocf.sample import agent_with, call, succeed
+
+if TYPE_CHECKING:
+    from pmkvm.ocf.context import Context
+
+SAMPLE = agent_with(("start", succeed), ("stop", succeed), ("monitor", succeed))
+CONFIG = {"OCF_RESKEY_config": "/etc/g1.xml"}
+
+
+def raising(error: BaseException) -> tuple[int, str, str]:
+    def fail(_context: Context) -> OcfCode:
+        raise error
+
+    called = call(agent_with(("start", fail)), "start", env=CONFIG)
+    return called.rc, called.reason, called.err
+
+
+@pytest.mark.parametrize("word", ["usage", "help", "--help", "-h"])
+def test_usage_names_every_action(word: str) -> None:
+    called = call(SAMPLE, word)
+    assert called == (0, "usage: Sample {start|stop|monitor|meta-data|usage}\n", "")
+
+
+def test_no_action_at_all_is_a_wrong_call_and_shows_the_usage() -> None:
+    called = call(SAMPLE)
+    assert called.rc == OcfCode.ARGS
+    assert "usage: Sample {start|" in called.out
+
+
+@pytest.mark.parametrize("word", ["promote", "notify", "reload", "", "START", "run"])
+def test_an_unknown_action_is_unimplemented(word: str) -> None:
+    called = call(SAMPLE, word, env=CONFIG)
+    assert called.rc == OcfCode.UNIMPLEMENTED
+    assert repr(word) in called.err
+    assert "usage: Sample" in called.err
+    # ocf-tester asks for optional actions: that is no failure to be shown in crm_mon.
+    assert called.reason == ""
+
+
+@pytest.mark.parametrize("code", [OcfCode(number) for number in (0, 1, 7, 8, 190)])
+def test_the_code_of_the_action_is_passed_on_in_silence(code: OcfCode) -> None:
+    assert call(agent_with(("monitor", lambda _context: code)), "monitor") == (
+        code,
+        "",
+        # Tolerant: the missing parameter is a warning, no more.
+        "WARNING: parameter config is required and not set\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (OcfError(OcfCode.INSTALLED, "no such file"), 5, "no such file"),
+        (OcfError(OcfCode.PERM, "not allowed"), 4, "not allowed"),
+        (HaError("libvirt: no"), 1, "libvirt: no"),
+        (DeadlineError("out of time while sleeping"), 1, "out of time while sleeping"),
+        (ZeroDivisionError("by zero"), 1, "start failed: ZeroDivisionError('by zero')"),
+        (OSError(5, "Input/output error"), 1, "start failed: OSError(5, 'Input/output error')"),
+    ],
+)
+def test_every_error_is_a_code_and_one_reason(error: Exception, code: int, reason: str) -> None:
+    rc, said, err = raising(error)
+    assert (rc, said) == (code, reason)
+    assert err.count("ocf-exit-reason:") == 1
+    assert f"ERROR: {reason}" in err
+
+
+def test_an_unexpected_error_leaves_its_traceback_in_the_log_in_one_line() -> None:
+    _, _, err = raising(ZeroDivisionError("by zero"))
+    (line,) = [line for line in err.splitlines() if "Traceback" in line]
+    assert line.startswith("ERROR: ")
+    assert "in fail" in line
+
+
+def test_an_exit_reason_is_one_line_without_control_characters() -> None:
+    forged = "bad\nocf-exit-reason:forged\x1b[31m\x00\u2028end"
+    rc, reason, err = raising(OcfError(OcfCode.GENERIC, forged))
+    assert rc == 1
+    assert reason == "bad ocf-exit-reason:forged [31m  end"
+    assert len(err.splitlines()) == 2
+    assert err.isprintable() or set(err) - {"\n"} == {c for c in err if c.isprintable()}
+
+
+def test_the_reason_has_the_prefix_that_pacemaker_asks_for() -> None:
+    def fail(_context: Context) -> OcfCode:
+        raise OcfError(OcfCode.GENERIC, "why")
+
+    env = {**CONFIG, "OCF_EXIT_REASON_PREFIX": "reason> "}
+    called = call(agent_with(("start", fail)), "start", env=env)
+    assert called.err.splitlines()[-1] == "reason> why"
+
+
+def test_every_bad_parameter_is_named_at_once() -> None:
+    env = {"OCF_RESKEY_count": "many", "OCF_RESKEY_force": "maybe"}
+    called = call(SAMPLE, "start", env=env)
+    assert called.rc == OcfCode.CONFIGURED
+    assert called.reason == (
+        "parameter config is required and not set; parameter count='many' must be a whole number;"
+        " parameter force='maybe' must be yes or no"
+    )
+
+
+@pytest.mark.parametrize("action", ["stop", "monitor"])
+def test_an_action_that_must_tell_the_truth_runs_in_spite_of_bad_parameters(action: str) -> None:
+    called = call(SAMPLE, action, env={"OCF_RESKEY_count": "many"})
+    assert called.rc == OcfCode.SUCCESS
+    assert "WARNING: parameter count='many'" in called.err
+    assert called.reason == ""
+
+
+def test_a_stuck_action_ends_before_pacemaker_kills_it_and_says_where_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(within, "_abandoned", [])
+    release = threading.Event()
+
+    def hang(_context: Context) -> OcfCode:
+        release.wait()
+        return OcfCode.SUCCESS
+
+    try:
+        env = {**CONFIG, "OCF_RESKEY_CRM_meta_timeout": "200"}
+        called = call(agent_with(("start", hang)), "start", env=env)
+    finally:
+        release.set()
+    assert called.rc == OcfCode.GENERIC
+    assert called.reason.startswith("out of time while in start (in ")
+    assert within.abandoned()
+
+
+CHILD = """\
+import sys, threading
+from pmkvm.ocf.agent import main
+from tests.unit.ocf.sample import agent_with, succeed
+def hang(context):
+    threading.Event().wait()
+main(agent_with(("start", hang), ("stop", succeed)))
+"""
+
+
+@pytest.mark.parametrize(("action", "code"), [("start", 1), ("stop", 0), ("meta-data", 0)])
+def test_the_process_leaves_with_the_code_even_past_a_stuck_thread(action: str, code: int) -> None:
+    env = {**os.environ, **CONFIG, "OCF_RESKEY_CRM_meta_timeout": "300"}
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", CHILD, action],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert ("out of time while in start" in done.stderr) == (action == "start")
+    assert done.stdout.endswith("</resource-agent>\n") == (action == "meta-data")

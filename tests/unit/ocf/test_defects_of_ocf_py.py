@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The eight defects of resource-agents' ocf.py (each was tried on it), none of which is ours."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.virtual_domain.agent import AGENT
+from pmkvm import settings
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.table import Parameter
+from tests.unit.ocf.sample import agent_with, call, seen_by, succeed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pmkvm.ocf.context import Context
+
+CONFIG = {"OCF_RESKEY_config": "/etc/g1.xml"}
+
+
+# 1. No XML escaping: & or < in any text makes the metadata not well-formed.
+def test_1_metadata_with_markup_in_its_texts_is_well_formed() -> None:
+    nasty = (Parameter("p", "a & b", "x < y", default="1 & <2>"),)
+    called = call(agent_with(("start", succeed), parameters=nasty), "meta-data")
+    root = ET.fromstring(called.out.encode())
+    assert root.findtext("parameters/parameter/longdesc") == "x < y"
+
+
+# 2. HA_debug=0 turns debugging on; unset drops INFO.
+@pytest.mark.parametrize("env", [{}, {"HA_debug": ""}, {"HA_debug": "0"}])
+def test_2_debugging_is_off_and_info_on_unless_asked_for(env: dict[str, str]) -> None:
+    def speak(context: Context) -> OcfCode:
+        context.log.info("fine")
+        context.log.debug("detail")
+        return OcfCode.SUCCESS
+
+    called = call(agent_with(("start", speak)), "start", env={**CONFIG, **env})
+    assert called.err == "INFO: fine\n"
+
+
+# 3. is_true lacks True, Yes and On; a probe is seen where no interval is set.
+@pytest.mark.parametrize("word", ["True", "Yes", "On", "TRUE", "y"])
+def test_3_booleans_are_known_in_any_case(word: str) -> None:
+    assert seen_by("start", {**CONFIG, "OCF_RESKEY_force": word}).flag("force") is True
+
+
+def test_3_a_monitor_without_an_interval_is_no_probe() -> None:
+    assert not seen_by("monitor", CONFIG).is_probe
+    assert seen_by("monitor", {**CONFIG, "OCF_RESKEY_CRM_meta_interval": "0"}).is_probe
+
+
+# 4. An extra argument is an error; __OCF_ACTION silently beats the argument.
+def test_4_extra_arguments_are_ignored() -> None:
+    agent = agent_with(("start", succeed))
+    assert call(agent, "start", "more", "--and-more", env=CONFIG).rc == OcfCode.SUCCESS
+
+
+def test_4_the_argument_decides_and_not_the_environment() -> None:
+    ran: list[str] = []
+
+    def remember(context: Context) -> OcfCode:
+        ran.append(context.action)
+        return OcfCode.SUCCESS
+
+    agent = agent_with(("start", remember), ("stop", remember))
+    call(agent, "stop", env={**CONFIG, "__OCF_ACTION": "start"})
+    assert ran == ["stop"]
+
+
+# 5. A log file that can't be opened ends even meta-data with a traceback.
+@pytest.mark.parametrize("action", ["meta-data", "start", "stop"])
+def test_5_a_log_that_cannot_be_written_never_fails_an_action(tmp_path: Path, action: str) -> None:
+    def speak(context: Context) -> OcfCode:
+        context.log.info("fine")
+        return OcfCode.SUCCESS
+
+    agent = agent_with(("start", speak), ("stop", speak))
+    env = {**CONFIG, "HA_LOGFILE": str(tmp_path / "no" / "such" / "log")}
+    called = call(agent, action, env=env)
+    assert called.rc == OcfCode.SUCCESS
+    assert "Traceback" not in called.err
+    # What had to be said is not lost.
+    assert ("INFO: fine" in called.err) == (action != "meta-data")
+
+
+# 6. An empty value counts as set: required passes, the default is not used; nothing is typed.
+def test_6_an_empty_value_is_not_set() -> None:
+    called = call(agent_with(("start", succeed)), "start", env={"OCF_RESKEY_config": ""})
+    assert called.rc == OcfCode.CONFIGURED
+    context = seen_by("start", {**CONFIG, "OCF_RESKEY_uri": "", "OCF_RESKEY_count": ""})
+    assert context.text("uri") == "qemu:///system"
+    assert context.number("count") == 3
+
+
+@pytest.mark.parametrize(("name", "text"), [("count", "3.5"), ("count", "x"), ("force", "2")])
+def test_6_a_value_of_the_wrong_type_is_refused(name: str, text: str) -> None:
+    env = {**CONFIG, f"OCF_RESKEY_{name}": text}
+    called = call(agent_with(("start", succeed)), "start", env=env)
+    assert called.rc == OcfCode.CONFIGURED
+    assert repr(text) in called.reason
+
+
+# 7. No environment gate: what is missing on a node makes a stop or a probe fail with 1, and a
+# failed stop means fencing.
+@pytest.mark.parametrize(
+    ("action", "env", "code"),
+    [
+        ("stop", {}, OcfCode.SUCCESS),
+        ("stop", {"OCF_RESKEY_config": "/nowhere/g1.xml"}, OcfCode.SUCCESS),
+        (
+            "monitor",
+            {"OCF_RESKEY_config": "/nowhere/g1.xml", "OCF_RESKEY_CRM_meta_interval": "0"},
+            OcfCode.NOT_RUNNING,
+        ),
+        ("start", {"OCF_RESKEY_config": "/nowhere/g1.xml"}, OcfCode.INSTALLED),
+        ("start", {}, OcfCode.CONFIGURED),
+    ],
+)
+def test_7_a_node_without_the_definition_is_told_by_the_process_table(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    env: dict[str, str],
+    code: OcfCode,
+) -> None:
+    (tmp_path / "proc").mkdir()
+    monkeypatch.setattr(settings, "PROC", str(tmp_path / "proc"))
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
+    called = call(AGENT, action, env={"OCF_RESOURCE_INSTANCE": "g1", **env})
+    assert called.rc == code, called.err
+
+
+# 8. A handler that returns True exits 1; no degraded codes, no check level, no deadline.
+@pytest.mark.parametrize("returned", [True, False, None, 0, "0"])
+def test_8_a_return_value_that_is_no_code_is_a_failure_that_says_so(returned: object) -> None:
+    agent = agent_with(("start", lambda _context: returned))  # type: ignore[return-value,arg-type]
+    called = call(agent, "start", env=CONFIG)
+    assert called.rc == OcfCode.GENERIC
+    assert f"start returned {returned!r}" in called.reason
+
+
+def test_8_the_codes_of_the_specification_are_all_there() -> None:
+    assert [int(code) for code in (OcfCode.DEGRADED, OcfCode.DEGRADED_PROMOTED)] == [190, 191]
+    assert [int(code) for code in (OcfCode.RUNNING_PROMOTED, OcfCode.FAILED_PROMOTED)] == [8, 9]
+
+
+def test_8_an_action_knows_its_check_level_and_its_deadline() -> None:
+    env = {**CONFIG, "OCF_CHECK_LEVEL": "10", "OCF_RESKEY_CRM_meta_timeout": "60000"}
+    context = seen_by("monitor", env)
+    assert context.check_level == 10
+    assert 30 < context.deadline.remaining() <= 57
