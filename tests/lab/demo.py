@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The demonstration: two hosts, two guests, and what happens to them under Pacemaker.
+
+Everything in it is real. Each step says what it does, shows the commands that a person would
+type with their output, and is timed; what was shown is checked, so that it can't end well by luck.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from tests.lab import state
+from tests.lab.errors import LabError
+from tests.lab.guests import Guest
+from tests.lab.lab import Lab, Plan
+from tests.lab.process import CHECKOUT
+from tests.lab.registration import Registered
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tests.lab.machine import Machine
+
+
+class Narrator:
+    """Tells the steps and keeps their times."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[str, float]] = []
+        self._began = time.monotonic()
+
+    def step(self, what: str) -> None:
+        self.close()
+        print(f"\n== {what}", flush=True)
+        self._steps.append((what, 0.0))
+
+    def say(self, text: str) -> None:
+        print(f"   {text}", flush=True)
+
+    def command(self, host: Machine, *argv: str, timeout_s: float = 300.0) -> None:
+        """Run a command in a host, shown as a person would see it."""
+        print(f"[{host.name}]# {' '.join(argv)}", flush=True)
+        done = host.run(argv, timeout_s=timeout_s)
+        for line in (done.out + done.err).splitlines():
+            self.say(line)
+        if done.rc != 0:
+            raise LabError(f"{argv[0]} ended with {done.rc}")
+
+    def close(self) -> None:
+        """End the step under way."""
+        now = time.monotonic()
+        if self._steps:
+            self._steps[-1] = (self._steps[-1][0], now - self._began)
+        self._began = now
+
+    def summary(self) -> None:
+        self.close()
+        print("\n== What was shown")
+        for what, seconds in self._steps:
+            print(f"   {seconds:6.1f} s  {what}")
+        print(f"   {sum(seconds for _, seconds in self._steps):6.1f} s  in all")
+
+
+def check(is_true: bool, what: str) -> None:
+    if not is_true:
+        raise LabError(f"the demonstration failed: {what}")
+
+
+def show(root: str, rpms: str) -> None:
+    tell = Narrator()
+    tell.step("Two hosts form a cluster, with fencing; the packages are installed")
+    lab = Lab.up(Plan(root=root, rsc_defaults="linux-ha-japan"))
+    try:
+        lab.install(rpms)
+        host1, host2 = lab.hosts
+        tell.command(host1, "crm_mon", "-1")
+        guests = _register(tell, lab, host1)
+        _start(tell, guests, host1)
+        _move(tell, guests[1], host1, host2)
+        _lose_a_host(tell, lab, guests, host2)
+        _let_go(tell, guests, host1)
+        tell.step("Everything is removed again")
+    finally:
+        lab.down()
+    tell.summary()
+
+
+def _register(tell: Narrator, lab: Lab, host1: Machine) -> list[Registered]:
+    tell.step("vm-ctl registers two guests: primitives and constraints in one change")
+    guests = [Registered(lab, Guest(name)) for name in ("guest1", "guest2")]
+    for one in guests:
+        lab.guests.define(one.guest)
+    tell.command(host1, "vm-ctl", "resource", "add", "guest1,", "guest2", "-a", "host1", "-m", "on")
+    tell.command(host1, "vm-ctl", "resource", "list")
+    return guests
+
+
+def _start(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
+    tell.step("The guests are started and boot")
+    tell.command(host1, "vm-ctl", "resource", "start", "guest1,", "guest2")
+    for one in guests:
+        tick = one.counter.wait_for_boot()
+        tell.say(f"{one.guest.name} runs on {one.hosts()} and counts, boot {tick.boot}")
+    tell.command(host1, "vm-ctl", "resource", "list")
+
+
+def _move(tell: Narrator, one: Registered, host1: Machine, host2: Machine) -> None:
+    tell.step("guest2 moves live, over ssh, without a break of its counter")
+    boot = one.counter.boot()
+    with one.counter.watch() as watch:
+        tell.command(host1, "vm-ctl", "resource", "move", one.guest.name, "-n", host2.name)
+        check(one.counter.is_ticking(), "guest2 stands still")
+    check(one.hosts() == [host2.name], "guest2 is not on host2 alone")
+    check(one.counter.boots() == [boot], "guest2 has booted again")
+    tell.say(f"same boot {boot}; the longest silence was {watch.longest_silence_s:.2f} s")
+
+
+def _lose_a_host(tell: Narrator, lab: Lab, guests: list[Registered], host2: Machine) -> None:
+    tell.step("host2 is killed; it is fenced, and guest2 comes back on host1")
+    one, other = guests[1], guests[0]
+    boot, other_boot = one.counter.boot(), other.counter.boot()
+    host2.kill()
+    lab.cluster.wait_running(one.resource, "host1", timeout_s=120)
+    one.counter.wait_for_boot(other_than=boot)
+    check(one.hosts() == ["host1"], "guest2 does not run on host1")
+    check(other.counter.boots() == [other_boot], "guest1 did not stay up")
+    for event in lab.fencing.events():
+        tell.say(f"fencing: {event.action} {event.host}: {event.answer}")
+    tell.command(lab.host("host1"), "vm-ctl", "resource", "list")
+
+
+def _let_go(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
+    tell.step("The guests are stopped and deleted; their definitions stay")
+    tell.command(host1, "vm-ctl", "resource", "stop", "guest1,", "guest2")
+    check([one.hosts() for one in guests] == [[], []], "a guest still runs")
+    tell.command(host1, "vm-ctl", "resource", "delete", "guest1,", "guest2")
+    tell.command(host1, "crm_mon", "-1")
+    tell.command(host1, "virsh", "list", "--all")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--root", default="/", help="root of the hosts (default: this machine's)")
+    parser.add_argument("--rpms", default=os.path.join(CHECKOUT, "build", "rpm"), metavar="DIR")
+    options = parser.parse_args()
+    try:
+        with state.exclusive():
+            show(options.root, options.rpms)
+    except LabError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

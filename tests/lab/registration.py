@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests under Pacemaker as an administrator puts them there: through vm-ctl."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from tests.lab.guests import Guest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tests.lab.counter import Counter
+    from tests.lab.lab import Lab
+    from tests.lab.machine import Machine
+    from tests.lab.status import Failure
+
+CONFIGURATION = "/etc/vm-ctl.conf"
+
+
+class Operation(NamedTuple):
+    """One entry of a resource's history on a host."""
+
+    name: str
+    rc: int
+    exec_time_s: float
+    reason: str
+
+
+class Registered(NamedTuple):
+    """A guest that vm-ctl has registered, and what can be asked about it."""
+
+    lab: Lab
+    guest: Guest
+
+    @property
+    def resource(self) -> str:
+        return f"prmVMCTL_{self.guest.name}"
+
+    @property
+    def counter(self) -> Counter:
+        return self.lab.guests.counter(self.guest)
+
+    def hosts(self) -> list[str]:
+        """Where a QEMU of it lives."""
+        return self.lab.guests.hosts_of(self.guest)
+
+    def vm_ctl(self, *words: str, timeout_s: float = 200.0) -> str:
+        """Run vm-ctl on a host that answers."""
+        return self.lab.cluster.speaker().must(["vm-ctl", *words], timeout_s=timeout_s)
+
+    def start(self) -> str:
+        """Start it and wait until it counts; its boot."""
+        self.vm_ctl("resource", "start", self.guest.name)
+        self.lab.cluster.wait_running(self.resource)
+        return self.counter.wait_for_boot().boot
+
+    def move(self, host: Machine) -> None:
+        self.vm_ctl("resource", "move", self.guest.name, "-n", host.name)
+        self.lab.cluster.wait_running(self.resource, host.name)
+
+    def failures(self) -> list[Failure]:
+        """Failed actions of this guest."""
+        return [
+            failure
+            for failure in self.lab.status().failures
+            if failure.operation.startswith(f"{self.resource}_")
+        ]
+
+    def history(self, host: Machine) -> list[Operation]:
+        """What Pacemaker has recorded of it on a host."""
+        path = f"./status/node_state[@uname='{host.name}']//lrm_resource[@id='{self.resource}']/"
+        return [
+            Operation(
+                name=element.get("operation", ""),
+                rc=int(element.get("rc-code", "-1")),
+                exec_time_s=int(element.get("exec-time", "0")) / 1000,
+                reason=element.get("exit-reason", ""),
+            )
+            for element in self.lab.cib().iterfind(f"{path}lrm_rsc_op")
+        ]
+
+
+def register(lab: Lab, guest: Guest, host: Machine, *options: str) -> Registered:
+    """Add a defined guest on its preferred host; it is stopped then."""
+    host.must(["vm-ctl", "resource", "add", guest.name, "-a", host.name, *options])
+    return Registered(lab, guest)
+
+
+def configure(lab: Lab, **keys: str) -> None:
+    """Set keys of vm-ctl.conf on every host, over what the package ships."""
+    for host in lab.hosts:
+        text = host.read(CONFIGURATION)
+        for key, value in keys.items():
+            text = re.sub(rf"(?m)^#?\s*{key}=.*$", "", text) + f"{key}={value}\n"
+        host.write(CONFIGURATION, text)
