@@ -46,11 +46,11 @@ _STAGES = {stage.name.lower(): stage for stage in (Stage.CREATING, Stage.RESUMIN
 
 def load(resource: str) -> Record | None:
     """What is remembered; None if nothing is, or nothing that can be understood."""
-    text = files.read_text(_path(resource))
-    if text is None:
-        return None
-    fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     try:
+        text = files.read_text(_path(resource))
+        if text is None:
+            return None
+        fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
         life = Life(int(fields["pid"]), int(fields["start_time"])) if "pid" in fields else None
         identity = Identity(fields["name"], fields["uuid"], fields["kind"] == "qemu")
         return Record(identity, _STAGES[fields["stage"]], life)
@@ -79,7 +79,8 @@ def forget(resource: str) -> None:
 def lock(resource: str, deadline: Deadline) -> files.Lock:
     """The resource's lock on this host. Raises DeadlineError."""
     os.makedirs(settings.domain_run_dir(), mode=0o700, exist_ok=True)
-    return files.Lock(f"{_path(resource)}.lock", deadline)
+    # No resource's own file is named so: see _path.
+    return files.Lock(f"{_path(resource)}%lock", deadline)
 
 
 def _path(resource: str) -> str:

@@ -13,12 +13,11 @@ import time
 from typing import TYPE_CHECKING
 
 from pmkvm import process
+from pmkvm.process import Life
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from pmkvm.process import Life
 
 READY = b"ready\n"
 
@@ -48,9 +47,7 @@ class FakeQemu:
         )
         assert self._child.stdout is not None
         assert self._child.stdout.readline() == READY
-        life = process.life_of(self._child.pid)
-        assert life is not None
-        self.life: Life = life
+        self.life = Life(self._child.pid, _start_time(self._child.pid))
 
     @property
     def pid(self) -> int:
@@ -106,6 +103,12 @@ class FakeProcessTable:
         self._started.append(qemu)
         (self.directory / str(qemu.pid)).symlink_to(f"/proc/{qemu.pid}")
         return qemu
+
+
+def _start_time(pid: int) -> int:
+    """proc(5): field 22, counted from the second, which ends with a bracket."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return int(file.read().rpartition(")")[2].split()[22 - 3])
 
 
 def qemu_words(name: str, uuid: str, *, incoming: bool = False) -> list[str]:
