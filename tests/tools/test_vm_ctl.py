@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vm-ctl with Pacemaker's own tools on a CIB file: no cluster, no libvirt. Missing tools fail."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from lxml import etree
+
+from pmkvm import run
+from pmkvm.deadline import Deadline
+from pmkvm.pacemaker import cib, status
+from pmkvm.pacemaker.errors import ToolError
+from tests.unit.vmctl import as_crm, world
+from vmctl import main
+from vmctl.domains import HostDomains
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+DUMMY = (
+    '<clone id="{0}"><primitive id="p{0}" class="ocf" provider="pacemaker" type="Dummy"/></clone>'
+)
+DOCUMENT = """\
+<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="5" num_updates="7"
+     admin_epoch="1">
+  <configuration>
+    <crm_config><cluster_property_set id="o"><nvpair id="o-s" name="stonith-enabled" value="true"/>
+    </cluster_property_set></crm_config>
+    <nodes><node id="1" uname="hostA"/><node id="2" uname="hostB"/></nodes>
+    <resources><primitive id="f" class="stonith" type="fence_dummy"/>CLONES</resources>
+    <constraints/>
+  </configuration>
+  <status/>
+</cib>
+"""
+
+
+def defined(_uri: str) -> HostDomains:
+    return HostDomains(frozenset(f"guest{n}" for n in range(201)), frozenset())
+
+
+class Host:
+    """A CIB file, a configuration, and the definitions of guest1 to guest200."""
+
+    def __init__(self, directory: Path) -> None:
+        self.cib = directory / "cib.xml"
+        clones = "".join(DUMMY.format(name) for name in world.CLONES)
+        self.cib.write_text(DOCUMENT.replace("CLONES", clones), encoding="utf-8")
+        self.conf = directory / "vm-ctl.conf"
+        text = (world.DATA / "slides.conf").read_text(encoding="utf-8")
+        self.conf.write_text(text.replace("/etc/libvirt/qemu", str(directory)), encoding="utf-8")
+        for number in range(201):
+            (directory / f"guest{number}.xml").touch()
+
+    def vm_ctl(self, *words: str) -> int:
+        return main.main([*words, "--config", str(self.conf)], defined)
+
+    def root(self) -> etree._Element:
+        return etree.fromstring(self.cib.read_bytes())
+
+    def ids(self, path: str) -> set[str]:
+        return {str(e.get("id")) for e in self.root().iterfind(path)}
+
+    def role(self, domain: str) -> str | None:
+        path = f".//primitive[@id='prmVMCTL_{domain}']//nvpair[@name='target-role']"
+        found = self.root().find(path)
+        return None if found is None else found.get("value")
+
+    def epoch(self) -> int:
+        return int(self.root().get("epoch", "0"))
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    found = Host(tmp_path)
+    monkeypatch.setenv("CIB_file", str(found.cib))
+    return found
+
+
+def test_the_slides_objects_are_in_the_cib(host: Host) -> None:
+    assert host.vm_ctl("resource", "add", "guest1,", "guest2", "-a", "hostA") == 0
+    assert host.epoch() == 6
+    root = host.root()
+    ours = [e for e in root.iterfind("configuration/*/*") if "VMCTL_guest1" in str(e.get("id"))]
+    top = etree.Element("configuration")
+    etree.SubElement(top, "all").extend(ours)
+    listing = (world.DATA / "slides-guest1.crm").read_text(encoding="utf-8")
+    listing = listing.replace("host1", "hostA").replace("/etc/libvirt/qemu", str(host.cib.parent))
+    differ = as_crm.from_elements(top) ^ as_crm.from_listing(listing)
+    assert {line.split()[1] for line in differ} == {
+        "colVMCTL_guest1_clnVmStonithd",
+        "odrVMCTL_guest1_clnVmStonithd",
+    }
+
+
+def test_crm_verify_has_nothing_to_say(host: Host) -> None:
+    assert host.vm_ctl("resource", "add", "guest1", "-a", "hostA", "-m", "on") == 0
+    done = run.run(("crm_verify", "-VV", "--xml-file", str(host.cib)), timeout_s=30)
+    assert (done.rc, done.out, done.err) == (0, "", "")
+
+
+def test_adding_twice_is_refused_and_changes_nothing(host: Host) -> None:
+    assert host.vm_ctl("resource", "add", "guest1", "-a", "hostA") == 0
+    before = host.cib.read_bytes()
+    assert host.vm_ctl("resource", "add", "guest2", "guest1", "-a", "hostB") == 1
+    assert host.cib.read_bytes() == before
+
+
+def test_start_and_stop_are_one_change_each_for_all(host: Host) -> None:
+    host.vm_ctl("resource", "add", "guest1,guest2", "-a", "hostA")
+    assert host.vm_ctl("resource", "start", "guest1,", "guest2") == 0
+    assert (host.role("guest1"), host.role("guest2"), host.epoch()) == ("Started", "Started", 7)
+    assert host.vm_ctl("resource", "stop", "guest2") == 0
+    assert (host.role("guest1"), host.role("guest2"), host.epoch()) == ("Started", "Stopped", 8)
+    assert host.vm_ctl("resource", "stop", "guest2", "guest9") == 1
+    assert host.epoch() == 8
+
+
+def test_delete_leaves_nothing_behind(host: Host) -> None:
+    before = host.ids(".//*[@id]")
+    host.vm_ctl("resource", "add", "guest1,guest2,guest10", "-a", "hostA")
+    move = ("crm_resource", "--move", "--resource", "prmVMCTL_guest1", "--node", "hostB")
+    environment = {"CIB_file": str(host.cib)}
+    assert run.run(move, timeout_s=30, environment=environment).rc == 0
+    assert "cli-prefer-prmVMCTL_guest1" in host.ids(".//rsc_location")
+    assert host.vm_ctl("resource", "delete", "guest1") == 0
+    left = host.ids(".//*[@id]")
+    assert "prmVMCTL_guest10" in left
+    assert not [each for each in left if each.endswith("guest1") or "guest1_" in each]
+    assert host.vm_ctl("resource", "delete", "guest10,guest2") == 0
+    assert host.ids(".//*[@id]") == before
+
+
+@pytest.mark.parametrize("typed", ["delete guest1", "stop guest1", "start guest1"])
+def test_dry_run_changes_nothing_and_prints_xml(
+    host: Host, typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    before = host.cib.read_bytes()
+    assert host.vm_ctl("resource", *typed.split(), "--dry-run") == 0
+    assert host.cib.read_bytes() == before
+    printed = capsys.readouterr().out
+    assert not printed or etree.fromstring(printed).tag in {"configuration", "diff"}
+
+
+def test_what_dry_run_prints_of_a_delete_is_a_patch_that_does_it(
+    host: Host, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    host.vm_ctl("resource", "delete", "guest1", "--dry-run")
+    patch = capsys.readouterr().out
+    argv = ("cibadmin", "--patch", "--xml-pipe")
+    environment = {"CIB_file": str(host.cib)}
+    assert run.run(argv, timeout_s=30, stdin=patch, environment=environment).rc == 0
+    assert not any("guest1" in each for each in host.ids(".//*[@id]"))
+
+
+def test_list_shows_them(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    assert host.vm_ctl("resource", "list") == 0
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert row.split() == ["guest1", "prmVMCTL_guest1", "off", "hostA", "Stopped", "no"]
+
+
+def test_a_stopped_guest_is_not_moved(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    assert host.vm_ctl("resource", "move", "guest1", "-n", "hostB") == 1
+    assert "MSG18" in capsys.readouterr().err
+
+
+@pytest.fixture
+def running(host: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """The captured cluster of the parsers' tests, in which guest1 runs on hostA."""
+    captured = world.DATA.parent.parent / "pacemaker" / "data" / "cib.xml"
+    host.cib.write_bytes(captured.read_bytes())
+    monkeypatch.setenv("CIB_file", str(host.cib))
+    return host
+
+
+def test_a_move_is_rehearsed_with_a_lifetime(
+    running: Host, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = running.cib.read_bytes()
+    assert running.vm_ctl("resource", "move", "guest1", "-n", "hostB", "--dry-run") == 0
+    assert running.cib.read_bytes() == before
+    printed = etree.fromstring(f"<all>{capsys.readouterr().out}</all>")
+    assert [e.get("id") for e in printed] == [
+        "cli-prefer-prmVMCTL_guest1",
+        "cli-ban-prmVMCTL_guest1-on-hostA",
+    ]
+    assert len(printed.findall(".//date_expression[@end]")) == 2
+
+
+def test_a_running_guest_is_not_deleted(running: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    assert running.vm_ctl("resource", "delete", "guest1") == 1
+    assert capsys.readouterr().err == (
+        "vm-ctl: MSG13 guest1: running on hostA, stop it before it is deleted\n"
+    )
+
+
+def test_a_change_planned_on_another_version_is_refused(host: Host) -> None:
+    old = cib.version(cib.query(Deadline(30)))
+    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    before = host.cib.read_bytes()
+    stop = cib.Change(merged="<configuration><resources/></configuration>")
+    assert not cib.apply(old, stop, Deadline(30))
+    assert not cib.apply(old, cib.Change(removed=["prmVMCTL_guest1"]), Deadline(30))
+    assert host.cib.read_bytes() == before
+
+
+def test_a_change_that_the_schema_forbids_is_refused_whole(host: Host) -> None:
+    before = host.cib.read_bytes()
+    wrong = (
+        '<configuration><resources><primitive id="fine" class="ocf" provider="pacemaker"'
+        ' type="Dummy"/><primitive id="wrong"/></resources></configuration>'
+    )
+    with pytest.raises(ToolError) as caught:
+        cib.apply(cib.version(cib.query(Deadline(30))), cib.Change(merged=wrong), Deadline(30))
+    assert caught.value.rc == 78
+    assert host.cib.read_bytes() == before
+
+
+def test_a_change_is_planned_anew_when_somebody_writes_in_between(host: Host) -> None:
+    interfere: list[Callable[[], object]] = [
+        lambda: run.run(
+            ("cibadmin", "--bump"), timeout_s=30, environment={"CIB_file": str(host.cib)}
+        )
+    ]
+    seen = []
+
+    def plan(document: str) -> cib.Change:
+        seen.append(cib.version(document).epoch)
+        if interfere:
+            interfere.pop()()
+        pair = '<nvpair id="o-s" name="stonith-enabled" value="false"/>'
+        own = f'<cluster_property_set id="o">{pair}</cluster_property_set>'
+        return cib.Change(merged=f"<configuration><crm_config>{own}</crm_config></configuration>")
+
+    cib.change(plan, Deadline(30))
+    assert seen == [5, 6]
+    assert not status.query(Deadline(30)).stonith_enabled
+
+
+def test_two_hundred_guests_are_one_change(host: Host) -> None:
+    names = ",".join(f"guest{n}" for n in range(1, 201))
+    for number, verb in enumerate((["add", names, "-a", "hostA"], ["start", names]), 6):
+        assert host.vm_ctl("resource", *verb) == 0
+        assert host.epoch() == number
+    assert len(host.ids("configuration/constraints/*")) == 200 * 9
+    assert host.vm_ctl("resource", "delete", names) == 0
+    assert host.ids("configuration/constraints/*") == set()
+
+
+def test_no_cluster_is_said_in_one_line(
+    host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CIB_file", str(host.cib) + ".nosuch")
+    assert host.vm_ctl("resource", "list") == 1
+    assert capsys.readouterr().err.startswith("vm-ctl: MSG05 cibadmin failed with 105")
+    assert threading.active_count() == 1

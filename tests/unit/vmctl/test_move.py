@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Checks before a move, waiting, and the constraint that is gone whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pmkvm import run
+from pmkvm.pacemaker import status
+from pmkvm.pacemaker.errors import ClusterDownError
+from pmkvm.pacemaker.resource import INFINITY
+from tests.unit.vmctl.world import cib, cluster, crm_mon, guest, running
+from vmctl import movement, waiting
+from vmctl.messages import RefusedError
+from vmctl.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+ON_A = running("g1", "hostA")
+OPS = (
+    '<operations><op id="a" name="migrate_to" timeout="300s"/>'
+    '<op id="b" name="migrate_from" timeout="2min"/></operations>'
+)
+MIGRATE = (
+    '<meta_attributes id="m"><nvpair id="n" name="allow-migrate" value="true"/></meta_attributes>'
+)
+
+
+def check(
+    resources: str = ON_A, target: str | None = None, *, online: str = "true", inner: str = ""
+) -> movement.Move:
+    found = cluster(resources, online=online)
+    return movement.check("g1", target, Registry(cib(guest("g1", inner))), found)
+
+
+def numbers(function: Callable[[], object]) -> list[int]:
+    with pytest.raises(RefusedError) as caught:
+        function()
+    return [problem.number for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("resources", "target", "online", "expected"),
+    [
+        (running("g1"), None, "true", [18]),
+        (running("g1", "hostA", "hostB"), None, "true", [38]),
+        (ON_A, "hostX", "true", [16]),
+        (ON_A, "hostB", "false", [14, 26]),
+        (ON_A, None, "false", [14, 26]),
+        (running("g1", "hostA", more='managed="false"'), "hostB", "true", [25, 26]),
+    ],
+)
+def test_a_move_that_cannot_work_is_not_begun(
+    resources: str, target: str | None, online: str, expected: list[int]
+) -> None:
+    assert numbers(lambda: check(resources, target, online=online)) == expected
+
+
+def test_what_is_not_registered() -> None:
+    assert numbers(lambda: movement.check("g2", None, Registry(cib()), cluster())) == [15]
+
+
+def test_where_it_runs_already_is_no_move_and_no_error() -> None:
+    assert check(target="hostA", online="false").origin == "hostA"
+
+
+def test_the_bound_is_that_of_the_operations() -> None:
+    assert check(inner=MIGRATE + OPS).bound_s == 300 + 120 + 2 * 20 + waiting.SLACK_S
+    assert check(inner=OPS).bound_s == 2 * 20 + waiting.SLACK_S
+    assert check().lifetime_s() > check().bound_s
+
+
+@pytest.mark.parametrize(
+    ("target", "scores", "expected"),
+    [
+        ("hostB", {"hostA": 0, "hostB": -INFINITY}, [19, 26]),
+        (None, {"hostA": 0, "hostB": -INFINITY}, [20, 26]),
+    ],
+)
+def test_scores_that_bar_the_way(
+    target: str | None, scores: dict[str, int], expected: list[int]
+) -> None:
+    move = check(target=target)
+    assert numbers(lambda: movement.check_scores(move, scores)) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "scores"),
+    [
+        ("hostB", {"hostB": -100}),
+        ("hostB", {}),
+        (None, {}),
+        (None, {"hostB": -5, "hostC": -INFINITY}),
+    ],
+)
+def test_scores_that_do_not(target: str | None, scores: dict[str, int]) -> None:
+    movement.check_scores(check(target=target), scores)
+
+
+class FakeCluster:
+    """crm_resource and crm_mon: the guest is where `places` says, one look after the other."""
+
+    def __init__(self, *places: str) -> None:
+        self.places = list(places)
+        self.said: list[str] = []
+        self.on_look: Callable[[], object] = lambda: None
+
+    def run(self, argv: Sequence[str], **_more: object) -> run.Completed:
+        if argv[0] == "crm_mon":
+            self.on_look()
+            place = self.places.pop(0) if len(self.places) > 1 else self.places[0]
+            return run.Completed(0, crm_mon(place), "")
+        self.said.append(argv[1])
+        return run.Completed(0, "", "")
+
+
+@pytest.fixture
+def begin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeCluster]:
+    monkeypatch.setattr(waiting, "POLL_S", 0.0)
+
+    def fake(*places: str) -> FakeCluster:
+        found = FakeCluster(*places)
+        monkeypatch.setattr(run, "run", found.run)
+        return found
+
+    return fake
+
+
+MIGRATING = running("g1", "hostA", role="Migrating")
+ON_B = running("g1", "hostB")
+
+
+@pytest.mark.parametrize("target", ["hostB", None])
+def test_a_move_ends_when_the_guest_is_there_and_takes_its_constraint_along(
+    begin: Callable[..., FakeCluster], target: str | None
+) -> None:
+    fake = begin(ON_A, MIGRATING, running("g1", "hostB", role="Starting"), ON_B)
+    movement.carry_out(movement.Move("g1", "hostA", target, 5.0))
+    assert fake.said == ["--move", "--clear"]
+    assert fake.places == [ON_B]
+
+
+def test_a_move_that_does_not_happen_is_an_error_with_its_reason(
+    begin: Callable[..., FakeCluster],
+) -> None:
+    fake = begin(ON_A)
+    with pytest.raises(RefusedError, match="MSG27 g1: the move failed: not there after"):
+        movement.carry_out(movement.Move("g1", "hostA", "hostB", 0.05))
+    assert fake.said == ["--move", "--clear"]
+
+
+def test_a_guest_that_becomes_unmanaged_half_way(begin: Callable[..., FakeCluster]) -> None:
+    fake = begin(ON_A, running("g1", "hostA", more='managed="false"'))
+    with pytest.raises(RefusedError, match="MSG25"):
+        movement.carry_out(movement.Move("g1", "hostA", "hostB", 5.0))
+    assert fake.said[-1] == "--clear"
+
+
+@pytest.mark.parametrize("number", movement.SIGNALS)
+def test_a_signal_ends_the_move_without_leaving_the_constraint(
+    begin: Callable[..., FakeCluster], number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+    fake = begin(ON_A)
+    fake.on_look = lambda: os.kill(os.getpid(), number)
+    with pytest.raises(movement.Interrupted):
+        movement.carry_out(movement.Move("g1", "hostA", "hostB", 5.0))
+    assert fake.said == ["--move", "--clear"]
+    assert signal.getsignal(number) is before
+
+
+def test_a_constraint_that_cannot_be_removed_is_told_and_hides_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(argv: Sequence[str], **_more: object) -> run.Completed:
+        return run.Completed(102 if argv[0] == "crm_mon" or "--clear" in argv else 0, "", "")
+
+    monkeypatch.setattr(run, "run", gone)
+    with pytest.raises(ClusterDownError, match="crm_mon"):
+        movement.carry_out(movement.Move("g1", "hostA", "hostB", 5.0))
+    assert "its constraint stays" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("resources", "started", "stopped"),
+    [
+        (ON_A, True, False),
+        (running("g1"), False, False),
+        (running("g1", role="Stopped"), False, True),
+        (running("g1", "hostA", role="Starting"), False, False),
+        (running("g1", "hostA", role="Stopping"), False, False),
+        (running("g1", role="Stopped", more='pending="Starting"'), False, False),
+        (running("g1", "hostA", more='pending="Migrating"'), False, False),
+        (running("g1", "hostA", "hostB"), False, False),
+        ("", False, True),
+    ],
+)
+def test_started_and_stopped_are_seen_and_not_guessed(
+    resources: str, *, started: bool, stopped: bool
+) -> None:
+    found = cluster(resources)
+    assert waiting.is_started(found, "prmVMCTL_g1") is started
+    assert waiting.is_stopped(found, "prmVMCTL_g1") is stopped
+
+
+def test_progress_of_one_guest_gives_the_others_their_time(
+    begin: Callable[..., FakeCluster],
+) -> None:
+    names = ["prmVMCTL_g1", "prmVMCTL_g2"]
+    first, second = running("g1", "hostA"), running("g2", "hostA")
+    begin(running("g2", role="Stopped"), first, first, first + second)
+    outcome = waiting.wait_for(names, waiting.is_started, 5.0, "starting")
+    assert outcome.late == []
+    begin(first)
+    assert waiting.wait_for(names, waiting.is_started, 0.05, "starting").late == ["prmVMCTL_g2"]
+
+
+def test_why_says_what_pacemaker_remembers() -> None:
+    failures = (
+        status.Failure("prmVMCTL_g1_start_0", "hostA", 1, "no image"),
+        status.Failure("prmVMCTL_g10_start_0", "hostA", 1, "another"),
+        status.Failure("prmVMCTL_g1_migrate_to_0", "hostB", 1, ""),
+    )
+    found = cluster()._replace(failures=failures)
+    said = waiting.why(found, "prmVMCTL_g1")
+    assert said == "; start failed on hostA: no image; migrate_to failed on hostB"
