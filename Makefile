@@ -14,6 +14,9 @@ SHIPPED := Makefile LICENSE $(wildcard README.md) CHANGELOG.md setup.cfg rpm \
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 # On Debian rpm knows of no installed package, so build requirements can't be looked up.
 NO_RPM_DATABASE := $(if $(wildcard /etc/debian_version),--nodeps)
+# rpm 4.20 has another word for "no time later than the commit's".
+RPM_TIMES = $(shell rpm --version | awk '{ split($$3, v, "."); print v[1] > 4 || v[2] >= 20 ? \
+    "build_mtime_policy clamp_to_source_date_epoch" : "clamp_mtime_to_source_date_epoch 1" }')
 RPM_TREE := $(CURDIR)/build/rpmbuild
 
 UNIT_PYTHONS := 3.9 3.10 3.11 3.12 3.13
@@ -95,7 +98,7 @@ rpm:
 	    --define '_topdir $(RPM_TREE)' --define '_rpmdir $(CURDIR)/build/rpm' \
 	    --define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' \
 	    --define '_buildhost reproducible' --define 'use_source_date_epoch_as_buildtime 1' \
-	    --define 'clamp_mtime_to_source_date_epoch 1' $(RPM_TREE)/SPECS/pm_kvm_tools.spec
+	    --define '$(RPM_TIMES)' $(RPM_TREE)/SPECS/pm_kvm_tools.spec
 	@ls build/rpm/*.noarch.rpm
 
 clean:
