@@ -15,8 +15,9 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y C
 # On Debian rpm knows of no installed package, so build requirements can't be looked up.
 NO_RPM_DATABASE := $(if $(wildcard /etc/debian_version),--nodeps)
 # rpm 4.20 has another word for "no time later than the commit's".
-RPM_TIMES = $(shell rpm --version | awk '{ split($$3, v, "."); print v[1] > 4 || v[2] >= 20 ? \
-    "build_mtime_policy clamp_to_source_date_epoch" : "clamp_mtime_to_source_date_epoch 1" }')
+RPM_TIMES = $(shell rpm --version | awk '{ split($$3, v, "."); \
+    print (v[1] > 4 || v[2] >= 20) ? "build_mtime_policy clamp_to_source_date_epoch" \
+        : "clamp_mtime_to_source_date_epoch 1" }')
 RPM_TREE := $(CURDIR)/build/rpmbuild
 
 UNIT_PYTHONS := 3.9 3.10 3.11 3.12 3.13
