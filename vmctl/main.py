@@ -51,7 +51,7 @@ def _carry_out(request: Request, ask: Ask | None) -> int:
         problems = error.problems
     except ClusterDownError as error:
         problems = [message(1, reason=error)]
-    except HaError as error:
+    except (HaError, OSError) as error:
         problems = [message(5, reason=error)]
     except (KeyboardInterrupt, movement.Interrupted):
         problems = [message(42)]

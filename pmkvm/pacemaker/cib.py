@@ -14,7 +14,7 @@ import re
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from pmkvm.errors import DeadlineError
+from pmkvm.errors import DeadlineError, HaError
 from pmkvm.pacemaker import tools
 from pmkvm.pacemaker.errors import BadAnswerError, ExitCode
 
@@ -130,5 +130,5 @@ def selection(ids: Collection[str], root: str) -> str:
     found = f"{SECTIONS}/descendant::*[{elements}][({REFERENCES})[{test}]]"
     xpath = f"{root}/configuration/{found}"
     if len(xpath.encode()) > LONGEST_XPATH:
-        raise ValueError(f"{len(words)} characters of ids are too many for one change")
+        raise HaError(f"{len(ids)} objects are too many for one change, take fewer at once")
     return xpath

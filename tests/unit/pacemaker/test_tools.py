@@ -168,6 +168,12 @@ def test_an_id_that_would_change_the_xpath_is_refused(name: str) -> None:
         cib.selection([name], "/cib")
 
 
+def test_more_ids_than_an_argument_holds_are_refused() -> None:
+    assert len(cib.selection([f"prmVMCTL_guest{n}" for n in range(1000)], "/cib")) < 30_000
+    with pytest.raises(HaError, match="take fewer at once"):
+        cib.selection([f"prmVMCTL_{n:0100d}" for n in range(2000)], "/cib")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -13,7 +13,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.files import Lock
 from tests.unit.pacemaker.script import Script, Step
 from tests.unit.vmctl.world import DATA, cib, crm_mon, guest, running, target_role
-from vmctl import commands, domains, main, waiting
+from vmctl import commands, domains, main, movement, waiting
 from vmctl.domains import HostDomains, HostSilentError
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def test_one_that_does_not_start_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(waiting, "SLACK_S", 0.05)
-    monkeypatch.setattr(commands.movement, "DEFAULT_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(movement, "DEFAULT_TIMEOUT_S", 0.0)
     monkeypatch.setattr(waiting, "POLL_S", 1.0)
     stopped = Step(MON, out=crm_mon(running("guest1", role="Stopped")))
     play(Step(QUERY, out=STOPPED), Step(MODIFY), stopped, stopped)
