@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     Words = tuple[str, ...]
 
 MOST_ENTRIES = 10
-KINDS = ("pingd", "diskd", "managerd", "stonithd")
 
 # What the shipped file says; a key that is missing has this value.
 DEFAULTS: dict[str, tuple[str, ...]] = {
@@ -70,7 +69,10 @@ class Operation(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """A clone that a guest needs beside it; attribute is None when no rule is wanted."""
+    """A clone that a guest needs beside it; attribute is None when no rule is wanted.
+
+    number and where are those of a message about this entry.
+    """
 
     kind: str
     resource: str
@@ -80,6 +82,7 @@ class Watch(NamedTuple):
     score: str
     order_kind: str
     symmetrical: str
+    number: int
     where: str
 
 
@@ -242,7 +245,7 @@ def _configuration(words: Mapping[str, Words], path: str) -> Configuration:
 
 
 def _watches(words: Mapping[str, Words], path: str) -> Iterator[Watch]:
-    for kind in KINDS:
+    for kind, number in ENTRY_NUMBERS.items():
         # All entries that are set, where the vm-ctl of 2011 stopped at the first gap.
         for index in range(1, MOST_ENTRIES + 1):
             entry = words.get(f"vm_{kind}{index}")
@@ -260,5 +263,6 @@ def _watches(words: Mapping[str, Words], path: str) -> Iterator[Watch]:
                 # Pacemaker 3 knows no order scores; 0 has always meant optional.
                 order_kind="Mandatory" if resource.score(order) > 0 else "Optional",
                 symmetrical=symmetrical,
+                number=number,
                 where=f"{path}: vm_{kind}{index}",
             )

@@ -27,65 +27,32 @@ def constraints(domain: str, node: str, configuration: Configuration) -> Iterato
 
 
 def preferred_node(domain: str, node: str, score: str) -> etree._Element:
-    return etree.Element(
-        "rsc_location",
-        {
-            "id": names.preferred_node(domain, node),
-            "rsc": names.resource(domain),
-            "score": score,
-            "node": node,
-        },
-    )
+    where = {"score": score, "node": node}
+    return _of(domain, "rsc_location", names.preferred_node(domain, node), where)
 
 
 def _location(domain: str, watch: Watch, attribute: str) -> etree._Element:
     name = names.location(domain, attribute)
-    location = etree.Element("rsc_location", {"id": name, "rsc": names.resource(domain)})
-    rule = etree.SubElement(
-        location, "rule", {"id": f"{name}-rule", "score": "-INFINITY", "boolean-op": "or"}
-    )
-    etree.SubElement(
-        rule,
-        "expression",
-        {
-            "id": f"{name}-rule-expression",
-            "operation": "not_defined",
-            "attribute": attribute,
-        },
-    )
-    etree.SubElement(
-        rule,
-        "expression",
-        {
-            "id": f"{name}-rule-expression-0",
-            "attribute": attribute,
-            "operation": watch.operator,
-            "value": watch.value,
-        },
-    )
+    location = _of(domain, "rsc_location", name, {})
+    never = {"id": f"{name}-rule", "score": "-INFINITY", "boolean-op": "or"}
+    rule = etree.SubElement(location, "rule", never)
+    unknown = {"id": f"{name}-rule-expression", "operation": "not_defined"}
+    wrong = {"id": f"{name}-rule-expression-0", "operation": watch.operator, "value": watch.value}
+    for expression in (unknown, wrong):
+        etree.SubElement(rule, "expression", {**expression, "attribute": attribute})
     return location
 
 
 def _colocation(domain: str, watch: Watch) -> etree._Element:
-    return etree.Element(
-        "rsc_colocation",
-        {
-            "id": names.colocation(domain, watch.resource),
-            "score": watch.score,
-            "rsc": names.resource(domain),
-            "with-rsc": watch.resource,
-        },
-    )
+    bond = {"score": watch.score, "with-rsc": watch.resource}
+    return _of(domain, "rsc_colocation", names.colocation(domain, watch.resource), bond)
 
 
 def _order(domain: str, watch: Watch) -> etree._Element:
-    return etree.Element(
-        "rsc_order",
-        {
-            "id": names.order(domain, watch.resource),
-            "kind": watch.order_kind,
-            "first": watch.resource,
-            "then": names.resource(domain),
-            "symmetrical": watch.symmetrical,
-        },
-    )
+    ends = {"first": watch.resource, "then": names.resource(domain)}
+    kind = {"kind": watch.order_kind, "symmetrical": watch.symmetrical}
+    return etree.Element("rsc_order", {"id": names.order(domain, watch.resource), **ends, **kind})
+
+
+def _of(domain: str, tag: str, name: str, more: dict[str, str]) -> etree._Element:
+    return etree.Element(tag, {"id": name, "rsc": names.resource(domain), **more})

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from vmctl.domains import Survey
     from vmctl.registry import Registry
 
-WATCH_NUMBERS = {"pingd": 9, "diskd": 10, "managerd": 23, "stonithd": 24}
-
 
 class Facts(NamedTuple):
     """undefined: domains whose definition file is not on this host."""
@@ -88,7 +86,7 @@ def _unfit_cluster(
     for watch in configuration.watches:
         if not facts.registry.has_resource(watch.resource):
             text = f"{watch.resource} is no resource of this cluster"
-            yield message(WATCH_NUMBERS[watch.kind], where=watch.where, reason=text)
+            yield message(watch.number, where=watch.where, reason=text)
     if configuration.stonith and not facts.cluster.stonith_enabled:
         yield message(12)
     if request.preferred not in facts.registry.nodes():

@@ -30,17 +30,9 @@ def primitive(
     _set(element, "meta_attributes", meta)
     operations = etree.SubElement(element, "operations")
     for operation in configuration.operations:
-        etree.SubElement(
-            operations,
-            "op",
-            {
-                "id": f"{name}-{operation.name}-{operation.interval}",
-                "name": operation.name,
-                "interval": operation.interval,
-                "timeout": operation.timeout,
-                "on-fail": operation.on_fail,
-            },
-        )
+        values = dict(zip(("name", "interval", "timeout", "on-fail"), operation))
+        op_id = f"{name}-{operation.name}-{operation.interval}"
+        etree.SubElement(operations, "op", {"id": op_id, **values})
     return element
 
 
