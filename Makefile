@@ -24,11 +24,13 @@ UNIT_PYTHONS := 3.9 3.10 3.11 3.12 3.13
 UNIT_STAGES := $(UNIT_PYTHONS:%=unit-%)
 CHECK := $(PYTHON) -B -m tests.check
 
-.PHONY: help check demo lint types unit $(UNIT_STAGES) tools lab rpm install packages format clean
+.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab bench rpm install \
+    packages format clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make check | demo | lint | types | unit | tools | lab | rpm | install DESTDIR= | format | clean"
+	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | bench | rpm |"
+	@echo "     install DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
 
@@ -38,6 +40,12 @@ check: packages
 demo: packages
 	@$(MAKE) --no-print-directory rpm >/dev/null
 	@$(PYTHON) -B -m tests.lab.demo
+
+# The same on hosts with Pacemaker 3, libvirt 11 and Python 3.13; their root takes minutes to build.
+demo-trixie: packages
+	@$(MAKE) --no-print-directory rpm >/dev/null
+	@$(PYTHON) -B -m tests.lab root trixie
+	@$(PYTHON) -B -m tests.lab.demo --root trixie
 
 packages:
 	@./bootstrap --only-packages
@@ -62,6 +70,10 @@ tools: .venv/lab/ready
 
 lab: .venv/lab/ready rpm
 	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab $(PYTEST_ARGS)
+
+# Not part of the check: figures need a quiet machine.
+bench: .venv/lab/ready rpm
+	.venv/lab/bin/python -m pytest -s -o cache_dir=.cache/pytest-bench tests/bench $(PYTEST_ARGS)
 
 format: .venv/tools/ready
 	.venv/tools/bin/ruff format .
