@@ -14,14 +14,19 @@ from agents.virtual_domain.judgement import (
 from agents.virtual_domain.subject import identify, remember
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.virt.connection import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.subject import Subject
     from pmkvm.ocf.context import Context
 
-# How long libvirt is waited for when the process table can answer as well.
+# How long libvirt is waited for when the process table can answer as well, and what must be left
+# of the action's own time for that answer.
 _PATIENCE_S = 5.0
+_RESERVE_S = 0.5
+# Left of the action's time when a script is killed: nobody else would do it.
+_SCRIPT_RESERVE_S = 1.0
 
 
 def monitor(context: Context) -> OcfCode:
@@ -45,19 +50,26 @@ def look(context: Context, subject: Subject) -> Verdict:
     """Ask the witnesses; what is seen running is remembered."""
     if not subject.identity.is_qemu:
         return judge_by_libvirt(witness.patient_status(subject, context.deadline.less(1)))
-    deadline = context.deadline.at_most(_PATIENCE_S)
+    deadline = context.deadline.less(_RESERVE_S).at_most(_PATIENCE_S)
+    doubt: Verdict | None = None
     while True:
         lives = witness.living(subject)
         if not lives:
             return DEAD
+        runs = not subject.is_being_created
         try:
-            verdict = judge_living(witness.status(subject, deadline))
+            status = witness.status(subject, deadline)
+            verdict = judge_living(status)
+            # Somebody resumed what would be a shell otherwise: it is a guest from now on.
+            runs = runs or (status is not None and status.state == State.RUNNING)
         except witness.SilentError as error:
-            verdict = judge_silence(str(error))
-        if verdict.code == OcfCode.SUCCESS and not subject.is_being_created:
+            # Silence, or the end of our patience, does not take back what libvirt has said.
+            verdict = doubt or judge_silence(str(error))
+        if verdict.code == OcfCode.SUCCESS and runs:
             remember(context, subject, lives[0])
         if verdict.is_final or deadline.expired():
             return verdict
+        doubt = verdict
         deadline.pause(witness.POLL_S)
 
 
@@ -72,7 +84,7 @@ def run_monitor_scripts(context: Context, subject: Subject) -> None:
     for script in scripts:
         done = run(
             [script],
-            timeout_s=context.deadline.remaining(),
+            timeout_s=context.deadline.less(_SCRIPT_RESERVE_S).remaining(),
             environment={
                 "DOMAIN_NAME": subject.identity.name,
                 "OCF_RESOURCE_INSTANCE": context.instance,

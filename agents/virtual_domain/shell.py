@@ -56,8 +56,9 @@ def kill_shells(context: Context, subject: Subject) -> None:
 
 
 def _runs(context: Context, subject: Subject) -> bool:
+    patience = min(_PATIENCE_S, context.deadline.remaining() / 2)
     try:
-        status = witness.status(subject, context.deadline.at_most(_PATIENCE_S))
+        status = witness.status(subject, context.deadline.at_most(patience))
     except witness.SilentError:
         return False
     return status is not None and status.state == State.RUNNING

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.virtual_domain import witness
+from pmkvm import settings, within
+from tests.unit.virt.fake_qemu import FakeProcessTable
+from tests.unit.virtual_domain.fake_libvirtmod import FakeLibvirt
+from tests.unit.virtual_domain.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """No libvirt, no QEMU and no directory of this machine's own is in it."""
+    (tmp_path / "proc").mkdir()
+    monkeypatch.setattr(settings, "PROC", str(tmp_path / "proc"))
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setattr(within, "_abandoned", [])
+    # How often one looks again is no part of what is promised.
+    monkeypatch.setattr(witness, "POLL_S", 0.01)
+    libvirt = FakeLibvirt()
+    monkeypatch.setitem(sys.modules, "libvirtmod", libvirt.module())
+    table = FakeProcessTable(tmp_path / "proc")
+    yield World(libvirt, table, tmp_path / "g1.xml")
+    table.close()
+    libvirt.close()

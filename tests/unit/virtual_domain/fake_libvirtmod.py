@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""libvirt-python's compiled half, played: hypervisors whose answers and troubles a test scripts.
+
+Strict: a call that pmkvm.virt.connection has no business with does not exist here, and a trouble
+that nobody ran into fails the test. tests/tools holds it against the real one.
+"""
+
+from __future__ import annotations
+
+import threading
+import types
+import uuid as uuids
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Optional
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    from tests.unit.virt.fake_qemu import FakeQemu
+
+    T = TypeVar("T")
+    Migration = Callable[["FakeDomain", "FakeHypervisor", Mapping[str, object], int], None]
+
+RUNNING, PAUSED, SHUTOFF, CRASHED = 1, 3, 5, 6
+
+# virErrorNumber.
+INTERNAL = 1
+INVALID_ARGUMENT = 8
+OPERATION_FAILED = 9
+XML = 35
+SYSTEM = 38
+RPC = 39
+NO_DOMAIN = 42
+OPERATION_INVALID = 55
+OPERATION_ABORTED = 78
+
+Error = Optional[tuple[int, int, str, int, Optional[str], Optional[str], Optional[str], int, int]]
+
+
+class Trouble(Exception):
+    """An error of libvirt's. breaks: the connection is gone with it, as libvirtd is killed."""
+
+    def __init__(self, code: int, text: str, *, breaks: bool = False) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.breaks = breaks
+
+
+class Call(NamedTuple):
+    """One call of a function, without its handle."""
+
+    function: str
+    arguments: tuple[object, ...] = ()
+
+
+class FakeDomain:
+    """A domain of one hypervisor. start_qemu is what stands for its process, if it has one."""
+
+    def __init__(self, name: str, uuid: str, state: int = SHUTOFF, *, persistent: bool) -> None:
+        self.name = name
+        self.uuid = uuid
+        self.state = state
+        self.reason = 0
+        self.persistent = persistent
+        self.honours_shutdown = True
+        self.qemu: FakeQemu | None = None
+        self.aborted = threading.Event()
+
+
+class FakeHypervisor:
+    """One libvirtd. down: the error of every attempt to connect; stuck: it never answers."""
+
+    def __init__(self) -> None:
+        self.domains: dict[str, FakeDomain] = {}
+        self.down = ""
+        self.stuck = False
+        self.released = threading.Event()
+        self.calls: list[Call] = []
+        self.troubles: dict[str, list[Trouble]] = {}
+        self.start_qemu: Callable[[FakeDomain], FakeQemu | None] = lambda _domain: None
+        self.migrate: Migration = arrive
+        # Called with the function's name before it does anything.
+        self.watch: Callable[[str], None] = lambda _function: None
+
+    def add(
+        self, name: str, uuid: str, state: int = SHUTOFF, *, persistent: bool = True
+    ) -> FakeDomain:
+        domain = FakeDomain(name, uuid, state, persistent=persistent)
+        self.domains[name] = domain
+        if state != SHUTOFF:
+            domain.qemu = self.start_qemu(domain)
+        return domain
+
+    def script(self, function: str, *troubles: Trouble) -> None:
+        """The next calls of that function run into these, one each."""
+        self.troubles.setdefault(function, []).extend(troubles)
+
+    def called(self, *functions: str) -> list[Call]:
+        return [call for call in self.calls if call.function in functions]
+
+    def end(self, domain: FakeDomain) -> None:
+        """Its life is over, its definition stays if it is persistent."""
+        domain.state = SHUTOFF
+        if domain.qemu is not None:
+            domain.qemu.end()
+            domain.qemu = None
+        if not domain.persistent:
+            self.domains.pop(domain.name, None)
+
+    def enter(self, function: str, *arguments: object) -> None:
+        self.calls.append(Call(function, arguments))
+        self.watch(function)
+        if self.stuck:
+            self.released.wait()
+            # The test is over: nothing that was abandoned here may go on.
+            raise SystemExit
+        waiting = self.troubles.get(function)
+        if waiting:
+            raise waiting.pop(0)
+
+
+def arrive(
+    domain: FakeDomain, there: FakeHypervisor, _parameters: Mapping[str, object], _flags: int
+) -> None:
+    """A migration as it should be."""
+    there.add(domain.name, domain.uuid, RUNNING, persistent=False)
+
+
+class _Connection:
+    def __init__(self, hypervisor: FakeHypervisor) -> None:
+        self.hypervisor = hypervisor
+        self.broken = False
+        self.open = True
+
+
+class _Domain:
+    def __init__(self, connection: _Connection, domain: FakeDomain) -> None:
+        self.connection = connection
+        self.domain = domain
+
+
+class FakeLibvirt:
+    """All hypervisors that can be reached, by URI; libvirt's default has the URI None."""
+
+    def __init__(self) -> None:
+        self.hypervisors: dict[str | None, FakeHypervisor] = {}
+        self._last = threading.local()
+
+    def module(self) -> types.ModuleType:
+        module = types.ModuleType("libvirtmod")
+        for name in dir(self):
+            if name.startswith("vir"):
+                setattr(module, name, getattr(self, name))
+        return module
+
+    def close(self) -> None:
+        """Let go of stuck calls; end the processes; complain of troubles nobody ran into."""
+        for hypervisor in self.hypervisors.values():
+            hypervisor.released.set()
+            for domain in list(hypervisor.domains.values()):
+                domain.aborted.set()
+                hypervisor.end(domain)
+        left = {
+            function: troubles
+            for hypervisor in self.hypervisors.values()
+            for function, troubles in hypervisor.troubles.items()
+            if troubles
+        }
+        assert not left, f"nobody ran into {left}"
+
+    # What connection.py calls, under libvirtmod's names.
+
+    def virRegisterErrorHandler(self, handler: Callable[[object, object], None], _: object) -> int:
+        assert callable(handler)
+        return 1
+
+    def virGetLastError(self) -> Error:
+        trouble: Trouble | None = getattr(self._last, "trouble", None)
+        if trouble is None:
+            return None
+        return (trouble.code, 10, trouble.text, 2, "%s", trouble.text, None, -1, -1)
+
+    def virConnectOpen(self, uri: str | None) -> _Connection | None:
+        assert uri is None or isinstance(uri, str)
+        self._last.trouble = None
+        try:
+            hypervisor = self.hypervisors.get(uri)
+            if hypervisor is None:
+                raise Trouble(SYSTEM, f"Failed to connect socket: nobody is at {uri}")
+            hypervisor.enter("virConnectOpen")
+            if hypervisor.down:
+                raise Trouble(SYSTEM, hypervisor.down)
+            return _Connection(hypervisor)
+        except Trouble as trouble:
+            self._last.trouble = trouble
+            return None
+
+    def virConnectIsAlive(self, connection: _Connection) -> int:
+        assert isinstance(connection, _Connection)
+        return 0 if connection.broken else 1
+
+    def virConnectClose(self, connection: _Connection) -> int:
+        assert connection.open, "closed twice"
+        connection.open = False
+        return 0
+
+    def virDomainLookupByName(self, connection: _Connection, name: str) -> _Domain | None:
+        def find() -> _Domain:
+            domain = connection.hypervisor.domains.get(name)
+            return _Domain(connection, domain) if domain else _no_domain()
+
+        return self._do(connection, "virDomainLookupByName", find, name)
+
+    def virDomainLookupByUUIDString(self, connection: _Connection, uuid: str) -> _Domain | None:
+        def find() -> _Domain:
+            try:
+                wanted = str(uuids.UUID(uuid))
+            except ValueError:
+                raise Trouble(INVALID_ARGUMENT, "Invalid UUID") from None
+            for domain in connection.hypervisor.domains.values():
+                if domain.uuid == wanted:
+                    return _Domain(connection, domain)
+            return _no_domain()
+
+        return self._do(connection, "virDomainLookupByUUIDString", find, uuid)
+
+    def virDomainCreateXML(self, connection: _Connection, xml: str, flags: int) -> _Domain | None:
+        def create() -> _Domain:
+            try:
+                root = ET.fromstring(xml)
+            except ET.ParseError as error:
+                raise Trouble(XML, str(error)) from error
+            name, uuid = root.findtext("name") or "", root.findtext("uuid") or str(uuids.uuid4())
+            existing = connection.hypervisor.domains.get(name)
+            if existing is not None:
+                code = OPERATION_INVALID if existing.uuid == uuid else OPERATION_FAILED
+                raise Trouble(code, f"domain '{name}' already exists with uuid {existing.uuid}")
+            state = PAUSED if flags & 1 else RUNNING
+            return _Domain(
+                connection, connection.hypervisor.add(name, uuid, state, persistent=False)
+            )
+
+        return self._do(connection, "virDomainCreateXML", create, xml, flags)
+
+    def virDomainGetName(self, handle: _Domain) -> str | None:
+        return self._do(handle.connection, "virDomainGetName", lambda: handle.domain.name)
+
+    def virDomainGetUUIDString(self, handle: _Domain) -> str | None:
+        return self._do(handle.connection, "virDomainGetUUIDString", lambda: handle.domain.uuid)
+
+    def virDomainGetState(self, handle: _Domain, flags: int) -> list[int] | None:
+        assert flags == 0
+
+        def get() -> list[int]:
+            domain = _existing(handle)
+            return [domain.state, domain.reason]
+
+        return self._do(handle.connection, "virDomainGetState", get)
+
+    def virDomainCreateWithFlags(self, handle: _Domain, flags: int) -> int:
+        def start() -> None:
+            domain = _existing(handle)
+            if domain.state != SHUTOFF:
+                raise Trouble(OPERATION_INVALID, "domain is already running")
+            domain.state = PAUSED if flags & 1 else RUNNING
+            domain.qemu = handle.connection.hypervisor.start_qemu(domain)
+
+        return self._order(handle, "virDomainCreateWithFlags", start, flags)
+
+    def virDomainResume(self, handle: _Domain) -> int:
+        def resume() -> None:
+            domain = _existing(handle)
+            if domain.state != PAUSED:
+                raise Trouble(INTERNAL, f"domain '{domain.name}' not paused")
+            domain.state = RUNNING
+
+        return self._order(handle, "virDomainResume", resume)
+
+    def virDomainShutdown(self, handle: _Domain) -> int:
+        def shut_down() -> None:
+            domain = _running(handle)
+            if domain.honours_shutdown:
+                handle.connection.hypervisor.end(domain)
+
+        return self._order(handle, "virDomainShutdown", shut_down)
+
+    def virDomainDestroy(self, handle: _Domain) -> int:
+        return self._order(
+            handle,
+            "virDomainDestroy",
+            lambda: handle.connection.hypervisor.end(_running(handle)),
+        )
+
+    def virDomainAbortJob(self, handle: _Domain) -> int:
+        return self._order(handle, "virDomainAbortJob", handle.domain.aborted.set)
+
+    def virDomainMigrate3(
+        self, handle: _Domain, there: _Connection, parameters: dict[str, object], flags: int
+    ) -> _Domain | None:
+        assert there.open
+        done = self._move(handle, there.hypervisor, "virDomainMigrate3", parameters, flags)
+        return _Domain(there, handle.domain) if done == 0 else None
+
+    def virDomainMigrateToURI3(
+        self, handle: _Domain, uri: str, parameters: dict[str, object], flags: int
+    ) -> int:
+        there = self.hypervisors[uri]
+        return self._move(handle, there, "virDomainMigrateToURI3", parameters, flags)
+
+    def _move(
+        self,
+        handle: _Domain,
+        there: FakeHypervisor,
+        function: str,
+        parameters: dict[str, object],
+        flags: int,
+    ) -> int:
+        assert type(parameters) is dict
+        here = handle.connection.hypervisor
+
+        def move() -> None:
+            here.migrate(_running(handle), there, parameters, flags)
+            here.end(handle.domain)
+
+        return self._order(handle, function, move, parameters, flags)
+
+    def _order(
+        self, handle: _Domain, function: str, act: Callable[[], None], *arguments: object
+    ) -> int:
+        def ordered() -> int:
+            act()
+            return 0
+
+        done = self._do(handle.connection, function, ordered, *arguments)
+        return -1 if done is None else done
+
+    def _do(
+        self, connection: _Connection, function: str, act: Callable[[], T], *arguments: object
+    ) -> T | None:
+        """None and the thread's last error, as all of libvirtmod does it."""
+        assert connection.open, f"{function} on a closed connection"
+        self._last.trouble = None
+        try:
+            if connection.broken:
+                raise Trouble(RPC, "client socket is closed")
+            connection.hypervisor.enter(function, *arguments)
+            return act()
+        except Trouble as trouble:
+            connection.broken = connection.broken or trouble.breaks
+            self._last.trouble = trouble
+            return None
+
+
+def _existing(handle: _Domain) -> FakeDomain:
+    domain = handle.domain
+    if handle.connection.hypervisor.domains.get(domain.name) is not domain:
+        _no_domain()
+    return domain
+
+
+def _running(handle: _Domain) -> FakeDomain:
+    domain = _existing(handle)
+    if domain.state == SHUTOFF:
+        raise Trouble(OPERATION_INVALID, "Requested operation is not valid: domain is not running")
+    return domain
+
+
+def _no_domain() -> NoReturn:
+    raise Trouble(NO_DOMAIN, "Domain not found")

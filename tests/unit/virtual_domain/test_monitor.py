@@ -1,0 +1,397 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is told of a guest, by which witness."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.virtual_domain import monitor
+from pmkvm import within
+from pmkvm.deadline import Deadline
+from pmkvm.process import Life
+from pmkvm.virt import record
+from pmkvm.virt.record import Stage
+from tests.unit.virtual_domain.fake_libvirtmod import (
+    CRASHED,
+    PAUSED,
+    RUNNING,
+    SHUTOFF,
+    SYSTEM,
+    FakeHypervisor,
+    Trouble,
+)
+from tests.unit.virtual_domain.world import G1, HERE, OTHER_UUID, UUID, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libvirt is waited for half a second, not five."""
+    monkeypatch.setattr(monitor, "_PATIENCE_S", 0.5)
+
+
+ACTIONS = ["monitor", "status"]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_running_guest_is_running_and_is_remembered(world: World, action: str) -> None:
+    domain = world.guest()
+    assert world.act(action) == (0, "", "")
+    assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_without_a_qemu_it_is_not_running(world: World, action: str) -> None:
+    assert world.act(action) == (7, "", "")
+    assert world.stage == "nothing"
+
+
+def test_without_a_qemu_it_is_not_running_and_libvirt_is_not_even_asked(world: World) -> None:
+    world.here.down = "Connection refused"
+    world.here.stuck = True
+    assert world.probe().rc == 7
+    assert world.here.calls == []
+
+
+@pytest.mark.parametrize(
+    ("state", "rc"), [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 1), (99, 1)]
+)
+@pytest.mark.usefixtures("_impatient")
+def test_libvirt_tells_the_state_of_a_living_qemu(world: World, state: int, rc: int) -> None:
+    domain = world.guest()
+    domain.state = state
+    called = world.act("monitor")
+    assert called.rc == rc
+    assert called.reason.startswith("g1: QEMU lives, but libvirt says") == (rc == 1)
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_qemu_that_libvirt_does_not_know_is_never_called_stopped(world: World) -> None:
+    qemu = world.table.start_qemu("g1", UUID)
+    called = world.act("monitor")
+    assert (called.rc, called.reason) == (1, "g1: QEMU lives, but libvirt has no such domain")
+    qemu.end()
+    assert world.act("monitor").rc == 7
+
+
+def test_libvirt_is_asked_again_while_it_and_the_process_table_disagree(world: World) -> None:
+    """A guest that is just being destroyed is off for libvirt before its process has ended."""
+    domain = world.guest()
+    domain.state = SHUTOFF
+
+    def end_at_the_third_look(function: str) -> None:
+        if function == "virDomainGetState" and len(world.here.called(function)) == 3:
+            world.here.end(domain)
+
+    world.here.watch = end_at_the_third_look
+    assert world.act("monitor").rc == 7
+
+
+@pytest.mark.parametrize("remembered", [False, True])
+def test_a_libvirt_that_is_down_is_no_fault_of_the_guest(world: World, remembered: bool) -> None:
+    domain = world.guest()
+    if remembered:
+        world.remember(Stage.RUNNING, world.qemu_of(domain).life)
+    world.here.down = "Failed to connect socket"
+    assert world.act("monitor").rc == 0
+    assert world.probe().rc == 0
+    assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
+
+
+def test_an_error_of_libvirts_is_no_word_about_the_guest(world: World) -> None:
+    world.guest()
+    world.here.script("virDomainGetState", Trouble(SYSTEM, "cannot allocate memory"))
+    world.here.script("virDomainLookupByUUIDString", Trouble(SYSTEM, "broken", breaks=True))
+    assert [world.act("monitor").rc, world.act("monitor").rc] == [0, 0]
+
+
+@pytest.mark.parametrize("timeout_s", [1.0, 2.0])
+def test_a_stuck_libvirt_is_answered_for_by_the_process_table_in_time(
+    world: World, timeout_s: float
+) -> None:
+    """Pacemaker's timeout may be shorter than our patience with libvirt."""
+    world.guest()
+    world.here.stuck = True
+    called = world.act("monitor", timeout_s=timeout_s)
+    # Past the deadline the reason would be that, and the code 1.
+    assert (called.rc, called.reason) == (0, "")
+    assert within.abandoned()
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_libvirt_that_falls_silent_does_not_take_back_what_it_said(world: World) -> None:
+    domain = world.guest()
+    domain.state = SHUTOFF
+
+    def fall_silent(function: str) -> None:
+        if function == "virDomainGetState":
+            world.here.down = "restarting"
+
+    world.here.watch = fall_silent
+    assert world.act("monitor").rc == 1
+
+
+def test_a_stuck_libvirt_does_not_hide_the_death_of_the_guest(world: World) -> None:
+    domain = world.guest()
+    world.remember(Stage.RUNNING, world.qemu_of(domain).life)
+    world.qemu_of(domain).end()
+    world.here.stuck = True
+    assert world.act("monitor").rc == 7
+
+
+def test_a_zombie_with_a_living_thread_is_not_stopped(world: World) -> None:
+    """Its command line is empty and /proc says Z, but the thread may still write to a disk."""
+    domain = world.guest()
+    world.qemu_of(domain).end()
+    domain.qemu = world.table.start_half_dead_qemu("g1", UUID)
+    world.here.down = "restarting"
+    assert world.probe().rc == 0
+    assert world.act("monitor").rc == 0
+    domain.qemu.end()
+    assert world.act("monitor").rc == 7
+
+
+def test_the_guest_of_another_uuid_is_for_a_person(world: World) -> None:
+    world.here.add("g1", OTHER_UUID, RUNNING)
+    for called in (world.act("monitor"), world.probe()):
+        assert called.rc == 1
+        assert f"g1 with uuid {OTHER_UUID}, not {UUID}" in called.reason
+
+
+def test_a_reused_pid_is_not_taken_for_the_guest(world: World) -> None:
+    other = world.table.start_other()
+    world.remember(Stage.RUNNING, other.life)
+    assert world.act("monitor").rc == 7
+    world.remember(Stage.RUNNING, other.life._replace(start_time=1))
+    assert world.act("monitor").rc == 7
+
+
+def test_a_new_life_of_a_remembered_guest_is_found_and_remembered(world: World) -> None:
+    domain = world.guest()
+    world.remember(Stage.RUNNING, Life(2**22 - 1, 1))
+    assert world.act("monitor").rc == 0
+    assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
+
+
+def test_a_probe_remembers_the_guest_that_it_finds(world: World) -> None:
+    domain = world.guest()
+    assert world.probe().rc == 0
+    assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
+
+
+def test_what_is_remembered_is_not_written_again(world: World) -> None:
+    world.guest()
+    world.act("monitor")
+    directory = world.config.parent / "run" / "domains"
+    before = os.stat(directory / "vm1")
+    world.act("monitor")
+    assert os.stat(directory / "vm1") == before
+
+
+@pytest.mark.parametrize("trouble", ["deleted", "garbage"])
+def test_a_remembered_guest_needs_no_definition(world: World, trouble: str) -> None:
+    world.guest()
+    world.act("monitor")
+    spoil(world, trouble)
+    assert world.act("monitor") == (0, "", "")
+
+
+@pytest.mark.parametrize("trouble", ["deleted", "garbage"])
+def test_without_definition_and_memory_the_files_name_is_the_guess(
+    world: World, trouble: str
+) -> None:
+    """Neither a stopped guest on a host without its definition, nor a running one, is a lie."""
+    spoil(world, trouble)
+    called = world.probe()
+    assert called.rc == 7
+    assert "going by the file's name" in called.err
+    world.guest()
+    assert world.probe().rc == 0
+    assert world.here.called("virDomainLookupByName")
+
+
+def spoil(world: World, trouble: str) -> None:
+    if trouble == "deleted":
+        world.config.unlink()
+    else:
+        world.config.write_text("<domain")
+
+
+def test_without_the_parameter_config_nothing_can_be_told(world: World) -> None:
+    called = world.act("monitor", config="")
+    assert (called.rc, called.reason) == (6, "parameter config is required and not set")
+
+
+@pytest.mark.parametrize(("given", "asked"), [("", HERE), ("qemu:///session", "qemu:///session")])
+def test_the_parameter_hypervisor_says_who_is_asked(world: World, given: str, asked: str) -> None:
+    world.guest()
+    hypervisor = world.libvirt.hypervisors[asked] = FakeHypervisor()
+    hypervisor.add("g1", UUID, CRASHED)
+    assert world.act("monitor", hypervisor=given).rc == 1
+
+
+# Where libvirt is the only witness.
+
+
+@pytest.mark.parametrize(
+    ("state", "rc"), [(1, 0), (3, 0), (4, 0), (5, 7), (6, 1), (7, 1), (None, 7)]
+)
+def test_other_hypervisors_are_judged_by_libvirt(world: World, state: int | None, rc: int) -> None:
+    world.define(kind="lxc")
+    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
+    if state is not None:
+        hypervisor.add("g1", UUID, state)
+    assert world.act("monitor").rc == rc
+
+
+def test_other_hypervisors_wait_for_a_libvirt_that_comes_back(world: World) -> None:
+    world.define(kind="lxc")
+    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
+    hypervisor.add("g1", UUID, RUNNING)
+    hypervisor.script("virConnectOpen", *[Trouble(SYSTEM, "restarting")] * 3)
+    assert world.act("monitor").rc == 0
+
+
+def test_other_hypervisors_never_say_stopped_while_libvirt_is_away(world: World) -> None:
+    world.define(kind="lxc")
+    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
+    hypervisor.down = "Failed to connect"
+    called = world.act("monitor", timeout_s=2, CRM_meta_interval="0")
+    assert (called.rc, called.reason) == (1, "Failed to connect")
+
+
+# A start that has not come to its end.
+
+
+@pytest.mark.parametrize("action", ["monitor", "probe"])
+def test_the_shell_of_a_killed_start_is_removed(world: World, action: str) -> None:
+    shell = world.qemu_of(world.guest(PAUSED))
+    world.remember(Stage.CREATING)
+    called = world.probe() if action == "probe" else world.act("monitor")
+    assert called.rc == 7
+    assert not shell.lives
+    # A create of that start may still come.
+    assert world.stage == "CREATING"
+
+
+def test_a_shell_is_removed_in_time_although_libvirt_is_stuck(world: World) -> None:
+    shell = world.qemu_of(world.guest(PAUSED))
+    world.remember(Stage.CREATING)
+    world.here.stuck = True
+    assert world.act("monitor", timeout_s=2).rc == 7
+    assert not shell.lives
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_the_shell_of_a_running_start_is_left_alone(world: World) -> None:
+    """Who holds the lock is still at work."""
+    shell = world.qemu_of(world.guest(PAUSED))
+    world.remember(Stage.CREATING)
+    with record.lock("vm1", Deadline(0)):
+        assert world.act("monitor").rc == 0
+    assert shell.lives
+    assert world.stage == "CREATING"
+
+
+def test_a_qemu_that_waits_for_a_migration_is_no_shell(world: World) -> None:
+    domain = world.here.add("g1", UUID)
+    domain.qemu = world.table.start_qemu("g1", UUID, incoming=True)
+    domain.state = PAUSED
+    world.remember(Stage.CREATING)
+    assert world.act("monitor").rc == 0
+    assert domain.qemu.lives
+
+
+def test_a_qemu_that_runs_is_no_shell_and_is_not_taken_for_one_later(world: World) -> None:
+    """Somebody resumed it by hand; libvirt's next restart must not be its death."""
+    qemu = world.qemu_of(world.guest(RUNNING))
+    world.remember(Stage.CREATING)
+    assert world.act("monitor").rc == 0
+    world.here.down = "restarting"
+    assert world.act("monitor").rc == 0
+    assert qemu.lives
+
+
+@pytest.mark.parametrize("stage", [Stage.RESUMING, Stage.RUNNING])
+def test_a_paused_guest_that_is_not_being_created_is_left_alone(world: World, stage: Stage) -> None:
+    """An administrator may pause a guest."""
+    qemu = world.qemu_of(world.guest(PAUSED))
+    world.remember(stage)
+    assert world.act("monitor").rc == 0
+    assert qemu.lives
+
+
+# Further checks.
+
+
+def script(directory: Path, name: str, text: str) -> str:
+    path = directory / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o700)
+    return str(path)
+
+
+def test_monitor_scripts_decide_whether_a_running_guest_is_healthy(
+    world: World, tmp_path: Path
+) -> None:
+    world.guest()
+    good = script(tmp_path, "good", f'echo "$DOMAIN_NAME $OCF_RESOURCE_INSTANCE" >>{tmp_path}/ran')
+    bad = script(tmp_path, "bad", "echo first; echo no web server >&2; exit 3")
+    assert world.act("monitor", monitor_scripts=f"{good}  {good}") == (0, "", "")
+    assert (tmp_path / "ran").read_text() == "g1 vm1\n" * 2
+    called = world.act("monitor", monitor_scripts=f"{bad} {good}")
+    assert called.rc == 1
+    assert called.reason == f"monitor script {bad} ended with 3: no web server"
+    assert (tmp_path / "ran").read_text() == "g1 vm1\n" * 2
+
+
+def test_monitor_scripts_are_not_run_by_a_probe_nor_without_a_guest(
+    world: World, tmp_path: Path
+) -> None:
+    bad = script(tmp_path, "bad", "exit 1")
+    assert world.act("monitor", monitor_scripts=bad).rc == 7
+    world.guest()
+    assert world.probe(monitor_scripts=bad).rc == 0
+
+
+@pytest.mark.parametrize("trouble", ["missing", "not executable", "no program"])
+def test_a_monitor_script_that_cannot_run_is_named(
+    world: World, tmp_path: Path, trouble: str
+) -> None:
+    world.guest()
+    path = tmp_path / "script"
+    if trouble != "missing":
+        path.write_text("exit 0\n")
+        path.chmod(0o600 if trouble == "not executable" else 0o700)
+    called = world.act("monitor", monitor_scripts=str(path))
+    assert called.rc == 1
+    assert called.reason.startswith(str(path))
+
+
+def test_a_monitor_script_that_hangs_is_killed_before_pacemaker_kills_us(
+    world: World, tmp_path: Path
+) -> None:
+    """It has a session of its own: nobody else would."""
+    world.guest()
+    hanging = script(tmp_path, "hang", f"echo $$ >{tmp_path}/pid; exec sleep 600")
+    called = world.act("monitor", timeout_s=3, monitor_scripts=hanging)
+    assert called.rc == 1
+    assert f"{hanging} did not end within" in called.reason
+    assert not os.path.exists(f"/proc/{(tmp_path / 'pid').read_text().strip()}")
+
+
+def test_a_monitor_makes_few_calls_and_changes_nothing(world: World) -> None:
+    world.guest()
+    world.act("monitor")
+    world.here.calls.clear()
+    world.act("monitor")
+    assert [call.function for call in world.here.calls] == [
+        "virConnectOpen",
+        "virDomainLookupByUUIDString",
+        "virDomainGetState",
+    ]

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A host with libvirt, a process table and a definition, and VirtualDomain as it is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agents.virtual_domain.agent import AGENT
+from pmkvm.virt import record
+from pmkvm.virt.identity import Identity
+from pmkvm.virt.record import Record, Stage
+from tests.unit.ocf.sample import call
+from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, FakeHypervisor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pmkvm.process import Life
+    from tests.unit.ocf.sample import Called
+    from tests.unit.virt.fake_qemu import FakeProcessTable, FakeQemu
+    from tests.unit.virtual_domain.fake_libvirtmod import FakeDomain, FakeLibvirt
+
+UUID = "0123abcd-2222-3333-4444-555555555555"
+OTHER_UUID = "99999999-2222-3333-4444-555555555555"
+G1 = Identity("g1", UUID, is_qemu=True)
+HERE = "qemu:///system"
+THERE = "qemu+tcp://node2/system"
+
+
+class World:
+    """What the agent sees, and its calls. The resource is vm1, the guest g1."""
+
+    def __init__(self, libvirt: FakeLibvirt, table: FakeProcessTable, config: Path) -> None:
+        self.libvirt = libvirt
+        self.table = table
+        self.config = config
+        self.here = libvirt.hypervisors[HERE] = FakeHypervisor()
+        self.here.start_qemu = lambda domain: table.start_qemu(domain.name, domain.uuid)
+        self.define()
+
+    def define(self, kind: str = "kvm", uuid: str = UUID) -> None:
+        """Write the file of the parameter config."""
+        element = f"<uuid>{uuid}</uuid>" if uuid else ""
+        self.config.write_text(f"<domain type='{kind}'><name>g1</name>{element}</domain>")
+
+    def guest(self, state: int = RUNNING, *, persistent: bool = False) -> FakeDomain:
+        """The guest, with its process, not yet remembered."""
+        return self.here.add("g1", UUID, state, persistent=persistent)
+
+    def qemu_of(self, domain: FakeDomain) -> FakeQemu:
+        assert domain.qemu is not None
+        return domain.qemu
+
+    def act(self, action: str, *, timeout_s: float = 30, **parameters: str) -> Called:
+        """One action. Parameters that begin with CRM_meta_ are given as Pacemaker does."""
+        env = {
+            "OCF_RESOURCE_INSTANCE": "vm1",
+            "OCF_RESKEY_CRM_meta_timeout": str(int(timeout_s * 1000)),
+            "OCF_RESKEY_config": str(self.config),
+        }
+        env.update({f"OCF_RESKEY_{name}": value for name, value in parameters.items()})
+        return call(AGENT, action, env=env)
+
+    def probe(self, **parameters: str) -> Called:
+        parameters["CRM_meta_interval"] = "0"
+        return self.act("monitor", timeout_s=30, **parameters)
+
+    def remember(self, stage: Stage, life: Life | None = None) -> None:
+        record.store("vm1", Record(G1, stage, life))
+
+    @property
+    def remembered(self) -> Record | None:
+        return record.load("vm1")
+
+    @property
+    def stage(self) -> str:
+        remembered = self.remembered
+        return remembered.stage.name if remembered else "nothing"
