@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Left of the action's time when creating is given up.
 _RESERVE_S = 3.0
 _SCRIPT_PAUSE_S = 1.0
+# Monitor scripts are not run again with less than this left: they would be killed at once.
+_SCRIPT_TIME_S = 2.0
 
 
 class _TryAgainError(HaError):
@@ -44,7 +46,7 @@ def start(context: Context) -> OcfCode:
                 break
             except _TryAgainError as error:
                 context.log.debug(f"{subject.identity.name}: {error}")
-                if deadline.expired():
+                if deadline.less(witness.LAST_TRY_S).expired():
                     raise OcfError(OcfCode.GENERIC, f"not started: {error}") from error
                 deadline.pause(witness.POLL_S)
     _wait_until_healthy(context, subject)
@@ -86,7 +88,10 @@ def _resume_if_begun(subject: Subject, remembered: Record | None, deadline: Dead
         raise _TryAgainError(verdict.reason)
     resuming = remembered is not None and remembered.stage == Stage.RESUMING
     if resuming and status is not None and status.state == State.PAUSED:
-        witness.command(subject, deadline, "resuming", lambda domain: domain.resume())
+        try:
+            witness.command(subject, deadline, "resuming", lambda domain: domain.resume())
+        except LibvirtError as error:
+            raise _TryAgainError(str(error)) from error
 
 
 def _bring_up_by_libvirt(context: Context, subject: Subject, deadline: Deadline) -> Subject:
@@ -108,6 +113,7 @@ def _create_and_resume(context: Context, subject: Subject, deadline: Deadline) -
 
     def work() -> Identity:
         with Connection(subject.uri) as connection:
+            domain = None
             try:
                 domain = _create_paused(context, connection, subject)
                 identity = subject.identity._replace(uuid=domain.uuid())
@@ -117,8 +123,9 @@ def _create_and_resume(context: Context, subject: Subject, deadline: Deadline) -
             except LibvirtError as error:
                 if error.code == ErrorCode.OPERATION_INVALID or not connection.is_alive():
                     raise _TryAgainError(str(error)) from error
-                # libvirt has refused for good, so no create of ours is left in it.
-                record.forget(context.instance)
+                if domain is None:
+                    # libvirt has refused for good, so no create of ours is left in it.
+                    record.forget(context.instance)
                 raise OcfError(OcfCode.GENERIC, f"libvirt: {error}") from error
 
     try:
@@ -135,6 +142,8 @@ def _create_paused(context: Context, connection: Connection, subject: Subject) -
         with open(context.text("config"), encoding="utf-8") as file:
             return connection.create_paused(file.read())
     if subject.identity.uuid not in ("", domain.uuid()):
+        # Nothing was asked of libvirt, so nothing comes of it later.
+        record.forget(context.instance)
         raise OcfError(
             OcfCode.INSTALLED,
             f"{name}: {context.text('config')} says uuid {subject.identity.uuid}, libvirt's"
@@ -154,6 +163,6 @@ def _wait_until_healthy(context: Context, subject: Subject) -> None:
             run_monitor_scripts(context, subject)
             return
         except (OcfError, DeadlineError) as error:
-            if context.deadline.less(_SCRIPT_PAUSE_S).expired():
+            if context.deadline.less(_SCRIPT_PAUSE_S + _SCRIPT_TIME_S).expired():
                 raise OcfError(OcfCode.GENERIC, f"runs, but {error}") from error
             context.deadline.pause(_SCRIPT_PAUSE_S)

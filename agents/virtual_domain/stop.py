@@ -27,8 +27,12 @@ _DESTROY_MAX_S = 20.0
 _LIBVIRT_RETURN_S = 10.0
 # A libvirtd that does not tell a state in this time won't destroy either.
 _ANSWER_S = 5.0
+# A libvirtd that is away is asked again after this.
+_RETRY_S = 1.0
 # QEMU flushes its image formats' metadata on SIGTERM.
 _TERM_S = 5.0
+# Left at the end to say that QEMU survived, and at most a quarter of what is left.
+_LAST_WORD_S = 1.0
 
 
 def stop(context: Context) -> OcfCode:
@@ -65,9 +69,10 @@ def _stop_qemu(context: Context, subject: Subject) -> None:
     context.log.info(f"{name}: destroying it")
     # Half of what is left: libvirt may be stuck, and the kernel needs time as well.
     _destroy(context, subject, context.deadline.at_most(context.deadline.remaining() / 2))
+    remaining = context.deadline.remaining()
     for number, patience in (
-        (signal.SIGTERM, context.deadline.at_most(_TERM_S)),
-        (signal.SIGKILL, context.deadline.less(1)),
+        (signal.SIGTERM, context.deadline.at_most(min(_TERM_S, remaining / 2))),
+        (signal.SIGKILL, context.deadline.less(min(_LAST_WORD_S, remaining / 4))),
     ):
         for process in qemu.find(subject.identity):
             context.log.warning(f"{name}: {number.name} to QEMU {process.life.pid}")
@@ -101,7 +106,7 @@ def _ask_to_shut_down(context: Context, subject: Subject, patience: Deadline) ->
             context.log.warning(f"{subject.identity.name}: no shutdown: {error}")
             if patience.expired() or not witness.living(subject):
                 return False
-            patience.pause(1)
+            patience.pause(_RETRY_S)
         else:
             return True
 

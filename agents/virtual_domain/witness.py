@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pmkvm.virt.connection import Domain
 
 POLL_S = 0.2
+# With less than this left nobody is asked again: the error would only be that time is over.
+LAST_TRY_S = 0.3
 
 
 class SilentError(HaError):
@@ -72,7 +74,6 @@ def patient_status(subject: Subject, deadline: Deadline) -> Status | None:
         try:
             return status(subject, deadline)
         except SilentError:
-            # Not to the very end: the last error would only be that there is no time left.
-            if deadline.less(POLL_S).expired():
+            if deadline.less(LAST_TRY_S).expired():
                 raise
             deadline.pause(POLL_S)

@@ -95,6 +95,9 @@ class FakeProcessTable:
             time.sleep(0.001)
         return qemu
 
+    def living(self) -> list[FakeQemu]:
+        return [qemu for qemu in self._started if qemu.lives]
+
     def close(self) -> None:
         for qemu in self._started:
             qemu.end()

@@ -1,0 +1,447 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Created paused, written down, resumed; tried again while what stands in the way passes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.virtual_domain import start
+from pmkvm.deadline import Deadline
+from pmkvm.virt import record
+from pmkvm.virt.record import Stage
+from tests.unit.virtual_domain.fake_libvirtmod import (
+    INTERNAL,
+    OPERATION_FAILED,
+    OPERATION_INVALID,
+    PAUSED,
+    RPC,
+    RUNNING,
+    SHUTOFF,
+    SYSTEM,
+    XML,
+    Call,
+    FakeHypervisor,
+    Trouble,
+)
+from tests.unit.virtual_domain.world import G1, OTHER_UUID, UUID, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.virt.fake_qemu import FakeQemu
+
+ORDERS = ("virDomainCreateXML", "virDomainCreateWithFlags", "virDomainResume")
+PAUSED_FLAG = 1
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start of a second and a half has time for its attempts too."""
+    monkeypatch.setattr(start, "_RESERVE_S", 0.7)
+
+
+def assert_started(world: World) -> None:
+    domain = world.here.domains["g1"]
+    assert domain.state == RUNNING
+    assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
+    assert len(world.table.living()) == 1
+
+
+def test_a_guest_without_a_definition_in_libvirt_is_created_paused_and_resumed(
+    world: World,
+) -> None:
+    called = world.act("start")
+    assert (called.rc, called.reason) == (0, "")
+    assert "INFO: g1: started" in called.err
+    assert world.here.called(*ORDERS) == [
+        Call("virDomainCreateXML", (world.config.read_text(), PAUSED_FLAG)),
+        Call("virDomainResume"),
+    ]
+    assert not world.here.domains["g1"].persistent
+    assert_started(world)
+
+
+def test_a_definition_that_libvirt_has_is_used_as_it_is(world: World) -> None:
+    domain = world.guest(SHUTOFF, persistent=True)
+    assert world.act("start").rc == 0
+    # The fake knows neither define nor undefine: calling them would have failed.
+    assert world.here.called(*ORDERS) == [
+        Call("virDomainCreateWithFlags", (PAUSED_FLAG,)),
+        Call("virDomainResume"),
+    ]
+    assert world.here.domains["g1"] is domain
+    assert_started(world)
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_each_stage_is_written_down_before_what_it_allows(world: World, persistent: bool) -> None:
+    """A start that is killed between two of them must leave behind what the next one needs."""
+    if persistent:
+        world.guest(SHUTOFF, persistent=True)
+    stages: dict[str, str] = {}
+    world.here.watch = lambda function: stages.update({function: world.stage})
+    assert world.act("start").rc == 0
+    create = "virDomainCreateWithFlags" if persistent else "virDomainCreateXML"
+    assert stages[create] == "CREATING"
+    assert stages["virDomainResume"] == "RESUMING"
+    assert world.stage == "RUNNING"
+
+
+def test_the_lock_is_held_while_the_guest_comes_into_being(world: World) -> None:
+    held: dict[str, bool] = {}
+
+    def look(function: str) -> None:
+        try:
+            with record.lock("vm1", Deadline(0)):
+                held[function] = False
+        except Exception:  # noqa: BLE001 - whatever says no
+            held[function] = True
+
+    world.here.watch = look
+    assert world.act("start").rc == 0
+    assert held["virDomainCreateXML"]
+    assert held["virDomainResume"]
+    assert not held["virDomainGetState"]
+
+
+def test_a_start_waits_for_the_lock_no_longer_than_its_deadline(world: World) -> None:
+    with record.lock("vm1", Deadline(0)):
+        called = world.act("start", timeout_s=1)
+    assert called.rc == 1
+    assert "is held by another process" in called.reason
+    assert world.here.calls == []
+
+
+def test_a_uuid_that_only_libvirt_knows_is_remembered(world: World) -> None:
+    world.define(uuid="")
+    world.here.watch = lambda function: (
+        stages.append(world.remembered.identity.uuid)
+        if function == "virDomainResume" and world.remembered
+        else None
+    )
+    stages: list[str] = []
+    assert world.act("start").rc == 0
+    uuid = world.here.domains["g1"].uuid
+    assert stages == [uuid]
+    assert world.remembered is not None
+    assert world.remembered.identity.uuid == uuid
+
+
+# Tried again.
+
+
+@pytest.mark.parametrize(
+    "function", ["virDomainCreateXML", "virDomainResume", "virDomainLookupByName"]
+)
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble(OPERATION_INVALID, "domain is already being removed"),
+        Trouble(RPC, "client socket is closed", breaks=True),
+        Trouble(SYSTEM, "End of file while reading data", breaks=True),
+    ],
+    ids=["the last life is still being removed", "broken", "end of file"],
+)
+def test_what_passes_by_itself_is_waited_for(world: World, function: str, trouble: Trouble) -> None:
+    world.here.script(function, *[trouble] * (2 if function == "virDomainCreateXML" else 1))
+    assert world.act("start").rc == 0
+    assert_started(world)
+
+
+def test_a_libvirt_that_comes_back_is_waited_for(world: World) -> None:
+    world.here.script("virConnectOpen", *[Trouble(SYSTEM, "Connection refused")] * 3)
+    assert world.act("start").rc == 0
+    assert_started(world)
+
+
+def test_a_create_that_was_carried_out_although_its_caller_lost_the_connection(
+    world: World,
+) -> None:
+    """The shell of that attempt is removed, and the next attempt begins anew."""
+    qemus: list[FakeQemu] = []
+
+    def create_all_the_same(function: str) -> None:
+        if function == "virDomainCreateXML" and not qemus:
+            qemus.append(world.qemu_of(world.guest(PAUSED)))
+            world.here.script(function, Trouble(RPC, "closed", breaks=True))
+        elif function == "virDomainLookupByName" and qemus and not qemus[0].lives:
+            world.here.domains.pop("g1", None)
+
+    world.here.watch = create_all_the_same
+    assert world.act("start").rc == 0
+    assert not qemus[0].lives
+    assert_started(world)
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_what_does_not_pass_is_a_failure_at_the_deadline(world: World) -> None:
+    world.here.down = "Connection refused"
+    called = world.act("start", timeout_s=1.5)
+    assert called.rc == 1
+    assert called.reason == "not started: libvirt can't be reached: Connection refused"
+    assert world.stage != "RUNNING"
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_stuck_libvirt_is_a_failure_at_the_deadline_and_may_still_create(world: World) -> None:
+    """The create may be carried out when libvirtd goes on: it must be known for a shell then."""
+
+    def get_stuck(function: str) -> None:
+        world.here.stuck = function == "virDomainCreateXML"
+
+    world.here.watch = get_stuck
+    called = world.act("start", timeout_s=1.5)
+    assert called.rc == 1
+    assert called.reason.startswith("out of time while starting g1 through libvirt (in ")
+    assert world.stage == "CREATING"
+
+
+# Refused for good.
+
+
+@pytest.mark.parametrize("code", [INTERNAL, OPERATION_FAILED, XML, SYSTEM])
+@pytest.mark.parametrize("persistent", [False, True])
+def test_what_libvirt_refuses_for_good_is_a_failure_at_once_and_forgotten(
+    world: World, code: int, persistent: bool
+) -> None:
+    if persistent:
+        world.guest(SHUTOFF, persistent=True)
+    create = "virDomainCreateWithFlags" if persistent else "virDomainCreateXML"
+    world.here.script(create, Trouble(code, "no such\n disk"))
+    called = world.act("start")
+    assert (called.rc, called.reason) == (1, "libvirt: no such disk")
+    assert len(world.here.called(*ORDERS)) == 1
+    assert world.stage == "nothing"
+
+
+def test_a_guest_that_libvirt_will_not_resume_is_remembered_for_the_stop(world: World) -> None:
+    world.here.script("virDomainResume", Trouble(INTERNAL, "no lease"))
+    called = world.act("start")
+    assert (called.rc, called.reason) == (1, "libvirt: no lease")
+    assert world.stage == "RESUMING"
+    world.config.unlink()
+    assert world.act("stop").rc == 0
+    assert world.table.living() == []
+    assert world.stage == "nothing"
+
+
+def test_a_guest_that_dies_as_soon_as_it_runs_is_a_failure_and_not_remembered_as_running(
+    world: World,
+) -> None:
+    def die(function: str) -> None:
+        if function == "virDomainResume":
+            world.qemu_of(world.here.domains["g1"]).end()
+
+    world.here.watch = die
+    called = world.act("start")
+    assert (called.rc, called.reason) == (1, "g1: QEMU died as soon as it was started")
+    assert world.stage != "RUNNING"
+
+
+def test_a_guest_that_dies_while_its_scripts_run_is_a_failure_at_once(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "_SCRIPT_PAUSE_S", 0.01)
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\nkill -9 $(cat pid)\nexit 1\n".replace("pid", f"{tmp_path}/pid"))
+    script.chmod(0o700)
+
+    def note(function: str) -> None:
+        if function == "virDomainResume":
+            pid = world.qemu_of(world.here.domains["g1"]).pid
+            (tmp_path / "pid").write_text(str(pid))
+
+    world.here.watch = note
+    called = world.act("start", monitor_scripts=str(script))
+    assert (called.rc, called.reason) == (1, "g1: no such QEMU lives")
+
+
+@pytest.mark.parametrize("state", [SHUTOFF, RUNNING])
+def test_another_uuid_in_libvirts_definition_is_refused(world: World, state: int) -> None:
+    world.here.start_qemu = lambda _domain: None
+    world.here.add("g1", OTHER_UUID, state)
+    called = world.act("start")
+    assert called.rc == 5
+    assert f"says uuid {UUID}" in called.reason
+    assert OTHER_UUID in called.reason
+    assert world.here.called(*ORDERS) == []
+    # Nothing was asked for, so nothing can come late.
+    assert world.stage == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("config", "rc", "reason"),
+    [
+        ("", 6, "parameter config is required and not set"),
+        ("/nowhere/g1.xml", 5, "/nowhere/g1.xml: No such file or directory"),
+    ],
+)
+def test_a_start_needs_a_definition(world: World, config: str, rc: int, reason: str) -> None:
+    called = world.act("start", config=config)
+    assert (called.rc, called.reason) == (rc, reason)
+    assert world.here.calls == []
+
+
+@pytest.mark.parametrize("text", ["", "<domain", "<network/>", "<domain/>"])
+def test_a_definition_that_is_none_is_not_started(world: World, text: str) -> None:
+    world.config.write_text(text)
+    called = world.act("start")
+    assert called.rc == 5
+    assert called.reason.startswith(f"{world.config}: ")
+    assert world.here.calls == []
+
+
+def test_a_foreign_guest_of_that_name_is_for_a_person(world: World) -> None:
+    world.table.start_qemu("g1", OTHER_UUID)
+    called = world.act("start")
+    assert called.rc == 1
+    assert "a person must say which is meant" in called.reason
+    assert world.here.called(*ORDERS) == []
+
+
+# Something is there already.
+
+
+@pytest.mark.parametrize("state", [RUNNING, PAUSED])
+@pytest.mark.parametrize("stage", [None, Stage.RUNNING])
+def test_a_running_guest_is_adopted_as_it_is(world: World, state: int, stage: Stage | None) -> None:
+    domain = world.guest(state)
+    if stage:
+        world.remember(stage)
+    assert world.act("start").rc == 0
+    assert world.here.called(*ORDERS) == []
+    assert domain.state == state
+    assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
+
+
+def test_start_is_idempotent(world: World) -> None:
+    assert [world.act("start").rc for _ in range(3)] == [0, 0, 0]
+    assert len(world.here.called("virDomainCreateXML")) == 1
+    assert_started(world)
+
+
+def test_a_guest_whose_start_was_killed_before_the_resume_is_resumed(world: World) -> None:
+    world.guest(PAUSED)
+    world.remember(Stage.RESUMING)
+    assert world.act("start").rc == 0
+    assert world.here.called(*ORDERS) == [Call("virDomainResume")]
+    assert_started(world)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Trouble(RPC, "client socket is closed", breaks=True), Trouble(OPERATION_INVALID, "busy")],
+    ids=["broken", "busy"],
+)
+def test_that_resume_is_tried_again_as_well(world: World, trouble: Trouble) -> None:
+    world.guest(PAUSED)
+    world.remember(Stage.RESUMING)
+    world.here.script("virDomainResume", trouble)
+    assert world.act("start").rc == 0
+    assert_started(world)
+
+
+def test_a_guest_whose_start_was_killed_after_the_resume_is_adopted(world: World) -> None:
+    world.guest(RUNNING)
+    world.remember(Stage.RESUMING)
+    assert world.act("start").rc == 0
+    assert world.here.called(*ORDERS) == []
+    assert_started(world)
+
+
+def test_the_shell_of_a_killed_start_is_removed_before_a_new_one_is_created(world: World) -> None:
+    domain = world.guest(PAUSED)
+    shell = world.qemu_of(domain)
+    world.remember(Stage.CREATING)
+
+    def notice(function: str) -> None:
+        # libvirt notices that the process is gone.
+        if function == "virDomainLookupByName":
+            world.here.domains.pop("g1", None)
+
+    world.here.watch = notice
+    assert world.act("start").rc == 0
+    assert not shell.lives
+    assert len(world.here.called("virDomainCreateXML")) == 1
+    assert_started(world)
+
+
+def test_a_guest_that_is_still_dying_is_waited_for(world: World) -> None:
+    """libvirt says off, its process lives: nothing is created beside it."""
+    domain = world.guest()
+    domain.state = SHUTOFF
+
+    def die_at_last(function: str) -> None:
+        if function == "virDomainGetState" and len(world.here.called(function)) == 3:
+            world.here.end(domain)
+
+    world.here.watch = die_at_last
+    assert world.act("start").rc == 0
+    assert_started(world)
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_running_guest_is_not_adopted_before_libvirt_answers(world: World) -> None:
+    world.guest()
+    world.here.down = "Connection refused"
+    called = world.act("start", timeout_s=1.5)
+    assert (called.rc, called.reason) == (1, "not started: Connection refused")
+
+
+# Monitor scripts.
+
+
+def counting_script(directory: Path, needed: int) -> str:
+    """Content from the so-manyth run on."""
+    path = directory / "script"
+    path.write_text(
+        f"#!/bin/sh\necho run >>{directory}/runs\n"
+        f"[ $(wc -l <{directory}/runs) -ge {needed} ] || {{ echo not yet; exit 1; }}\n"
+    )
+    path.chmod(0o700)
+    return str(path)
+
+
+def test_a_start_is_over_when_its_scripts_are_content(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "_SCRIPT_PAUSE_S", 0.01)
+    assert world.act("start", monitor_scripts=counting_script(tmp_path, 3)).rc == 0
+    assert (tmp_path / "runs").read_text() == "run\n" * 3
+
+
+def test_scripts_that_are_never_content_fail_the_start_of_a_guest_that_runs(
+    world: World, tmp_path: Path
+) -> None:
+    called = world.act("start", timeout_s=3.5, monitor_scripts=counting_script(tmp_path, 1000))
+    assert called.rc == 1
+    assert called.reason.startswith("runs, but monitor script ")
+    assert called.reason.endswith(" ended with 1: not yet")
+    # Pacemaker's stop comes next, and must find it.
+    assert_started(world)
+
+
+# Where libvirt is the only witness.
+
+
+@pytest.mark.parametrize(
+    ("state", "orders"),
+    [
+        (None, ["virDomainCreateXML", "virDomainResume"]),
+        (SHUTOFF, ["virDomainCreateWithFlags", "virDomainResume"]),
+        (RUNNING, []),
+    ],
+)
+def test_guests_of_other_hypervisors_are_started_by_libvirts_word(
+    world: World, state: int | None, orders: list[str]
+) -> None:
+    world.define(kind="xen")
+    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
+    if state is not None:
+        hypervisor.add("g1", UUID, state)
+    assert world.act("start").rc == 0
+    assert [call.function for call in hypervisor.called(*ORDERS)] == orders
+    assert hypervisor.domains["g1"].state == RUNNING
+    assert world.remembered == (G1._replace(is_qemu=False), Stage.RUNNING, None)
