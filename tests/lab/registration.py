@@ -6,11 +6,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tests.lab.guests import Guest
+from tests.lab.cluster import LOG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tests.lab.counter import Counter
+    from tests.lab.guests import Guest
     from tests.lab.lab import Lab
     from tests.lab.machine import Machine
     from tests.lab.status import Failure
@@ -24,7 +25,6 @@ class Operation(NamedTuple):
     name: str
     rc: int
     exec_time_s: float
-    reason: str
 
 
 class Registered(NamedTuple):
@@ -75,10 +75,15 @@ class Registered(NamedTuple):
                 name=element.get("operation", ""),
                 rc=int(element.get("rc-code", "-1")),
                 exec_time_s=int(element.get("exec-time", "0")) / 1000,
-                reason=element.get("exit-reason", ""),
             )
             for element in self.lab.cib().iterfind(f"{path}lrm_rsc_op")
         ]
+
+    def exit_reasons(self, action: str, host: Machine) -> list[str]:
+        """What an action's failures gave as reason, from Pacemaker's log: in the CIB, 2.1.5
+        leaves a migrate_to's empty."""
+        result = rf"Result of {action} operation for {self.resource} on \S+: error \((.*?)\) \|"
+        return re.findall(result, host.read(LOG))
 
 
 def register(lab: Lab, guest: Guest, host: Machine, *options: str) -> Registered:
