@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Kept back so that a migration that takes too long is aborted and the guest seen to stay.
 _ABORT_SHARE = 0.1
+_ABORT_MIN_S = 2.0
 _ABORT_MAX_S = 10.0
 # The other libvirtd answers in this time or not at all.
 _CONNECT_S = 30.0
@@ -81,7 +82,8 @@ def _runs(context: Context, subject: Subject) -> bool:
 def _migrate(context: Context, subject: Subject, migration: Migration) -> None:
     """Raises LibvirtError and DeadlineError; at the deadline the migration has been aborted."""
     remaining = context.deadline.remaining()
-    deadline = context.deadline.less(min(_ABORT_MAX_S, remaining * _ABORT_SHARE))
+    reserve = min(_ABORT_MAX_S, max(_ABORT_MIN_S, remaining * _ABORT_SHARE))
+    deadline = context.deadline.less(reserve)
     # Tried by itself first: a missing key is then an error before anything has moved.
     within(
         deadline.at_most(_CONNECT_S),
@@ -95,10 +97,17 @@ def _migrate(context: Context, subject: Subject, migration: Migration) -> None:
             lambda: _migrate_by_libvirt(subject, migration),
         )
     except DeadlineError:
-        witness.command(
-            subject, context.deadline.less(1), "aborting", lambda domain: domain.abort_job()
-        )
+        _abort(context, subject)
         raise
+
+
+def _abort(context: Context, subject: Subject) -> None:
+    """One that fails came too late or to a stuck libvirt: where the guest is tells which."""
+    deadline = context.deadline.less(1)
+    try:
+        witness.command(subject, deadline, "aborting", lambda domain: domain.abort_job())
+    except (LibvirtError, DeadlineError) as error:
+        context.log.warning(f"{subject.identity.name}: not aborted: {error}")
 
 
 def _connect_once(uri: str) -> None:

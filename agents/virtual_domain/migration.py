@@ -83,7 +83,7 @@ def parse_options(text: str) -> tuple[int, dict[str, str | int]]:
         elif option in _VALUES and (equals or words):
             name, is_number = _VALUES[option]
             value = value if equals else words.pop(0)
-            if is_number and not value.isdigit():
+            if is_number and not value.isdecimal():
                 raise _bad_option(f"{option} needs a number, not {value!r}")
             parameters[name] = int(value) if is_number else value
         else:

@@ -94,7 +94,7 @@ def _usage(agent: Agent) -> str:
 
 def _speaks_ocf_1_1(env: Mapping[str, str]) -> bool:
     major, minor = env.get("OCF_RA_VERSION_MAJOR", "1"), env.get("OCF_RA_VERSION_MINOR", "0")
-    return major == "1" and minor.isdigit() and int(minor) >= 1
+    return major == "1" and minor.isdecimal() and int(minor) >= 1
 
 
 def _traceback() -> str:

@@ -77,7 +77,7 @@ def make_context(agent: Agent, action: Action, env: Mapping[str, str], log: Log)
         instance=env.get("OCF_RESOURCE_INSTANCE", agent.name),
         parameters=parameters,
         meta=meta,
-        check_level=int(level) if level.isdigit() else 0,
+        check_level=int(level) if level.isdecimal() else 0,
         deadline=Deadline(timeout_s - min(_MARGIN_MAX_S, timeout_s * _MARGIN_SHARE)),
         log=log,
     )
@@ -115,4 +115,4 @@ def _value(parameter: Parameter, env: Mapping[str, str], problems: list[str]) ->
 def _timeout_s(meta: Mapping[str, str], default_s: float) -> float:
     """CRM_meta_timeout is in milliseconds; absent when a person calls the agent."""
     text = meta.get("timeout", "")
-    return int(text) / 1000 if text.isdigit() and int(text) > 0 else default_s
+    return int(text) / 1000 if text.isdecimal() and int(text) > 0 else default_s

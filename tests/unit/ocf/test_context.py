@@ -97,6 +97,7 @@ def test_a_probe_is_a_monitor_with_interval_zero(
         ("0", 27, 0),
         ("soon", 27, 0),
         ("-5", 27, 0),
+        ("\u00b2", 27, 0),
     ],
 )
 def test_the_deadline_comes_before_pacemakers_kill(
@@ -111,7 +112,9 @@ def test_the_deadline_comes_before_pacemakers_kill(
     assert context.timeout_s == said
 
 
-@pytest.mark.parametrize(("text", "level"), [("", 0), ("10", 10), ("20", 20), ("deep", 0)])
+@pytest.mark.parametrize(
+    ("text", "level"), [("", 0), ("10", 10), ("20", 20), ("deep", 0), ("\u00b2", 0)]
+)
 def test_the_check_level_is_a_number_or_zero(text: str, level: int) -> None:
     assert seen_by("monitor", {**CONFIG, "OCF_CHECK_LEVEL": text}).check_level == level
 

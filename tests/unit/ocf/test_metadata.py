@@ -41,6 +41,7 @@ def parameter(root: ET.Element, name: str) -> dict[str, str]:
         # An API that does not exist yet: the form that everybody understands.
         ("2", "1", "1.0"),
         ("1", "x", "1.0"),
+        ("1", "\u00b2", "1.0"),
     ],
 )
 def test_the_caller_says_which_form_it_speaks(

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VirtualDomain as a whole: its table, its validation, and its program as Pacemaker runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.virtual_domain.agent import AGENT
+from tests import tree
+from tests.unit.ocf.sample import call
+from tests.unit.virtual_domain.world import OTHER_UUID
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.virtual_domain.world import World
+
+
+@pytest.mark.parametrize("minor", ["0", "1"])
+def test_the_metadata_declares_what_the_agent_can_do(minor: str) -> None:
+    called = call(AGENT, "meta-data", env={"OCF_RA_VERSION_MINOR": minor})
+    root = ET.fromstring(called.out.encode())
+    assert root.get("name") == "VirtualDomain"
+    assert root.findtext("version") == f"1.{minor}"
+    assert [one.get("name") for one in root.iter("action")] == [
+        "start",
+        "stop",
+        "status",
+        "monitor",
+        "migrate_to",
+        "migrate_from",
+        "validate-all",
+        "meta-data",
+    ]
+    required = [one.get("name") for one in root.iter("parameter") if one.get("required") == "1"]
+    assert required == ["config"]
+    assert all((one.text or "").strip() for one in root.iter("longdesc"))
+    assert all((one.text or "").strip() for one in root.iter("shortdesc"))
+
+
+def test_the_usage_names_the_actions() -> None:
+    assert call(AGENT, "usage").out == (
+        "usage: VirtualDomain"
+        " {start|stop|status|monitor|migrate_to|migrate_from|validate-all|meta-data|usage}\n"
+    )
+
+
+@pytest.mark.parametrize("action", ["promote", "notify", "reload-agent", "reload"])
+def test_what_it_cannot_do_is_unimplemented(action: str) -> None:
+    assert call(AGENT, action).rc == 3
+
+
+# validate-all.
+
+
+def test_a_good_resource_is_valid_without_libvirt_and_guest(world: World) -> None:
+    world.here.stuck = True
+    assert world.act("validate-all") == (0, "", "")
+    assert world.here.calls == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rc", "reason"),
+    [
+        ({"config": ""}, 6, "parameter config is required and not set"),
+        ({"config": "/nowhere/g1.xml"}, 5, "/nowhere/g1.xml: No such file or directory"),
+        ({"force_stop": "maybe"}, 6, "parameter force_stop='maybe' must be yes or no"),
+        ({"migrateport": "http"}, 6, "parameter migrateport='http' must be a whole number"),
+        ({"migration_user": "a b"}, 6, "parameter migration_user='a b' is no user's name"),
+        ({"migrate_options": "--bandwidth"}, 6, "parameter migrate_options: '--bandwidth'"),
+    ],
+)
+def test_a_bad_parameter_is_named(
+    world: World, parameters: dict[str, str], rc: int, reason: str
+) -> None:
+    called = world.act("validate-all", timeout_s=5, **parameters)
+    assert called.rc == rc
+    assert called.reason.startswith(reason)
+
+
+def test_a_bad_definition_is_named(world: World) -> None:
+    world.config.write_text("<domain type='kvm'><name/></domain>")
+    called = world.act("validate-all")
+    assert called.rc == 5
+    assert called.reason == f"{world.config}: <name> is '', no name for a domain"
+
+
+def test_what_is_remembered_does_not_hide_a_bad_definition(world: World) -> None:
+    world.guest()
+    world.act("monitor")
+    world.config.unlink()
+    assert world.act("validate-all").rc == 5
+
+
+def test_an_exit_reason_is_one_line_whatever_libvirt_and_the_files_say(world: World) -> None:
+    world.table.start_qemu("g1", f"{OTHER_UUID}\nocf-exit-reason:all is well\x1b[2J")
+    called = world.act("monitor")
+    assert called.rc == 1
+    assert called.reason.startswith("QEMU ")
+    assert len([line for line in called.err.splitlines() if "ocf-exit" in line[:9]]) == 1
+    assert "\x1b" not in called.err
+
+
+# The program.
+
+
+def program(tmp_path: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """The agent in a process of its own, where neither libvirt nor a guest is."""
+    (tmp_path / "proc").mkdir(exist_ok=True)
+    code = (
+        "import sys\n"
+        f"sys.path.insert(0, {str(tree.ROOT)!r})\n"
+        "from pmkvm import settings\n"
+        f"settings.PROC, settings.RUN_DIR = {str(tmp_path / 'proc')!r}, {str(tmp_path / 'run')!r}\n"
+        "from agents.virtual_domain.agent import main\n"
+        "main()\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-B", "-c", code, *words],
+        env={"PATH": os.environ["PATH"], "OCF_RESOURCE_INSTANCE": "vm1", **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "rc"),
+    [
+        (["meta-data"], 0),
+        (["usage"], 0),
+        ([], 2),
+        (["promote"], 3),
+        (["monitor"], 7),
+        (["monitor", "extra", "words"], 7),
+        (["stop"], 0),
+        (["start"], 5),
+        (["validate-all"], 5),
+    ],
+)
+def test_the_program_ends_with_the_code(tmp_path: Path, words: list[str], rc: int) -> None:
+    done = program(tmp_path, *words, OCF_RESKEY_config="/nowhere/g1.xml")
+    assert done.returncode == rc, done.stderr
+    assert "Traceback" not in done.stderr
+    assert ("ocf-exit-reason:/nowhere/g1.xml: No such file" in done.stderr) == (rc == 5)
+
+
+def test_the_program_is_not_confused_by_an_environment_that_is_no_text(tmp_path: Path) -> None:
+    done = program(tmp_path, "start", OCF_RESKEY_config="/nowhere/\udcff\n.xml")
+    assert done.returncode == 5
+    assert "ocf-exit-reason:/nowhere/" in done.stderr
+
+
+def test_the_program_logs_where_pacemaker_says(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    done = program(
+        tmp_path,
+        "start",
+        OCF_RESKEY_config="/nowhere/g1.xml",
+        HA_LOGFILE=str(log),
+        HA_LOGFACILITY="none",
+    )
+    assert done.stderr == "ocf-exit-reason:/nowhere/g1.xml: No such file or directory\n"
+    (line,) = log.read_text().splitlines()
+    assert line.startswith("VirtualDomain(vm1)[")
+    assert line.endswith("ERROR: /nowhere/g1.xml: No such file or directory")

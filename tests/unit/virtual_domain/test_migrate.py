@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A migration is judged by where the guest is afterwards, not by what libvirt returns."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.virtual_domain import migrate
+from pmkvm import within
+from pmkvm.virt.record import Stage
+from tests.unit.virtual_domain.fake_libvirtmod import (
+    INTERNAL,
+    OPERATION_ABORTED,
+    OPERATION_FAILED,
+    PAUSED,
+    RPC,
+    RUNNING,
+    SYSTEM,
+    Call,
+    FakeHypervisor,
+    Trouble,
+    arrive,
+)
+from tests.unit.virtual_domain.world import G1, OTHER_UUID, THERE, UUID, World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.unit.ocf.sample import Called
+    from tests.unit.virtual_domain.fake_libvirtmod import FakeDomain
+
+MOVES = ("virDomainMigrate3", "virDomainMigrateToURI3")
+
+
+@pytest.fixture
+def there(world: World) -> FakeHypervisor:
+    """The other host's libvirtd, as the parameters below reach it."""
+    there = world.libvirt.hypervisors[THERE] = FakeHypervisor()
+    return there
+
+
+def migrate_to(world: World, *, timeout_s: float = 30, **parameters: str) -> Called:
+    parameters = {
+        "CRM_meta_migrate_target": "node2",
+        "migration_transport": "tcp",
+        **parameters,
+    }
+    return world.act("migrate_to", timeout_s=timeout_s, **parameters)
+
+
+def test_a_guest_leaves(world: World, there: FakeHypervisor) -> None:
+    qemu = world.qemu_of(world.guest())
+    world.act("monitor")
+    called = migrate_to(world, migrate_options="--auto-converge --bandwidth 7")
+    assert (called.rc, called.reason) == (0, "")
+    assert world.here.called(*MOVES) == [Call("virDomainMigrate3", ({"bandwidth": 7}, 1 | 8192))]
+    assert not qemu.lives
+    assert there.domains["g1"].state == RUNNING
+    assert world.stage == "nothing"
+    assert world.act("monitor").rc == 7
+
+
+def test_a_guest_leaves_from_one_libvirtd_to_the_other(world: World, there: FakeHypervisor) -> None:
+    world.guest()
+    assert migrate_to(world, migrate_options="--p2p").rc == 0
+    assert world.here.called(*MOVES) == [Call("virDomainMigrateToURI3", ({}, 3))]
+    assert "g1" in there.domains
+
+
+def test_a_persistent_definition_stays_behind(world: World, there: FakeHypervisor) -> None:
+    world.guest(persistent=True)
+    assert migrate_to(world).rc == 0
+    assert "g1" in world.here.domains
+    assert "g1" in there.domains
+
+
+def test_without_a_target_it_is_a_wrong_call(world: World) -> None:
+    world.guest()
+    called = migrate_to(world, CRM_meta_migrate_target="")
+    assert called.rc == 2
+    assert "migrate_target" in called.reason
+
+
+@pytest.mark.usefixtures("there")
+def test_a_guest_that_is_not_here_cannot_leave(world: World) -> None:
+    called = migrate_to(world)
+    assert (called.rc, called.reason) == (
+        1,
+        "g1: does not run here, so it can't leave for node2",
+    )
+    assert world.here.called(*MOVES) == []
+
+
+def test_a_bad_parameter_is_named_before_anything_moves(world: World) -> None:
+    world.guest()
+    called = migrate_to(world, migrate_options="--fast")
+    assert called.rc == 6
+    assert "'--fast' is none of" in called.reason
+    assert world.here.calls == []
+
+
+def test_a_remembered_guest_leaves_without_its_definition(
+    world: World, there: FakeHypervisor
+) -> None:
+    world.guest()
+    world.act("monitor")
+    world.config.unlink()
+    assert migrate_to(world).rc == 0
+    assert "g1" in there.domains
+
+
+# What goes wrong.
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Cannot recv data: Host key verification failed.: Connection reset by peer",
+        "Cannot recv data: Permission denied (publickey,password).",
+    ],
+)
+def test_another_host_that_refuses_us_is_an_error_before_anything_moves(
+    world: World, there: FakeHypervisor, text: str
+) -> None:
+    qemu = world.qemu_of(world.guest())
+    there.down = text
+    called = migrate_to(world)
+    assert (called.rc, called.reason) == (1, f"g1: stays here: {text}")
+    assert world.here.called(*MOVES) == []
+    assert qemu.lives
+    assert world.remembered == (G1, Stage.RUNNING, qemu.life)
+
+
+def test_another_host_that_never_answers_is_given_up(
+    world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "_CONNECT_S", 0.2)
+    qemu = world.qemu_of(world.guest())
+    there.stuck = True
+    called = migrate_to(world)
+    assert called.rc == 1
+    assert called.reason.startswith(f"g1: stays here: out of time while connecting to {THERE} (in ")
+    assert world.here.called(*MOVES) == []
+    assert qemu.lives
+
+
+@pytest.mark.parametrize("options", ["", "--p2p"])
+@pytest.mark.usefixtures("there")
+def test_a_migration_that_fails_leaves_the_guest_here(world: World, options: str) -> None:
+    domain = world.guest()
+
+    def fail(
+        _domain: FakeDomain, _there: FakeHypervisor, _parameters: Mapping[str, object], _flags: int
+    ) -> None:
+        raise Trouble(OPERATION_FAILED, "Unsafe migration: disk cache")
+
+    world.here.migrate = fail
+    called = migrate_to(world, migrate_options=options)
+    assert (called.rc, called.reason) == (1, "g1: stays here: Unsafe migration: disk cache")
+    assert domain.state == RUNNING
+    assert world.stage == "RUNNING"
+
+
+def test_a_guest_that_arrived_in_spite_of_an_error_has_arrived(
+    world: World, there: FakeHypervisor
+) -> None:
+    """libvirt lost its connection at the very end."""
+
+    def arrive_and_fail(
+        domain: FakeDomain, there: FakeHypervisor, parameters: Mapping[str, object], flags: int
+    ) -> None:
+        arrive(domain, there, parameters, flags)
+        world.here.end(domain)
+        raise Trouble(RPC, "client socket is closed", breaks=True)
+
+    world.guest()
+    world.here.migrate = arrive_and_fail
+    called = migrate_to(world)
+    assert (called.rc, called.reason) == (0, "")
+    assert "g1: arrived in spite of: client socket is closed" in called.err
+    assert there.domains["g1"].state == RUNNING
+    assert world.stage == "nothing"
+
+
+@pytest.mark.parametrize("found", ["nothing", "paused", "down"])
+@pytest.mark.usefixtures("there")
+def test_a_guest_that_is_on_neither_end_is_lost(world: World, found: str) -> None:
+    def lose(
+        domain: FakeDomain, there: FakeHypervisor, _parameters: Mapping[str, object], _flags: int
+    ) -> None:
+        world.here.end(domain)
+        if found == "paused":
+            there.add("g1", UUID, PAUSED)
+        if found == "down":
+            there.down = "Connection refused"
+        raise Trouble(INTERNAL, "qemu unexpectedly closed the monitor")
+
+    world.guest()
+    world.here.migrate = lose
+    called = migrate_to(world)
+    assert called.rc == 1
+    assert called.reason.startswith("g1: lost in migration: qemu unexpectedly closed the monitor")
+    assert ("Connection refused" in called.reason) == (found == "down")
+
+
+@pytest.mark.usefixtures("there")
+def test_a_migration_that_takes_too_long_is_aborted_and_the_guest_stays(world: World) -> None:
+    """heartbeat is killed at its timeout and leaves libvirt to itself."""
+    ended = threading.Event()
+
+    def take_long(
+        domain: FakeDomain, _there: FakeHypervisor, _parameters: Mapping[str, object], _flags: int
+    ) -> None:
+        domain.aborted.wait()
+        ended.set()
+        raise Trouble(OPERATION_ABORTED, "operation aborted: migration out job: canceled")
+
+    domain = world.guest()
+    world.here.migrate = take_long
+    called = migrate_to(world, timeout_s=3)
+    assert called.rc == 1
+    assert called.reason.startswith("g1: stays here: out of time while migrating g1 (in ")
+    assert world.here.called("virDomainAbortJob") == [Call("virDomainAbortJob")]
+    assert ended.wait(10)
+    assert domain.state == RUNNING
+    assert world.stage == "RUNNING"
+
+
+@pytest.mark.usefixtures("there")
+def test_an_abort_that_came_too_late_is_judged_by_where_the_guest_is(world: World) -> None:
+    def take_long(
+        domain: FakeDomain, _there: FakeHypervisor, _parameters: Mapping[str, object], _flags: int
+    ) -> None:
+        domain.aborted.wait()
+
+    def complete(function: str) -> None:
+        if function == "virDomainAbortJob":
+            domain = world.here.domains["g1"]
+            arrive(domain, world.libvirt.hypervisors[THERE], {}, 0)
+            world.here.end(domain)
+            raise Trouble(OPERATION_FAILED, "no job is active on the domain")
+
+    world.guest()
+    world.here.migrate = take_long
+    world.here.watch = complete
+    called = migrate_to(world, timeout_s=3)
+    assert (called.rc, called.reason) == (0, "")
+    assert "arrived in spite of" in called.err
+
+
+@pytest.mark.usefixtures("there")
+def test_a_stuck_libvirt_is_given_up_in_time_with_the_guest_still_here(world: World) -> None:
+    qemu = world.qemu_of(world.guest())
+
+    def get_stuck(function: str) -> None:
+        world.here.stuck = function in MOVES or world.here.stuck
+
+    world.here.watch = get_stuck
+    called = migrate_to(world, timeout_s=4)
+    assert called.rc == 1
+    assert called.reason.startswith("g1: stays here: out of time while ")
+    assert within.abandoned()
+    assert qemu.lives
+
+
+def test_success_with_a_qemu_that_still_lives_here_is_none(
+    world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two writers on one disk otherwise."""
+    monkeypatch.setattr(migrate, "_LEAVE_S", 0.2)
+    domain = world.guest()
+    qemu, domain.qemu = world.qemu_of(domain), None
+    called = migrate_to(world)
+    assert (called.rc, called.reason) == (
+        1,
+        "g1: libvirt says migrated, but QEMU lives here",
+    )
+    assert "g1" in there.domains
+    assert qemu.lives
+
+
+@pytest.mark.usefixtures("there")
+def test_a_qemu_that_takes_its_time_to_end_is_waited_for(world: World) -> None:
+    domain = world.guest()
+    qemu, domain.qemu = world.qemu_of(domain), None
+    timer = threading.Timer(0.1, qemu.end)
+    timer.start()
+    called = migrate_to(world)
+    timer.join()
+    assert (called.rc, called.reason) == (0, "")
+
+
+# On the other end.
+
+
+def test_a_guest_that_has_arrived_is_remembered(world: World) -> None:
+    domain = world.guest()
+    called = world.act("migrate_from", CRM_meta_migrate_source="node1")
+    assert (called.rc, called.reason) == (0, "")
+    assert "g1: arrived" in called.err
+    assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
+
+
+@pytest.mark.parametrize("remembered", [False, True])
+def test_a_guest_whose_memory_is_still_arriving_is_waited_for(
+    world: World, remembered: bool
+) -> None:
+    """Also where a killed start left its mark: who waits for a migration is no shell."""
+    domain = world.here.add("g1", UUID)
+    domain.qemu = world.table.start_qemu("g1", UUID, incoming=True)
+    domain.state = PAUSED
+    if remembered:
+        world.remember(Stage.CREATING)
+
+    def resume_at_last(function: str) -> None:
+        if function == "virDomainGetState" and len(world.here.called(function)) == 5:
+            domain.state = RUNNING
+
+    world.here.watch = resume_at_last
+    assert world.act("migrate_from").rc == 0
+    assert domain.qemu.lives
+    assert len(world.here.called("virDomainGetState")) >= 5
+    assert world.remembered == (G1, Stage.RUNNING, domain.qemu.life)
+
+
+def test_a_guest_that_does_not_arrive_is_a_failure_at_the_deadline(world: World) -> None:
+    called = world.act("migrate_from", timeout_s=1.5)
+    assert (called.rc, called.reason) == (1, "g1: did not arrive: no such QEMU lives")
+
+
+def test_a_silent_libvirt_is_no_obstacle_to_an_arrival(world: World) -> None:
+    world.guest()
+    world.here.down = "restarting"
+    assert world.act("migrate_from").rc == 0
+    assert world.stage == "RUNNING"
+
+
+def test_a_foreign_guest_of_that_name_has_not_arrived(world: World) -> None:
+    world.table.start_qemu("g1", OTHER_UUID)
+    called = world.act("migrate_from")
+    assert called.rc == 1
+    assert "a person must say which is meant" in called.reason
+
+
+def test_an_arrival_whose_scripts_are_not_content_is_a_failure(
+    world: World, tmp_path: Path
+) -> None:
+    world.guest()
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\necho no web server\nexit 1\n")
+    script.chmod(0o700)
+    called = world.act("migrate_from", monitor_scripts=str(script))
+    assert called.rc == 1
+    assert called.reason == f"monitor script {script} ended with 1: no web server"
+
+
+def test_guests_of_other_hypervisors_migrate_by_libvirts_word(
+    world: World, there: FakeHypervisor
+) -> None:
+    world.define(kind="test")
+    here = FakeHypervisor()
+    world.libvirt.hypervisors["test:///here"] = here
+    here.add("g1", UUID, RUNNING, persistent=False)
+    assert migrate_to(world, hypervisor="test:///here", remoteuri=THERE).rc == 0
+    assert "g1" not in here.domains
+    assert world.act("migrate_from", hypervisor=THERE).rc == 0
+    assert there.domains["g1"].state == RUNNING
+    assert world.here.calls == []
+
+
+def test_a_connection_that_is_lost_before_the_migration_leaves_the_guest_here(
+    world: World, there: FakeHypervisor
+) -> None:
+    world.guest()
+    world.here.script("virDomainMigrate3", Trouble(SYSTEM, "End of file", breaks=True))
+    called = migrate_to(world)
+    assert (called.rc, called.reason) == (1, "g1: stays here: End of file")
+    assert there.domains == {}
