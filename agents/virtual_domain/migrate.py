@@ -45,6 +45,8 @@ def migrate_to(context: Context) -> OcfCode:
     try:
         _migrate(context, subject, migration)
     except (LibvirtError, DeadlineError) as error:
+        if isinstance(error, LibvirtError):
+            context.log.warning(f"{name}: {error.full_text}")
         _judge_failure(context, subject, migration, str(error))
     _wait_until_gone(context, subject)
     record.forget(context.instance)

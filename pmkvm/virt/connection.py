@@ -47,11 +47,16 @@ class State(IntEnum):
 
 
 class LibvirtError(HaError):
-    """libvirt said no; code is virErrorNumber, the text libvirt's own."""
+    """libvirt said no; code is virErrorNumber, the text libvirt's own.
+
+    str() is its last line: what ssh has to say fills a screen, and ends with what was wrong.
+    """
 
     def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        super().__init__(lines[-1] if lines else "libvirt failed without a reason")
         self.code = code
+        self.full_text = " ".join(lines)
 
 
 class Status(NamedTuple):
@@ -203,5 +208,5 @@ def _last_error() -> LibvirtError:
 
     error = libvirtmod.virGetLastError()
     if error is None:
-        return LibvirtError(0, "libvirt failed without a reason")
-    return LibvirtError(error[0], " ".join(error[2].split()))
+        return LibvirtError(0, "")
+    return LibvirtError(error[0], error[2])

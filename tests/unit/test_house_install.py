@@ -61,10 +61,10 @@ def run(words: list[str], **environment: str) -> subprocess.CompletedProcess[str
 
 def test_the_stub_is_what_the_table_says(root: Path) -> None:
     assert (root / AGENT).read_text(encoding="utf-8").splitlines() == [
-        "#!/usr/bin/python3 -I",
-        "import sys",
+        "#!/usr/bin/python3 -IS",
+        "import site, sys",
         "sys.dont_write_bytecode = True",
-        'sys.path.insert(0, "/usr/share/pm_kvm_tools")',
+        'sys.path[:] = ["/usr/share/pm_kvm_tools", *sys.path, *site.getsitepackages()]',
         "from agents.virtual_domain.agent import main",
         "sys.exit(main())",
     ]
@@ -162,9 +162,11 @@ def test_a_stub_leaves_nothing_behind_under_another_python(relocated: Path, tmp_
 
 
 def test_site_packages_under_lib64_can_be_imported_by_a_stub() -> None:
-    """-I keeps site, and site adds what the distribution's Python calls its platform library."""
-    code = "import sys, sysconfig; print(sysconfig.get_path('platlib') in sys.path)"
-    assert run([sys.executable, "-I", "-c", code]).stdout == "True\n"
+    """The stub asks site, which knows what this Python calls its platform library."""
+    code = "import site, sysconfig; print(sysconfig.get_path('platlib') in site.getsitepackages())"
+    # Not the one of a virtual environment, which a stub never runs in.
+    python = os.path.realpath(sys.executable)
+    assert run([python, "-IS", "-c", code]).stdout == "True\n"
 
 
 def test_an_old_module_goes_and_an_edited_configuration_stays(tmp_path: Path) -> None:
