@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pmkvm import run as module
 from pmkvm import settings
 from pmkvm.errors import CommandError, CommandMissingError, CommandTimeoutError, DeadlineError
 from pmkvm.run import run
@@ -118,8 +119,9 @@ def test_a_timeout_is_both_a_command_error_and_a_deadline_error() -> None:
     ids=["child", "deaf", "grandchild holds the pipe"],
 )
 def test_at_the_timeout_the_whole_group_is_killed(
-    tmp_path: Path, script: str, timeout_s: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, timeout_s: float
 ) -> None:
+    monkeypatch.setattr(module, "TERM_GRACE_S", 0.1)
     pids = tmp_path / "pids"
     with pytest.raises(CommandTimeoutError):
         run(["/bin/sh", "-c", script.format(pids=pids)], timeout_s=timeout_s)

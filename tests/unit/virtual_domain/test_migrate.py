@@ -221,7 +221,7 @@ def test_a_migration_that_takes_too_long_is_aborted_and_the_guest_stays(world: W
 
     domain = world.guest()
     world.here.migrate = take_long
-    called = migrate_to(world, timeout_s=3)
+    called = migrate_to(world, timeout_s=2.6)
     assert called.rc == 1
     assert called.reason.startswith("g1: stays here: out of time while migrating g1 (in ")
     assert world.here.called("virDomainAbortJob") == [Call("virDomainAbortJob")]
@@ -247,7 +247,7 @@ def test_an_abort_that_came_too_late_is_judged_by_where_the_guest_is(world: Worl
     world.guest()
     world.here.migrate = take_long
     world.here.watch = complete
-    called = migrate_to(world, timeout_s=3)
+    called = migrate_to(world, timeout_s=2.6)
     assert (called.rc, called.reason) == (0, "")
     assert "arrived in spite of" in called.err
 
@@ -260,7 +260,7 @@ def test_a_stuck_libvirt_is_given_up_in_time_with_the_guest_still_here(world: Wo
         world.here.stuck = function in MOVES or world.here.stuck
 
     world.here.watch = get_stuck
-    called = migrate_to(world, timeout_s=4)
+    called = migrate_to(world, timeout_s=2.6)
     assert called.rc == 1
     assert called.reason.startswith("g1: stays here: out of time while ")
     assert within.abandoned()
@@ -328,7 +328,7 @@ def test_a_guest_whose_memory_is_still_arriving_is_waited_for(
 
 
 def test_a_guest_that_does_not_arrive_is_a_failure_at_the_deadline(world: World) -> None:
-    called = world.act("migrate_from", timeout_s=1.5)
+    called = world.act("migrate_from", timeout_s=1.3)
     assert (called.rc, called.reason) == (1, "g1: did not arrive: no such QEMU lives")
 
 

@@ -258,7 +258,7 @@ def test_other_hypervisors_never_say_stopped_while_libvirt_is_away(world: World)
     world.define(kind="lxc")
     hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
     hypervisor.down = "Failed to connect"
-    called = world.act("monitor", timeout_s=2, CRM_meta_interval="0")
+    called = world.act("monitor", timeout_s=1.6, CRM_meta_interval="0")
     assert (called.rc, called.reason) == (1, "Failed to connect")
 
 
@@ -280,7 +280,7 @@ def test_a_shell_is_removed_in_time_although_libvirt_is_stuck(world: World) -> N
     shell = world.qemu_of(world.guest(PAUSED))
     world.remember(Stage.CREATING)
     world.here.stuck = True
-    assert world.act("monitor", timeout_s=2).rc == 7
+    assert world.act("monitor", timeout_s=1).rc == 7
     assert not shell.lives
 
 
@@ -376,7 +376,7 @@ def test_a_monitor_script_that_hangs_is_killed_before_pacemaker_kills_us(
     """It has a session of its own: nobody else would."""
     world.guest()
     hanging = script(tmp_path, "hang", f"echo $$ >{tmp_path}/pid; exec sleep 600")
-    called = world.act("monitor", timeout_s=2, monitor_scripts=hanging)
+    called = world.act("monitor", timeout_s=1.6, monitor_scripts=hanging)
     assert called.rc == 1
     assert f"{hanging} did not end within" in called.reason
     assert not os.path.exists(f"/proc/{(tmp_path / 'pid').read_text().strip()}")

@@ -38,8 +38,8 @@ PAUSED_FLAG = 1
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start of a second and a half has time for its attempts too."""
-    monkeypatch.setattr(start, "_RESERVE_S", 0.7)
+    """A start of hardly more than a second has time for its attempts too."""
+    monkeypatch.setattr(start, "_RESERVE_S", 0.6)
 
 
 def assert_started(world: World) -> None:
@@ -178,7 +178,7 @@ def test_a_create_that_was_carried_out_although_its_caller_lost_the_connection(
 @pytest.mark.usefixtures("_impatient")
 def test_what_does_not_pass_is_a_failure_at_the_deadline(world: World) -> None:
     world.here.down = "Connection refused"
-    called = world.act("start", timeout_s=1.5)
+    called = world.act("start", timeout_s=1.2)
     assert called.rc == 1
     assert called.reason == "not started: libvirt can't be reached: Connection refused"
     assert world.stage != "RUNNING"
@@ -192,7 +192,7 @@ def test_a_stuck_libvirt_is_a_failure_at_the_deadline_and_may_still_create(world
         world.here.stuck = function == "virDomainCreateXML"
 
     world.here.watch = get_stuck
-    called = world.act("start", timeout_s=1.5)
+    called = world.act("start", timeout_s=1.2)
     assert called.rc == 1
     assert called.reason.startswith("out of time while starting g1 through libvirt (in ")
     assert world.stage == "CREATING"
@@ -209,7 +209,7 @@ def test_what_libvirt_refuses_for_good_is_a_failure_at_once_and_forgotten(
     if persistent:
         world.guest(SHUTOFF, persistent=True)
     create = "virDomainCreateWithFlags" if persistent else "virDomainCreateXML"
-    world.here.script(create, Trouble(code, "no such\n disk"))
+    world.here.script(create, Trouble(code, "no such disk"))
     called = world.act("start")
     assert (called.rc, called.reason) == (1, "libvirt: no such disk")
     assert len(world.here.called(*ORDERS)) == 1
@@ -386,7 +386,7 @@ def test_a_guest_that_is_still_dying_is_waited_for(world: World) -> None:
 def test_a_running_guest_is_not_adopted_before_libvirt_answers(world: World) -> None:
     world.guest()
     world.here.down = "Connection refused"
-    called = world.act("start", timeout_s=1.5)
+    called = world.act("start", timeout_s=1.2)
     assert (called.rc, called.reason) == (1, "not started: Connection refused")
 
 
@@ -412,10 +412,11 @@ def test_a_start_is_over_when_its_scripts_are_content(
     assert (tmp_path / "runs").read_text() == "run\n" * 3
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_scripts_that_are_never_content_fail_the_start_of_a_guest_that_runs(
     world: World, tmp_path: Path
 ) -> None:
-    called = world.act("start", timeout_s=3.5, monitor_scripts=counting_script(tmp_path, 1000))
+    called = world.act("start", timeout_s=3.2, monitor_scripts=counting_script(tmp_path, 1000))
     assert called.rc == 1
     assert called.reason.startswith("runs, but monitor script ")
     assert called.reason.endswith(" ended with 1: not yet")
