@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What resource-agents' own testers say of our agent, on a real guest."""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.guests import Guest
+    from tests.lab.machine import Machine
+
+AGENT = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
+OCFT_CASES = "/usr/share/resource-agents/ocft/configs/VirtualDomain"
+# What ocf-tester says of an agent that has no such action; it calls all of them optional.
+OPTIONAL = ("notify", "demote", "promote", "promotable", "reload")
+
+
+def test_ocf_tester_passes_without_a_warning(
+    new_guest: Callable[..., Guest], host1: Machine
+) -> None:
+    config = f"config=/etc/libvirt/qemu/{new_guest('guest1').name}.xml"
+    done = host1.run(["ocf-tester", "-n", "tested", "-o", config, AGENT], timeout_s=240)
+    assert done.rc == 0, done.out + done.err
+    said = (done.out + done.err).splitlines()
+    remarks = [line for line in said if not any(word in line for word in OPTIONAL)]
+    assert remarks == [f"Beginning tests for {AGENT}...", f"{AGENT} passed all tests"]
+
+
+def test_ocft_cases_of_the_peer_pass(new_guest: Callable[..., Guest], host1: Machine) -> None:
+    config = f"/etc/libvirt/qemu/{new_guest('guest1').name}.xml"
+    original = host1.read(OCFT_CASES)
+    try:
+        cases = original.replace("/resource.d/heartbeat", "/resource.d/extra")
+        host1.write(OCFT_CASES, re.sub(r"OCFT_config=\S+", f"OCFT_config={config}", cases))
+        host1.must(["ocft", "make", "VirtualDomain"])
+        done = host1.run(["ocft", "test", "VirtualDomain"], timeout_s=300)
+    finally:
+        host1.write(OCFT_CASES, original)
+    results = re.findall(r"^VirtualDomain: (.*) - (\S+)\.$", uncoloured(done.out), re.MULTILINE)
+    assert len(results) == len(re.findall(r"(?m)^CASE ", original)) > 0
+    assert [case for case, result in results if result != "OK"] == [], done.out
+    assert done.rc == 0
+
+
+def uncoloured(text: str) -> str:
+    return re.sub(r"\x1b\[\d*m", "", text)
