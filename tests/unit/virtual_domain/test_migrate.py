@@ -253,14 +253,17 @@ def test_an_abort_that_came_too_late_is_judged_by_where_the_guest_is(world: Worl
 
 
 @pytest.mark.usefixtures("there")
-def test_a_stuck_libvirt_is_given_up_in_time_with_the_guest_still_here(world: World) -> None:
+def test_a_stuck_libvirt_is_given_up_in_time_with_the_guest_still_here(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "_ABORT_MIN_S", 1.4)
     qemu = world.qemu_of(world.guest())
 
     def get_stuck(function: str) -> None:
         world.here.stuck = function in MOVES or world.here.stuck
 
     world.here.watch = get_stuck
-    called = migrate_to(world, timeout_s=2.6)
+    called = migrate_to(world, timeout_s=1.7)
     assert called.rc == 1
     assert called.reason.startswith("g1: stays here: out of time while ")
     assert within.abandoned()

@@ -10,7 +10,6 @@ import pytest
 from agents.virtual_domain import start
 from pmkvm.deadline import Deadline
 from pmkvm.virt import record
-from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.fake_libvirtmod import (
     INTERNAL,
     OPERATION_FAILED,
@@ -22,17 +21,15 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     SYSTEM,
     XML,
     Call,
-    FakeHypervisor,
     Trouble,
 )
-from tests.unit.virtual_domain.world import G1, OTHER_UUID, UUID, World
+from tests.unit.virtual_domain.world import ORDERS, OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.virt.fake_qemu import FakeQemu
 
-ORDERS = ("virDomainCreateXML", "virDomainCreateWithFlags", "virDomainResume")
 PAUSED_FLAG = 1
 
 
@@ -40,13 +37,6 @@ PAUSED_FLAG = 1
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A start of hardly more than a second has time for its attempts too."""
     monkeypatch.setattr(start, "_RESERVE_S", 0.6)
-
-
-def assert_started(world: World) -> None:
-    domain = world.here.domains["g1"]
-    assert domain.state == RUNNING
-    assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
-    assert len(world.table.living()) == 1
 
 
 def test_a_guest_without_a_definition_in_libvirt_is_created_paused_and_resumed(
@@ -60,7 +50,7 @@ def test_a_guest_without_a_definition_in_libvirt_is_created_paused_and_resumed(
         Call("virDomainResume"),
     ]
     assert not world.here.domains["g1"].persistent
-    assert_started(world)
+    world.assert_started()
 
 
 def test_a_definition_that_libvirt_has_is_used_as_it_is(world: World) -> None:
@@ -72,7 +62,7 @@ def test_a_definition_that_libvirt_has_is_used_as_it_is(world: World) -> None:
         Call("virDomainResume"),
     ]
     assert world.here.domains["g1"] is domain
-    assert_started(world)
+    world.assert_started()
 
 
 @pytest.mark.parametrize("persistent", [False, True])
@@ -147,13 +137,13 @@ def test_a_uuid_that_only_libvirt_knows_is_remembered(world: World) -> None:
 def test_what_passes_by_itself_is_waited_for(world: World, function: str, trouble: Trouble) -> None:
     world.here.script(function, *[trouble] * (2 if function == "virDomainCreateXML" else 1))
     assert world.act("start").rc == 0
-    assert_started(world)
+    world.assert_started()
 
 
 def test_a_libvirt_that_comes_back_is_waited_for(world: World) -> None:
     world.here.script("virConnectOpen", *[Trouble(SYSTEM, "Connection refused")] * 3)
     assert world.act("start").rc == 0
-    assert_started(world)
+    world.assert_started()
 
 
 def test_a_create_that_was_carried_out_although_its_caller_lost_the_connection(
@@ -172,7 +162,7 @@ def test_a_create_that_was_carried_out_although_its_caller_lost_the_connection(
     world.here.watch = create_all_the_same
     assert world.act("start").rc == 0
     assert not qemus[0].lives
-    assert_started(world)
+    world.assert_started()
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -299,150 +289,3 @@ def test_a_foreign_guest_of_that_name_is_for_a_person(world: World) -> None:
     assert called.rc == 1
     assert "a person must say which is meant" in called.reason
     assert world.here.called(*ORDERS) == []
-
-
-# Something is there already.
-
-
-@pytest.mark.parametrize("state", [RUNNING, PAUSED])
-@pytest.mark.parametrize("stage", [None, Stage.RUNNING])
-def test_a_running_guest_is_adopted_as_it_is(world: World, state: int, stage: Stage | None) -> None:
-    domain = world.guest(state)
-    if stage:
-        world.remember(stage)
-    assert world.act("start").rc == 0
-    assert world.here.called(*ORDERS) == []
-    assert domain.state == state
-    assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
-
-
-def test_start_is_idempotent(world: World) -> None:
-    assert [world.act("start").rc for _ in range(3)] == [0, 0, 0]
-    assert len(world.here.called("virDomainCreateXML")) == 1
-    assert_started(world)
-
-
-def test_a_guest_whose_start_was_killed_before_the_resume_is_resumed(world: World) -> None:
-    world.guest(PAUSED)
-    world.remember(Stage.RESUMING)
-    assert world.act("start").rc == 0
-    assert world.here.called(*ORDERS) == [Call("virDomainResume")]
-    assert_started(world)
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [Trouble(RPC, "client socket is closed", breaks=True), Trouble(OPERATION_INVALID, "busy")],
-    ids=["broken", "busy"],
-)
-def test_that_resume_is_tried_again_as_well(world: World, trouble: Trouble) -> None:
-    world.guest(PAUSED)
-    world.remember(Stage.RESUMING)
-    world.here.script("virDomainResume", trouble)
-    assert world.act("start").rc == 0
-    assert_started(world)
-
-
-def test_a_guest_whose_start_was_killed_after_the_resume_is_adopted(world: World) -> None:
-    world.guest(RUNNING)
-    world.remember(Stage.RESUMING)
-    assert world.act("start").rc == 0
-    assert world.here.called(*ORDERS) == []
-    assert_started(world)
-
-
-def test_the_shell_of_a_killed_start_is_removed_before_a_new_one_is_created(world: World) -> None:
-    domain = world.guest(PAUSED)
-    shell = world.qemu_of(domain)
-    world.remember(Stage.CREATING)
-
-    def notice(function: str) -> None:
-        # libvirt notices that the process is gone.
-        if function == "virDomainLookupByName":
-            world.here.domains.pop("g1", None)
-
-    world.here.watch = notice
-    assert world.act("start").rc == 0
-    assert not shell.lives
-    assert len(world.here.called("virDomainCreateXML")) == 1
-    assert_started(world)
-
-
-def test_a_guest_that_is_still_dying_is_waited_for(world: World) -> None:
-    """libvirt says off, its process lives: nothing is created beside it."""
-    domain = world.guest()
-    domain.state = SHUTOFF
-
-    def die_at_last(function: str) -> None:
-        if function == "virDomainGetState" and len(world.here.called(function)) == 3:
-            world.here.end(domain)
-
-    world.here.watch = die_at_last
-    assert world.act("start").rc == 0
-    assert_started(world)
-
-
-@pytest.mark.usefixtures("_impatient")
-def test_a_running_guest_is_not_adopted_before_libvirt_answers(world: World) -> None:
-    world.guest()
-    world.here.down = "Connection refused"
-    called = world.act("start", timeout_s=1.2)
-    assert (called.rc, called.reason) == (1, "not started: Connection refused")
-
-
-# Monitor scripts.
-
-
-def counting_script(directory: Path, needed: int) -> str:
-    """Content from the so-manyth run on."""
-    path = directory / "script"
-    path.write_text(
-        f"#!/bin/sh\necho run >>{directory}/runs\n"
-        f"[ $(wc -l <{directory}/runs) -ge {needed} ] || {{ echo not yet; exit 1; }}\n"
-    )
-    path.chmod(0o700)
-    return str(path)
-
-
-def test_a_start_is_over_when_its_scripts_are_content(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(start, "_SCRIPT_PAUSE_S", 0.01)
-    assert world.act("start", monitor_scripts=counting_script(tmp_path, 3)).rc == 0
-    assert (tmp_path / "runs").read_text() == "run\n" * 3
-
-
-@pytest.mark.usefixtures("_impatient")
-def test_scripts_that_are_never_content_fail_the_start_of_a_guest_that_runs(
-    world: World, tmp_path: Path
-) -> None:
-    called = world.act("start", timeout_s=3.2, monitor_scripts=counting_script(tmp_path, 1000))
-    assert called.rc == 1
-    assert called.reason.startswith("runs, but monitor script ")
-    assert called.reason.endswith(" ended with 1: not yet")
-    # Pacemaker's stop comes next, and must find it.
-    assert_started(world)
-
-
-# Where libvirt is the only witness.
-
-
-@pytest.mark.parametrize(
-    ("state", "orders"),
-    [
-        (None, ["virDomainCreateXML", "virDomainResume"]),
-        (SHUTOFF, ["virDomainCreateWithFlags", "virDomainResume"]),
-        (RUNNING, []),
-    ],
-)
-def test_guests_of_other_hypervisors_are_started_by_libvirts_word(
-    world: World, state: int | None, orders: list[str]
-) -> None:
-    world.define(kind="xen")
-    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
-    if state is not None:
-        hypervisor.add("g1", UUID, state)
-    assert world.act("start").rc == 0
-    assert [call.function for call in hypervisor.called(*ORDERS)] == orders
-    assert hypervisor.domains["g1"].state == RUNNING
-    assert world.remembered == (G1._replace(is_qemu=False), Stage.RUNNING, None)

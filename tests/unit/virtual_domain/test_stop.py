@@ -36,7 +36,7 @@ SHUTDOWN, DESTROY = ORDERS
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a libvirt that is away nor QEMU is waited for any longer than this."""
     monkeypatch.setattr(stop, "_LIBVIRT_RETURN_S", 0.1)
-    monkeypatch.setattr(stop, "_ANSWER_S", 0.2)
+    monkeypatch.setattr(stop, "_ANSWER_S", 0.1)
     monkeypatch.setattr(stop, "_TERM_S", 0.2)
 
 
@@ -216,9 +216,9 @@ def test_a_zombie_with_a_living_thread_is_killed_and_not_taken_for_stopped(world
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_two_lives_are_both_ended(world: World) -> None:
-    world.table.start_qemu("g1", UUID)
-    world.table.start_qemu("g1", UUID)
+def test_all_lives_are_ended(world: World) -> None:
+    for _ in range(3):
+        world.table.start_qemu("g1", UUID)
     world.here.down = "Connection refused"
     assert world.act("stop").rc == 0
     assert world.table.living() == []

@@ -26,6 +26,9 @@ G1 = Identity("g1", UUID, is_qemu=True)
 HERE = "qemu:///system"
 THERE = "qemu+tcp://node2/system"
 
+# What brings a guest up.
+ORDERS = ("virDomainCreateXML", "virDomainCreateWithFlags", "virDomainResume")
+
 
 class World:
     """What the agent sees, and its calls. The resource is vm1, the guest g1."""
@@ -76,3 +79,10 @@ class World:
     def stage(self) -> str:
         remembered = self.remembered
         return remembered.stage.name if remembered else "nothing"
+
+    def assert_started(self) -> None:
+        """One QEMU, running and remembered so."""
+        domain = self.here.domains["g1"]
+        assert domain.state == RUNNING
+        assert self.remembered == (G1, Stage.RUNNING, self.qemu_of(domain).life)
+        assert len(self.table.living()) == 1

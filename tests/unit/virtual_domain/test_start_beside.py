@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A start that finds something there already, and what a start waits for at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.virtual_domain import start
+from pmkvm.virt.record import Stage
+from tests.unit.virtual_domain.fake_libvirtmod import (
+    OPERATION_INVALID,
+    PAUSED,
+    RPC,
+    RUNNING,
+    SHUTOFF,
+    Call,
+    FakeHypervisor,
+    Trouble,
+)
+from tests.unit.virtual_domain.world import G1, ORDERS, UUID, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start of hardly more than a second has time for its attempts too."""
+    monkeypatch.setattr(start, "_RESERVE_S", 0.6)
+
+
+@pytest.mark.parametrize("state", [RUNNING, PAUSED])
+@pytest.mark.parametrize("stage", [None, Stage.RUNNING])
+def test_a_running_guest_is_adopted_as_it_is(world: World, state: int, stage: Stage | None) -> None:
+    domain = world.guest(state)
+    if stage:
+        world.remember(stage)
+    assert world.act("start").rc == 0
+    assert world.here.called(*ORDERS) == []
+    assert domain.state == state
+    assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
+
+
+def test_start_is_idempotent(world: World) -> None:
+    assert [world.act("start").rc for _ in range(3)] == [0, 0, 0]
+    assert len(world.here.called("virDomainCreateXML")) == 1
+    world.assert_started()
+
+
+def test_a_guest_whose_start_was_killed_before_the_resume_is_resumed(world: World) -> None:
+    world.guest(PAUSED)
+    world.remember(Stage.RESUMING)
+    assert world.act("start").rc == 0
+    assert world.here.called(*ORDERS) == [Call("virDomainResume")]
+    world.assert_started()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Trouble(RPC, "client socket is closed", breaks=True), Trouble(OPERATION_INVALID, "busy")],
+    ids=["broken", "busy"],
+)
+def test_that_resume_is_tried_again_as_well(world: World, trouble: Trouble) -> None:
+    world.guest(PAUSED)
+    world.remember(Stage.RESUMING)
+    world.here.script("virDomainResume", trouble)
+    assert world.act("start").rc == 0
+    world.assert_started()
+
+
+def test_a_guest_whose_start_was_killed_after_the_resume_is_adopted(world: World) -> None:
+    world.guest(RUNNING)
+    world.remember(Stage.RESUMING)
+    assert world.act("start").rc == 0
+    assert world.here.called(*ORDERS) == []
+    world.assert_started()
+
+
+def test_the_shell_of_a_killed_start_is_removed_before_a_new_one_is_created(world: World) -> None:
+    domain = world.guest(PAUSED)
+    shell = world.qemu_of(domain)
+    world.remember(Stage.CREATING)
+
+    def notice(function: str) -> None:
+        # libvirt notices that the process is gone.
+        if function == "virDomainLookupByName":
+            world.here.domains.pop("g1", None)
+
+    world.here.watch = notice
+    assert world.act("start").rc == 0
+    assert not shell.lives
+    assert len(world.here.called("virDomainCreateXML")) == 1
+    world.assert_started()
+
+
+def test_a_guest_that_is_still_dying_is_waited_for(world: World) -> None:
+    """libvirt says off, its process lives: nothing is created beside it."""
+    domain = world.guest()
+    domain.state = SHUTOFF
+
+    def die_at_last(function: str) -> None:
+        if function == "virDomainGetState" and len(world.here.called(function)) == 3:
+            world.here.end(domain)
+
+    world.here.watch = die_at_last
+    assert world.act("start").rc == 0
+    world.assert_started()
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_running_guest_is_not_adopted_before_libvirt_answers(world: World) -> None:
+    world.guest()
+    world.here.down = "Connection refused"
+    called = world.act("start", timeout_s=1.2)
+    assert (called.rc, called.reason) == (1, "not started: Connection refused")
+
+
+# Monitor scripts.
+
+
+def counting_script(directory: Path, needed: int) -> str:
+    """Content from the so-manyth run on."""
+    path = directory / "script"
+    path.write_text(
+        f"#!/bin/sh\necho run >>{directory}/runs\n"
+        f"[ $(wc -l <{directory}/runs) -ge {needed} ] || {{ echo not yet; exit 1; }}\n"
+    )
+    path.chmod(0o700)
+    return str(path)
+
+
+def test_a_start_is_over_when_its_scripts_are_content(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "_SCRIPT_PAUSE_S", 0.01)
+    assert world.act("start", monitor_scripts=counting_script(tmp_path, 3)).rc == 0
+    assert (tmp_path / "runs").read_text() == "run\n" * 3
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_scripts_that_are_never_content_fail_the_start_of_a_guest_that_runs(
+    world: World, tmp_path: Path
+) -> None:
+    called = world.act("start", timeout_s=3.2, monitor_scripts=counting_script(tmp_path, 1000))
+    assert called.rc == 1
+    assert called.reason.startswith("runs, but monitor script ")
+    assert called.reason.endswith(" ended with 1: not yet")
+    # Pacemaker's stop comes next, and must find it.
+    world.assert_started()
+
+
+# Where libvirt is the only witness.
+
+
+@pytest.mark.parametrize(
+    ("state", "orders"),
+    [
+        (None, ["virDomainCreateXML", "virDomainResume"]),
+        (SHUTOFF, ["virDomainCreateWithFlags", "virDomainResume"]),
+        (RUNNING, []),
+    ],
+)
+def test_guests_of_other_hypervisors_are_started_by_libvirts_word(
+    world: World, state: int | None, orders: list[str]
+) -> None:
+    world.define(kind="xen")
+    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
+    if state is not None:
+        hypervisor.add("g1", UUID, state)
+    assert world.act("start").rc == 0
+    assert [call.function for call in hypervisor.called(*ORDERS)] == orders
+    assert hypervisor.domains["g1"].state == RUNNING
+    assert world.remembered == (G1._replace(is_qemu=False), Stage.RUNNING, None)
