@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guarded writes of a ban: XPaths, evaluated in the CIB manager on the ordered CIB.
+
+Each is a compare-and-swap: it matches, and the change is made on all hosts, or it does not, and
+nothing changes (--modify says 105; --delete says 0 all the same: read the ban back). Pure text.
+"""
+
+from __future__ import annotations
+
+from pmkvm.fencing import ban as bans
+from pmkvm.fencing import instant
+from pmkvm.fencing import status_words as words
+from pmkvm.fencing.ban import Ban, check_id
+from pmkvm.lean import NamedTuple
+
+_TARGET = "@class='ocf' and @provider='extra' and @type='VirtualDomain'"
+
+
+class Write(NamedTuple):
+    """cibadmin's words: --modify or --delete, the --xpath, and the --xml-text of a --modify."""
+
+    command: str
+    xpath: str
+    xml: str = ""
+
+    def argv(self) -> tuple[str, ...]:
+        text = ("--xml-text", self.xml) if self.xml else ()
+        return ("cibadmin", self.command, "--xpath", self.xpath, *text)
+
+
+def create(ban: Ban, replaced: Ban | None = None) -> Write:
+    """The one write that starts a fence, under the whole GUARD.
+
+    replaced is what may stand in the ban's place: a settle ban, or an expired one.
+    """
+    guard = conditions(ban.resource, ban.requester, replaced)
+    return _modify(ban, " and ".join(guard.values()))
+
+
+def conditions(target: str, requester: str, replaced: Ban | None = None) -> dict[str, str]:
+    """The words of the GUARD, each a predicate of /cib."""
+    check_id(target)
+    nodes, states = "configuration/nodes/node", "status/node_state"
+    transient = "transient_attributes/instance_attributes"
+    good = f"[{words.CLUSTER_NODE}][({words.OK}) or ({words.DOWN})]"
+    return {
+        "quorum": "@have-quorum='1'",
+        # An id is compared with all ids of a set at once: the text does not grow with the hosts.
+        "hosts": f"not({nodes}[not(@type='remote')][not(@id=/cib/{states}{good}/@id)])",
+        "states": f"not({states}[{words.CLUSTER_NODE}][not(({words.OK}) or ({words.DOWN}))])",
+        "may run": f"not({states}[{words.CLUSTER_NODE}][{words.DOWN}][{words.may_run(target)}])",
+        "maintenance": "not(configuration/crm_config/cluster_property_set"
+        "/nvpair[@name='maintenance-mode' or @name='stop-all-resources']"
+        f"[{words.TRUE}])",
+        "node maintenance": f"not({nodes}/instance_attributes/nvpair[@name='maintenance']"
+        f"[{words.TRUE}])",
+        "transient maintenance": f"not({states}/{transient}/nvpair[@name='maintenance']"
+        f"[{words.TRUE}])",
+        "target": _is_target(target),
+        "no ban on the target": _no_ban(target, replaced),
+        "no ban on the requester": _no_ban(requester, None),
+    }
+
+
+def settle(ban: Ban, host: str, call_id: int, replaced: Ban | None = None) -> Write:
+    """A ban without a request, to pay host's debt. call_id: the highest that host's reading had."""
+    resource = check_id(ban.resource)
+    here = f"status/node_state[@uname='{check_id(host)}']/lrm/lrm_resources"
+    entry = f"{here}/lrm_resource[@id='{resource}']"
+    elsewhere = f"status/node_state[{words.CLUSTER_NODE}][@uname!='{host}'][{words.OK}]"
+    guard = (
+        "@have-quorum='1'",
+        _no_ban(resource, replaced),
+        # Present and not ended: a missing entry is nothing that Pacemaker would stop.
+        f"{entry}[lrm_rsc_op][not({words.ended(resource)})][not({words.PENDING})]",
+        f"not({entry}/lrm_rsc_op[@call-id>{int(call_id)}])",
+        f"not({elsewhere}[not(lrm/lrm_resources/lrm_resource[@id='{resource}']"
+        f"[{words.ended(resource)}])])",
+    )
+    return _modify(ban, " and ".join(guard))
+
+
+def rewrite(old: Ban, new: Ban) -> Write:
+    """Renewal, takeover, or `off` under a `reset`: only while the ban says what old says.
+
+    A requester that is new to the ban must not be under one itself.
+    """
+    guard = _has(old)
+    if new.requester != old.requester:
+        guard += f" and {_no_ban(new.requester, None)}"
+    return _modify(new, guard)
+
+
+def remove(ban: Ban) -> Write:
+    """The end: only while it says this, and UNRECORDED on no member."""
+    unrecorded = words.unrecorded(check_id(ban.resource))
+    members = f"status/node_state[{words.CLUSTER_NODE}][{words.OK}]"
+    return Write("--delete", f"/cib[not({members}[{unrecorded}])]{_place(ban)}")
+
+
+def remove_expired(ban: Ban) -> Write:
+    """Only while it says this and has this end."""
+    return Write("--delete", f"/cib{_place(ban, with_end=True)}")
+
+
+def forget_history(host: str, resource: str) -> Write:
+    """A silent member's entry of the target, so that a probe newer than the ban takes its place."""
+    state = f"//node_state[@uname='{check_id(host)}']"
+    return Write("--delete", f"{state}//lrm_resource[@id='{check_id(resource)}']")
+
+
+def _modify(ban: Ban, guard: str) -> Write:
+    xpath = f"/cib[{guard}]/configuration/constraints"
+    return Write("--modify", xpath, f"<constraints>{bans.to_xml(ban)}</constraints>")
+
+
+def _is_target(target: str) -> str:
+    template = f"@template=/cib/configuration/resources/template[{_TARGET}]/@id"
+    return (
+        f"configuration/resources/descendant::primitive[@id='{target}'][({_TARGET}) or {template}]"
+        "[not(ancestor::clone or ancestor::master or ancestor::bundle)]"
+    )
+
+
+def _no_ban(resource: str, replaced: Ban | None) -> str:
+    place = f"configuration/constraints/rsc_location[@id='{bans.name(resource)}']"
+    if replaced is None:
+        return f"not({place})"
+    return f"(not({place}) or {_has(replaced, with_end=True)})"
+
+
+def _has(ban: Ban, *, with_end: bool = False) -> str:
+    return _place(ban, with_end=with_end).lstrip("/")
+
+
+def _place(ban: Ban, *, with_end: bool = False) -> str:
+    own = bans.name(ban.resource)
+    value = f"expression[@id='{own}-request' and @value='{ban.value}']"
+    end = f" and date_expression[@id='{own}-lease' and @end='{instant.to_text(ban.end)}']"
+    rule = f"rule[{value}{end if with_end else ''}]"
+    return f"/configuration/constraints/rsc_location[@id='{own}'][{rule}]"

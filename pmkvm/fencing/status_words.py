@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The words of the protocol about hosts and histories, as XPath 1.0 predicates. Pure.
+
+Written `@a!='x'`, not `not(@a='x')`: on a missing attribute the first is false. Pacemaker 2.1
+writes crmd and in_ccm as online/offline and true/false, 3.0 as times, where 0 is no.
+"""
+
+from __future__ import annotations
+
+# Of a node_state.
+OK = (
+    "@join='member' and @expected='member' and @crmd!='offline' and @crmd!='0'"
+    " and @in_ccm!='false' and @in_ccm!='0'"
+)
+DOWN = "(@crmd='offline' or @crmd='0') and @join='down' and @expected='down'"
+# A node_state of a remote node has neither join nor crmd nor expected.
+CLUSTER_NODE = "not(@remote_node)"
+
+# Of an nvpair: a boolean that is set, in each spelling that Pacemaker takes.
+_UPPER, _LOWER = "TRUEYSON", "trueyson"
+TRUE = f"contains('|true|yes|on|y|1|',concat('|',translate(@value,'{_UPPER}','{_LOWER}'),'|'))"
+
+# Of an lrm_resource: something of it is under way.
+PENDING = "lrm_rsc_op[@rc-code='193' or @op-status='-1']"
+
+
+def ended(resource: str) -> str:
+    """Of an lrm_resource: the history has ended with the guest down."""
+    return _closed(resource, "(@operation='stop' and @rc-code='0')", ("7",))
+
+
+def recorded(resource: str) -> str:
+    """Of an lrm_resource: Pacemaker has written down that it does not run, or that it can't tell.
+
+    The result of a stop does not matter: a failed one is Pacemaker's affair.
+    """
+    return _closed(resource, "@operation='stop'", ("7", "5"))
+
+
+def may_run(resource: str) -> str:
+    """Of the node_state of a host that is DOWN. A host that was fenced has no lrm."""
+    return f"lrm[not({_entry(resource)}[{ended(resource)}])]"
+
+
+def unrecorded(resource: str) -> str:
+    """Of a node_state: Pacemaker has yet to write the stop down. A missing entry is none."""
+    return f"lrm/{_entry(resource)}[lrm_rsc_op][not({recorded(resource)})]"
+
+
+def _entry(resource: str) -> str:
+    return f"lrm_resources/lrm_resource[@id='{resource}']"
+
+
+def _closed(resource: str, stop: str, probes: tuple[str, ...]) -> str:
+    last = f"{resource}_last_0"
+    probed = " or ".join(f"@rc-code='{code}'" for code in probes)
+    # After a live migration _last_0 is still "monitor 7" on the host where the guest now runs.
+    arrived = (
+        f"lrm_rsc_op[@operation='migrate_from'][not(@call-id<../lrm_rsc_op[@id='{last}']/@call-id)]"
+    )
+    return (
+        f"lrm_rsc_op[@id='{last}'][{stop} or (@operation='monitor' and ({probed}))]"
+        f" and not({PENDING}) and not({arrived})"
+    )

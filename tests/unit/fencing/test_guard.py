@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The GUARD, word by word: a CIB that passes, and the same CIB with that one word broken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pmkvm.fencing import ban, guard
+from tests.unit.fencing import cibs
+from tests.unit.fencing.cibs import add, add_ban, add_operation, add_option, last, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lxml import etree
+
+    Breaking = Callable[[etree._Element, str], None]
+
+GUEST1, TARGET = "prmVMCTL_guest1", "prmVMCTL_guest2"
+UUID = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
+BAN = ban.Ban(TARGET, "reset", "9c41d7e02b6f5a13", GUEST1, "5be0cd19137e2179", "host1", UUID, 1700)
+
+
+def of(target: str, requester: str = GUEST1) -> ban.Ban:
+    return BAN._replace(resource=target, requester=requester)
+
+
+@pytest.fixture(params=cibs.VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def cib(version: str) -> etree._Element:
+    return cibs.load(version)
+
+
+def is_broken(cib: etree._Element, target: str = TARGET, requester: str = GUEST1) -> set[str]:
+    """The words of the guard that do not hold in this CIB."""
+    root = cib.getroottree()
+    words = guard.conditions(target, requester)
+    return {name for name, word in words.items() if not root.xpath(f"boolean(/cib[{word}])")}
+
+
+def not_in_ccm(cib: etree._Element, version: str) -> None:
+    state(cib, "host2").set("in_ccm", cibs.NO[version][0])
+
+
+def not_in_crmd(cib: etree._Element, version: str) -> None:
+    state(cib, "host2").set("crmd", cibs.NO[version][1])
+
+
+def lost(cib: etree._Element, version: str) -> None:
+    not_in_ccm(cib, version)
+    not_in_crmd(cib, version)
+    state(cib, "host2").set("join", "down")
+
+
+def quorum_unknown(cib: etree._Element, _version: str) -> None:
+    del cib.attrib["have-quorum"]
+
+
+def setting(host: str, name: str, value: str | None) -> Breaking:
+    def change(cib: etree._Element, _version: str) -> None:
+        if value is None:
+            del state(cib, host).attrib[name]
+        else:
+            state(cib, host).set(name, value)
+
+    return change
+
+
+def no_state(cib: etree._Element, _version: str) -> None:
+    gone = state(cib, "host4")
+    parent = gone.getparent()
+    assert parent is not None
+    parent.remove(gone)
+
+
+def unknown_node(cib: etree._Element, _version: str) -> None:
+    nodes = cibs.element(cib, "/cib/configuration/nodes")
+    add(nodes, '<node id="9" uname="host9"/>')
+
+
+def option(name: str, value: str) -> Breaking:
+    return lambda cib, _version: add_option(cib, name, value)
+
+
+def node_maintenance(cib: etree._Element, _version: str) -> None:
+    cibs.element(cib, "//nvpair[@id='nodes-2-maintenance']").set("value", "True")
+
+
+def transient_maintenance(cib: etree._Element, _version: str) -> None:
+    attributes = cibs.element(cib, "//node_state[@uname='host1']//instance_attributes")
+    add(attributes, '<nvpair id="status-1-maintenance" name="maintenance" value="on"/>')
+
+
+def changed_last(attribute: str, value: str) -> Breaking:
+    return lambda cib, _version: last(cib, "host3", TARGET).set(attribute, value)
+
+
+def operation(name: str, call_id: int, rc: int = 0) -> Breaking:
+    return lambda cib, _version: add_operation(
+        cibs.history(cib, "host3", TARGET), name, call_id, rc
+    )
+
+
+def half_pending(attribute: str, value: str) -> Breaking:
+    def change(cib: etree._Element, _version: str) -> None:
+        add_operation(cibs.history(cib, "host3", TARGET), "migrate_to", 3)
+        cibs.history(cib, "host3", TARGET)[-1].set(attribute, value)
+
+    return change
+
+
+def missing_history(cib: etree._Element, _version: str) -> None:
+    entry = cibs.history(cib, "host3", TARGET)
+    parent = entry.getparent()
+    assert parent is not None
+    parent.remove(entry)
+
+
+def live_migrated(cib: etree._Element, _version: str) -> None:
+    """monitor 7 in _last_0 beside a later migrate_from: it runs there."""
+    cibs.last(cib, "host3", TARGET).set("operation", "monitor")
+    cibs.last(cib, "host3", TARGET).set("rc-code", "7")
+    arrival = cibs.element(cib, f"//node_state[@uname='host3']//*[@id='{TARGET}_migrate_from_0']")
+    arrival.set("call-id", "23")
+
+
+BROKEN: list[tuple[str, str, Breaking]] = [
+    ("quorum lost", "quorum", lambda cib, _: cib.set("have-quorum", "0")),
+    ("quorum unknown", "quorum", quorum_unknown),
+    ("joining", "hosts", setting("host2", "join", "pending")),
+    ("join unknown", "hosts", setting("host2", "join", None)),
+    ("leaving", "hosts", setting("host2", "expected", "down")),
+    ("expected unknown", "hosts", setting("host2", "expected", None)),
+    ("Pacemaker gone", "hosts", not_in_crmd),
+    ("crmd unknown", "hosts", setting("host2", "crmd", None)),
+    ("corosync gone", "hosts", not_in_ccm),
+    ("in_ccm unknown", "hosts", setting("host2", "in_ccm", None)),
+    ("lost, not fenced", "hosts", lost),
+    ("down but expected", "hosts", setting("host3", "expected", "member")),
+    ("down but joined", "hosts", setting("host3", "join", "member")),
+    ("down, crmd unknown", "hosts", setting("host3", "crmd", None)),
+    ("no node_state", "hosts", no_state),
+    ("node never seen", "hosts", unknown_node),
+    ("state of no known node", "states", setting("host2", "join", "pending")),
+    ("missing on a DOWN host", "may run", missing_history),
+    ("last is a start", "may run", changed_last("operation", "start")),
+    ("stop failed", "may run", changed_last("rc-code", "1")),
+    ("pending by rc-code", "may run", half_pending("rc-code", "193")),
+    ("pending by op-status", "may run", half_pending("op-status", "-1")),
+    ("pending stop", "may run", operation("stop", 40, 193)),
+    ("migrated there later", "may run", operation("migrate_from", 40)),
+    ("monitor 7 lies", "may run", live_migrated),
+    ("maintenance-mode", "maintenance", option("maintenance-mode", "true")),
+    ("maintenance-mode yes", "maintenance", option("maintenance-mode", "Yes")),
+    ("maintenance-mode ON", "maintenance", option("maintenance-mode", "ON")),
+    ("maintenance-mode y", "maintenance", option("maintenance-mode", "y")),
+    ("maintenance-mode 1", "maintenance", option("maintenance-mode", "1")),
+    ("stop-all-resources", "maintenance", option("stop-all-resources", "true")),
+    ("node in maintenance", "node maintenance", node_maintenance),
+    ("transient maintenance", "transient maintenance", transient_maintenance),
+    ("ban on the target", "no ban on the target", lambda cib, _: add_ban(cib, ban.to_xml(BAN))),
+    (
+        "ban on the requester",
+        "no ban on the requester",
+        lambda cib, _: add_ban(cib, ban.to_xml(of(GUEST1, TARGET))),
+    ),
+]
+
+
+@pytest.mark.parametrize(("word", "breaking"), [pytest.param(w, b, id=i) for i, w, b in BROKEN])
+def test_one_broken_word_refuses(
+    cib: etree._Element, version: str, word: str, breaking: Breaking
+) -> None:
+    assert cibs.matches(cib, guard.create(BAN))
+    assert is_broken(cib) == set()
+    breaking(cib, version)
+    assert word in is_broken(cib)
+    # A node_state that is neither OK nor DOWN breaks two words, of which one would do.
+    assert is_broken(cib) <= {word, "hosts", "states"}
+    assert not cibs.matches(cib, guard.create(BAN))
+
+
+def test_every_word_has_a_test() -> None:
+    assert set(guard.conditions(TARGET, GUEST1)) == {word for _, word, _ in BROKEN} | {"target"}
+
+
+@pytest.mark.parametrize(
+    ("number", "is_target"),
+    [
+        pytest.param(2, True, id="plain"),
+        pytest.param(3, True, id="in a group"),
+        pytest.param(4, True, id="by a template"),
+        pytest.param(5, False, id="by another template"),
+        pytest.param(6, False, id="heartbeat's"),
+        pytest.param(7, False, id="in a clone"),
+        pytest.param(8, False, id="in a cloned group"),
+        pytest.param(9, False, id="in a bundle"),
+        pytest.param(10, True, id="an id that begins like another"),
+        pytest.param(11, False, id="unknown"),
+    ],
+)
+def test_targets(cib: etree._Element, number: int, is_target: bool) -> None:
+    target = f"prmVMCTL_guest{number}"
+    wrong = is_broken(cib, target)
+    assert ("target" not in wrong) == is_target
+    if is_target:
+        assert cibs.matches(cib, guard.create(of(target)))
+
+
+@pytest.mark.parametrize("value", ["false", "off", "no", "n", "0", "FALSE", ""])
+def test_what_is_switched_off_is_no_maintenance(cib: etree._Element, value: str) -> None:
+    add_option(cib, "maintenance-mode", value)
+    assert cibs.matches(cib, guard.create(BAN))
+
+
+def test_a_fenced_host_and_a_remote_node_do_not_matter(cib: etree._Element) -> None:
+    assert not state(cib, "host4").findall("lrm")
+    assert state(cib, "remote1").get("join") is None
+    assert cibs.matches(cib, guard.create(BAN))
+
+
+def test_the_second_of_two_mutual_fences_is_refused(cib: etree._Element) -> None:
+    mine, other = of(TARGET, GUEST1), of(GUEST1, TARGET)
+    assert cibs.matches(cib, guard.create(mine))
+    assert cibs.matches(cib, guard.create(other))
+    add_ban(cib, ban.to_xml(mine))
+    assert not cibs.matches(cib, guard.create(other))
+
+
+def test_a_settle_ban_is_rewritten_and_only_the_one_that_was_read(cib: etree._Element) -> None:
+    settle = BAN._replace(operation="settle", id="77", requester="", request="", owner="host2")
+    add_ban(cib, ban.to_xml(settle))
+    assert not cibs.matches(cib, guard.create(BAN))
+    assert cibs.matches(cib, guard.create(BAN, settle))
+    assert not cibs.matches(cib, guard.create(BAN, settle._replace(id="78")))
+    assert not cibs.matches(cib, guard.create(BAN, settle._replace(end=1701)))
+
+
+def test_the_expression_does_not_grow_with_the_cluster() -> None:
+    assert len(guard.create(BAN).xpath) < 4000
+
+
+@pytest.mark.parametrize("name", ["a'b", 'a"b', "a b", "", "a]b", "a\nb", "a<b", "a&b", "../a"])
+def test_an_id_that_would_leave_its_quotes_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="can't be an id"):
+        guard.create(of(name))
+    with pytest.raises(ValueError, match="can't be an id"):
+        guard.create(of(TARGET, name))
+    with pytest.raises(ValueError, match="can't be an id"):
+        guard.forget_history("host1", name)
