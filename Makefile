@@ -24,12 +24,12 @@ UNIT_PYTHONS := 3.9 3.10 3.11 3.12 3.13
 UNIT_STAGES := $(UNIT_PYTHONS:%=unit-%)
 CHECK := $(PYTHON) -B -m tests.check
 
-.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab bench rpm install \
+.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full bench rpm install \
     packages format clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | bench | rpm |"
+	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | bench | rpm |"
 	@echo "     install DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
@@ -70,6 +70,10 @@ tools: .venv/lab/ready
 
 lab: .venv/lab/ready rpm
 	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab $(PYTEST_ARGS)
+
+# As often and as long as each test is meant to be; the check takes a sample. 12 minutes.
+lab-full: PYTEST_ARGS += --lab-full
+lab-full: lab
 
 # Not part of the check: figures need a quiet machine.
 bench: .venv/lab/ready rpm

@@ -95,7 +95,7 @@ def _up(options: argparse.Namespace) -> int:
     if os.geteuid() != 0:
         raise LabError("the lab needs root")
     began = time.monotonic()
-    lab = Lab.up(Plan(options.hosts, root.check(options.root), options.rsc_defaults))
+    lab = Lab.up(Plan(options.hosts, options.root, options.rsc_defaults))
     if options.rpms:
         lab.install(options.rpms)
     names = ", ".join(host.name for host in lab.hosts)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab import evidence, root, state
+from tests.lab import evidence, state
 from tests.lab.cib import RSC_DEFAULTS
 from tests.lab.errors import LabError
 from tests.lab.guests import Guest, Guests
@@ -37,6 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "RPMs to install in the hosts (default: build/rpm); 'checkout' or 'none' instead"
     rpms = os.path.join(CHECKOUT, "build", "rpm")
     group.addoption("--lab-install", default=rpms, metavar="DIR", help=text)
+    text = "everything as often and as long as it is meant to be; without it a sample"
+    group.addoption("--lab-full", action="store_true", help=text)
     group.addoption("--lab-reuse", action="store_true", help="use a lab that is up, leave it up")
 
 
@@ -73,6 +75,12 @@ def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
         yield found
         if not reuse:
             found.down()
+
+
+@pytest.fixture(scope="session")
+def is_full(pytestconfig: pytest.Config) -> bool:
+    """Whether to repeat things to the full, or as often as an everyday run has time for."""
+    return bool(pytestconfig.getoption("--lab-full"))
 
 
 @pytest.fixture
@@ -119,7 +127,7 @@ def new_guest(guests: Guests) -> Callable[..., Guest]:
 def _plan(config: pytest.Config) -> Plan:
     return Plan(
         host_count=int(config.getoption("--lab-hosts")),
-        root=root.check(str(config.getoption("--lab-root"))),
+        root=str(config.getoption("--lab-root")),
         rsc_defaults=str(config.getoption("--lab-rsc-defaults")),
     )
 

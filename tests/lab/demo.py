@@ -102,7 +102,7 @@ def _start(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
     tell.command(host1, "vm-ctl", "resource", "start", "guest1,", "guest2")
     for one in guests:
         tick = one.counter.wait_for_boot()
-        tell.say(f"{one.guest.name} runs on {one.hosts()} and counts, boot {tick.boot}")
+        tell.say(f"{one.guest.name} runs on {', '.join(one.hosts())} and counts, boot {tick.boot}")
     tell.command(host1, "vm-ctl", "resource", "list")
 
 
@@ -121,6 +121,7 @@ def _lose_a_host(tell: Narrator, lab: Lab, guests: list[Registered], host2: Mach
     tell.step("host2 is killed; it is fenced, and guest2 comes back on host1")
     one, other = guests[1], guests[0]
     boot, other_boot = one.counter.boot(), other.counter.boot()
+    tell.say("host2 loses its power")
     host2.kill()
     lab.cluster.wait_running(one.resource, "host1", timeout_s=120)
     one.counter.wait_for_boot(other_than=boot)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pmkvm.errors import HaError
 from tests.lab import fencing, hypervisor, install, network, ssh, state, tidy
+from tests.lab import root as hosts_root
 from tests.lab.cluster import Cluster
 from tests.lab.errors import LabError
 from tests.lab.fencing import Fencing
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """What a lab is to be."""
+    """What a lab is to be. root is a directory, or the name of one that was built and cached."""
 
     host_count: int = 2
     root: str = "/"
@@ -58,6 +59,7 @@ class Lab:
     def up(plan: Plan) -> Lab:
         """Make a lab, after removing what an earlier one left; back when its cluster is online."""
         where = state.directory()
+        plan = plan._replace(root=hosts_root.check(plan.root))
         state.clear(where)
         lab = Lab(_state(where, plan))
         lab.state.save()

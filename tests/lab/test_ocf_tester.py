@@ -14,26 +14,32 @@ if TYPE_CHECKING:
 
 AGENT = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
 OCFT_CASES = "/usr/share/resource-agents/ocft/configs/VirtualDomain"
+GIVEN = "CASE-BLOCK required_args"
 # What ocf-tester says of an agent that has no such action; it calls all of them optional.
 OPTIONAL = ("notify", "demote", "promote", "promotable", "reload")
 
 
 def test_ocf_tester_passes_without_a_warning(
-    new_guest: Callable[..., Guest], host1: Machine
+    new_guest: Callable[..., Guest], host1: Machine, is_full: bool
 ) -> None:
     config = f"config=/etc/libvirt/qemu/{new_guest('guest1').name}.xml"
-    done = host1.run(["ocf-tester", "-n", "tested", "-o", config, AGENT], timeout_s=240)
+    options = ["-o", config, *([] if is_full else ["-o", "force_stop=yes"])]
+    done = host1.run(["ocf-tester", "-n", "tested", *options, AGENT], timeout_s=240)
     assert done.rc == 0, done.out + done.err
     said = (done.out + done.err).splitlines()
     remarks = [line for line in said if not any(word in line for word in OPTIONAL)]
     assert remarks == [f"Beginning tests for {AGENT}...", f"{AGENT} passed all tests"]
 
 
-def test_ocft_cases_of_the_peer_pass(new_guest: Callable[..., Guest], host1: Machine) -> None:
+def test_ocft_cases_of_the_peer_pass(
+    new_guest: Callable[..., Guest], host1: Machine, is_full: bool
+) -> None:
     config = f"/etc/libvirt/qemu/{new_guest('guest1').name}.xml"
     original = host1.read(OCFT_CASES)
     try:
         cases = original.replace("/resource.d/heartbeat", "/resource.d/extra")
+        if not is_full:
+            cases = cases.replace(GIVEN, f"{GIVEN}\n\tEnv OCF_RESKEY_force_stop=yes")
         host1.write(OCFT_CASES, re.sub(r"OCFT_config=\S+", f"OCFT_config={config}", cases))
         host1.must(["ocft", "make", "VirtualDomain"])
         done = host1.run(["ocft", "test", "VirtualDomain"], timeout_s=300)

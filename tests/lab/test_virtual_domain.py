@@ -59,12 +59,12 @@ def test_guest_starts_and_stops(vm: Registered) -> None:
 
 
 @pytest.mark.usefixtures("sticky")
-def test_twenty_live_migrations_in_a_row_break_nothing(
-    vm: Registered, host1: Machine, host2: Machine
+def test_live_migrations_in_a_row_break_nothing(
+    vm: Registered, host1: Machine, host2: Machine, is_full: bool
 ) -> None:
     boot = vm.start()
     figures = []
-    for target in [host2, host1] * 10:
+    for target in [host2, host1] * (10 if is_full else 2):
         with vm.counter.watch() as watch:
             vm.move(target)
             assert vm.counter.is_ticking()
@@ -133,11 +133,11 @@ def test_guest_of_a_killed_host_returns_on_the_other(
     assert vm.hosts() == ["host2"]
 
 
-def test_libvirtd_away_for_a_minute_harms_nobody(vm: Registered, host1: Machine) -> None:
+def test_libvirtd_away_for_long_harms_nobody(vm: Registered, host1: Machine, is_full: bool) -> None:
     boot = vm.start()
     hypervisor.kill(host1)
     began = time.monotonic()
-    while time.monotonic() - began < 60:
+    while time.monotonic() - began < (60 if is_full else 2 * MONITOR_INTERVAL_S + 2):
         assert vm.failures() == []
         assert vm.hosts() == ["host1"]
         time.sleep(1)
@@ -161,15 +161,16 @@ def test_stop_succeeds_without_libvirtd(
     assert vm.lab.fencing.events() == []
 
 
-def test_killed_qemu_returns_on_its_own_host_ten_times(vm: Registered) -> None:
+def test_killed_qemu_returns_on_its_own_host_each_time(vm: Registered, is_full: bool) -> None:
     boot = vm.start()
-    for _ in range(10):
+    times = 10 if is_full else 3
+    for _ in range(times):
         for _host, process in vm.lab.guests.processes(vm.guest):
             process.kill()
         boot = vm.counter.wait_for_boot(other_than=boot, timeout_s=60).boot
         assert vm.hosts() == ["host1"]
     vm.lab.cluster.wait_running(vm.resource, "host1")
-    assert len(vm.counter.boots()) == 11
+    assert len(vm.counter.boots()) == times + 1
     assert not vm.counter.is_going_back()
 
 
