@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The only module that starts processes: a list of words, a deadline, every child reaped."""
+"""The only module that starts processes: a list of words, a deadline, every child reaped.
+
+But for spawn(), which starts a service that is to outlive its caller.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ import signal
 import subprocess
 from typing import NamedTuple
 
-from pmkvm import settings
+from pmkvm import process, settings
 from pmkvm.errors import CommandError, CommandMissingError, CommandTimeoutError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pmkvm.process import Life
 
 TERM_GRACE_S = 0.5
 
@@ -40,7 +45,7 @@ def run(
     Raises CommandError, of which a missing program and a timeout are kinds; any exit code is
     the caller's to judge.
     """
-    try:
+    with _explained(argv[0]):
         child = subprocess.Popen(
             list(argv),
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
@@ -49,12 +54,6 @@ def run(
             env={**settings.CHILD_ENVIRONMENT, **(environment or {})},
             start_new_session=True,
         )
-    except FileNotFoundError as error:
-        raise CommandMissingError(f"{argv[0]} is not installed") from error
-    except PermissionError as error:
-        raise CommandMissingError(f"{argv[0]} is not executable") from error
-    except OSError as error:
-        raise CommandError(f"{argv[0]} can't be executed: {error.strerror}") from error
     try:
         out, err = child.communicate(None if stdin is None else stdin.encode(), timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
@@ -62,6 +61,72 @@ def run(
     finally:
         _end(child)
     return Completed(child.returncode, _text(out), _text(err))
+
+
+class Account(NamedTuple):
+    """The rights of a user: its number, its main group, all groups that it is a member of."""
+
+    uid: int
+    gid: int
+    groups: Sequence[int]
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    directory: str | None,
+    account: Account | None,
+    stdout: int,
+    stderr: int,
+) -> Life:
+    """Start a program that outlives its caller: in a session of its own, with umask 022.
+
+    It gets exactly this environment, and the rights of the account unless that is None. Returns
+    once the program itself is executed. Raises CommandError.
+    """
+    with _explained(argv[0]):
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env=dict(environment),
+            cwd=directory,
+            user=None if account is None else account.uid,
+            group=None if account is None else account.gid,
+            extra_groups=None if account is None else list(account.groups),
+            umask=0o022,
+            start_new_session=True,
+        )
+    life = process.life_of(child.pid)
+    # Its end is the caller's to see (exit_code), or init's; no longer this object's.
+    child.returncode = 0
+    if life is None:
+        raise CommandError(f"{argv[0]} was reaped by somebody else")
+    return life
+
+
+def exit_code(life: Life) -> int | None:
+    """How a spawned program ended, negative for a signal; None if it has not, or was reaped."""
+    try:
+        pid, status = os.waitpid(life.pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status) if pid else None
+
+
+@contextlib.contextmanager
+def _explained(program: str) -> Iterator[None]:
+    """Says in our own words why a program can't be started."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise CommandMissingError(f"{program} is not installed") from error
+    except PermissionError as error:
+        raise CommandMissingError(f"{program} is not executable") from error
+    except OSError as error:
+        raise CommandError(f"{program} can't be executed: {error.strerror}") from error
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

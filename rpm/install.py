@@ -44,6 +44,7 @@ PACKAGES = ("pmkvm", "agents", "stonith", "daemons", "vmctl")
 
 PROGRAMS = (
     Program("/usr/lib/ocf/resource.d/extra/VirtualDomain", "agents.virtual_domain.agent:main"),
+    Program("/usr/lib/ocf/resource.d/extra/vm-anything", "agents.vm_anything.agent:main"),
     Program("/usr/sbin/vm-ctl", "vmctl.main:main"),
 )
 

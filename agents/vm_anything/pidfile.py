@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which process is this resource's: the pidfile, one line with a pid and its start time.
+
+Only a file that the agent's own user has written is believed: what it names is killed with root's
+rights, and an administrator may have put it into a directory of the program's user.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pmkvm import files, process, settings
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.context import parse_boolean
+from pmkvm.ocf.errors import OcfError
+from pmkvm.process import Life
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pmkvm.ocf.context import Context
+
+_MAX_BYTES = 100
+
+
+def load(context: Context) -> Life | None:
+    """The life that was started last, whether or not it is over; None if there was none.
+
+    Raises OcfError GENERIC for a file that can't be believed or understood: what can't be known
+    is not "stopped".
+    """
+    text = _read(path(context))
+    if text is None:
+        return None
+    words = text.split()
+    if not all(word.isascii() and word.isdigit() for word in words) or len(words) not in (1, 2):
+        raise OcfError(OcfCode.GENERIC, f"{path(context)} holds no pid: {text!r}")
+    if len(words) == 1:
+        return _verified(int(words[0]), context.text("binfile"))
+    return Life(int(words[0]), int(words[1]))
+
+
+def store(context: Context, life: Life) -> None:
+    if not context.text("pidfile"):
+        os.makedirs(_run_dir(), mode=0o700, exist_ok=True)
+    files.write_atomically(path(context), f"{life.pid} {life.start_time}\n", 0o644)
+
+
+def forget(context: Context) -> None:
+    files.remove(path(context))
+
+
+def path(context: Context) -> str:
+    return context.text("pidfile") or os.path.join(_run_dir(), f"{_file_name(context)}.pid")
+
+
+def _file_name(context: Context) -> str:
+    """The instance, without its number if the instances of a clone are all alike.
+
+    Pacemaker may give the same process another number tomorrow. A name must not leave the
+    directory, whatever it holds.
+    """
+    name, colon, number = context.instance.rpartition(":")
+    if not (colon and number.isdigit() and _is_anonymous_clone(context)):
+        name = context.instance
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
+def _is_anonymous_clone(context: Context) -> bool:
+    try:
+        return not parse_boolean(context.meta.get("globally_unique", "true"))
+    except ValueError:
+        return False
+
+
+def _run_dir() -> str:
+    return os.path.join(settings.RUN_DIR, "anything")
+
+
+def _read(name: str) -> str | None:
+    # O_NONBLOCK: what stands there may be a pipe of somebody's.
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise OcfError(OcfCode.GENERIC, f"{name}: {error.strerror}") from error
+    try:
+        if os.fstat(descriptor).st_uid not in (0, os.geteuid()):
+            raise OcfError(OcfCode.GENERIC, f"{name} is not root's file, so it is not believed")
+        return os.read(descriptor, _MAX_BYTES).decode(errors="replace")
+    except OSError as error:
+        raise OcfError(OcfCode.GENERIC, f"{name}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+def _verified(pid: int, binfile: str) -> Life | None:
+    """The life that has a pid now, if it runs this program: by its executable or first words.
+
+    A script's executable is its interpreter, and the script the second word.
+    """
+    life = process.life_of(pid)
+    directory = f"{settings.PROC}/{pid}"
+    try:
+        executable = os.readlink(f"{directory}/exe")
+        with open(f"{directory}/cmdline", "rb") as file:
+            words = file.read().split(b"\0")[:2]
+    except OSError:
+        return None
+    runs = executable == os.path.realpath(binfile) or os.fsencode(binfile) in words
+    # Looked at again behind the words: a pid that was reused in between shows.
+    return life if binfile and runs and process.life_of(pid) == life else None

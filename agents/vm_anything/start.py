@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Start: run the program, wait until it is ready, and leave nothing behind if it is not."""
+
+from __future__ import annotations
+
+import contextlib
+
+from agents.vm_anything import pidfile, program, session
+from agents.vm_anything.monitor import run_hook
+from agents.vm_anything.notify import NotifySocket
+from agents.vm_anything.output import Output
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
+from pmkvm.process import is_alive
+from pmkvm.run import exit_code, spawn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agents.vm_anything.program import Program
+    from pmkvm.deadline import Deadline
+    from pmkvm.ocf.context import Context
+    from pmkvm.process import Life
+
+# A program that has said nothing through its NOTIFY_SOCKET in this time does not speak it.
+MOMENT_S = 1.0
+# Kept back for the end of a program that does not become ready, and at most a quarter of the time.
+_RESERVE_S = 1.0
+# How soon a death is seen while the socket is silent.
+_POLL_S = 0.02
+_HOOK_PAUSE_S = 1.0
+# How long a killed program is waited for when there is no time left at all.
+_KILL_S = 0.3
+
+
+def start(context: Context) -> OcfCode:
+    """Returns when the program is ready and the monitor hook content. Idempotent."""
+    what = program.from_context(context)
+    deadline = context.deadline.less(min(_RESERVE_S, context.deadline.remaining() / 4))
+    before = pidfile.load(context)
+    if before is not None and is_alive(before):
+        context.log.info(f"runs already: {before.pid}")
+        return OcfCode.SUCCESS
+    if before is not None:
+        _clean_up(context, before)
+    with contextlib.ExitStack() as stack:
+        socket = stack.enter_context(NotifySocket())
+        stdout = stack.enter_context(Output(context.text("logfile"), what.account))
+        stderr = stdout
+        if context.text("errlogfile"):
+            stderr = stack.enter_context(Output(context.text("errlogfile"), what.account))
+        life = _spawn(what, socket.address, stdout, stderr)
+        try:
+            pidfile.store(context, life)
+            _wait_until_ready(life, socket, stderr, deadline)
+            _wait_until_healthy(context, life, stderr, deadline)
+        except BaseException:
+            _clean_up(context, life)
+            raise
+    context.log.info(f"started: {life.pid}")
+    return OcfCode.SUCCESS
+
+
+def _spawn(what: Program, address: str, stdout: Output, stderr: Output) -> Life:
+    return spawn(
+        what.argv,
+        environment={**what.environment, "NOTIFY_SOCKET": address},
+        directory=what.directory,
+        account=what.account,
+        stdout=stdout.fd,
+        stderr=stderr.fd,
+    )
+
+
+def _wait_until_ready(life: Life, socket: NotifySocket, stderr: Output, deadline: Deadline) -> None:
+    """Raises OcfError if the program dies, or speaks and is not ready at the deadline."""
+    moment = deadline.at_most(MOMENT_S)
+    speaks, status = False, ""
+    while True:
+        message = socket.receive(life, min(_POLL_S, deadline.remaining()))
+        _check_alive(life, stderr)
+        if message is not None:
+            speaks, status = True, message.status or status
+            if message.is_ready:
+                return
+        elif not speaks and moment.expired():
+            return
+        if deadline.expired():
+            raise OcfError(
+                OcfCode.GENERIC,
+                f"program {life.pid} lives but is not ready in time"
+                + (f", it says: {status}" if status else ""),
+            )
+
+
+def _wait_until_healthy(context: Context, life: Life, stderr: Output, deadline: Deadline) -> None:
+    """The hook may need the program to be further than it said, so it is asked again."""
+    while True:
+        try:
+            run_hook(context, deadline)
+            return
+        except OcfError:
+            _check_alive(life, stderr)
+            if deadline.less(_HOOK_PAUSE_S).expired():
+                raise
+            deadline.pause(_HOOK_PAUSE_S)
+
+
+def _check_alive(life: Life, stderr: Output) -> None:
+    if is_alive(life):
+        return
+    code, said = exit_code(life), stderr.last_line()
+    how = "ended" if code is None else f"ended with {code}"
+    if code is not None and code < 0:
+        how = f"was killed by signal {-code}"
+    raise OcfError(
+        OcfCode.GENERIC, f"the program {how} while it started" + (f": {said}" if said else "")
+    )
+
+
+def _clean_up(context: Context, life: Life) -> None:
+    """Kill the session and forget it; what survives is remembered. Raises OcfError then."""
+    remaining = context.deadline.remaining()
+    survivors = session.kill(life, context.deadline.at_most(max(_KILL_S, remaining / 2)))
+    if survivors:
+        raise OcfError(OcfCode.GENERIC, f"process {survivors[0].pid} survives SIGKILL")
+    pidfile.forget(context)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stop: ask the program, then who is left of its session, then kill; 0 when all are dead."""
+
+from __future__ import annotations
+
+from agents.vm_anything import pidfile, session
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pmkvm.ocf.context import Context
+    from pmkvm.process import Life
+
+# As in 2011: of the operation's timeout, and without one.
+_TERM_SHARE = 2 / 3
+_TERM_S = 10.0
+# Kept back for SIGKILL, and at most a quarter of what is left.
+_KILL_S = 2.0
+# Left at the end to say who survived.
+_LAST_WORD_S = 0.3
+
+
+def stop(context: Context) -> OcfCode:
+    """Idempotent. Success means that no process of the program's session lives."""
+    life = pidfile.load(context)
+    if life is not None:
+        _end(context, life)
+    pidfile.forget(context)
+    return OcfCode.SUCCESS
+
+
+def _end(context: Context, life: Life) -> None:
+    lives = session.members(life)
+    if not lives:
+        return
+    patience = context.deadline.less(min(_KILL_S, context.deadline.remaining() / 4))
+    patience = patience.at_most(_patience_s(context))
+    if lives[0] == life:
+        session.ask([life], patience)
+    # A daemon's workers as a rule end with it; those that do not are asked as well.
+    session.ask(session.members(life), patience)
+    lives = session.members(life)
+    if lives:
+        pids = " ".join(str(one.pid) for one in lives)
+        context.log.warning(f"SIGKILL to what outlived SIGTERM: {pids}")
+        lives = session.kill(life, context.deadline.less(_LAST_WORD_S))
+    if lives:
+        raise OcfError(OcfCode.GENERIC, f"process {lives[0].pid} survives SIGKILL")
+
+
+def _patience_s(context: Context) -> float:
+    seconds = context.number("stop_timeout")
+    if seconds > 0:
+        return seconds
+    return context.timeout_s * _TERM_SHARE or _TERM_S

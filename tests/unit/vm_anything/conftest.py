@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.vm_anything import start
+from pmkvm import settings, within
+from tests.unit.vm_anything.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setattr(within, "_abandoned", [])
+    # How long a silent program is watched is a figure; tests of programs that speak set it back.
+    monkeypatch.setattr(start, "MOMENT_S", 0.1)
+    monkeypatch.setattr(start, "_HOOK_PAUSE_S", 0.05)
+    world = World(tmp_path)
+    yield world
+    world.close()

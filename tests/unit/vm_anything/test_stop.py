@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A stop that says 0 has left no process of the session."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.vm_anything import session, stop
+from pmkvm.deadline import Deadline
+from pmkvm.process import life_of
+from tests.unit.ocf.sample import seen_by
+from tests.unit.vm_anything.world import state_of, wait_for
+
+if TYPE_CHECKING:
+    from tests.unit.vm_anything.world import World
+
+WAIT = "exec sleep 60"
+DEAF = "trap '' TERM; touch deaf; while :; do sleep 60; done"
+
+
+def wait_until_deaf(world: World) -> None:
+    wait_for((world.directory / "deaf").exists)
+
+
+def test_a_program_may_end_in_order(world: World) -> None:
+    parameters = world.program("trap 'echo bye >last; exit 0' TERM; while :; do sleep 0.05; done")
+    world.start(parameters)
+    called = world.act("stop", parameters)
+    assert (called.rc, called.err) == (0, "")
+    assert world.read("last") == ["bye"]
+    assert world.processes() == []
+    assert not world.pidfile().exists()
+
+
+def test_stop_is_idempotent(world: World) -> None:
+    parameters = world.program(WAIT)
+    assert world.act("stop", parameters).rc == 0
+    world.start(parameters)
+    assert world.act("stop", parameters).rc == 0
+    assert world.act("stop", parameters).rc == 0
+
+
+def test_one_that_is_deaf_is_killed_after_its_time(world: World) -> None:
+    parameters = {**world.program(DEAF), "stop_timeout": "1"}
+    world.start(parameters)
+    wait_until_deaf(world)
+    begin = time.monotonic()
+    called = world.act("stop", parameters)
+    assert 0.9 <= time.monotonic() - begin < 4
+    assert called.rc == 0
+    assert "SIGKILL to what outlived SIGTERM" in called.err
+    assert world.processes() == []
+
+
+def test_one_that_is_deaf_and_has_long_is_killed_before_pacemaker_gives_up(world: World) -> None:
+    parameters = {**world.program(DEAF), "stop_timeout": "600"}
+    world.start(parameters)
+    wait_until_deaf(world)
+    begin = time.monotonic()
+    assert world.act("stop", parameters, timeout_s=2).rc == 0
+    assert time.monotonic() - begin < 2
+    assert world.processes() == []
+
+
+def test_one_that_stands_still_is_killed(world: World) -> None:
+    parameters = {**world.program(WAIT), "stop_timeout": "1"}
+    os.kill(world.start(parameters), signal.SIGSTOP)
+    assert world.act("stop", parameters).rc == 0
+    assert world.processes() == []
+
+
+@pytest.mark.parametrize("child", ["sleep 61", f"({DEAF})", f"set -m; ({DEAF})"])
+def test_a_child_does_not_outlive_the_stop(world: World, child: str) -> None:
+    """Also not in a process group of its own, which set -m gives it."""
+    parameters = {**world.program(f"{child} & {WAIT}"), "stop_timeout": "1"}
+    world.start(parameters)
+    wait_for(lambda: len(world.processes()) >= 2)
+    if "deaf" in child:
+        wait_until_deaf(world)
+    assert world.act("stop", parameters).rc == 0
+    assert world.processes() == []
+
+
+def test_a_child_whose_parent_has_died_is_killed(world: World) -> None:
+    parameters = {**world.program(f"({DEAF}) & {WAIT}"), "stop_timeout": "1"}
+    pid = world.start(parameters)
+    wait_until_deaf(world)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert world.act("stop", parameters).rc == 0
+    assert world.processes() == []
+
+
+def test_a_child_is_asked_before_it_is_killed(world: World) -> None:
+    child = "(trap 'echo bye >last; exit' TERM; touch deaf; while :; do sleep 0.05; done)"
+    parameters = world.program(f"{child} & {WAIT}")
+    world.start(parameters)
+    wait_until_deaf(world)
+    assert world.act("stop", parameters).rc == 0
+    assert world.read("last") == ["bye"]
+
+
+def test_the_leader_may_be_a_zombie(world: World) -> None:
+    parameters = world.program(WAIT)
+    pid = world.start(parameters)
+    os.kill(pid, signal.SIGKILL)
+    # This process is its parent and has not reaped it.
+    wait_for(lambda: state_of(pid) == "Z")
+    assert world.act("stop", parameters).rc == 0
+    assert not world.pidfile().exists()
+
+
+def test_a_pid_of_somebody_else_s_is_left_alone(world: World) -> None:
+    parameters = world.program(WAIT)
+    pid = world.start(parameters)
+    life = life_of(pid)
+    assert life is not None
+    world.pidfile().write_text(f"{pid} {life.start_time - 1}\n")
+    assert world.act("stop", parameters).rc == 0
+    assert world.processes() == [pid]
+    assert not world.pidfile().exists()
+
+
+def test_those_that_fork_all_the_time_do_not_escape(world: World) -> None:
+    """Each lives for a moment and is followed by the next, of another pid."""
+    text = "os.setpgid(0, 0)\nwhile True:\n if os.fork(): time.sleep(0.02); os._exit(0)"
+    program = "if os.fork() == 0:\n " + text.replace("\n", "\n ")
+    parameters = {**world.python(program + "\ntime.sleep(60)"), "stop_timeout": "1"}
+    world.start(parameters)
+    wait_for(lambda: len(world.processes()) >= 2)
+    assert world.act("stop", parameters).rc == 0
+    time.sleep(0.1)
+    assert world.processes() == []
+
+
+def test_survivors_are_an_error_and_remembered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an uninterruptible wait for a dead disk."""
+    parameters = {**world.program(WAIT), "stop_timeout": "1"}
+    pid = world.start(parameters)
+    monkeypatch.setattr(session, "_signal", lambda *_words: None)
+    monkeypatch.setattr(session, "_kill_group", lambda *_words: None)
+    called = world.act("stop", parameters, timeout_s=3)
+    assert (called.rc, called.reason) == (1, f"process {pid} survives SIGKILL")
+    assert world.pid() == pid
+
+
+def test_a_stop_needs_no_program_and_no_good_parameters(world: World) -> None:
+    parameters = world.program(WAIT)
+    world.start(parameters)
+    assert world.act("stop", {"stop_timeout": "x", "cmdline_options": "'"}).rc == 0
+    assert world.processes() == []
+
+
+@pytest.mark.parametrize(
+    ("parameter", "timeout_ms", "seconds"),
+    [("", "30000", 20.0), ("", "", 10.0), ("0", "60000", 40.0), ("7", "30000", 7), ("-3", "", 10)],
+)
+def test_the_time_to_end_in_order(parameter: str, timeout_ms: str, seconds: float) -> None:
+    env = {"OCF_RESKEY_CRM_meta_timeout": timeout_ms, "OCF_RESKEY_config": "x"}
+    context = seen_by("stop", env)
+    context = context._replace(parameters={"stop_timeout": int(parameter or 0)})
+    assert stop._patience_s(context) == pytest.approx(seconds)
+
+
+def test_a_session_s_number_that_another_has_now_is_empty(world: World) -> None:
+    pid = world.start(world.program(f"sleep 61 & {WAIT}"))
+    life = life_of(pid)
+    assert life is not None
+    wait_for(lambda: len(session.members(life)) == 2)
+    earlier = life._replace(start_time=life.start_time - 1)
+    assert session.members(earlier) == []
+    assert session.kill(earlier, Deadline(1)) == []
+    assert len(session.members(life)) == 2
