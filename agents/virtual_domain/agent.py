@@ -48,11 +48,13 @@ def _migrate_from(context: Context) -> OcfCode:
 
 def _validate_all(context: Context) -> OcfCode:
     """Parameters and the definition's file; no guest, no hypervisor is needed."""
-    from agents.virtual_domain.migration import plan
+    from agents.virtual_domain.migration import parse_options, plan
     from agents.virtual_domain.subject import from_definition
 
     subject = from_definition(context)
-    plan(context, subject.uri, "node")
+    parse_options(context.text("migrate_options"))
+    if subject.uri:
+        plan(context, subject.uri, "node")
     return OcfCode.SUCCESS
 
 

@@ -116,6 +116,10 @@ def _remote_uri(context: Context, hypervisor_uri: str, target: str, address: str
     if explicit:
         return explicit.replace("%n", target)
     scheme, _, rest = hypervisor_uri.partition("://")
+    if not scheme:
+        raise OcfError(
+            OcfCode.CONFIGURED, "a migration needs the parameter hypervisor or remoteuri"
+        )
     _host, slash, path = rest.partition("/")
     driver = scheme.partition("+")[0]
     transport = context.text("migration_transport")

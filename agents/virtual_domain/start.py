@@ -139,8 +139,7 @@ def _create_paused(context: Context, connection: Connection, subject: Subject) -
     name = subject.identity.name
     domain = connection.lookup(name=name, uuid="")
     if domain is None:
-        with open(context.text("config"), encoding="utf-8") as file:
-            return connection.create_paused(file.read())
+        return connection.create_paused(_definition(context.text("config")))
     if subject.identity.uuid not in ("", domain.uuid()):
         # Nothing was asked of libvirt, so nothing comes of it later.
         record.forget(context.instance)
@@ -151,6 +150,15 @@ def _create_paused(context: Context, connection: Connection, subject: Subject) -
         )
     domain.start_paused()
     return domain
+
+
+def _definition(path: str) -> str:
+    """The definition's text. Raises OcfError: libvirt takes UTF-8 only."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except UnicodeDecodeError as error:
+        raise OcfError(OcfCode.INSTALLED, f"{path}: not UTF-8: {error.reason}") from error
 
 
 def _wait_until_healthy(context: Context, subject: Subject) -> None:

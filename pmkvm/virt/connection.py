@@ -143,7 +143,11 @@ class Connection:
 
     def __init__(self, uri: str) -> None:
         """Raises LibvirtError."""
-        import libvirtmod
+        try:
+            import libvirtmod
+        except ImportError as error:
+            # As silent as a libvirtd that does not run: the process table still answers.
+            raise LibvirtError(0, f"libvirt's Python binding can't be loaded: {error}") from error
 
         # Without a handler libvirt prints every error to stderr by itself.
         libvirtmod.virRegisterErrorHandler(_ignore, None)

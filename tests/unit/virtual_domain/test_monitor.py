@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -392,3 +393,11 @@ def test_a_monitor_makes_few_calls_and_changes_nothing(world: World) -> None:
         "virDomainLookupByUUIDString",
         "virDomainGetState",
     ]
+
+
+def test_a_living_guest_is_known_without_libvirts_binding(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.guest()
+    monkeypatch.setitem(sys.modules, "libvirtmod", None)
+    assert world.act("monitor").rc == 0

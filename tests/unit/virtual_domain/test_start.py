@@ -283,6 +283,16 @@ def test_a_definition_that_is_none_is_not_started(world: World, text: str) -> No
     assert world.here.calls == []
 
 
+def test_a_definition_that_is_not_utf_8_is_refused_in_one_line(world: World) -> None:
+    text = (
+        '<?xml version="1.0" encoding="ISO-8859-1"?><domain type="kvm"><name>g1</name><title>\xe9'
+    )
+    world.config.write_bytes(f"{text}</title></domain>".encode("latin-1"))
+    called = world.act("start")
+    assert called.rc == 5
+    assert called.reason.startswith(f"{world.config}: not UTF-8")
+
+
 def test_a_foreign_guest_of_that_name_is_for_a_person(world: World) -> None:
     world.table.start_qemu("g1", OTHER_UUID)
     called = world.act("start")
