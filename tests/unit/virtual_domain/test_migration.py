@@ -91,16 +91,16 @@ def test_the_other_hypervisor_is_of_this_ones_kind(hypervisor: str, uri: str) ->
     assert planned(hypervisor=hypervisor, migration_transport="ssh").remote_uri == uri
 
 
-@pytest.mark.parametrize(
-    ("target", "address"),
-    [("node2", "node2-mig"), ("node2.example.com", "node2-mig.example.com"), ("n.", "n-mig.")],
-)
 def test_a_migration_without_a_hypervisor_is_refused() -> None:
     with pytest.raises(OcfError, match="hypervisor or remoteuri") as caught:
         planned(hypervisor="")
     assert caught.value.code == OcfCode.CONFIGURED
 
 
+@pytest.mark.parametrize(
+    ("target", "address"),
+    [("node2", "node2-mig"), ("node2.example.com", "node2-mig.example.com"), ("n.", "n-mig.")],
+)
 def test_the_suffix_goes_before_the_first_dot(target: str, address: str) -> None:
     migration = planned(target, migration_network_suffix="-mig")
     assert migration.remote_uri == f"qemu://{address}/system"
