@@ -22,7 +22,21 @@ CHILD_ENVIRONMENT = {
 
 PROC = "/proc"
 
+# The guest's end of the channel to its host, as udev names it.
+GUEST_PORT = "/dev/virtio-ports/vmconnectd"
+
+# Pacemaker replaces this file whenever the configuration changes, and only then.
+CIB_XML = "/var/lib/pacemaker/cib/cib.xml"
+
+# Where libvirt keeps NAME.pid of the QEMUs that it runs.
+LIBVIRT_PID_DIR = "/run/libvirt/qemu"
+
 
 def domain_run_dir() -> str:
     """Directory of what VirtualDomain remembers about its guests (root only)."""
     return os.path.join(RUN_DIR, "domains")
+
+
+def connectd_socket() -> str:
+    """vm-connectd's local socket, on a host and in a guest alike."""
+    return os.path.join(RUN_DIR, "vm-connectd.sock")

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How much of this daemon one guest may have. An honest one comes nowhere near."""
+
+from __future__ import annotations
+
+OUTSTANDING_REQUESTS = 32
+OUTSTANDING_BYTES = 65536
+
+REQUESTS_PER_S = 50.0
+REQUESTS_BURST = 100.0
+
+# Of what is read from a guest, sense or not: above it its socket is left unread for a while.
+READ_BYTES_PER_S = 262144.0
+READ_BYTES_BURST = 1048576.0
+
+LOCAL_CONNECTIONS = 64
+
+# So long before a request's end its client is told that nobody has it, if nobody has: it hears
+# that in time then, since its own clock began earlier than ours.
+ANSWER_MARGIN_S = 1.0
+ANSWER_MARGIN_SHARE = 0.1
+
+
+def answer_margin_s(seconds: float) -> float:
+    return min(ANSWER_MARGIN_S, seconds * ANSWER_MARGIN_SHARE)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The life of a daemon: one asyncio loop, signals that end it, tasks that must not fail.
+
+A supervised task that fails ends the daemon with 1, so that whoever supervises it starts it
+anew; an error in a single connection's callback is logged and ends nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from typing import Any, Callable
+
+from pmkvm.errors import HaError
+from pmkvm.service.notify import notify
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine
+
+log = logging.getLogger(__name__)
+
+STOP_S = 5.0
+
+
+class Service:
+    """The running daemon, as its parts see it."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
+        self._rc = 0
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopped.is_set()
+
+    def supervise(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run it beside the others; name is for the log."""
+        task = asyncio.get_running_loop().create_task(self._watched(name, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def ready(self) -> None:
+        """Tell the supervisor that this daemon serves."""
+        notify("READY=1")
+        log.info("ready")
+
+    def stop(self, reason: str, rc: int = 0) -> None:
+        if not self.is_stopping:
+            log.info("stopping: %s", reason)
+            notify("STOPPING=1")
+            self._rc = rc
+            self._stopped.set()
+
+    async def run(self, start: Callable[[Service], Awaitable[None]]) -> int:
+        """Start, serve until stop() or a signal, end all tasks."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_error)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
+        self.supervise("the start", _start(start, self))
+        await self._stopped.wait()
+        await self._end_tasks()
+        return self._rc
+
+    async def _watched(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except HaError as error:
+            log.error("%s failed: %s", name, error)
+            self.stop(f"{name} failed", rc=1)
+        except Exception:
+            log.exception("%s failed", name)
+            self.stop(f"{name} failed", rc=1)
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _ended, hanging = await asyncio.wait(tasks, timeout=STOP_S)
+            for task in hanging:
+                log.error("%s does not end", task)
+
+
+def run(start: Callable[[Service], Awaitable[None]]) -> int:
+    """The daemon's exit code: 0 after a signal, 1 if a supervised task failed."""
+
+    async def serve() -> int:
+        return await Service().run(start)
+
+    return asyncio.run(serve())
+
+
+async def _start(start: Callable[[Service], Awaitable[None]], service: Service) -> None:
+    await start(service)
+
+
+def _log_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    log.error(
+        "in the loop: %s", context.get("message"), exc_info=error if error is not None else None
+    )

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A session over a socket in an asyncio loop: nothing blocks, and what is unsent is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import Callable, Union, cast
+
+from pmkvm.wire import codec
+from pmkvm.wire.errors import WireError
+from pmkvm.wire.message import Refused
+from pmkvm.wire.session import Event, PortSession, Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from pmkvm.wire.message import Message
+
+    class Owner(Protocol):
+        """Who hears what a stream has to say; lost() comes once and last."""
+
+        def received(self, stream: Stream, event: Event) -> None: ...
+        def drained(self, stream: Stream) -> None: ...
+        def lost(self, stream: Stream, reason: str) -> None: ...
+
+
+log = logging.getLogger(__name__)
+
+UNSENT_BYTES = 262144
+# Above this much unsent nothing is read any more: who asks must also take the answers.
+BUSY_BYTES = 32768
+
+AnySession = Union[Session, PortSession]
+
+
+class Stream(asyncio.Protocol):
+    """One connection. Its owner is told of events, and of its end with the reason."""
+
+    def __init__(self, session: AnySession, owner: Owner) -> None:
+        self.session = session
+        self.is_busy = False
+        self.frames_in = 0
+        self.frames_out = 0
+        self._owner = owner
+        self._transport: asyncio.Transport | None = None
+        self._reason = ""
+        self._paused_for: set[str] = set()
+
+    @property
+    def unsent(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport else 0
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """To ask the kernel about the other end, not to read or write."""
+        return self._transport.get_extra_info("socket") if self._transport else None
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def send(self, message: Message) -> None:
+        """Hand it over, now or later. Too much unsent ends the connection."""
+        self._write(codec.encode(message))
+        self.frames_out += 1
+
+    def end(self, reason: str, last: Message | None = None) -> None:
+        """End the connection; last is sent if the other end takes it at once."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._reason = self._reason or reason
+        if last is not None and not self.unsent:
+            self._transport.write(codec.encode(last))
+        if self.unsent:
+            # Nobody waits for somebody who does not read.
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def pause(self, why: str) -> None:
+        """Read nothing until every reason for that is gone."""
+        self._paused_for.add(why)
+        if self._transport is not None and len(self._paused_for) == 1:
+            self._transport.pause_reading()
+
+    def resume(self, why: str) -> None:
+        was_paused = bool(self._paused_for)
+        self._paused_for.discard(why)
+        if self._transport is not None and was_paused and not self._paused_for and self.is_open:
+            self._transport.resume_reading()
+
+    # --- called by asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(BUSY_BYTES)
+        self._write(self.session.greeting())
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for event in self.session.feed(data):
+                answer = self.session.take_answer()
+                if answer:
+                    self._write(answer)
+                self.frames_in += 1
+                if self.is_open:
+                    self._owner.received(self, event)
+                if not self.is_open:
+                    return
+        except WireError as error:
+            is_local = isinstance(self.session, Session)
+            self.end(str(error), Refused(str(error)) if is_local else None)
+
+    def pause_writing(self) -> None:
+        self.is_busy = True
+        self.pause("unsent")
+
+    def resume_writing(self) -> None:
+        self.is_busy = False
+        self.resume("unsent")
+        self._owner.drained(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        reason = self._reason or (str(error) if error else "the other end closed it")
+        self._transport = None
+        self._owner.lost(self, reason)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self.unsent + len(data) > UNSENT_BYTES:
+            self.end(f"it does not read: {self.unsent} bytes wait")
+            return
+        self._transport.write(data)
+
+
+async def connect(path: str, make: Callable[[socket.socket], Stream]) -> Stream:
+    """A stream to a unix socket, made once the connection stands, so that the peer is known.
+
+    Raises OSError. Connecting to a unix socket never waits: a full backlog is an error.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        connection.setblocking(False)
+        connection.connect(path)
+        stream = make(connection)
+    except BaseException:
+        connection.close()
+        raise
+    loop = asyncio.get_running_loop()
+    await loop.create_unix_connection(lambda: stream, sock=connection)
+    return stream
