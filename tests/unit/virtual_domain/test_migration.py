@@ -92,9 +92,9 @@ def test_the_other_hypervisor_is_of_this_ones_kind(hypervisor: str, uri: str) ->
 
 
 def test_a_migration_without_a_hypervisor_is_refused() -> None:
-    with pytest.raises(OcfError, match="hypervisor or remoteuri") as caught:
+    with pytest.raises(AssertionError, match="a migration needs the parameter hypervisor"):
         planned(hypervisor="")
-    assert caught.value.code == OcfCode.CONFIGURED
+    assert planned(hypervisor="", remoteuri="qemu://there/").remote_uri == "qemu://there/"
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,9 @@ def test_what_is_remembered_is_not_written_again(world: World) -> None:
     directory = world.config.parent / "run" / "domains"
     before = os.stat(directory / "vm1")
     world.act("monitor")
-    assert os.stat(directory / "vm1") == before
+    after = os.stat(directory / "vm1")
+    # Not the whole of it: reading changes the time of access.
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 @pytest.mark.parametrize("trouble", ["deleted", "garbage"])
