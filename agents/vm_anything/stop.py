@@ -17,7 +17,7 @@ _TERM_SHARE = 2 / 3
 _TERM_S = 10.0
 # Kept back for SIGKILL, and at most a quarter of what is left.
 _KILL_S = 2.0
-# Left at the end to say who survived.
+# Left at the end to say who survived, and at most a quarter of what is left.
 _LAST_WORD_S = 0.3
 
 
@@ -44,7 +44,8 @@ def _end(context: Context, life: Life) -> None:
     if lives:
         pids = " ".join(str(one.pid) for one in lives)
         context.log.warning(f"SIGKILL to what outlived SIGTERM: {pids}")
-        lives = session.kill(life, context.deadline.less(_LAST_WORD_S))
+        last_word_s = min(_LAST_WORD_S, context.deadline.remaining() / 4)
+        lives = session.kill(life, context.deadline.less(last_word_s))
     if lives:
         raise OcfError(OcfCode.GENERIC, f"process {lives[0].pid} survives SIGKILL")
 

@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setattr(within, "_abandoned", [])
-    # How long a silent program is watched is a figure; tests of programs that speak set it back.
-    monkeypatch.setattr(start, "MOMENT_S", 0.1)
+    # How long a silent program is watched is a figure; tests of others use a_whole_moment.
+    monkeypatch.setattr(start, "MOMENT_S", 0.02)
     monkeypatch.setattr(start, "_HOOK_PAUSE_S", 0.05)
     world = World(tmp_path)
     yield world
     world.close()
+
+
+@pytest.fixture
+def a_whole_moment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    """For programs that speak or die: they take their time to come up, and nobody waits longer."""
+    monkeypatch.setattr(start, "MOMENT_S", 5.0)

@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 STAY = "\ntime.sleep(60)"
 
 
-@pytest.fixture(autouse=True)
-def _a_whole_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Python takes its time to come up. Nobody waits so long for one that speaks."""
-    monkeypatch.setattr(start, "MOMENT_S", 5.0)
+pytestmark = pytest.mark.usefixtures("a_whole_moment")
 
 
 def test_a_program_that_speaks_is_waited_for(world: World) -> None:
@@ -35,8 +32,8 @@ def test_a_program_that_speaks_is_waited_for(world: World) -> None:
 
 
 def test_it_is_waited_for_beyond_the_moment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "MOMENT_S", 1.0)
-    text = "say('EXTEND_TIMEOUT_USEC=9'); time.sleep(1.3); open('ready', 'w'); say('A=1\\nREADY=1')"
+    monkeypatch.setattr(start, "MOMENT_S", 0.5)
+    text = "say('EXTEND_TIMEOUT_USEC=9'); time.sleep(0.7); open('ready', 'w'); say('A=1\\nREADY=1')"
     world.start(world.python(text + STAY))
     assert (world.directory / "ready").exists()
 

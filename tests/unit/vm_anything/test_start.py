@@ -106,11 +106,12 @@ def test_output_is_appended(world: World) -> None:
     parameters = world.program(f"echo out; echo err >&2; {WAIT}")
     parameters["logfile"] = str(log)
     world.start({**parameters, "errlogfile": str(errors)})
-    assert (log.read_text(), errors.read_text()) == ("before\nout\n", "err\n")
+    assert world.read("errors") == ["err"]
+    assert world.read("log") == ["before", "out"]
     world.act("stop", parameters)
     world.start(parameters)
     # Without errlogfile both go to logfile.
-    assert log.read_text() == "before\nout\nout\nerr\n"
+    wait_for(lambda: log.read_text() == "before\nout\nout\nerr\n")
 
 
 def test_a_log_that_can_t_be_written_is_no_start(world: World) -> None:
@@ -168,6 +169,7 @@ def test_a_name_does_not_leave_the_directory(world: World) -> None:
     assert [path.name for path in world.pidfile().parent.iterdir()] == ["..%2F..%2Fa%25b.pid"]
 
 
+@pytest.mark.usefixtures("a_whole_moment")
 def test_a_program_that_dies_says_why_and_leaves_nothing(world: World) -> None:
     log = world.directory / "errors"
     log.write_text("an older reason\n")
@@ -179,6 +181,7 @@ def test_a_program_that_dies_says_why_and_leaves_nothing(world: World) -> None:
     assert world.probe(parameters).rc == 7
 
 
+@pytest.mark.usefixtures("a_whole_moment")
 def test_a_program_that_dies_in_silence_does_not_borrow_an_older_reason(world: World) -> None:
     log = world.directory / "errors"
     log.write_text("an older reason\n")
@@ -186,6 +189,7 @@ def test_a_program_that_dies_in_silence_does_not_borrow_an_older_reason(world: W
     assert (called.rc, called.reason) == (1, "the program ended with 0 while it started")
 
 
+@pytest.mark.usefixtures("a_whole_moment")
 def test_a_program_that_is_killed_says_by_what(world: World) -> None:
     called = world.act("start", world.program("kill -SEGV $$"))
     reason = f"the program was killed by signal {signal.SIGSEGV:d} while it started"
@@ -212,7 +216,7 @@ def test_what_is_left_of_the_last_life_is_killed_first(world: World) -> None:
 def test_the_hook_may_need_the_program_to_be_further(world: World) -> None:
     flag = shlex.quote(str(world.directory / "flag"))
     parameters = {
-        **world.program(f"sleep 0.5; touch flag; {WAIT}"),
+        **world.program(f"sleep 0.2; touch flag; {WAIT}"),
         "monitor_hook": f"test -e {flag}",
     }
     world.start(parameters)

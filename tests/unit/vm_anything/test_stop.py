@@ -28,8 +28,10 @@ def wait_until_deaf(world: World) -> None:
 
 
 def test_a_program_may_end_in_order(world: World) -> None:
-    parameters = world.program("trap 'echo bye >last; exit 0' TERM; while :; do sleep 0.05; done")
+    text = "trap 'echo bye >last; exit 0' TERM; touch deaf; while :; do sleep 0.05; done"
+    parameters = world.program(text)
     world.start(parameters)
+    wait_until_deaf(world)
     called = world.act("stop", parameters)
     assert (called.rc, called.err) == (0, "")
     assert world.read("last") == ["bye"]
@@ -62,37 +64,37 @@ def test_one_that_is_deaf_and_has_long_is_killed_before_pacemaker_gives_up(world
     world.start(parameters)
     wait_until_deaf(world)
     begin = time.monotonic()
-    assert world.act("stop", parameters, timeout_s=2).rc == 0
-    assert time.monotonic() - begin < 2
+    assert world.act("stop", parameters, timeout_s=1).rc == 0
+    assert time.monotonic() - begin < 1
     assert world.processes() == []
 
 
 def test_one_that_stands_still_is_killed(world: World) -> None:
-    parameters = {**world.program(WAIT), "stop_timeout": "1"}
+    parameters = world.program(WAIT)
     os.kill(world.start(parameters), signal.SIGSTOP)
-    assert world.act("stop", parameters).rc == 0
+    assert world.act("stop", parameters, timeout_s=1).rc == 0
     assert world.processes() == []
 
 
 @pytest.mark.parametrize("child", ["sleep 61", f"({DEAF})", f"set -m; ({DEAF})"])
 def test_a_child_does_not_outlive_the_stop(world: World, child: str) -> None:
     """Also not in a process group of its own, which set -m gives it."""
-    parameters = {**world.program(f"{child} & {WAIT}"), "stop_timeout": "1"}
+    parameters = world.program(f"{child} & {WAIT}")
     world.start(parameters)
     wait_for(lambda: len(world.processes()) >= 2)
     if "deaf" in child:
         wait_until_deaf(world)
-    assert world.act("stop", parameters).rc == 0
+    assert world.act("stop", parameters, timeout_s=1).rc == 0
     assert world.processes() == []
 
 
 def test_a_child_whose_parent_has_died_is_killed(world: World) -> None:
-    parameters = {**world.program(f"({DEAF}) & {WAIT}"), "stop_timeout": "1"}
+    parameters = world.program(f"({DEAF}) & {WAIT}")
     pid = world.start(parameters)
     wait_until_deaf(world)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    assert world.act("stop", parameters).rc == 0
+    assert world.act("stop", parameters, timeout_s=1).rc == 0
     assert world.processes() == []
 
 
@@ -146,7 +148,7 @@ def test_survivors_are_an_error_and_remembered(
     pid = world.start(parameters)
     monkeypatch.setattr(session, "_signal", lambda *_words: None)
     monkeypatch.setattr(session, "_kill_group", lambda *_words: None)
-    called = world.act("stop", parameters, timeout_s=3)
+    called = world.act("stop", parameters, timeout_s=1.5)
     assert (called.rc, called.reason) == (1, f"process {pid} survives SIGKILL")
     assert world.pid() == pid
 
@@ -178,3 +180,13 @@ def test_a_session_s_number_that_another_has_now_is_empty(world: World) -> None:
     assert session.members(earlier) == []
     assert session.kill(earlier, Deadline(1)) == []
     assert len(session.members(life)) == 2
+
+
+def test_who_is_older_than_the_leader_is_no_member(world: World) -> None:
+    pid = world.start(world.program(f"sleep 61 & {WAIT}"))
+    life = life_of(pid)
+    assert life is not None
+    wait_for(lambda: len(session.members(life)) == 2)
+    _leader, child = session.members(life)
+    assert session.is_member(child.pid, life)
+    assert not session.is_member(child.pid, life._replace(start_time=child.start_time + 1))
