@@ -24,38 +24,56 @@ if TYPE_CHECKING:
 _abandoned: list[str] = []
 
 
-class _Outcome:
-    def __init__(self) -> None:
-        self.done = _thread.allocate_lock()
-        self.done.acquire()
-        self.thread_id = 0
-        self.value: object = None
-        self.error: BaseException | None = None
+class Call:
+    """A function that runs in a thread of its own from now on.
+
+    what completes the sentence "out of time while ...".
+    """
+
+    def __init__(self, what: str, function: Callable[[], T]) -> None:
+        self._what = what
+        self._done = _thread.allocate_lock()
+        self._done.acquire()
+        self._value: object = None
+        self._error: BaseException | None = None
+        self._thread_id = _thread.start_new_thread(self._run, (function,))
+
+    def is_done(self, deadline: Deadline) -> bool:
+        """Whether it has ended by then; waits."""
+        if not self._done.acquire(timeout=deadline.remaining()):
+            return False
+        self._done.release()
+        return True
+
+    def result(self) -> object:
+        """What it returned, or what it raised is raised. Only when it is done."""
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def abandon(self) -> DeadlineError:
+        """Give it up; the error names the line of our code where it is stuck."""
+        _abandoned.append(self._what)
+        return DeadlineError(f"out of time while {self._what}{_where(self._thread_id)}")
+
+    def _run(self, function: Callable[[], T]) -> None:
+        try:
+            self._value = function()
+        except BaseException as error:  # noqa: BLE001 - carried over to the waiting thread
+            self._error = error
+        finally:
+            self._done.release()
 
 
 def within(deadline: Deadline, what: str, function: Callable[[], T]) -> T:
     """The function's result, or what it raises, if it comes before the deadline.
 
-    what completes the sentence "out of time while ...". Raises DeadlineError, which also
-    names the line of our code where the call was stuck.
+    Raises DeadlineError, as Call.abandon() says it.
     """
-    outcome = _Outcome()
-
-    def call() -> None:
-        try:
-            outcome.value = function()
-        except BaseException as error:  # noqa: BLE001 - carried over to the waiting thread
-            outcome.error = error
-        finally:
-            outcome.done.release()
-
-    outcome.thread_id = _thread.start_new_thread(call, ())
-    if not outcome.done.acquire(timeout=deadline.remaining()):
-        _abandoned.append(what)
-        raise DeadlineError(f"out of time while {what}{_where(outcome.thread_id)}")
-    if outcome.error is not None:
-        raise outcome.error
-    return outcome.value  # type: ignore[return-value]
+    call = Call(what, function)
+    if not call.is_done(deadline):
+        raise call.abandon()
+    return call.result()  # type: ignore[return-value]
 
 
 def abandoned() -> bool:

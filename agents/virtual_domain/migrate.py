@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import time
+
 from agents.virtual_domain import witness
+from agents.virtual_domain.fence import LOOK_S, Fence, FencedError
 from agents.virtual_domain.migration import Migration, plan
 from agents.virtual_domain.monitor import look, run_monitor_scripts
 from agents.virtual_domain.subject import identify, remember
 from pmkvm.errors import DeadlineError, HaError
+from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import record
 from pmkvm.virt.connection import Connection, LibvirtError, State
-from pmkvm.within import within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,39 +40,66 @@ def migrate_to(context: Context) -> OcfCode:
     subject = identify(context)
     name = subject.identity.name
     migration = plan(context, subject.uri, target)
-    if look(context, subject).code != OcfCode.SUCCESS:
-        raise OcfError(
-            OcfCode.GENERIC, f"{name}: does not run here, so it can't leave for {target}"
-        )
-    context.log.info(f"{name}: migrating to {target} ({migration.remote_uri})")
+    old_debt = debts.load(context.instance)
+    fence = Fence(context, old_debt)
     try:
-        _migrate(context, subject, migration)
-    except (LibvirtError, DeadlineError) as error:
-        if isinstance(error, LibvirtError):
-            context.log.warning(f"{name}: {error.full_text}")
-        _judge_failure(context, subject, migration, str(error))
-    _wait_until_gone(context, subject)
+        fence.look()
+        if look(context, subject).code != OcfCode.SUCCESS:
+            if old_debt is not None and not old_debt.is_void([], time.monotonic()):
+                raise FencedError(old_debt.ban_id, kills=False)
+            text = f"{name}: does not run here, so it can't leave for {target}"
+            raise OcfError(OcfCode.GENERIC, text)
+        context.log.info(f"{name}: migrating to {target} ({migration.remote_uri})")
+        _leave(context, subject, migration, fence)
+    except FencedError as fenced:
+        fence.settle(subject, fenced)
+        return OcfCode.SUCCESS
     record.forget(context.instance)
     context.log.info(f"{name}: migrated to {target}")
     return OcfCode.SUCCESS
+
+
+def _leave(context: Context, subject: Subject, migration: Migration, fence: Fence) -> None:
+    """Raises OcfError when the guest has not left, FencedError when it is to leave no more."""
+    try:
+        _migrate(context, subject, migration, fence)
+    except (LibvirtError, DeadlineError) as error:
+        fence.look()
+        if isinstance(error, LibvirtError):
+            context.log.warning(f"{subject.identity.name}: {error.full_text}")
+        _judge_failure(context, subject, migration, str(error))
+    _wait_until_gone(context, subject)
 
 
 def migrate_from(context: Context) -> OcfCode:
     """On the target: returns when the guest runs here."""
     subject = identify(context)
     name = subject.identity.name
-    while True:
-        verdict = look(context, subject)
-        if verdict.code == OcfCode.SUCCESS and _runs(context, subject):
-            break
-        if context.deadline.less(1).expired():
-            raise OcfError(OcfCode.GENERIC, f"{name}: did not arrive: {verdict.reason}")
-        context.deadline.pause(witness.POLL_S)
+    fence = Fence(context)
+    try:
+        _wait_until_here(context, subject, fence)
+    except FencedError as fenced:
+        fence.settle(subject, fenced)
+        return OcfCode.SUCCESS
     lives = witness.living(subject) if subject.identity.is_qemu else []
     remember(context, subject, lives[0] if lives else None)
     run_monitor_scripts(context, subject)
     context.log.info(f"{name}: arrived")
     return OcfCode.SUCCESS
+
+
+def _wait_until_here(context: Context, subject: Subject, fence: Fence) -> None:
+    while True:
+        fence.look()
+        next_look = context.deadline.at_most(LOOK_S)
+        while not next_look.expired():
+            verdict = look(context, subject)
+            if verdict.code == OcfCode.SUCCESS and _runs(context, subject):
+                return
+            if context.deadline.less(1).expired():
+                text = f"{subject.identity.name}: did not arrive: {verdict.reason}"
+                raise OcfError(OcfCode.GENERIC, text)
+            next_look.pause(witness.POLL_S)
 
 
 def _runs(context: Context, subject: Subject) -> bool:
@@ -81,19 +111,19 @@ def _runs(context: Context, subject: Subject) -> bool:
     return status is not None and status.state != State.PAUSED
 
 
-def _migrate(context: Context, subject: Subject, migration: Migration) -> None:
+def _migrate(context: Context, subject: Subject, migration: Migration, fence: Fence) -> None:
     """Raises LibvirtError and DeadlineError; at the deadline the migration has been aborted."""
     remaining = context.deadline.remaining()
     reserve = min(_ABORT_MAX_S, max(_ABORT_MIN_S, remaining * _ABORT_SHARE))
     deadline = context.deadline.less(reserve)
     # Tried by itself first: a missing key is then an error before anything has moved.
-    within(
+    fence.during(
         deadline.at_most(_CONNECT_S),
         f"connecting to {migration.remote_uri}",
         lambda: _connect_once(migration.remote_uri),
     )
     try:
-        within(
+        fence.during(
             deadline,
             f"migrating {subject.identity.name}",
             lambda: _migrate_by_libvirt(subject, migration),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 from agents.virtual_domain import witness
 from agents.virtual_domain.judgement import (
     DEAD,
@@ -40,10 +42,28 @@ def monitor(context: Context) -> OcfCode:
     verdict = look(context, subject)
     if verdict.code == OcfCode.SUCCESS and not context.is_probe:
         run_monitor_scripts(context, subject)
+    if verdict.code == OcfCode.NOT_RUNNING and _is_owed(context):
+        context.log.info(f"{subject.identity.name}: dead under a fence; its stop has yet to come")
+        return OcfCode.SUCCESS
     if verdict.code == OcfCode.GENERIC:
         raise OcfError(verdict.code, f"{subject.identity.name}: {verdict.reason}")
     context.log.debug(f"{subject.identity.name}: {verdict.reason}")
     return verdict.code
+
+
+def _is_owed(context: Context) -> bool:
+    """Whether a recurring monitor of a guest that a fence has killed must wait for the stop.
+
+    An error now would run its on-fail, up to the fencing of this host (FENCING.md). Probes,
+    and monitors of the role Stopped, tell the truth.
+    """
+    if context.meta.get("interval", "0") == "0" or context.meta.get("role") == "Stopped":
+        return False
+    # Here only: a guest that lives has no debt.
+    from pmkvm.fencing import debt
+
+    owed = debt.load(context.instance)
+    return owed is not None and not owed.is_void([], time.monotonic())
 
 
 def look(context: Context, subject: Subject) -> Verdict:

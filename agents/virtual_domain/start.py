@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 from agents.virtual_domain import witness
+from agents.virtual_domain.fence import Fence, FencedError
 from agents.virtual_domain.judgement import judge_living
 from agents.virtual_domain.monitor import look, run_monitor_scripts
 from agents.virtual_domain.shell import kill_shells
-from agents.virtual_domain.subject import from_definition
+from agents.virtual_domain.subject import from_definition, identify
 from pmkvm.errors import DeadlineError, HaError
+from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import qemu, record
 from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, State
 from pmkvm.virt.record import Record, Stage
-from pmkvm.within import within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,27 +39,36 @@ class _TryAgainError(HaError):
 def start(context: Context) -> OcfCode:
     """Returns when the guest runs and its monitor scripts are content."""
     deadline = context.deadline.less(_RESERVE_S)
-    subject = from_definition(context)
-    with record.lock(context.instance, deadline):
-        while True:
-            try:
-                subject = _bring_up(context, subject, deadline)
-                break
-            except _TryAgainError as error:
-                context.log.debug(f"{subject.identity.name}: {error}")
-                if deadline.less(witness.LAST_TRY_S).expired():
-                    raise OcfError(OcfCode.GENERIC, f"not started: {error}") from error
-                deadline.pause(witness.POLL_S)
-    _wait_until_healthy(context, subject)
+    fence = Fence(context)
+    try:
+        with record.lock(context.instance, deadline):
+            fence.require_no_ban(deadline)
+            # The next life begins; from here on a debt is a fence of this one.
+            debts.remove(context.instance)
+            subject = from_definition(context)
+            while True:
+                try:
+                    subject = _bring_up(context, subject, fence, deadline)
+                    break
+                except _TryAgainError as error:
+                    context.log.debug(f"{subject.identity.name}: {error}")
+                    fence.look()
+                    if deadline.less(witness.LAST_TRY_S).expired():
+                        raise OcfError(OcfCode.GENERIC, f"not started: {error}") from error
+                    deadline.pause(witness.POLL_S)
+        _wait_until_healthy(context, subject, fence)
+    except FencedError as fenced:
+        fence.settle(identify(context), fenced, always_kill=True)
+        return OcfCode.SUCCESS
     context.log.info(f"{subject.identity.name}: started")
     return OcfCode.SUCCESS
 
 
-def _bring_up(context: Context, subject: Subject, deadline: Deadline) -> Subject:
+def _bring_up(context: Context, subject: Subject, fence: Fence, deadline: Deadline) -> Subject:
     """One attempt, with the lock held. Raises _TryAgainError, or OcfError for good."""
     identity, remembered = subject.identity, record.load(context.instance)
     if not identity.is_qemu:
-        return _bring_up_by_libvirt(context, subject, deadline)
+        return _bring_up_by_libvirt(context, subject, fence, deadline)
     if remembered is not None and remembered.stage == Stage.CREATING:
         kill_shells(context, subject)
     lives = qemu.find(identity)
@@ -67,9 +77,10 @@ def _bring_up(context: Context, subject: Subject, deadline: Deadline) -> Subject
         record.store(context.instance, Record(identity, Stage.RUNNING, lives[0].life))
         return subject
     record.store(context.instance, Record(identity, Stage.CREATING))
-    identity = _create_and_resume(context, subject, deadline)
+    identity = _create_and_resume(context, subject, fence, deadline)
     lives = qemu.find(identity)
     if not lives:
+        fence.look()
         raise OcfError(OcfCode.GENERIC, f"{identity.name}: QEMU died as soon as it was started")
     started = Record(identity, Stage.RUNNING, lives[0].life)
     record.store(context.instance, started)
@@ -94,21 +105,25 @@ def _resume_if_begun(subject: Subject, remembered: Record | None, deadline: Dead
             raise _TryAgainError(str(error)) from error
 
 
-def _bring_up_by_libvirt(context: Context, subject: Subject, deadline: Deadline) -> Subject:
+def _bring_up_by_libvirt(
+    context: Context, subject: Subject, fence: Fence, deadline: Deadline
+) -> Subject:
     """For hypervisors without a process of their own on this host."""
     try:
         status = witness.status(subject, deadline)
     except witness.SilentError as error:
         raise _TryAgainError(str(error)) from error
     if status is None or status.state == State.SHUTOFF:
-        identity = _create_and_resume(context, subject, deadline)
+        identity = _create_and_resume(context, subject, fence, deadline)
         subject = subject._replace(identity=identity)
     started = Record(subject.identity, Stage.RUNNING)
     record.store(context.instance, started)
     return subject._replace(remembered=started)
 
 
-def _create_and_resume(context: Context, subject: Subject, deadline: Deadline) -> Identity:
+def _create_and_resume(
+    context: Context, subject: Subject, fence: Fence, deadline: Deadline
+) -> Identity:
     """Create paused, write the stage down, resume. Returns the identity with libvirt's uuid."""
 
     def work() -> Identity:
@@ -117,6 +132,8 @@ def _create_and_resume(context: Context, subject: Subject, deadline: Deadline) -
             try:
                 domain = _create_paused(context, connection, subject)
                 identity = subject.identity._replace(uuid=domain.uuid())
+                # Again: a ban written while libvirt created it finds a shell, and no life.
+                fence.require_no_ban(deadline)
                 record.store(context.instance, Record(identity, Stage.RESUMING))
                 domain.resume()
                 return identity
@@ -129,7 +146,7 @@ def _create_and_resume(context: Context, subject: Subject, deadline: Deadline) -
                 raise OcfError(OcfCode.GENERIC, f"libvirt: {error}") from error
 
     try:
-        return within(deadline, f"starting {subject.identity.name} through libvirt", work)
+        return fence.during(deadline, f"starting {subject.identity.name} through libvirt", work)
     except LibvirtError as error:
         raise _TryAgainError(f"libvirt can't be reached: {error}") from error
 
@@ -161,16 +178,18 @@ def _definition(path: str) -> str:
         raise OcfError(OcfCode.INSTALLED, f"{path}: not UTF-8: {error.reason}") from error
 
 
-def _wait_until_healthy(context: Context, subject: Subject) -> None:
+def _wait_until_healthy(context: Context, subject: Subject, fence: Fence) -> None:
     """As a monitor will find it. A guest that dies meanwhile ends the wait at once."""
     while True:
         verdict = look(context, subject)
         if verdict.code != OcfCode.SUCCESS:
+            fence.look()
             raise OcfError(OcfCode.GENERIC, f"{subject.identity.name}: {verdict.reason}")
         try:
             run_monitor_scripts(context, subject)
             return
         except (OcfError, DeadlineError) as error:
+            fence.look()
             if context.deadline.less(_SCRIPT_PAUSE_S + _SCRIPT_TIME_S).expired():
                 raise OcfError(OcfCode.GENERIC, f"runs, but {error}") from error
             context.deadline.pause(_SCRIPT_PAUSE_S)

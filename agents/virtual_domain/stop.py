@@ -6,9 +6,11 @@ from __future__ import annotations
 import signal
 
 from agents.virtual_domain import witness
+from agents.virtual_domain.fence import LOOK_S, Fence
 from agents.virtual_domain.shell import kill_abandoned_shells
 from agents.virtual_domain.subject import identify
 from pmkvm.errors import DeadlineError
+from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import qemu, record
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from agents.virtual_domain.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
+    from pmkvm.process import Life
 
 # Kept back for the destroy: libvirt itself waits 10 to 30 s between SIGTERM and SIGKILL.
 _DESTROY_SHARE = 1 / 3
@@ -48,6 +51,8 @@ def stop(context: Context) -> OcfCode:
     else:
         _stop_by_libvirt(context, subject)
     _forget(context, subject)
+    # Proven dead, and this is the stop that a fence of it has owed to Pacemaker.
+    debts.remove(context.instance)
     return OcfCode.SUCCESS
 
 
@@ -59,10 +64,11 @@ def _forget(context: Context, subject: Subject) -> None:
 
 def _stop_qemu(context: Context, subject: Subject) -> None:
     name = subject.identity.name
-    if not witness.living(subject):
+    lives = witness.living(subject)
+    if not lives:
         return
     if not context.flag("force_stop"):
-        _shut_down(context, subject)
+        _shut_down(context, subject, lives[0])
     if not witness.living(subject):
         context.log.info(f"{name}: shut down")
         return
@@ -85,14 +91,22 @@ def _stop_qemu(context: Context, subject: Subject) -> None:
         )
 
 
-def _shut_down(context: Context, subject: Subject) -> None:
-    """Ask the guest and give it all the time but the destroy's."""
+def _shut_down(context: Context, subject: Subject, life: Life) -> None:
+    """Ask the guest and give it all the time but the destroy's; none under a fence."""
+    fence = Fence(context)
+    if fence.is_wanted_dead(life):
+        return
     remaining = context.deadline.remaining()
     reserve = min(_DESTROY_MAX_S, remaining * _DESTROY_SHARE)
     patience = context.deadline.less(reserve)
     if not _ask_to_shut_down(context, subject, patience):
         return
+    next_look = context.deadline.at_most(LOOK_S)
     while not patience.expired() and witness.living(subject):
+        if next_look.expired():
+            if fence.is_wanted_dead(life):
+                return
+            next_look = context.deadline.at_most(LOOK_S)
         patience.pause(witness.POLL_S)
 
 

@@ -67,6 +67,13 @@ def query(deadline: Deadline) -> str:
     return tools.call(("cibadmin", "--query"), deadline).out
 
 
+def query_local(xpath: str, deadline: Deadline) -> str:
+    """What this host's copy has at an XPath, empty for nothing; asks no other host (13 ms)."""
+    argv = ("cibadmin", "--query", "--local", "--xpath", xpath)
+    done = tools.call(argv, deadline, also_fine=(ExitCode.NOSUCH,))
+    return done.out if done.rc == 0 else ""
+
+
 def version(document: str) -> Version:
     """Raises BadAnswerError."""
     # The root's own start tag is all that is wanted of what may be megabytes.

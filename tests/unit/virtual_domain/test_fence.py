@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VirtualDomain under a fence: the table "What everyone does" of the protocol, row by row.
+
+The edge is the process runner: cibadmin answers what the test says this host's CIB holds.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.virtual_domain import fence
+from pmkvm import run
+from pmkvm.errors import CommandTimeoutError
+from pmkvm.fencing import debt as debts
+from pmkvm.fencing.ban import Ban, to_xml
+from pmkvm.fencing.debt import Debt
+from pmkvm.process import Life
+from pmkvm.run import Completed
+from pmkvm.virt.record import Stage
+from tests.unit.virtual_domain.fake_libvirtmod import PAUSED, FakeHypervisor
+from tests.unit.virtual_domain.world import ORDERS, THERE, UUID, World
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.unit.ocf.sample import Called
+
+OVER = Life(1, 1)
+BAN_ID = "9c41d7e02b6f5a13"
+
+
+class LocalCib:
+    """What `cibadmin --query --local` finds of the resource vm1."""
+
+    def __init__(self) -> None:
+        self.answer = ""
+        self.is_readable = True
+        self.looks = 0
+
+    def ban(self, operation: str = "reset", lease_s: float = 60) -> None:
+        end = int(time.time() + lease_s)
+        self.answer = to_xml(Ban("vm1", operation, BAN_ID, "vm2", "5be0", "node1", UUID, end))
+
+    def run(self, argv: Sequence[str], **_options: object) -> Completed:
+        assert argv[:3] == ("cibadmin", "--query", "--local")
+        self.looks += 1
+        if not self.is_readable:
+            raise CommandTimeoutError("cibadmin did not end")
+        return Completed(0, self.answer, "") if self.answer else Completed(105, "", "")
+
+
+@pytest.fixture
+def cib(world: World, monkeypatch: pytest.MonkeyPatch) -> LocalCib:
+    assert world
+    local = LocalCib()
+    monkeypatch.setattr(run, "run", local.run)
+    monkeypatch.setattr(fence, "LOOK_S", 0.05)
+    monkeypatch.setattr("agents.virtual_domain.stop.LOOK_S", 0.05)
+    monkeypatch.setattr("agents.virtual_domain.migrate.LOOK_S", 0.05)
+    return local
+
+
+def called_by_pacemaker(
+    world: World, action: str, timeout_s: float = 30, **parameters: str
+) -> Called:
+    return world.act(action, timeout_s=timeout_s, CRM_meta_on_node="node1", **parameters)
+
+
+def owe(life: Life | None, ban_id: str = "0" * 16, age_s: float = 0) -> Debt:
+    debt = Debt(ban_id, UUID, life, time.monotonic() - age_s)
+    debts.store("vm1", debt)
+    return debt
+
+
+# --- start
+
+
+@pytest.mark.parametrize("operation", ["reset", "off", "settle"])
+def test_under_a_ban_a_start_starts_nothing_says_0_and_owes(
+    world: World, cib: LocalCib, operation: str
+) -> None:
+    cib.ban(operation)
+    assert called_by_pacemaker(world, "start").rc == 0
+    assert world.here.called(*ORDERS) == []
+    owed = debts.load("vm1")
+    assert owed is not None
+    assert (owed.ban_id, owed.life) == (BAN_ID, None)
+
+
+def test_an_expired_ban_bars_nobody(world: World, cib: LocalCib) -> None:
+    cib.ban(lease_s=-1)
+    assert called_by_pacemaker(world, "start").rc == 0
+    world.assert_started()
+
+
+def test_a_start_that_cannot_read_the_cib_never_starts(world: World, cib: LocalCib) -> None:
+    cib.is_readable = False
+    called = called_by_pacemaker(world, "start", timeout_s=5)
+    assert called.rc == 1
+    assert "which may hold a ban" in called.reason
+    assert world.here.called(*ORDERS) == []
+
+
+def test_for_a_person_there_are_no_bans(world: World, cib: LocalCib) -> None:
+    cib.ban()
+    assert world.act("start").rc == 0
+    world.assert_started()
+    assert cib.looks == 0
+
+
+def test_a_ban_under_a_ban_that_nobody_understands_starts_nothing(
+    world: World, cib: LocalCib
+) -> None:
+    cib.answer = '<rsc_location id="vm-stonith-vm1" rsc="vm1"/>'
+    assert called_by_pacemaker(world, "start", timeout_s=5).rc == 1
+    assert world.here.called(*ORDERS) == []
+
+
+def test_a_ban_that_comes_while_libvirt_creates_leaves_no_life(world: World, cib: LocalCib) -> None:
+    def watch(function: str) -> None:
+        if function == "virDomainCreateXML":
+            cib.ban()
+
+    world.here.watch = watch
+    assert called_by_pacemaker(world, "start").rc == 0
+    assert world.here.called("virDomainResume") == []
+    assert world.table.living() == []
+    owed = debts.load("vm1")
+    assert owed is not None
+    assert owed.life is not None
+
+
+@pytest.mark.parametrize("sign", ["ban", "debt"])
+def test_a_start_stuck_in_libvirt_ends_with_0_soon_after_a_ban_or_a_debt(
+    world: World, cib: LocalCib, sign: str
+) -> None:
+    def watch(function: str) -> None:
+        if function == "virDomainCreateXML":
+            world.here.stuck = True
+            if sign == "ban":
+                cib.ban()
+            else:
+                owe(None, BAN_ID)
+
+    world.here.watch = watch
+    assert called_by_pacemaker(world, "start", timeout_s=60).rc == 0
+    assert world.stage == "CREATING"
+    owed = debts.load("vm1")
+    assert owed is not None
+    assert owed.ban_id == BAN_ID
+
+
+def test_a_start_pays_no_heed_to_an_older_lifes_debt(world: World, cib: LocalCib) -> None:
+    owe(OVER)
+    assert called_by_pacemaker(world, "start").rc == 0
+    world.assert_started()
+    assert debts.load("vm1") is None
+    assert cib.looks >= 2
+
+
+# --- migrations
+
+
+def migrate_into_trouble(world: World, trouble: str, cib: LocalCib) -> Called:
+    world.guest()
+    there = world.libvirt.hypervisors[THERE] = FakeHypervisor()
+    assert there
+
+    def watch(function: str) -> None:
+        if function == "virDomainMigrate3":
+            world.here.stuck = True
+            if trouble == "ban":
+                cib.ban()
+            else:
+                owe(OVER, BAN_ID)
+
+    world.here.watch = watch
+    return called_by_pacemaker(
+        world,
+        "migrate_to",
+        timeout_s=60,
+        hypervisor="qemu:///system",
+        migration_transport="tcp",
+        CRM_meta_migrate_target="node2",
+    )
+
+
+def test_a_migration_ends_with_0_under_a_ban_and_the_guest_is_dead(
+    world: World, cib: LocalCib
+) -> None:
+    assert migrate_into_trouble(world, "ban", cib).rc == 0
+    assert world.table.living() == []
+    owed = debts.load("vm1")
+    assert owed is not None
+    assert owed.ban_id == BAN_ID
+
+
+def test_a_migration_ends_with_0_at_a_debt_that_was_not_there_before(
+    world: World, cib: LocalCib
+) -> None:
+    owe(OVER, "an older one")
+    assert migrate_into_trouble(world, "debt", cib).rc == 0
+
+
+def test_a_guest_that_a_fence_has_killed_is_not_missed_by_its_migration(
+    world: World, cib: LocalCib
+) -> None:
+    owe(OVER)
+    called = called_by_pacemaker(world, "migrate_to", CRM_meta_migrate_target="node2")
+    assert called.rc == 0
+    assert cib.looks > 0
+
+
+def test_without_a_fence_a_guest_that_is_not_here_is_an_error(world: World, cib: LocalCib) -> None:
+    assert called_by_pacemaker(world, "migrate_to", CRM_meta_migrate_target="node2").rc == 1
+    assert cib.looks > 0
+
+
+@pytest.mark.parametrize("sign", ["ban", "debt"])
+def test_an_arrival_under_a_fence_is_not_waited_for(world: World, cib: LocalCib, sign: str) -> None:
+    if sign == "ban":
+        cib.ban()
+    else:
+        owe(None)
+    assert called_by_pacemaker(world, "migrate_from", timeout_s=60).rc == 0
+    assert debts.load("vm1") is not None
+
+
+def test_an_incoming_guest_under_a_ban_is_killed(world: World, cib: LocalCib) -> None:
+    world.guest(PAUSED)
+    cib.ban()
+    assert called_by_pacemaker(world, "migrate_from").rc == 0
+    assert world.table.living() == []
+
+
+# --- stop
+
+
+def test_a_stop_under_a_ban_destroys_at_once_and_pays(world: World, cib: LocalCib) -> None:
+    domain = world.guest()
+    domain.honours_shutdown = False
+    cib.ban()
+    owe(OVER)
+    assert called_by_pacemaker(world, "stop").rc == 0
+    assert world.here.called("virDomainShutdown") == []
+    assert world.table.living() == []
+    assert debts.load("vm1") is None
+
+
+def test_a_stop_with_a_debt_for_this_life_destroys_at_once(world: World, cib: LocalCib) -> None:
+    owe(world.qemu_of(world.guest()).life)
+    assert called_by_pacemaker(world, "stop").rc == 0
+    assert world.here.called("virDomainShutdown") == []
+    assert cib.looks == 0
+
+
+def test_a_debt_for_another_life_costs_a_guest_no_shutdown(world: World, cib: LocalCib) -> None:
+    world.guest()
+    owe(OVER)
+    assert called_by_pacemaker(world, "stop").rc == 0
+    assert len(world.here.called("virDomainShutdown")) == 1
+    assert cib.looks > 0
+
+
+def test_a_ban_ends_the_wait_for_a_guest_that_is_to_shut_down(world: World, cib: LocalCib) -> None:
+    world.guest().honours_shutdown = False
+
+    def watch(function: str) -> None:
+        if function == "virDomainShutdown":
+            cib.ban()
+
+    world.here.watch = watch
+    # Long enough that waiting for the guest would be the end of the test's patience.
+    assert called_by_pacemaker(world, "stop", timeout_s=600).rc == 0
+    assert world.table.living() == []
+
+
+def test_a_stop_never_waits_for_the_cib(world: World, cib: LocalCib) -> None:
+    cib.is_readable = False
+    world.guest()
+    assert called_by_pacemaker(world, "stop").rc == 0
+    assert len(world.here.called("virDomainShutdown")) == 1
+
+
+# --- monitor
+
+
+@pytest.mark.parametrize(
+    ("interval", "role", "age_s", "rc"),
+    [
+        ("10000", "", 0, 0),
+        ("10000", "Started", 0, 0),
+        ("0", "", 0, 7),
+        ("10000", "Stopped", 0, 7),
+        ("10000", "", 301, 7),
+    ],
+)
+def test_only_a_recurring_monitor_of_a_dead_guest_with_a_debt_waits_for_the_stop(
+    world: World, cib: LocalCib, interval: str, role: str, age_s: float, rc: int
+) -> None:
+    owe(OVER, age_s=age_s)
+    meta = {"CRM_meta_interval": interval, **({"CRM_meta_role": role} if role else {})}
+    assert called_by_pacemaker(world, "monitor", **meta).rc == rc
+    assert cib.looks == 0
+
+
+def test_a_dead_guest_without_a_debt_is_not_running(world: World, cib: LocalCib) -> None:
+    cib.ban()
+    assert called_by_pacemaker(world, "monitor", CRM_meta_interval="10000").rc == 7
+
+
+def test_a_killed_starts_stage_is_kept_under_a_ban(world: World, cib: LocalCib) -> None:
+    world.remember(Stage.CREATING)
+    cib.ban()
+    assert called_by_pacemaker(world, "start").rc == 0
+    assert world.stage == "CREATING"
