@@ -186,12 +186,19 @@ class Guests(NamedTuple):
 
 def _is_qemu(pid: int, guest: Guest | None) -> bool:
     """Asks its threads too: the command line of a process whose first one ended is empty."""
-    for path in Path(f"/proc/{pid}").glob("task/*/cmdline"):
+    for path in _thread_command_lines(pid):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             words = path.read_bytes().split(b"\0")
             if words != [b""]:
                 return b"-uuid" in words and (guest is None or guest.uuid.encode() in words)
     return False
+
+
+def _thread_command_lines(pid: int) -> list[Path]:
+    """None of a process that ends meanwhile."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return list(Path(f"/proc/{pid}").glob("task/*/cmdline"))
+    return []
 
 
 def _pid_space(pid: int) -> str:
