@@ -35,9 +35,11 @@ def matches(cib: etree._Element, write: Write) -> bool:
 
 
 def element(cib: etree._Element, xpath: str) -> etree._Element:
-    (found,) = cib.getroottree().xpath(xpath)
-    assert isinstance(found, etree._Element)
-    return found
+    found = cib.getroottree().xpath(xpath)
+    assert isinstance(found, list)
+    (only,) = found
+    assert isinstance(only, etree._Element)
+    return only
 
 
 def state(cib: etree._Element, host: str) -> etree._Element:

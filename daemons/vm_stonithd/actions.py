@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a vm-stonithd's machine wants done, in the order given; none of it is waited for. Pure.
+
+An action with a ticket is answered by an event with the same ticket, whatever becomes of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Union
+
+if TYPE_CHECKING:
+    from daemons.vm_stonithd.facts import Sender
+    from daemons.vm_stonithd.words import Words
+    from pmkvm.fencing.ban import Ban
+    from pmkvm.fencing.debt import Debt
+    from pmkvm.process import Life
+
+
+class ReadCib(NamedTuple):
+    """Read the local CIB, the partition and managed anew -> CibSeen."""
+
+    ticket: int
+
+
+class CreateBan(NamedTuple):
+    """guard.create -> Written. Immediately before it the sender's pidfd must be unreadable."""
+
+    ticket: int
+    ban: Ban
+    replaced: Ban | None
+    sender: Sender
+
+
+class RewriteBan(NamedTuple):
+    """guard.rewrite: renewal (sender None), takeover, off under a reset -> Written."""
+
+    ticket: int
+    old: Ban
+    new: Ban
+    sender: Sender | None = None
+
+
+class SettleBan(NamedTuple):
+    """guard.settle -> Written."""
+
+    ticket: int
+    ban: Ban
+    call_id: int
+    replaced: Ban | None
+
+
+class RemoveBan(NamedTuple):
+    """guard.remove -> Written, DONE also when nothing matched: the machine reads it back."""
+
+    ticket: int
+    ban: Ban
+
+
+class RemoveExpired(NamedTuple):
+    """guard.remove_expired -> Written."""
+
+    ticket: int
+    ban: Ban
+
+
+class SetRole(NamedTuple):
+    """crm_resource --meta target-role -> Written. off and on only."""
+
+    ticket: int
+    resource: str
+    role: str
+
+
+class Look(NamedTuple):
+    """Open the pidfds of all QEMUs of that uuid, try the target's lock -> Looked."""
+
+    ticket: int
+    resource: str
+    uuid: str
+
+
+class Kill(NamedTuple):
+    """-> Killed. In this order: a pidfd of each life; the ban read again (this id, live: else
+    nothing is killed); the debt written; SIGKILL through the pidfds."""
+
+    ticket: int
+    ban: Ban
+    lives: tuple[Life, ...]
+    debt: Debt
+
+
+class ReadDebts(NamedTuple):
+    """-> DebtsSeen."""
+
+    ticket: int
+
+
+class WriteDebt(NamedTuple):
+    resource: str
+    debt: Debt
+
+
+class TouchDebt(NamedTuple):
+    resource: str
+    debt: Debt
+
+
+class RemoveDebt(NamedTuple):
+    """Only while it is this one."""
+
+    resource: str
+    debt: Debt
+
+
+class Say(NamedTuple):
+    """Write one's own words; the next action waits until attrd has taken them."""
+
+    words: Words
+
+
+class Answer(NamedTuple):
+    """The last word to the request of that number."""
+
+    number: int
+    text: str
+
+
+class Log(NamedTuple):
+    text: str
+
+
+Action = Union[
+    ReadCib,
+    CreateBan,
+    RewriteBan,
+    SettleBan,
+    RemoveBan,
+    RemoveExpired,
+    SetRole,
+    Look,
+    Kill,
+    ReadDebts,
+    WriteDebt,
+    TouchDebt,
+    RemoveDebt,
+    Say,
+    Answer,
+    Log,
+]

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How requests for a fence get their one answer: `done` is said before it goes. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd import proof
+from daemons.vm_stonithd.actions import Answer, Log, Say
+from daemons.vm_stonithd.fence import Step
+from daemons.vm_stonithd.promises import hold, known
+from daemons.vm_stonithd.words import Done
+from pmkvm.fencing.ban import SETTLE
+
+if TYPE_CHECKING:
+    from daemons.vm_stonithd.facts import Request, Sender, View
+    from daemons.vm_stonithd.fence import Fence, Pending
+    from daemons.vm_stonithd.knowledge import Knowledge
+
+# The ban id of a request that was answered without one.
+NO_BAN = "-"
+
+
+class Answers:
+    """OK only with the proof whole at that moment; NG with what is known."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._know = knowledge
+
+    def prove(self, fence: Fence, one: Pending, view: View) -> None:
+        """OK: asserts the promise P1 as far as one host can see it."""
+        lack = proof.lack(known(fence.ban), view, self._know.everyone(), self._know.wall)
+        hold(view is self._know.view and not lack, f"P1: OK without the proof: {lack}")
+        fence.has_answered_off |= one.is_off
+        self._give(fence, one, ok=True)
+
+    def by_word(self, fence: Fence, one: Pending, view: View) -> None:
+        """From the `done` of a ban that went."""
+        done = self._know.done(known(fence.ban).id)
+        if done is None:
+            return
+        resource = view.resources.get(fence.resource)
+        if not one.is_off:
+            fence.reason = "so it was answered on another host"
+            self._give(fence, one, ok=done.ok)
+        elif done.ok and resource is not None and resource.target_role == "Stopped":
+            self._give(fence, one, ok=True)
+
+    def fail(self, fence: Fence) -> None:
+        for one in list(fence.pending.values()):
+            self._give(fence, one, ok=False)
+
+    def expire(self, fence: Fence) -> None:
+        """NG to those whose time is over; a retry would kill the new life, so say what is known."""
+        for one in list(fence.pending.values()):
+            if self._know.now >= one.deadline:
+                self._give(fence, one, ok=False)
+
+    def refuse(self, fence: Fence, view: View) -> None:
+        """At once: what has been answered, and what waiting can't cure."""
+        for one in list(fence.pending.values()):
+            done = self._know.answered(one.request)
+            reason = self.refusal(one.request, view)
+            if done is not None:
+                del fence.pending[one.request.number]
+                self.repeat(one.request, done)
+            elif reason:
+                fence.reason = reason
+                self._give(fence, one, ok=False)
+
+    def refusal(self, request: Request, view: View) -> str:
+        if request.target not in view.resources:
+            return f"{request.target} is no VirtualDomain of this cluster that can be fenced"
+        ban = view.bans.get(request.requester)
+        if ban is not None and ban.operation != SETTLE and ban.is_live(self._know.wall):
+            return "you are being fenced"
+        return ""
+
+    def repeat(self, request: Request, done: Done) -> None:
+        self._know.act(Answer(request.number, "OK" if done.ok else "NG as answered before"))
+
+    def drop(self, fence: Fence, sender: Sender) -> None:
+        """A dead guest fences nobody."""
+        for one in list(fence.pending.values()):
+            if one.request.sender == sender:
+                fence.reason = "its sender is gone"
+                self._give(fence, one, ok=False)
+
+    def _give(self, fence: Fence, one: Pending, *, ok: bool) -> None:
+        del fence.pending[one.request.number]
+        is_banned = fence.ban is not None and fence.step in (Step.PROVING, Step.ENDING)
+        ban_id = fence.ban.id if fence.ban is not None and is_banned else NO_BAN
+        request = one.request
+        done = Done(ban_id, ok, request.requester, request.hash, request.target)
+        self._know.finish(done)
+        text = "OK" if ok else f"NG {'banned; ' if is_banned else ''}{fence.reason}"
+        if self._know.may_speak:
+            self._know.act(Say(self._know.own_words()))
+        self._know.act(Answer(request.number, text))
+        took = self._know.now - one.arrived
+        self._know.act(
+            Log(
+                f"{request.hash} {request.requester} {request.operation.value} {request.target}:"
+                f" {text} ({took * 1000:.0f} ms, ban {ban_id})"
+            )
+        )
+
+
+def status(view: View, target: str) -> str:
+    """Unknown is never off: each member's history has ended, and no other host may run it."""
+    members = view.members
+    is_off = bool(members) and all(view.has_ended(host, target) for host in members)
+    return "OK off" if is_off and not proof.unfit(view, target) else "OK on"

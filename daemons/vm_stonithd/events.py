@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What happens to a vm-stonithd: everything its machine is told. Pure."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from daemons.vm_stonithd.facts import Request, View
+    from daemons.vm_stonithd.words import Words
+    from pmkvm.fencing.debt import Debt
+    from pmkvm.process import Life
+
+
+class Tick(NamedTuple):
+    """Time has passed: every 0.2 s, and sooner while a fence is under way."""
+
+
+class CibSeen(NamedTuple):
+    """The local CIB was read. ticket: of the ReadCib that asked for it, 0 for the watch's own.
+
+    Readings are told in the order in which they were begun. For a ticket the partition and
+    managed were asked for anew too.
+    """
+
+    view: View
+    ticket: int = 0
+
+
+class WordsSeen(NamedTuple):
+    """All hosts' words, one's own included; a host without the attribute is not in it.
+
+    began: the monotonic time at which this reading was begun.
+    """
+
+    words: Mapping[str, Words]
+    began: float
+
+
+class Looked(NamedTuple):
+    """The answer to Look: all of it was seen after that action.
+
+    lives: QEMUs of the uuid of which a thread lives. is_locked: a start holds the target's lock.
+    differs: the resource's domain has another uuid on this host.
+    """
+
+    ticket: int
+    lives: tuple[Life, ...]
+    is_locked: bool = False
+    differs: bool = False
+
+
+class Killed(NamedTuple):
+    """The Kill is over, whether or not it found the ban in place."""
+
+    ticket: int
+
+
+class Outcome(Enum):
+    """How a guarded write ended. After all but DONE nobody knows before he has looked."""
+
+    DONE = "done"
+    NOT_MATCHED = "not matched"
+    TIMED_OUT = "timed out"
+    SENDER_GONE = "sender gone"
+
+
+class Written(NamedTuple):
+    """A guarded write, or a change of a role, has ended."""
+
+    ticket: int
+    outcome: Outcome
+
+
+class DebtsSeen(NamedTuple):
+    """This host's debts, read after the ReadDebts, each with the lives of its uuid."""
+
+    ticket: int
+    debts: Mapping[str, tuple[Debt, tuple[Life, ...]]]
+
+
+class Arrived(NamedTuple):
+    """A request of a guest of this host."""
+
+    request: Request
+
+
+class Terminated(NamedTuple):
+    """SIGTERM: bans stand, requests stay with vm-connectd."""
+
+
+Event = Union[Tick, CibSeen, WordsSeen, Looked, Killed, Written, DebtsSeen, Arrived, Terminated]

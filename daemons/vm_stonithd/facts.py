@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one vm-stonithd knows: the local CIB as it read it, and the requests of its guests. Pure."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pmkvm.fencing.ban import Ban
+    from pmkvm.process import Life
+
+
+class Standing(Enum):
+    """A configured cluster node, by its node_state (FENCING: OK, DOWN). Anything else is OTHER."""
+
+    OK = "ok"
+    DOWN = "down"
+    OTHER = "other"
+
+
+class History(NamedTuple):
+    """What the CIB says of one resource on one host. A missing entry is no History.
+
+    ended, recorded, pending: as pmkvm.fencing.status_words; call_id: the highest;
+    is_leaving: the latest operation is a migrate_to.
+    """
+
+    ended: bool
+    recorded: bool
+    pending: bool = False
+    call_id: int = 0
+    is_leaving: bool = False
+
+
+class Resource(NamedTuple):
+    """A resource that the GUARD takes for a target; runs_on: where Pacemaker says it is started."""
+
+    managed: bool = True
+    target_role: str = "Started"
+    runs_on: tuple[str, ...] = ()
+
+
+class View(NamedTuple):
+    """One reading of the local CIB, with crm_node's partition.
+
+    lrm: hosts that are DOWN and have an <lrm>; a fenced one has none.
+    """
+
+    quorum: bool
+    hosts: Mapping[str, Standing]
+    partition: frozenset[str]
+    resources: Mapping[str, Resource]
+    bans: Mapping[str, Ban]
+    histories: Mapping[tuple[str, str], History]
+    lrm: frozenset[str] = frozenset()
+    maintenance: bool = False
+
+    @property
+    def members(self) -> frozenset[str]:
+        return frozenset(host for host, is_ in self.hosts.items() if is_ is Standing.OK)
+
+    def history(self, host: str, resource: str) -> History | None:
+        return self.histories.get((host, resource))
+
+    def has_ended(self, host: str, resource: str) -> bool:
+        """A missing entry has not: absence is never evidence."""
+        history = self.history(host, resource)
+        return history is not None and history.ended
+
+    def may_run(self, host: str, resource: str) -> bool:
+        down = self.hosts.get(host) is Standing.DOWN and host in self.lrm
+        return down and not self.has_ended(host, resource)
+
+    def is_recorded(self, resource: str) -> bool:
+        """UNRECORDED on no member; a missing entry is fine."""
+        entries = (self.history(host, resource) for host in self.members)
+        return all(entry is None or entry.recorded for entry in entries)
+
+
+class Operation(Enum):
+    """What a guest asks for."""
+
+    RESET = "reset"
+    OFF = "off"
+    ON = "on"
+    STATUS = "status"
+    LIST = "list"
+
+    @property
+    def is_fence(self) -> bool:
+        return self in (Operation.RESET, Operation.OFF)
+
+
+class Sender(NamedTuple):
+    """The QEMU that sent a request: whose the request is as long as this life lives."""
+
+    uuid: str
+    life: Life
+
+
+class Request(NamedTuple):
+    """A request as it arrived here; number is this host's own for it, answered by it.
+
+    hash: of its id. seconds: what is left of its time. uuid: of the target's domain, as the
+    token seals it. refusal: why the token does not allow it, empty if it does.
+    allowed: for a list, what the token names.
+    """
+
+    number: int
+    operation: Operation
+    requester: str
+    hash: str
+    target: str
+    uuid: str
+    seconds: float
+    sender: Sender
+    refusal: str = ""
+    allowed: tuple[str, ...] = ()

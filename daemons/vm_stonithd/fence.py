@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One target's fence as this host takes part in it: its requests, its ban, how far it is. Pure."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from daemons.vm_stonithd.facts import Operation
+from pmkvm.fencing.ban import LEASE_S, OFF, RESET, Ban
+
+if TYPE_CHECKING:
+    from daemons.vm_stonithd.facts import Request
+
+# The answer leaves this long before the request's time is over.
+MARGIN_S = 0.3
+
+
+class Step(Enum):
+    """WAITING for what stands in the way; WRITING a ban; PROVING under it; ENDING it."""
+
+    WAITING = "waiting"
+    WRITING = "writing"
+    PROVING = "proving"
+    ENDING = "ending"
+
+
+class Pending(NamedTuple):
+    """A request that has no answer yet; times on this host's monotonic clock."""
+
+    request: Request
+    arrived: float
+
+    @property
+    def deadline(self) -> float:
+        return self.arrived + self.request.seconds - MARGIN_S
+
+    @property
+    def is_off(self) -> bool:
+        return self.request.operation is Operation.OFF
+
+
+class Fence:
+    """At most one guarded write is out (ticket); nothing is concluded before the reading that was
+    asked for after it has come (read)."""
+
+    def __init__(self, resource: str) -> None:
+        self.resource = resource
+        self.step = Step.WAITING
+        self.pending: dict[int, Pending] = {}
+        self.ban: Ban | None = None
+        self.is_owner = False
+        # The second look failed: end this ban, then begin with a new id.
+        self.is_anew = False
+        self.has_answered_off = False
+        self.ticket = 0
+        self.read = 0
+        self.tried_at = float("-inf")
+        self.gone_at: float | None = None
+        self.reason = "nothing is known yet"
+
+    def lead(self) -> Pending:
+        """Whose request the ban carries: an off comes before a reset."""
+        return next((one for one in self.pending.values() if one.is_off), self.first())
+
+    def first(self) -> Pending:
+        return next(iter(self.pending.values()))
+
+    def wants_off(self) -> bool:
+        return any(one.is_off for one in self.pending.values())
+
+    def drawn(self, host: str, ban_id: str, wall: float) -> Ban:
+        """The ban for the lead. One whose write timed out may still come: its id is kept."""
+        request = self.lead().request
+        operation = OFF if self.lead().is_off else RESET
+        ban = Ban(
+            self.resource,
+            operation,
+            ban_id,
+            request.requester,
+            request.hash,
+            host,
+            request.uuid,
+            lease_end(wall),
+        )
+        if self.ban is not None and ban._replace(id=self.ban.id).value == self.ban.value:
+            return ban._replace(id=self.ban.id)
+        return ban
+
+    def taken_over(self, there: Ban, by: Pending, host: str, wall: float) -> Ban:
+        """The same ban, id and words, for a request that arrived here."""
+        return there._replace(
+            operation=OFF if by.is_off else there.operation,
+            requester=by.request.requester,
+            request=by.request.hash,
+            owner=host,
+            end=lease_end(wall),
+        )
+
+    def resend_of(self, there: Ban) -> Pending | None:
+        """The pending request that this ban was written for, on whatever host."""
+        for one in self.pending.values():
+            mine = (one.request.requester, one.request.hash, one.request.operation.value)
+            if mine == (there.requester, there.request, there.operation):
+                return one
+        return None
+
+
+def lease_end(wall: float) -> int:
+    return int(wall) + LEASE_S

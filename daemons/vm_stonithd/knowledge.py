@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one host's vm-stonithd knows at this moment, and what it wants done. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd.actions import Log, ReadCib
+from daemons.vm_stonithd.clocks import Clocks
+from daemons.vm_stonithd.words import MOST_DONE, Done, Word, Words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from daemons.vm_stonithd.actions import Action
+    from daemons.vm_stonithd.events import WordsSeen
+    from daemons.vm_stonithd.facts import Request, View
+
+REMEMBERED_S = 600.0
+
+
+class Knowledge:
+    """Shared by the machine's parts. What I say is kept here and said again when it is lost."""
+
+    def __init__(self, host: str, draw_id: Callable[[], str], now: float) -> None:
+        self.host = host
+        self.draw_id = draw_id
+        self.started = now
+        self.now = now
+        self.wall = 0.0
+        self.view: View | None = None
+        # The latest of one's own ReadCib that was answered.
+        self.read = 0
+        self.words: Mapping[str, Words] = {}
+        # When the reading of the words that came last was begun; none yet: nothing is said.
+        self.heard_at = float("-inf")
+        self.clocks = Clocks()
+        self.mine: dict[str, Word] = {}
+        self.actions: list[Action] = []
+        self._done: list[tuple[float, Done]] = []
+        self._tickets = 0
+
+    def ticket(self) -> int:
+        self._tickets += 1
+        return self._tickets
+
+    def act(self, action: Action) -> None:
+        self.actions.append(action)
+
+    def log(self, text: str) -> None:
+        self.act(Log(text))
+
+    def read_cib(self) -> int:
+        """Ask for a reading that is newer than all that has happened so far."""
+        ticket = self.ticket()
+        self.act(ReadCib(ticket))
+        return ticket
+
+    def hear(self, event: WordsSeen) -> None:
+        is_first = self.heard_at == float("-inf")
+        self.words = event.words
+        self.heard_at = event.began
+        if is_first and self.host in event.words:
+            # A restart: what was answered must not be done again.
+            self._done = [(self.now, one) for one in event.words[self.host].done] + self._done
+        for host, said in event.words.items():
+            if host != self.host:
+                self.clocks.heard(host, said.up, now=self.now, wall=self.wall)
+        self.clocks.forget_but(event.words)
+
+    @property
+    def may_speak(self) -> bool:
+        """One's own words of before a restart are read before they are overwritten."""
+        return self.heard_at > float("-inf")
+
+    def disagreement(self) -> str:
+        others = (self.view.members if self.view else frozenset()) - {self.host}
+        return self.clocks.disagreement(others, self.now)
+
+    def finish(self, done: Done) -> None:
+        if all(one != done for _, one in self._done):
+            self._done.append((self.now, done))
+
+    def own_words(self) -> Words:
+        fresh = [(at, one) for at, one in self._done if self.now - at < REMEMBERED_S]
+        self._done = fresh[-MOST_DONE:]
+        return Words(self.wall, dict(self.mine), tuple(one for _, one in self._done))
+
+    def everyone(self) -> dict[str, Words]:
+        """All hosts' words, one's own as they are meant to be."""
+        return {**self.words, self.host: self.own_words()}
+
+    def answered(self, request: Request) -> Done | None:
+        """The answer that this very request has got, on any host."""
+        key = (request.requester, request.hash, request.target)
+        return self._find(lambda one: (one.requester, one.request, one.target) == key)
+
+    def done(self, ban_id: str) -> Done | None:
+        """What a fence under that ban came to; ok if anybody proved it."""
+        proven = self._find(lambda one: one.ban_id == ban_id and one.ok)
+        return proven or self._find(lambda one: one.ban_id == ban_id)
+
+    def _find(self, fits: Callable[[Done], bool]) -> Done | None:
+        said = (one for words in self.everyone().values() for one in words.done)
+        return next(filter(fits, said), None)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a host does at the bans that its CIB shows: kill, bar, look again, say dead. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd import proof
+from daemons.vm_stonithd.actions import Kill, Look, RemoveExpired, WriteDebt
+from daemons.vm_stonithd.promises import known
+from daemons.vm_stonithd.words import Stage, Word
+from pmkvm.fencing.ban import SETTLE
+from pmkvm.fencing.debt import Debt
+
+if TYPE_CHECKING:
+    from daemons.vm_stonithd.events import Killed, Looked
+    from daemons.vm_stonithd.knowledge import Knowledge
+    from pmkvm.fencing.ban import Ban
+
+# A ban is obeyed when first seen with so much of its lease ahead of my clock.
+SHORTEST_S, LONGEST_S = 20.0, 75.0
+# In a daemon's first seconds the ban may be older than it.
+YOUNG_S = 5.0
+EXPIRED_S = 15.0
+# What came without anybody's doing is looked for each second, a dying QEMU more often.
+AGAIN_S, SOON_S = 1.0, 0.05
+RETRY_S = 2.0
+
+
+class Watch:
+    """One ban and how far this host has come under it. At most one Look or Kill is out."""
+
+    def __init__(self, ban: Ban) -> None:
+        self.ban = ban
+        self.is_accepted = False
+        self.has_debt = False
+        self.ticket = 0
+        # The bars that were seen when the Look that is out was asked for.
+        self.bars: frozenset[str] = frozenset()
+        self.look_at = float("-inf")
+
+
+class Member:
+    """This host's part of every fence: it says barred and dead, each by a look of its own.
+
+    barred: the CIB shows the ban, no start holds the lock, no QEMU of the uuid has a thread.
+    dead: the same, looked for after all members had barred.
+    """
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._know = knowledge
+        self._watches: dict[str, Watch] = {}
+        self._removals: dict[str, float] = {}
+
+    def advance(self) -> None:
+        view = self._know.view
+        if view is None or not self._know.may_speak:
+            return
+        for resource in [r for r, watch in self._watches.items() if self._is_over(r, watch)]:
+            self._know.mine.pop(self._watches.pop(resource).ban.id, None)
+        for resource, ban in view.bans.items():
+            self._remove_expired(ban)
+            if ban.operation == SETTLE:
+                # It kills nothing: Pacemaker's stop is all that it is for.
+                continue
+            watch = self._watches.setdefault(resource, Watch(ban))
+            watch.ban = ban
+            self._accept(watch)
+            if watch.is_accepted and ban.is_live(self._know.wall):
+                self._look(watch)
+
+    def looked(self, event: Looked) -> None:
+        watch = self._waiting(event.ticket)
+        if watch is None:
+            return
+        word = self._word(watch)
+        if event.differs:
+            self._say(watch, word._replace(differs=True, stage=Stage.SILENT))
+            watch.look_at = self._know.now + AGAIN_S
+        elif event.lives:
+            if word.stage is not Stage.SILENT:
+                self._know.log(f"{watch.ban.resource}: a QEMU came under the ban")
+            self._say(watch, Word())
+            self._kill(watch, event)
+        elif event.is_locked:
+            watch.look_at = self._know.now + SOON_S
+        else:
+            self._attest(watch)
+
+    def killed(self, event: Killed) -> None:
+        watch = self._waiting(event.ticket)
+        if watch is not None:
+            watch.look_at = self._know.now + SOON_S
+
+    def _is_over(self, resource: str, watch: Watch) -> bool:
+        ban = known(self._know.view).bans.get(resource)
+        return ban is None or ban.id != watch.ban.id
+
+    def _accept(self, watch: Watch) -> None:
+        if watch.is_accepted:
+            return
+        ahead = watch.ban.end - self._know.wall
+        young = self._know.now - self._know.started < YOUNG_S
+        watch.is_accepted = (0.0 if young else SHORTEST_S) <= ahead <= LONGEST_S
+        self._say(watch, self._word(watch)._replace(clock=not watch.is_accepted))
+
+    def _look(self, watch: Watch) -> None:
+        """Again when the bars of more hosts are there, and in any case each second."""
+        if watch.ticket:
+            return
+        bars = proof.bars(watch.ban.id, self._know.everyone())
+        all_barred = self.are_all_barred(known(self._know.view).members, bars)
+        word = self._word(watch)
+        is_news = word.stage is not Stage.SILENT and all_barred and not bars <= word.saw
+        if is_news or self._know.now >= watch.look_at:
+            watch.bars = bars if all_barred else frozenset()
+            watch.ticket = self._know.ticket()
+            self._know.act(Look(watch.ticket, watch.ban.resource, watch.ban.uuid))
+
+    def are_all_barred(self, members: frozenset[str], bars: frozenset[str]) -> bool:
+        """Whether nothing can start the target any more: the first round is over."""
+        return members <= bars
+
+    def _kill(self, watch: Watch, event: Looked) -> None:
+        """The debt is for the life that Pacemaker has yet to stop: the one that came last."""
+        owed = max(event.lives, key=lambda life: life.start_time)
+        debt = Debt(watch.ban.id, watch.ban.uuid, owed, self._know.now)
+        watch.has_debt = True
+        watch.ticket = self._know.ticket()
+        self._know.act(Kill(watch.ticket, watch.ban, event.lives, debt))
+
+    def _attest(self, watch: Watch) -> None:
+        self._owe(watch)
+        word = self._word(watch)
+        stage = Stage.BARRED
+        if word.stage is not Stage.SILENT and watch.bars:
+            stage = Stage.DEAD
+        if stage > word.stage or not watch.bars <= word.saw:
+            self._say(watch, Word(max(stage, word.stage), watch.bars | word.saw))
+        watch.look_at = self._know.now + AGAIN_S
+
+    def _owe(self, watch: Watch) -> None:
+        """None lives and Pacemaker has not seen the end of it: its monitor must not say so."""
+        view = self._know.view
+        if watch.has_debt or view is None:
+            return
+        if not view.has_ended(self._know.host, watch.ban.resource):
+            watch.has_debt = True
+            debt = Debt(watch.ban.id, watch.ban.uuid, None, self._know.now)
+            self._know.act(WriteDebt(watch.ban.resource, debt))
+
+    def _remove_expired(self, ban: Ban) -> None:
+        """Any vm-stonithd does, by clocks that agree."""
+        know = self._know
+        if know.wall < ban.end + EXPIRED_S or know.disagreement():
+            return
+        if know.now - self._removals.get(ban.id, float("-inf")) >= RETRY_S:
+            self._removals = {ban.id: know.now}
+            know.log(f"{ban.resource}: removing the ban of {ban.owner}, which has run out")
+            know.act(RemoveExpired(know.ticket(), ban))
+
+    def _waiting(self, ticket: int) -> Watch | None:
+        """The watch that waits for this; none if its ban has gone meanwhile."""
+        for watch in self._watches.values():
+            if watch.ticket == ticket:
+                watch.ticket = 0
+                return watch
+        return None
+
+    def _word(self, watch: Watch) -> Word:
+        return self._know.mine.get(watch.ban.id, Word())
+
+    def _say(self, watch: Watch, word: Word) -> None:
+        self._know.mine[watch.ban.id] = word

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The fences that requests of this host's guests ask for: written, proven, answered, ended. Pure.
+
+A request whose target is under a ban already joins it, here or as its new owner.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd import proof
+from daemons.vm_stonithd.actions import CreateBan, RemoveBan, RewriteBan, SetRole, SettleBan
+from daemons.vm_stonithd.events import Outcome
+from daemons.vm_stonithd.fence import Fence, Pending, Step, lease_end
+from daemons.vm_stonithd.promises import known
+from pmkvm.fencing.ban import LEASE_S, OFF, RENEWAL_S, RESET, SETTLE, Ban
+
+if TYPE_CHECKING:
+    from daemons.vm_stonithd.answers import Answers
+    from daemons.vm_stonithd.events import Written
+    from daemons.vm_stonithd.facts import View
+    from daemons.vm_stonithd.knowledge import Knowledge
+    from pmkvm.fencing.debt import Debt
+
+RETRY_S = 0.2
+# An owner that restarted waits so long for resends, a joiner for the word of a ban that went.
+RESEND_S = 3.0
+WORD_S = 1.0
+
+
+class Owner:
+    """Every fence on this host's books. It renews and removes only what it owns."""
+
+    def __init__(self, knowledge: Knowledge, answers: Answers) -> None:
+        self._know = knowledge
+        self._answers = answers
+        self._fences: dict[str, Fence] = {}
+        self._orphans: dict[str, float] = {}
+
+    def add(self, pending: Pending) -> None:
+        fence = self._fences.setdefault(pending.request.target, Fence(pending.request.target))
+        fence.pending[pending.request.number] = pending
+
+    def is_open(self) -> bool:
+        return any(fence.pending for fence in self._fences.values())
+
+    def overdue(self, now: float) -> bool:
+        pending = (one for fence in self._fences.values() for one in fence.pending.values())
+        return any(now > one.deadline for one in pending)
+
+    def settle(self, debt: Debt, resource: str, call_id: int) -> None:
+        """A ban of one's own, to pay a debt."""
+        view = self._know.view
+        if resource in self._fences or view is None or not self._know.may_speak:
+            return
+        fence = self._fences[resource] = Fence(resource)
+        ban_id, host, end = self._know.draw_id(), self._know.host, lease_end(self._know.wall)
+        fence.ban = Ban(resource, SETTLE, ban_id, "", "", host, debt.uuid, end)
+        fence.is_owner = True
+        fence.step = Step.WRITING
+        fence.ticket = self._know.ticket()
+        replaced = view.bans.get(resource)
+        self._know.log(f"{resource}: settling the debt of ban {debt.ban_id}")
+        self._know.act(SettleBan(fence.ticket, fence.ban, call_id, replaced))
+
+    def written(self, event: Written) -> None:
+        for fence in self._fences.values():
+            if fence.ticket == event.ticket:
+                fence.ticket = 0
+                fence.read = self._know.read_cib()
+                self._conclude(fence, event.outcome)
+
+    def _conclude(self, fence: Fence, outcome: Outcome) -> None:
+        if outcome is Outcome.SENDER_GONE:
+            self._answers.drop(fence, fence.lead().request.sender)
+        if fence.step is Step.WRITING:
+            # Else look first whether the ban there is one's own: see _wait.
+            done = outcome is Outcome.DONE
+            fence.step = Step.PROVING if done else Step.WAITING
+
+    def advance(self) -> None:
+        self._adopt_orphans()
+        for fence in list(self._fences.values()):
+            self._answers.expire(fence)
+            if fence.read <= self._know.read and self._know.view is not None:
+                self._advance(fence, self._know.view)
+            if fence.step is Step.WAITING and not fence.pending and not fence.ticket:
+                del self._fences[fence.resource]
+
+    def _advance(self, fence: Fence, view: View) -> None:
+        if fence.step is Step.PROVING:
+            self._prove(fence, view)
+        elif fence.ticket:
+            return
+        elif fence.step is Step.WAITING:
+            self._wait(fence, view)
+        elif fence.step is Step.ENDING:
+            self._end(fence, view)
+
+    # --- before the ban
+
+    def _wait(self, fence: Fence, view: View) -> None:
+        self._answers.refuse(fence, view)
+        if not fence.pending:
+            return
+        there = view.bans.get(fence.resource)
+        if there is None or there.operation == SETTLE:
+            fence.reason = self._obstacle(fence, view)
+            if not fence.reason:
+                self._create(fence, there)
+        elif not there.is_live(self._know.wall):
+            fence.reason = "a ban that has run out is in the way"
+        elif there.uuid != fence.lead().request.uuid:
+            fence.reason = f"{fence.resource} is under a ban for another domain"
+        else:
+            self._join(fence, there)
+
+    def _obstacle(self, fence: Fence, view: View) -> str:
+        if self._know.heard_at < max(one.arrived for one in fence.pending.values()):
+            # A resend may have been answered on another host a moment ago.
+            return "the other hosts' words are not read yet"
+        return proof.obstacle(view, fence.resource) or self._know.disagreement()
+
+    def _create(self, fence: Fence, replaced: Ban | None) -> None:
+        ban = fence.drawn(self._know.host, self._know.draw_id(), self._know.wall)
+        fence.ban, fence.is_owner, fence.is_anew = ban, True, False
+        fence.step, fence.gone_at = Step.WRITING, None
+        fence.ticket = self._know.ticket()
+        self._know.act(CreateBan(fence.ticket, ban, replaced, fence.lead().request.sender))
+
+    def _join(self, fence: Fence, there: Ban) -> None:
+        """One's own ban is adopted; a resend and an off over a reset make it one's own."""
+        resend = fence.resend_of(there)
+        fence.ban, fence.is_owner = there, there.owner == self._know.host
+        fence.step, fence.gone_at = Step.PROVING, None
+        fence.read = self._know.read_cib()
+        if not fence.is_owner and resend is not None:
+            self._rewrite(fence, there, resend)
+
+    def _rewrite(self, fence: Fence, there: Ban, by: Pending) -> None:
+        new = fence.taken_over(there, by, self._know.host, self._know.wall)
+        fence.ticket = self._know.ticket()
+        self._know.act(RewriteBan(fence.ticket, there, new, by.request.sender))
+
+    # --- under the ban
+
+    def _prove(self, fence: Fence, view: View) -> None:
+        there = view.bans.get(fence.resource)
+        if there is None or there.id != known(fence.ban).id:
+            self._lost(fence, view)
+            return
+        # An owner whose ban is another's now stops; who took it over begins.
+        fence.is_owner = there.owner == self._know.host
+        fence.ban = there
+        fence.reason = proof.lack(there, view, self._know.everyone(), self._know.wall)
+        if not fence.reason:
+            self._proven(fence, view)
+        elif fence.is_owner and proof.unfit(view, fence.resource):
+            fence.step, fence.is_anew = Step.ENDING, True
+        elif fence.is_owner:
+            self._renew(fence, there)
+        if fence.wants_off() and there.operation == RESET and not fence.ticket:
+            self._rewrite(fence, there, fence.lead())
+        if not fence.pending and not fence.ticket:
+            self._leave(fence)
+
+    def _proven(self, fence: Fence, view: View) -> None:
+        operation = known(fence.ban).operation
+        role = view.resources[fence.resource].target_role
+        for one in list(fence.pending.values()):
+            if not one.is_off or (operation == OFF and role == "Stopped"):
+                self._answers.prove(fence, one, view)
+        if fence.wants_off() and fence.is_owner and operation == OFF:
+            fence.reason = "target-role is not Stopped"
+            if not fence.ticket and self._is_due(fence):
+                fence.ticket = self._know.ticket()
+                self._know.act(SetRole(fence.ticket, fence.resource, "Stopped"))
+
+    def _lost(self, fence: Fence, view: View) -> None:
+        """The ban went: by its owner, who said what came of it, or by a person."""
+        if fence.gone_at is None:
+            fence.gone_at = self._know.now
+        for one in list(fence.pending.values()):
+            self._answers.by_word(fence, one, view)
+        if known(fence.ban).operation == RESET and fence.wants_off():
+            # It was never this ban's: the reset ended before the off could rewrite it.
+            fence.step = Step.WAITING
+        elif self._know.now - fence.gone_at >= WORD_S:
+            fence.reason = "the ban was removed"
+            self._answers.fail(fence)
+        if not fence.pending:
+            fence.step = Step.WAITING
+
+    def _leave(self, fence: Fence) -> None:
+        """All are answered: an owner ends its ban, but an off's is left to run out."""
+        fence.is_anew = False
+        is_left = fence.has_answered_off or not fence.is_owner
+        fence.step = Step.WAITING if is_left else Step.ENDING
+
+    # --- the end
+
+    def _end(self, fence: Fence, view: View) -> None:
+        there = view.bans.get(fence.resource)
+        if there is None or there.id != known(fence.ban).id:
+            fence.step, fence.ban = Step.WAITING, None
+        elif there.owner != self._know.host:
+            fence.ban, fence.step = there, Step.PROVING
+        elif fence.pending and not fence.is_anew:
+            fence.step = Step.WAITING
+        else:
+            fence.ban = there
+            self._remove(fence, there, view)
+
+    def _remove(self, fence: Fence, there: Ban, view: View) -> None:
+        if not self.may_remove(view, fence.resource):
+            self._renew(fence, there)
+        elif self._is_due(fence):
+            fence.ticket = self._know.ticket()
+            self._know.act(RemoveBan(fence.ticket, there))
+
+    def may_remove(self, view: View, resource: str) -> bool:
+        """Removing the ban is the whole clean-up; only when Pacemaker has recorded the stop."""
+        return view.is_recorded(resource)
+
+    def _renew(self, fence: Fence, there: Ban) -> None:
+        if there.end - self._know.wall > LEASE_S - RENEWAL_S or fence.ticket:
+            return
+        if self._is_due(fence):
+            fence.ticket = self._know.ticket()
+            new = there._replace(end=lease_end(self._know.wall))
+            self._know.act(RewriteBan(fence.ticket, there, new))
+
+    def _is_due(self, fence: Fence) -> bool:
+        """Not more than five tries a second."""
+        if self._know.now - fence.tried_at < RETRY_S:
+            return False
+        fence.tried_at = self._know.now
+        return True
+
+    def _adopt_orphans(self) -> None:
+        """Bans of mine that no request is known for: of before a restart, or of a late write."""
+        know = self._know
+        bans = know.view.bans if know.view is not None else {}
+        mine = [ban for ban in bans.values() if self._is_orphan(ban)]
+        self._orphans = {ban.id: self._orphans.get(ban.id, know.now) for ban in mine}
+        for ban in mine:
+            if know.now - self._orphans[ban.id] >= RESEND_S:
+                fence = self._fences[ban.resource] = Fence(ban.resource)
+                fence.ban, fence.is_owner, fence.step = ban, True, Step.ENDING
+
+    def _is_orphan(self, ban: Ban) -> bool:
+        if ban.owner != self._know.host or ban.resource in self._fences:
+            return False
+        done = self._know.done(ban.id)
+        return not (ban.operation == OFF and done is not None and done.ok)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""When a fence may start, when it must begin anew, and when the target is proven dead. Pure.
+
+Each function answers with what is wrong, empty when nothing is: that is the NG's reason.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd.facts import Standing
+from daemons.vm_stonithd.words import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from daemons.vm_stonithd.facts import View
+    from daemons.vm_stonithd.words import Words
+    from pmkvm.fencing.ban import Ban
+
+# What must be left of a lease for an OK.
+LEAST_LEASE_S = 20.0
+
+
+def obstacle(view: View, target: str) -> str:
+    """What the GUARD will refuse, and what it can't see: whether the target is managed."""
+    if not view.quorum:
+        return "no quorum"
+    if view.maintenance:
+        return "maintenance"
+    return unfit(view, target)
+
+
+def unfit(view: View, target: str) -> str:
+    """The second look: a host was lost, or the target unmanaged."""
+    for host, standing in sorted(view.hosts.items()):
+        if standing is Standing.OTHER:
+            return f"{host} is neither a member nor down for good"
+        if standing is Standing.OK and host not in view.partition:
+            return f"{host} is not in this partition"
+        if view.may_run(host, target):
+            return f"{host} has left and may run {target}"
+    resource = view.resources.get(target)
+    if resource is None:
+        return f"{target} is no VirtualDomain of this cluster any more"
+    return "" if resource.managed else f"{target} is unmanaged"
+
+
+def lack(ban: Ban, view: View, words: Mapping[str, Words], wall: float) -> str:
+    """What lacks of the proof: every member of now is dead, having seen all members' bars."""
+    there = view.bans.get(ban.resource)
+    if there is None or there.id != ban.id:
+        return "the ban is not in place"
+    if there.end - wall < LEAST_LEASE_S:
+        return "the lease is too short"
+    unproven = (_unproven(host, ban, view, words) for host in sorted(view.members))
+    return unfit(view, ban.resource) or next(filter(None, unproven), "")
+
+
+def _unproven(host: str, ban: Ban, view: View, words: Mapping[str, Words]) -> str:
+    """A member that says nothing: its judgement by Pacemaker's record (`for`) belongs here."""
+    if host not in words:
+        return f"not proven on {host}: its vm-stonithd says nothing"
+    word = words[host].of(ban.id)
+    if word.clock or word.differs:
+        reason = "its clock is apart" if word.clock else "the domain there has another uuid"
+        return f"not proven on {host}: {reason}"
+    if word.stage is not Stage.DEAD or not view.members <= word.saw:
+        return f"not proven on {host}: it says {word.stage.name.lower()}"
+    return ""
+
+
+def bars(ban_id: str, words: Mapping[str, Words]) -> frozenset[str]:
+    """The hosts that have barred."""
+    return frozenset(host for host, said in words.items() if said.of(ban_id).stage >= Stage.BARRED)

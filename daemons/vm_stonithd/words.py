@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The one private attribute of a host's vm-stonithd: what it says, and its text. Pure.
+
+One line without double quotes (Pacemaker 2.1.5 prints values unescaped):
+    up=1795370042.250; ban=ID dead saw=host1,host2 for=host3; done=ID ok REQUESTER HASH TARGET
+A word that a later release adds is passed over; an item that can't be read says nothing.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from pmkvm.fencing.ban import quote, unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# What attrd is asked to carry; the oldest answers are forgotten first.
+MOST_DONE = 100
+LONGEST = 32_000
+
+
+class Stage(IntEnum):
+    """How far a host has come under a ban."""
+
+    SILENT = 0
+    BARRED = 1
+    DEAD = 2
+
+
+class Word(NamedTuple):
+    """What one host says under one ban id.
+
+    saw: the hosts whose bars it had seen when it looked. judged: silent hosts that the owner
+    has judged by Pacemaker's record (`for`), to everyone barred and dead.
+    """
+
+    stage: Stage = Stage.SILENT
+    saw: frozenset[str] = frozenset()
+    clock: bool = False
+    differs: bool = False
+    judged: frozenset[str] = frozenset()
+
+
+class Done(NamedTuple):
+    """One request of which the fence has been answered. The target makes an id that a guest
+    uses twice a request of its own."""
+
+    ban_id: str
+    ok: bool
+    requester: str
+    request: str
+    target: str
+
+
+class Words(NamedTuple):
+    """up: the host's time of day when it wrote this."""
+
+    up: float
+    bans: Mapping[str, Word] = {}
+    done: tuple[Done, ...] = ()
+
+    def of(self, ban_id: str) -> Word:
+        return self.bans.get(ban_id, Word())
+
+
+def encode(words: Words) -> str:
+    """Bounded: what is dropped is the oldest of done."""
+    items = [f"up={words.up:.3f}"]
+    items += [_encode_word(ban_id, word) for ban_id, word in sorted(words.bans.items())]
+    answers = [
+        f"done={quote(one.ban_id)} {'ok' if one.ok else 'ng'} {quote(one.requester)}"
+        f" {quote(one.request)} {quote(one.target)}"
+        for one in words.done[-MOST_DONE:]
+    ]
+    while answers and len("; ".join(items + answers)) > LONGEST:
+        answers.pop(0)
+    return "; ".join(items + answers)
+
+
+def decode(text: str) -> Words | None:
+    """None if there is no `up`: then the host says nothing."""
+    up = None
+    bans: dict[str, Word] = {}
+    done = []
+    for item in text.split(";"):
+        kind, _, rest = item.strip().partition("=")
+        try:
+            if kind == "up":
+                up = float(rest)
+            elif kind == "ban":
+                ban_id, *parts = rest.split(" ")
+                bans[unquote(ban_id)] = _decode_word(parts)
+            elif kind == "done":
+                ban_id, verdict, *names = rest.split(" ")
+                requester, request, target = map(unquote, names[:3])
+                done.append(Done(unquote(ban_id), verdict == "ok", requester, request, target))
+        except ValueError:
+            continue
+    return None if up is None else Words(up, bans, tuple(done))
+
+
+def _encode_word(ban_id: str, word: Word) -> str:
+    parts = [f"ban={quote(ban_id)}"]
+    if word.stage is not Stage.SILENT:
+        parts.append(word.stage.name.lower())
+    parts += ["clock"] * word.clock + ["differs"] * word.differs
+    parts += [f"saw={_hosts(word.saw)}"] if word.saw else []
+    parts += [f"for={_hosts(word.judged)}"] if word.judged else []
+    return " ".join(parts)
+
+
+def _decode_word(parts: Iterable[str]) -> Word:
+    stage, flags, hosts = Stage.SILENT, set(), {}
+    for part in parts:
+        name, _, value = part.partition("=")
+        if name.upper() in ("BARRED", "DEAD"):
+            stage = Stage[name.upper()]
+        elif value:
+            hosts[name] = frozenset(map(unquote, value.split(",")))
+        else:
+            flags.add(name)
+    none: frozenset[str] = frozenset()
+    return Word(
+        stage, hosts.get("saw", none), "clock" in flags, "differs" in flags, hosts.get("for", none)
+    )
+
+
+def _hosts(names: Iterable[str]) -> str:
+    return ",".join(sorted(map(quote, names)))
