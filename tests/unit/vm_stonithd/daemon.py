@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The effects of one simulated host's vm-stonithd, each with its delays, and the attributes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd import actions, events
+from daemons.vm_stonithd.events import Outcome
+from daemons.vm_stonithd.words import Words, decode, encode
+from tests.unit.vm_stonithd import guards
+from tests.unit.vm_stonithd.engine import HOSTS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from daemons.vm_stonithd.facts import Request, View
+    from daemons.vm_stonithd.machine import Machine
+    from tests.unit.vm_stonithd.world import World
+
+    Process = Generator[float, None, None]
+
+
+class Attributes:
+    """attrd: each host's copy of all hosts' texts; a change travels."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.copies: dict[str, dict[str, tuple[int, str]]] = {host: {} for host in HOSTS}
+        self._count = 0
+
+    def write(self, host: str, text: str) -> None:
+        self._count += 1
+        stamped = (self._count, text)
+        self.copies[host][host] = stamped
+        for other in HOSTS:
+            delay = self._world.engine.between(0.005, self._world.word_delay)
+            self._world.engine.later(delay, lambda other=other: self._arrive(other, host, stamped))
+
+    def _arrive(self, host: str, about: str, stamped: tuple[int, str]) -> None:
+        if {host, about} & self._world.cib.cut:
+            return
+        if self.copies[host].get(about, (0, ""))[0] < stamped[0]:
+            self.copies[host][about] = stamped
+            self._world.words_changed(host)
+
+    def forget(self, about: str) -> None:
+        for host in HOSTS:
+            self.copies[host].pop(about, None)
+
+    def read(self, host: str) -> dict[str, Words]:
+        decoded = {about: decode(text) for about, (_, text) in self.copies[host].items()}
+        return {about: words for about, words in decoded.items() if words is not None}
+
+
+class Daemon:
+    """A machine and the hands that do what it wants. A restart makes a new one."""
+
+    def __init__(self, world: World, host: str, machine: Machine) -> None:
+        self.world, self.host, self.machine = world, host, machine
+        self.is_alive = True
+        self.requests: dict[int, Request] = {}
+        self.boot = world.pacemaker.boots[host]
+        self._reads = False
+        world.engine.spawn(self._tick(), self.lives)
+        self._seen()
+        self.read_words()
+
+    def lives(self) -> bool:
+        return self.is_alive and self.world.pacemaker.boots[self.host] == self.boot
+
+    def tell(self, event: events.Event) -> None:
+        if not self.lives():
+            return
+        world = self.world
+        for action in self.machine.step(event, world.engine.now, world.hosts.wall(self.host)):
+            self._do(action)
+
+    def cib_changed(self) -> None:
+        """inotify as a rule, else the poll of each second."""
+        late = self.world.engine.chance(0.1)
+        self._after(self.world.engine.between(0.005, 1.0 if late else 0.05), self._seen)
+
+    def read_words(self) -> None:
+        """One reading at a time; what it tells is as old as its beginning."""
+        if self._reads:
+            return
+        self._reads = True
+        began = self.world.engine.now + self.world.engine.between(0.0, 0.03)
+        found: dict[str, Words] = {}
+
+        def read() -> None:
+            found.update(self.world.attributes.read(self.host))
+
+        def told() -> None:
+            self._reads = False
+            self.tell(events.WordsSeen(found, began))
+
+        self._after(began - self.world.engine.now, read)
+        self._after(began - self.world.engine.now + 0.015, told)
+
+    def _tick(self) -> Process:
+        count = 0
+        while True:
+            self.tell(events.Tick())
+            count += 1
+            if count % 4 == 0 or self.world.tick >= 1.0:
+                self._seen()
+                self.read_words()
+            yield self.world.tick
+
+    def _seen(self, ticket: int = 0) -> None:
+        self.tell(events.CibSeen(self._view(), ticket))
+
+    def _view(self) -> View:
+        cut, cib = self.world.cib.cut, self.world.cib
+        view = cib.local(self.host)
+        together = frozenset([self.host]) if self.host in cut else frozenset(HOSTS) - cut
+        if self.world.engine.now < cib.blocked_until:
+            together = frozenset(HOSTS)
+        return view._replace(partition=together & set(view.hosts))
+
+    def _after(self, delay: float, act: object) -> None:
+        assert callable(act)
+        self.world.engine.later(delay, lambda: act() if self.lives() else None)
+
+    def _soon(self, act: object) -> None:
+        self._after(self.world.engine.between(0.003, 0.03), act)
+
+    def _do(self, action: actions.Action) -> None:
+        if isinstance(action, actions.ReadCib):
+            self._soon(lambda: self._seen(action.ticket))
+        elif isinstance(action, actions.Say):
+            self.world.attributes.write(self.host, encode(action.words))
+            self._said = action.words
+        elif isinstance(action, actions.Answer):
+            self._answer(action)
+        elif isinstance(action, actions.Log):
+            self.world.log(self.host, action.text)
+        elif isinstance(action, actions.Look):
+            self.world.engine.spawn(self._look(action), self.lives)
+        elif isinstance(action, actions.Kill):
+            self.world.engine.spawn(self._kill(action), self.lives)
+        elif hasattr(action, "debt"):
+            self._debt(action)
+        elif isinstance(action, actions.ReadDebts):
+            self._soon(lambda: self._read_debts(action.ticket))
+        else:
+            self._soon(lambda: self._write(action))
+
+    def _answer(self, action: actions.Answer) -> None:
+        request = self.requests.pop(action.number)
+        key = (request.requester, request.hash, request.target)
+        said = self._said.done if hasattr(self, "_said") else ()
+        ids = [d.ban_id for d in said if (d.requester, d.request, d.target) == key]
+        self.world.answered(request, action.text, ids[-1] if ids else "-")
+
+    def _look(self, action: actions.Look) -> Process:
+        yield self.world.engine.between(0.002, 0.02)
+        lives = tuple(q.life for q in self.world.hosts.living(self.host, action.resource))
+        locked = (self.host, action.resource) in self.world.hosts.locks
+        yield self.world.engine.between(0.0, 0.02)
+        self.tell(events.Looked(action.ticket, lives, locked))
+
+    def _kill(self, action: actions.Kill) -> Process:
+        hosts, engine = self.world.hosts, self.world.engine
+        yield engine.between(0.0, 0.02)
+        held = [q for q in hosts.living(self.host, action.ban.resource) if q.life in action.lives]
+        yield engine.between(0.0, 0.02)
+        ban = self.world.cib.local(self.host).bans.get(action.ban.resource)
+        is_there = ban is not None and ban.id == action.ban.id
+        if ban is not None and is_there and ban.is_live(hosts.wall(self.host)) and held:
+            self.world.write_debt(self.host, action.ban.resource, action.debt)
+            yield 0.001
+            for qemu in held:
+                self.world.judge.killed(hosts, ban, qemu)
+                engine.later(engine.between(0.001, 0.3), lambda q=qemu: hosts.end(q, "fence"))
+        self.tell(events.Killed(action.ticket))
+
+    def _debt(self, action: actions.Action) -> None:
+        debts = self.world.hosts.debts[self.host]
+        if isinstance(action, actions.WriteDebt):
+            self.world.write_debt(self.host, action.resource, action.debt)
+        elif isinstance(action, actions.TouchDebt):
+            if debts.get(action.resource) == action.debt:
+                stamp = self.world.engine.now
+                debts[action.resource] = action.debt._replace(stamp=stamp)
+        elif isinstance(action, actions.RemoveDebt) and debts.get(action.resource) == action.debt:
+            del debts[action.resource]
+
+    def _read_debts(self, ticket: int) -> None:
+        hosts = self.world.hosts
+        found = {
+            resource: (debt, tuple(q.life for q in hosts.living(self.host, resource)))
+            for resource, debt in hosts.debts[self.host].items()
+        }
+        self.tell(events.DebtsSeen(ticket, found))
+
+    def _write(self, action: actions.Action) -> None:
+        ticket: int = action.ticket  # type: ignore[union-attr]
+        sender = getattr(action, "sender", None)
+        if sender is not None and not self.world.is_alive(sender):
+            self.tell(events.Written(ticket, Outcome.SENDER_GONE))
+            return
+
+        def done(outcome: Outcome) -> None:
+            if isinstance(action, actions.RemoveBan) and outcome is Outcome.NOT_MATCHED:
+                outcome = Outcome.DONE
+            self.tell(events.Written(ticket, outcome))
+
+        def change(view: View) -> View | None:
+            new = guards.apply(action, self.host, view)
+            if new is not None:
+                self.world.judge.changed(self.world.hosts, view, new, by_rule=True)
+            return new
+
+        self.world.cib.write(self.host, change, done)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guarded writes as predicates on the small CIB of the simulated world (guard.py's are XPath)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd import actions
+from daemons.vm_stonithd.facts import Standing, View
+
+if TYPE_CHECKING:
+    from pmkvm.fencing.ban import Ban
+
+
+def apply(action: actions.Action, host: str, view: View) -> View | None:
+    """The CIB after the write; None if it does not match."""
+    if isinstance(action, actions.CreateBan):
+        return _put(view, action.ban) if _may_create(view, action) else None
+    if isinstance(action, actions.SettleBan):
+        return _put(view, action.ban) if _may_settle(view, action, host) else None
+    if isinstance(action, actions.RewriteBan):
+        there = view.bans.get(action.old.resource)
+        is_new = action.new.requester != action.old.requester
+        if there is None or there.value != action.old.value:
+            return None
+        return None if is_new and action.new.requester in view.bans else _put(view, action.new)
+    if isinstance(action, actions.RemoveBan):
+        there = view.bans.get(action.ban.resource)
+        matches = there is not None and there.value == action.ban.value
+        return _drop(view, action.ban) if matches and view.is_recorded(there.resource) else None
+    if isinstance(action, actions.RemoveExpired):
+        return _drop(view, action.ban) if view.bans.get(action.ban.resource) == action.ban else None
+    assert isinstance(action, actions.SetRole)
+    resource = view.resources[action.resource]._replace(target_role=action.role)
+    return view._replace(resources={**view.resources, action.resource: resource})
+
+
+def _may_create(view: View, action: actions.CreateBan) -> bool:
+    ban = action.ban
+    return (
+        view.quorum
+        and not view.maintenance
+        and Standing.OTHER not in view.hosts.values()
+        and not any(view.may_run(host, ban.resource) for host in view.hosts)
+        and ban.resource in view.resources
+        and view.bans.get(ban.resource) in (None, action.replaced)
+        and ban.requester not in view.bans
+    )
+
+
+def _may_settle(view: View, action: actions.SettleBan, host: str) -> bool:
+    resource = action.ban.resource
+    here = view.history(host, resource)
+    return (
+        view.quorum
+        and view.bans.get(resource) in (None, action.replaced)
+        and here is not None
+        and not here.ended
+        and not here.pending
+        and here.call_id <= action.call_id
+        and all(view.has_ended(other, resource) for other in view.members - {host})
+    )
+
+
+def _put(view: View, ban: Ban) -> View:
+    return view._replace(bans={**view.bans, ban.resource: ban})
+
+
+def _drop(view: View, ban: Ban) -> View:
+    return view._replace(bans={r: b for r, b in view.bans.items() if r != ban.resource})

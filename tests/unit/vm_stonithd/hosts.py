@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is on the simulated hosts: QEMUs, debts, locks, clocks; and the agent's actions there.
+
+The actions follow FENCING's table "What everyone does": generators that yield their delays and
+return the code that Pacemaker gets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pmkvm.fencing.debt import Debt
+from pmkvm.process import Life
+from tests.unit.vm_stonithd.engine import HOSTS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tests.unit.vm_stonithd.engine import Cib, Engine
+    from tests.unit.vm_stonithd.judge import Judge
+
+    Action = Generator[float, None, int]
+
+EPOCH = 1_795_000_000.0
+
+
+class Qemu:
+    """runs: its CPUs have run; a paused one is nobody's life. born: of the guest, kept in moves."""
+
+    def __init__(self, resource: str, host: str, life: Life, born: float) -> None:
+        self.resource, self.host, self.life, self.born = resource, host, life, born
+        self.runs = False
+        self.is_dead = False
+
+
+class Hosts:
+    """The four things that outlive a vm-stonithd."""
+
+    def __init__(self, engine: Engine, cib: Cib, judge: Judge) -> None:
+        self.engine, self.cib, self.judge = engine, cib, judge
+        self.qemus: list[Qemu] = []
+        self.debts: dict[str, dict[str, Debt]] = {host: {} for host in HOSTS}
+        self.locks: set[tuple[str, str]] = set()
+        self.ahead = dict.fromkeys(HOSTS, 0.0)
+        self._pids = 100
+        # How the last QEMU of a resource ended on a host.
+        self.ends: dict[tuple[str, str], str] = {}
+
+    def wall(self, host: str) -> float:
+        return EPOCH + self.engine.now + self.ahead[host]
+
+    def living(self, host: str, resource: str) -> list[Qemu]:
+        return [q for q in self.qemus if q.host == host and q.resource == resource]
+
+    def running(self, resource: str) -> list[Qemu]:
+        return [q for q in self.qemus if q.resource == resource and q.runs]
+
+    def create(self, host: str, resource: str, born: float | None = None) -> Qemu:
+        self._pids += 1
+        now = self.engine.now
+        qemu = Qemu(resource, host, Life(self._pids, int(now * 100)), now if born is None else born)
+        self.qemus.append(qemu)
+        return qemu
+
+    def resume(self, qemu: Qemu) -> None:
+        qemu.runs = True
+        self.judge.began(self, qemu)
+
+    def end(self, qemu: Qemu, how: str) -> None:
+        if not qemu.is_dead:
+            qemu.is_dead = True
+            self.qemus.remove(qemu)
+            self.ends[qemu.host, qemu.resource] = how
+
+    def is_banned(self, host: str, resource: str) -> bool:
+        ban = self.cib.local(host).bans.get(resource)
+        return ban is not None and ban.is_live(self.wall(host))
+
+    def owe(self, host: str, resource: str, life: Life | None) -> None:
+        ban = self.cib.local(host).bans.get(resource)
+        known = self.debts[host].get(resource)
+        ban_id = ban.id if ban else known.ban_id if known else "?"
+        self.debts[host][resource] = Debt(ban_id, resource, life, self.engine.now)
+
+    def has_debt(self, host: str, resource: str) -> bool:
+        debt = self.debts[host].get(resource)
+        lives = [q.life for q in self.living(host, resource)]
+        return debt is not None and not debt.is_void(lives, self.engine.now)
+
+    # --- VirtualDomain
+
+    def start(self, host: str, resource: str) -> Action:
+        lock, e = (host, resource), self.engine
+        while lock in self.locks:
+            yield 0.1
+        self.locks.add(lock)
+        try:
+            if self.is_banned(host, resource):
+                self.owe(host, resource, None)
+                return 0
+            self.debts[host].pop(resource, None)
+            yield e.between(0.02, 0.5)
+            if resource in self.debts[host]:
+                return 0
+            for old in self.living(host, resource):
+                self.end(old, "shell")
+            qemu = self.create(host, resource)
+            yield e.between(0.01, 0.2)
+            if self.is_banned(host, resource) or resource in self.debts[host]:
+                self.owe(host, resource, qemu.life)
+                self.end(qemu, "fence")
+                return 0
+            yield 0.01
+            if qemu.is_dead:
+                return 0 if resource in self.debts[host] else 1
+            self.resume(qemu)
+        finally:
+            self.locks.discard(lock)
+        return 0
+
+    def stop(self, host: str, resource: str) -> Action:
+        patience = self.engine.now + self.engine.between(0.1, 3.0)
+        while self.living(host, resource) and self.engine.now < patience:
+            if self.is_banned(host, resource) or resource in self.debts[host]:
+                break
+            yield 0.2
+        for qemu in self.living(host, resource):
+            self.end(qemu, "stop")
+        yield 0.02
+        self.debts[host].pop(resource, None)
+        return 0
+
+    def migrate_to(self, source: str, target: str, resource: str) -> Action:
+        before = self.debts[source].get(resource)
+        guests = [q for q in self.living(source, resource) if q.runs]
+        job = {"state": "runs"}
+        if guests and not self.is_banned(source, resource):
+            self.engine.spawn(self._move(guests[0], target, job))
+        else:
+            job["state"] = "failed"
+        while True:
+            debt = self.debts[source].get(resource)
+            if self.is_banned(source, resource) or (debt is not None and debt != before):
+                self.owe(source, resource, guests[0].life if guests else None)
+                return 0
+            if job["state"] != "runs":
+                return 0 if job["state"] == "done" else 1
+            yield self.engine.between(0.1, 1.0)
+
+    def _move(self, guest: Qemu, target: str, job: dict[str, str]) -> Generator[float, None, None]:
+        """libvirt's job, which nobody's death but QEMU's ends."""
+        e = self.engine
+        yield e.between(0.01, 0.5)
+        incoming = self.create(target, guest.resource, guest.born)
+        for _ in range(e.random.randint(1, 30)):
+            yield 0.1
+            if guest.is_dead or incoming.is_dead or {guest.host, target} & self.cib.cut:
+                self.end(incoming, "fence")
+                job["state"] = "failed"
+                return
+        self.resume(incoming)
+        self.end(guest, "moved")
+        job["state"] = "done"
+
+    def migrate_from(self, target: str, resource: str) -> Action:
+        for _ in range(10):
+            if any(qemu.runs for qemu in self.living(target, resource)):
+                return 0
+            if self.is_banned(target, resource) or resource in self.debts[target]:
+                self.owe(target, resource, None)
+                return 0
+            yield 0.3
+        return 1
+
+    def monitor(self, host: str, resource: str) -> int:
+        if self.living(host, resource):
+            return 0
+        return 0 if self.has_debt(host, resource) else 7

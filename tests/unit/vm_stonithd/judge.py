@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who sees all hosts at once, and says which promise was broken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable
+
+from pmkvm.fencing.ban import OFF, SETTLE
+
+if TYPE_CHECKING:
+    from daemons.vm_stonithd.facts import Request, View
+    from pmkvm.fencing.ban import Ban
+    from tests.unit.vm_stonithd.hosts import Hosts, Qemu
+
+Key = tuple[str, str, str]
+
+
+class BrokenError(AssertionError):
+    """A promise is broken in the simulated world."""
+
+
+class Judge:
+    """Keeps the evidence of a run."""
+
+    def __init__(self) -> None:
+        self.ran: dict[str, list[Qemu]] = {}
+        # Bans of which an OK was said, and targets that an answered off holds down.
+        self.proven: set[str] = set()
+        self.held_off: set[str] = set()
+        self.answered: dict[Key, tuple[float, str]] = {}
+        # Which life was killed for which requester's life.
+        self.kills: set[tuple[str, float, str, float]] = set()
+        self.senders: dict[Key, float] = {}
+        self.on_fenced: Callable[[str], None] = lambda _host: None
+        self.on_back: Callable[[str], None] = lambda _host: None
+        self.tally: dict[str, int] = {}
+
+    def count(self, what: str) -> None:
+        self.tally[what] = self.tally.get(what, 0) + 1
+
+    def fenced(self, host: str) -> None:
+        self.on_fenced(host)
+
+    def back(self, host: str) -> None:
+        self.on_back(host)
+
+    def changed(self, hosts: Hosts, old: View, new: View, *, by_rule: bool) -> None:
+        """A ban was written or removed. by_rule: by a vm-stonithd, not by a person."""
+        for resource in {*old.bans, *new.bans}:
+            before, after = old.bans.get(resource), new.bans.get(resource)
+            if after is not None and (before is None or before.id != after.id):
+                self.ran[after.id] = hosts.running(resource)
+                self.count(f"ban {after.operation}")
+            elif before is not None and after is None and by_rule:
+                self._check_end(hosts, before, old)
+
+    def _check_end(self, hosts: Hosts, ban: Ban, view: View) -> None:
+        clocks = [hosts.wall(host) for host in view.hosts]
+        if not view.is_recorded(ban.resource) and max(clocks) < ban.end + 15:
+            raise BrokenError(f"End: {ban.value} was removed before the stop was recorded")
+
+    def began(self, hosts: Hosts, qemu: Qemu) -> None:
+        view = hosts.cib.head
+        ban = view.bans.get(qemu.resource)
+        # At the end of a lease clocks that agree within 10 s may differ about it.
+        stands = ban is not None and all(hosts.wall(h) < ban.end - 10 for h in view.hosts)
+        if stands and ban is not None and ban.id in self.proven:
+            raise BrokenError(f"P1: {qemu.resource} began under the ban {ban.id} after an OK")
+        if qemu.resource in self.held_off:
+            raise BrokenError(f"P1: {qemu.resource} began after the OK of an off")
+
+    def answer(self, hosts: Hosts, request: Request, text: str, ban_id: str) -> None:
+        key = (request.requester, request.hash, request.target)
+        self.count(f"{request.operation.value} {text.partition(' ')[0]}")
+        first = key not in self.answered
+        self.answered.setdefault(key, (hosts.engine.now, text))
+        if text != "OK" or not first or not request.operation.is_fence:
+            return
+        alive = [qemu for qemu in self.ran.get(ban_id, ()) if not qemu.is_dead]
+        if alive:
+            raise BrokenError(f"P1: OK while {request.target} lives on {alive[0].host}")
+        ban = hosts.cib.head.bans.get(request.target)
+        if ban is not None and ban.id == ban_id:
+            self.proven.add(ban_id)
+            if hosts.running(request.target):
+                raise BrokenError(f"P1: OK while another {request.target} lives")
+        if request.operation.value == OFF:
+            self.held_off.add(request.target)
+
+    def killed(self, hosts: Hosts, ban: Ban, qemu: Qemu) -> None:
+        if not qemu.runs:
+            return
+        self.count("kill")
+        if ban.operation == SETTLE:
+            raise BrokenError("a settle ban kills nothing")
+        key = (ban.requester, ban.request, ban.resource)
+        answered = self.answered.get(key)
+        if answered is not None and qemu.born > answered[0]:
+            raise BrokenError(f"P2: {ban.value} was answered, and killed a new life")
+        sender = self.senders.get(key, 0.0)
+        self.kills.add((ban.resource, qemu.born, ban.requester, sender))
+        if (ban.requester, sender, ban.resource, qemu.born) in self.kills:
+            raise BrokenError(f"P4: {ban.resource} and {ban.requester} killed each other")
+
+    def failed(self, hosts: Hosts, host: str, resource: str, operation: str) -> None:
+        """Pacemaker saw a failure: nobody's fault but a crash's."""
+        if hosts.ends.get((host, resource)) == "fence":
+            raise BrokenError(f"P5: a fence made {operation} of {resource} fail on {host}")
+        self.count(f"failed {operation}")
+
+    def at_the_end(self, hosts: Hosts, resource: str) -> None:
+        state = hosts.cib.head.resources[resource]
+        running = hosts.running(resource)
+        if state.target_role == "Started" and state.managed and len(running) != 1:
+            ban = hosts.cib.head.bans.get(resource)
+            raise BrokenError(f"P3: {resource} lives {len(running)} times at the end; {ban}")

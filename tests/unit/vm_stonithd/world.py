@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Three hosts, three guests that fence each other, and everything that can come in between.
+
+All of a run follows from its seed. The machine under test is a parameter: broken copies run in
+the same world.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd import events
+from daemons.vm_stonithd.facts import Operation, Request, Resource, Sender, Standing, View
+from daemons.vm_stonithd.machine import Machine
+from tests.unit.vm_stonithd.daemon import Attributes, Daemon
+from tests.unit.vm_stonithd.engine import HOSTS, Cib, Engine
+from tests.unit.vm_stonithd.hosts import Hosts
+from tests.unit.vm_stonithd.judge import BrokenError, Judge
+from tests.unit.vm_stonithd.pacemaker import Entry, Pacemaker
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pmkvm.fencing.debt import Debt
+
+    Process = Generator[float, None, None]
+
+GUESTS = ("guest1", "guest2", "guest3")
+ACTIVE_S = 20.0
+# A lease, 15 s, and time for what Pacemaker has still to do.
+QUIET_S = 150.0
+
+
+class World:
+    """One run."""
+
+    def __init__(self, seed: int, machine: type[Machine] = Machine) -> None:
+        self.engine = Engine(seed)
+        self.machine = machine
+        self.judge = Judge()
+        self.cib = Cib(self.engine, _first_view())
+        self.hosts = Hosts(self.engine, self.cib, self.judge)
+        self.pacemaker = Pacemaker(self.engine, self.cib, self.hosts, self.judge)
+        self.attributes = Attributes(self)
+        self.daemons: dict[str, Daemon] = {}
+        self.lines: list[str] = []
+        # Seconds between ticks, and between monitors: coarse while nothing is asked.
+        self.tick, self.pause, self.word_delay = 1.0, 2.0, 0.05
+        self._numbers = 0
+        self._ids = 0
+        # Numbers that a guest still waits for.
+        self._waiting: dict[int, str] = {}
+        self.cib.on_change.append(self._cib_changed)
+        self.judge.on_fenced = self._fenced
+        self.judge.on_back = self.boot
+
+    def log(self, host: str, text: str) -> None:
+        self.lines.append(f"{self.engine.now:9.3f} {host}: {text}")
+
+    def run(self) -> None:
+        """Raises BrokenError, and what the machine itself raises."""
+        chance, between = self.engine.chance, self.engine.between
+        self._begin()
+        self.cib.slow_writes = 0.1 if chance(0.3) else 0.0
+        self.pacemaker.slow_meta_data = 0.4 if chance(0.3) else 0.05
+        self.word_delay = 0.5 if chance(0.3) else 0.05
+        for host in HOSTS:
+            self.hosts.ahead[host] = between(-2.0, 2.0)
+        if chance(0.1):
+            self.hosts.ahead["host2"] += self.engine.random.choice([-30.0, 30.0, 7.0])
+        self.engine.run(self.engine.now + between(6.0, 8.0))
+        self.tick, self.pause = 0.25, 1.4
+        self._plan()
+        self.engine.run(self.engine.now + ACTIVE_S)
+        self._end()
+
+    def _begin(self) -> None:
+        for resource in GUESTS:
+            home = self.engine.random.choice(HOSTS)
+            for host in HOSTS:
+                self.pacemaker.calls += 1
+                rc = 0 if host == home else 7
+                entry = Entry("start" if host == home else "monitor", rc, self.pacemaker.calls)
+                self.pacemaker.entries[host, resource] = entry
+            self.hosts.resume(self.hosts.create(home, resource))
+            self.engine.spawn(self._monitor(resource))
+        self.pacemaker.publish()
+        for host in HOSTS:
+            self.boot(host)
+
+    def _plan(self) -> None:
+        """What happens in this run."""
+        e, later = self.engine, self.engine.later
+        for _ in range(e.random.randint(1, 3)):
+            requester, target = e.random.sample(GUESTS, 2)
+            at = e.between(0.0, 6.0)
+            later(at, lambda r=requester, t=target: self._ask(r, t))
+            if e.chance(0.3):
+                later(at + e.between(0.0, 0.1), lambda r=requester, t=target: self._ask(t, r))
+            if e.chance(0.4):
+                later(
+                    max(0.0, at + e.between(-3.0, 1.0)), lambda t=target: self.pacemaker.migrate(t)
+                )
+            if e.chance(0.25):
+                later(at + e.between(-0.2, 0.5), lambda t=target: self._crash(t))
+            if e.chance(0.2):
+                later(at + e.between(0.0, 2.0), lambda r=requester: self.pacemaker.migrate(r))
+        if e.chance(0.4):
+            later(e.between(0.0, 6.0), self._stranger)
+        if e.chance(0.35):
+            later(e.between(0.0, 8.0), lambda: self._restart(e.random.choice(HOSTS)))
+        if e.chance(0.15):
+            later(e.between(0.0, 8.0), lambda: self.pacemaker.lose(e.random.choice(HOSTS)))
+        if e.chance(0.1):
+            later(e.between(0.0, 8.0), self._person_deletes)
+        if e.chance(0.1):
+            later(e.between(0.0, 8.0), self._unmanage)
+
+    def _end(self) -> None:
+        """The world calms down; half of the time every vm-stonithd is dead by now (P3)."""
+        self.tick, self.pause = 3.0, 6.0
+        if self.engine.chance(0.5):
+            for daemon in self.daemons.values():
+                daemon.is_alive = False
+        for _ in range(15):
+            self.engine.run(self.engine.now + QUIET_S / 15)
+            for resource in GUESTS:
+                self.pacemaker.wake(resource)
+        for resource in GUESTS:
+            self.judge.at_the_end(self.hosts, resource)
+
+    # --- what happens
+
+    def _ask(self, requester: str, target: str) -> None:
+        e = self.engine
+        weights = (Operation.RESET,) * 6 + (Operation.OFF, Operation.STATUS, Operation.ON)
+        self._ids += 1
+        hash_ = f"{self._ids:016x}"
+        deadline = e.now + e.between(6.0, 15.0)
+        e.spawn(self._send(requester, target, e.random.choice(weights), hash_, deadline))
+
+    def _send(
+        self, requester: str, target: str, operation: Operation, hash_: str, deadline: float
+    ) -> Process:
+        """The plugin in the guest: sends, and sends again when its host does not know of it."""
+        born = next((q.born for q in self.hosts.running(requester)), None)
+        number, home = 0, ("", None)
+        while self.engine.now < deadline:
+            mine = [q for q in self.hosts.running(requester) if q.born == born]
+            if not mine:
+                return
+            here = (mine[0].host, self.daemons.get(mine[0].host))
+            if number not in self._waiting or here != home:
+                if number and number not in self._waiting and self.engine.chance(0.7):
+                    return
+                home = here
+                self._numbers += 1
+                number = self._numbers
+                sender = Sender(requester, mine[0].life)
+                left = deadline - self.engine.now
+                request = Request(number, operation, requester, hash_, target, target, left, sender)
+                self.judge.senders[requester, hash_, target] = mine[0].born
+                self._deliver(mine[0].host, request)
+            yield 0.5
+
+    def _deliver(self, host: str, request: Request) -> None:
+        daemon = self.daemons.get(host)
+        if daemon is None or not daemon.lives():
+            return
+        self._waiting[request.number] = host
+        daemon.requests[request.number] = request
+        deadline = self.engine.now + request.seconds
+
+        def late() -> None:
+            if request.number in daemon.requests and daemon.lives():
+                raise BrokenError(f"P6: no answer to {request}")
+
+        self.engine.later(deadline - self.engine.now, late)
+        daemon.tell(events.Arrived(request))
+
+    def answered(self, request: Request, text: str, ban_id: str) -> None:
+        self.log("guest", f"{request.operation.value} {request.target}: {text}")
+        self._waiting.pop(request.number, None)
+        if request.operation is Operation.ON and text == "OK":
+            self.judge.held_off.discard(request.target)
+        self.judge.answer(self.hosts, request, text, ban_id)
+
+    def _crash(self, resource: str) -> None:
+        for qemu in self.hosts.running(resource):
+            self.hosts.end(qemu, "crash")
+
+    def _stranger(self) -> None:
+        self.pacemaker.stranger_until = self.engine.now + self.engine.between(1.0, 12.0)
+
+    def _restart(self, host: str) -> None:
+        self.daemons[host].is_alive = False
+        if self.engine.chance(0.7):
+            self.engine.later(self.engine.between(0.2, 4.0), lambda: self.boot(host))
+
+    def _person_deletes(self) -> None:
+        """crm configure delete, a pushed configuration: the ban goes whatever is recorded."""
+
+        def change(view: View) -> View:
+            new = view._replace(bans={})
+            self.judge.changed(self.hosts, view, new, by_rule=False)
+            return new
+
+        self.cib.change(change)
+
+    def _unmanage(self) -> None:
+        resource = self.engine.random.choice(GUESTS)
+        self._set_managed(resource, managed=False)
+        self.engine.later(
+            self.engine.between(1.0, 10.0), lambda: self._set_managed(resource, managed=True)
+        )
+
+    def _set_managed(self, resource: str, *, managed: bool) -> None:
+        def change(view: View) -> View:
+            state = view.resources[resource]._replace(managed=managed)
+            return view._replace(resources={**view.resources, resource: state})
+
+        self.cib.change(change)
+        self.pacemaker.wake(resource)
+
+    def boot(self, host: str) -> None:
+        if host not in self.cib.cut:
+            self.daemons[host] = Daemon(self, host, self.machine(host, self._draw, self.engine.now))
+
+    # --- what the parts ask of the world
+
+    def _draw(self) -> str:
+        return f"{self.engine.random.getrandbits(64):016x}"
+
+    def _monitor(self, resource: str) -> Process:
+        while True:
+            yield self.engine.between(0.6, 1.4) * self.pause
+            state = self.cib.head.resources[resource]
+            if state.managed:
+                self.pacemaker.monitor(resource)
+
+    def _cib_changed(self, host: str) -> None:
+        daemon = self.daemons.get(host)
+        if daemon is not None:
+            daemon.cib_changed()
+        if host == min(self.cib.head.members, default=HOSTS[0]):
+            for resource in GUESTS:
+                self.pacemaker.wake(resource)
+
+    def words_changed(self, host: str) -> None:
+        daemon = self.daemons.get(host)
+        if daemon is not None:
+            daemon.read_words()
+
+    def _fenced(self, host: str) -> None:
+        self.attributes.forget(host)
+
+    def is_alive(self, sender: Sender) -> bool:
+        return any(q.life == sender.life and q.runs for q in self.hosts.qemus)
+
+    def write_debt(self, host: str, resource: str, debt: Debt) -> None:
+        self.hosts.debts[host][resource] = debt._replace(stamp=self.engine.now)
+
+
+def _first_view() -> View:
+    return View(
+        quorum=True,
+        hosts=dict.fromkeys(HOSTS, Standing.OK),
+        partition=frozenset(HOSTS),
+        resources={guest: Resource(runs_on=()) for guest in GUESTS},
+        bans={},
+        histories={},
+    )
