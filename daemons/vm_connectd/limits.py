@@ -14,6 +14,8 @@ READ_BYTES_PER_S = 262144.0
 READ_BYTES_BURST = 1048576.0
 
 LOCAL_CONNECTIONS = 64
+# A report on a thousand guests fits.
+LOCAL_UNSENT_BYTES = 2097152
 
 # So long before a request's end its client is told that nobody has it, if nobody has: it hears
 # that in time then, since its own clock began earlier than ours.

@@ -11,6 +11,8 @@ import os
 from collections import Counter
 from typing import NamedTuple
 
+from pmkvm.wire.codec import MAX_NAME
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -60,7 +62,7 @@ def draw_up(
     claims = Counter(domain.uuid for _resource, domain in pairs)
     targets, rejected = [], []
     for resource, domain in pairs:
-        reason = domain.problem
+        reason = domain.problem or _unspeakable(resource.id, domain.name)
         if claims[domain.uuid] > 1:
             reason = f"{claims[domain.uuid]} resources name this domain"
         elif not reason and not _is_inside(domain.path, directories, real):
@@ -70,6 +72,13 @@ def draw_up(
         else:
             targets.append(Target(resource.id, domain.name, domain.uuid, domain.path))
     return Roster(tuple(targets), tuple(rejected))
+
+
+def _unspeakable(*names: str) -> str:
+    """Servers are told these names, in frames that take no others."""
+    if all(0 < len(name) <= MAX_NAME and name.isprintable() for name in names):
+        return ""
+    return f"its names are not printable, or longer than {MAX_NAME}"
 
 
 def _is_inside(path: str, directories: Sequence[str], real: Callable[[str], str]) -> bool:

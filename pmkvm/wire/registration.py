@@ -54,7 +54,7 @@ class Registration:
         while True:
             self._ended = asyncio.Event()
             try:
-                self._stream = await stream.connect(self._path, self._make)
+                await stream.connect(self._path, self._make)
                 await self._ended.wait()
             except OSError as error:
                 self._note(f"{self._path}: {error.strerror}")
@@ -78,9 +78,11 @@ class Registration:
 
     # --- called by the stream
 
-    def received(self, stream: Stream, event: Event) -> None:
+    def received(self, event: Event) -> None:
+        if self._stream is None:
+            return
         if isinstance(event, Opened):
-            stream.send(Register(self.service))
+            self._stream.send(Register(self.service))
         elif isinstance(event, Registered):
             self.is_registered = True
             self.reason = ""
@@ -88,19 +90,19 @@ class Registration:
         elif isinstance(event, Forwarded) and event.service == self.service:
             self._on_request(event)
         elif isinstance(event, Refused):
-            stream.end(f"vm-connectd refuses: {event.reason}")
+            self._stream.end(f"vm-connectd refuses: {event.reason}")
 
-    def drained(self, stream: Stream) -> None:
+    def drained(self) -> None:
         """Replies are small; nothing waits for that."""
 
-    def lost(self, stream: Stream, reason: str) -> None:
+    def lost(self, reason: str) -> None:
         self._note(reason)
-        if stream is self._stream:
-            self._stream = None
+        self._stream = None
         self._ended.set()
 
     def _make(self, _connection: object) -> Stream:
-        return Stream(Session(self._program, codec.FROM_HOST_CONNECTD), self)
+        self._stream = Stream(Session(self._program, codec.FROM_HOST_CONNECTD), self)
+        return self._stream
 
     def _note(self, reason: str) -> None:
         if reason != self.reason:

@@ -48,6 +48,11 @@ class Session:
     def held(self) -> int:
         return self._decoder.held
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether sense has ended without an error; a socket's stream has no such state."""
+        return False
+
     def greeting(self) -> bytes:
         return codec.encode(own_hello(self._program))
 
@@ -90,6 +95,11 @@ class PortSession:
     @property
     def discarded(self) -> int:
         return self._decoder.discarded
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a session broke off in mid-frame, and the next has not begun yet."""
+        return self.opened is not None and not self._decoder.synchronised
 
     def greeting(self) -> bytes:
         """Begin anew: what comes until the other end begins anew, too, is thrown away."""

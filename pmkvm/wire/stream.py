@@ -17,14 +17,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
+    Meter = Callable[[int], float]
+
     from pmkvm.wire.message import Message
 
     class Owner(Protocol):
-        """Who hears what a stream has to say; lost() comes once and last."""
+        """Who hears what its stream has to say; lost() comes once and last."""
 
-        def received(self, stream: Stream, event: Event) -> None: ...
-        def drained(self, stream: Stream) -> None: ...
-        def lost(self, stream: Stream, reason: str) -> None: ...
+        def received(self, event: Event) -> None: ...
+        def drained(self) -> None: ...
+        def lost(self, reason: str) -> None: ...
 
 
 log = logging.getLogger(__name__)
@@ -33,13 +35,24 @@ UNSENT_BYTES = 262144
 # Above this much unsent nothing is read any more: who asks must also take the answers.
 BUSY_BYTES = 32768
 
+# The rest of a broken frame, and the marker behind it, arrive together.
+RESYNCHRONISE_S = 5.0
+
 AnySession = Union[Session, PortSession]
 
 
 class Stream(asyncio.Protocol):
     """One connection. Its owner is told of events, and of its end with the reason."""
 
-    def __init__(self, session: AnySession, owner: Owner) -> None:
+    def __init__(
+        self,
+        session: AnySession,
+        owner: Owner,
+        meter: Meter | None = None,
+        unsent_limit: int = UNSENT_BYTES,
+    ) -> None:
+        """meter is told how much was read, and says how long to leave the rest unread."""
+        self._unsent_limit = unsent_limit
         self.session = session
         self.is_busy = False
         self.frames_in = 0
@@ -47,7 +60,13 @@ class Stream(asyncio.Protocol):
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._reason = ""
+        self._meter = meter
         self._paused_for: set[str] = set()
+
+    @property
+    def was_ended(self) -> bool:
+        """Whether it was this end that ended it."""
+        return bool(self._reason)
 
     @property
     def unsent(self) -> int:
@@ -100,6 +119,7 @@ class Stream(asyncio.Protocol):
         self._write(self.session.greeting())
 
     def data_received(self, data: bytes) -> None:
+        self._measure(len(data))
         try:
             for event in self.session.feed(data):
                 answer = self.session.take_answer()
@@ -107,12 +127,25 @@ class Stream(asyncio.Protocol):
                     self._write(answer)
                 self.frames_in += 1
                 if self.is_open:
-                    self._owner.received(self, event)
+                    self._owner.received(event)
                 if not self.is_open:
                     return
         except WireError as error:
             is_local = isinstance(self.session, Session)
             self.end(str(error), Refused(str(error)) if is_local else None)
+        if self.session.is_lost and self.is_open:
+            asyncio.get_running_loop().call_later(RESYNCHRONISE_S, self._check_lost)
+
+    def _measure(self, count: int) -> None:
+        wait_s = self._meter(count) if self._meter else 0.0
+        if wait_s > 0:
+            self.pause("too much at a time")
+            loop = asyncio.get_running_loop()
+            loop.call_later(wait_s, self.resume, "too much at a time")
+
+    def _check_lost(self) -> None:
+        if self.session.is_lost:
+            self.end("what it says is neither a frame nor the remains of one")
 
     def pause_writing(self) -> None:
         self.is_busy = True
@@ -121,17 +154,17 @@ class Stream(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.is_busy = False
         self.resume("unsent")
-        self._owner.drained(self)
+        self._owner.drained()
 
     def connection_lost(self, error: Exception | None) -> None:
         reason = self._reason or (str(error) if error else "the other end closed it")
         self._transport = None
-        self._owner.lost(self, reason)
+        self._owner.lost(reason)
 
     def _write(self, data: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        if self.unsent + len(data) > UNSENT_BYTES:
+        if self.unsent + len(data) > self._unsent_limit:
             self.end(f"it does not read: {self.unsent} bytes wait")
             return
         self._transport.write(data)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The connection to one guest's socket: made, stamped, read, and made again when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from daemons.vm_connectd import limits, speaker
+from daemons.vm_connectd.bucket import Bucket
+from pmkvm.wire import codec, stream
+from pmkvm.wire.message import Request, Sender
+from pmkvm.wire.printable import shown
+from pmkvm.wire.session import Opened, PortSession
+from pmkvm.wire.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Protocol
+
+    from daemons.vm_connectd.roster import Target
+    from pmkvm.wire.message import Message
+    from pmkvm.wire.session import Event
+
+    class Hub(Protocol):
+        """What a channel tells of its guest."""
+
+        def guest_joined(self, channel: Channel, sender: Sender) -> None: ...
+        def guest_begins_anew(self, channel: Channel) -> None: ...
+        def guest_requested(self, channel: Channel, request: Request) -> None: ...
+        def guest_gone(self, channel: Channel) -> None: ...
+
+
+log = logging.getLogger(__name__)
+
+PROGRAM = "vm-connectd"
+
+# The socket appears a moment before QEMU listens on it: refused is not for ever (L4).
+RETRY_S = 0.05
+LONGEST_RETRY_S = 2.0
+# A guest whose connection was ended for what it said waits longer each time.
+PENALTY_S = 1.0
+LONGEST_PENALTY_S = 60.0
+STRANGER_RETRY_S = 5.0
+# A connection that lasted so long begins without debts.
+GOOD_S = 60.0
+
+
+class Channel:
+    """One target's channel. run() ends when it is retired, else by being cancelled."""
+
+    def __init__(self, target: Target, hub: Hub) -> None:
+        self.target = target
+        self.sender: Sender | None = None
+        self.stream: Stream | None = None
+        # None until the guest's vm-connectd has said hello.
+        self.opened: Opened | None = None
+        self.connected_at = 0.0
+        self.last_error = ""
+        self._hub = hub
+        self._ended = asyncio.Event()
+        self._is_retired = False
+        self._penalty_s = 0.0
+
+    async def run(self) -> None:
+        retry_s = RETRY_S
+        while not self._is_retired:
+            self._ended.clear()
+            try:
+                await stream.connect(self.target.path, self._make)
+            except speaker.StrangerError as error:
+                self._note(str(error))
+                retry_s = STRANGER_RETRY_S
+            except OSError as error:
+                self._note(f"its socket: {error.strerror or error}", logging.INFO)
+                retry_s = min(LONGEST_RETRY_S, retry_s * 2)
+            else:
+                await self._ended.wait()
+                retry_s = max(RETRY_S, self._penalty_s)
+            if not self._is_retired:
+                await asyncio.sleep(retry_s)
+
+    def send(self, message: Message) -> None:
+        if self.stream is not None:
+            self.stream.send(message)
+
+    def retire(self, reason: str, *, at_once: bool) -> None:
+        """Connect no more; at once, or when the other end closes."""
+        self._is_retired = True
+        if at_once and self.stream is not None:
+            self.stream.end(reason)
+
+    def keep(self) -> None:
+        """It was retired too early, or not at all."""
+        self._is_retired = False
+
+    def __str__(self) -> str:
+        return f"guest {shown(self.target.resource)} (domain {shown(self.target.domain)})"
+
+    # --- called by the stream
+
+    def received(self, event: Event) -> None:
+        if isinstance(event, Opened) and self.sender is not None:
+            if self.opened is None:
+                self._hub.guest_joined(self, self.sender)
+            self.opened = event
+            if event.is_new:
+                log.info("%s: %s, protocol version %d", self, shown(event.program), event.version)
+                self._hub.guest_begins_anew(self)
+        elif isinstance(event, Request):
+            self._hub.guest_requested(self, event)
+
+    def drained(self) -> None:
+        """Reading has gone on; nothing was held back for it."""
+
+    def lost(self, reason: str) -> None:
+        lasted_s = time.monotonic() - self.connected_at
+        if self.stream and self.stream.was_ended and not self._is_retired:
+            doubled = self._penalty_s * 2 if lasted_s < GOOD_S else 0.0
+            self._penalty_s = min(LONGEST_PENALTY_S, max(PENALTY_S, doubled))
+            log.warning("%s: connection ended: %s", self, reason)
+            self.last_error = reason
+        else:
+            self._penalty_s = 0.0
+            log.info("%s: connection ended: %s", self, reason)
+        self.stream = self.sender = self.opened = None
+        self._hub.guest_gone(self)
+        self._ended.set()
+
+    # --- inner
+
+    def _make(self, connection: socket.socket) -> Stream:
+        sender = speaker.identify(connection, self.target)
+        self.sender = sender
+        self.connected_at = time.monotonic()
+        self.last_error = ""
+        bucket = Bucket(limits.READ_BYTES_PER_S, limits.READ_BYTES_BURST, self.connected_at)
+        self.stream = Stream(
+            PortSession(PROGRAM, codec.FROM_GUEST),
+            self,
+            meter=lambda count: bucket.take_anyway(count, time.monotonic()),
+        )
+        log.info("%s: connected to QEMU %d, uuid %s", self, sender.pid, sender.uuid)
+        return self.stream
+
+    def _note(self, reason: str, level: int = logging.WARNING) -> None:
+        """Say it once, not at every try."""
+        if reason != self.last_error:
+            log.log(level, "%s: %s", self, reason)
+        self.last_error = reason

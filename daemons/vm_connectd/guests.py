@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guest resources of the cluster and the domains that they are, read when they change.
+
+The CIB's file is looked at every other second: no tool of Pacemaker's tells of a change, and
+the standard library has no inotify. What was known stays while Pacemaker does not answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import NamedTuple
+
+from daemons.vm_connectd import resources, roster
+from pmkvm import settings
+from pmkvm.deadline import Deadline
+from pmkvm.errors import HaError
+from pmkvm.pacemaker import tools
+from pmkvm.virt import identity, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from daemons.vm_connectd.domain import Domain
+    from daemons.vm_connectd.resources import GuestResource
+    from daemons.vm_connectd.roster import Roster
+    from pmkvm.service.calls import Calls
+    from pmkvm.virt.identity import Identity
+
+log = logging.getLogger(__name__)
+
+CIB_POLL_S = 2.0
+# After a failure, which may be Pacemaker's stop, in polls.
+POLLS_AFTER_FAILURE = 5
+CIB_S = 10.0
+FILES_S = 10.0
+
+
+class _Stamp(NamedTuple):
+    """A version of a file."""
+
+    inode: int
+    mtime_ns: int
+    size: int
+
+
+class Guests:
+    """Answers who is to be connected to; each look takes no longer than its deadlines."""
+
+    def __init__(self, calls: Calls, directories: Sequence[str]) -> None:
+        self.state = "not read yet"
+        self.found: tuple[GuestResource, ...] = ()
+        self._calls = calls
+        self._directories = directories
+        self._cib: _Stamp | None = None
+        self._polls_to_wait = 0
+        self._identities: dict[str, tuple[_Stamp, Identity]] = {}
+
+    async def look(self) -> bool:
+        """Read the CIB if it has changed; whether it had."""
+        stamp = _stamp(os.environ.get(tools.CIB_FILE) or settings.CIB_XML)
+        if stamp == self._cib and self.state == "read":
+            return False
+        if self.state != "read" and self._polls_to_wait > 0:
+            self._polls_to_wait -= 1
+            return False
+        try:
+            self.found = await self._calls.call("reading the CIB", _query, CIB_S)
+        except HaError as error:
+            self._polls_to_wait = POLLS_AFTER_FAILURE
+            if str(error) != self.state:
+                log.warning("the CIB can't be read: %s", error)
+            self.state = str(error)
+            return False
+        if self.state != "read":
+            log.info("the CIB has %d guests", len(self.found))
+        self.state = "read"
+        self._cib = stamp
+        return True
+
+    async def draw_up(self, domains: Iterable[Domain]) -> Roster:
+        """Raises DeadlineError: the definitions may lie on storage that hangs."""
+
+        def work() -> Roster:
+            pairs = [(each, self._identity(each)) for each in self.found]
+            return roster.draw_up(pairs, domains, self._directories)
+
+        return await self._calls.call("reading the guests' definitions", work, FILES_S)
+
+    def _identity(self, guest: GuestResource) -> Identity:
+        """By its definition, as it is now; else as VirtualDomain remembers it; else by name."""
+        stamp = _stamp(guest.config)
+        known = self._identities.get(guest.config)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            found = identity.read_identity(guest.config)
+        except (OSError, identity.DefinitionError):
+            remembered = _remembered(guest.id)
+            name = identity.name_from_path(guest.config)
+            return remembered or identity.Identity(name, "", is_qemu=True)
+        if stamp is not None:
+            self._identities[guest.config] = (stamp, found)
+        return found
+
+
+def _query() -> tuple[GuestResource, ...]:
+    """This host's own copy: the answer does not wait for the cluster."""
+    command = ("cibadmin", "--query", "--local", "--scope=resources")
+    return resources.parse(tools.call(command, Deadline(CIB_S)).out)
+
+
+def _remembered(resource: str) -> Identity | None:
+    try:
+        remembered = record.load(resource)
+    except OSError:
+        return None
+    return None if remembered is None else remembered.identity
+
+
+def _stamp(path: str) -> _Stamp | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return _Stamp(status.st_ino, status.st_mtime_ns, status.st_size)

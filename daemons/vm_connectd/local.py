@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Connections to the local socket, each known by the process at its other end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+from daemons.vm_connectd import limits
+from pmkvm import process
+from pmkvm.wire.message import Refused, Report, StatusQuery
+from pmkvm.wire.peer import Peer, peer_of
+from pmkvm.wire.session import Opened, Session
+from pmkvm.wire.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Callable, Protocol
+
+    from pmkvm.wire.codec import Expected
+    from pmkvm.wire.message import Message
+    from pmkvm.wire.session import Event
+
+    class Desk(Protocol):
+        """What local connections tell; local_gone comes once and last."""
+
+        def local_received(self, local: Local, message: Message) -> None: ...
+        def local_drained(self, local: Local) -> None: ...
+        def local_gone(self, local: Local) -> None: ...
+        def status(self) -> str: ...
+
+
+log = logging.getLogger(__name__)
+
+# So many characters of a report in a frame: even if each needs six bytes in JSON it fits.
+_REPORT_CHARACTERS = 4096
+
+
+class Local:
+    """A program of this machine that has connected. Only root's get anything."""
+
+    def __init__(self, desk: Desk, expected: Expected, leave: Callable[[Local], None]) -> None:
+        self.stream = Stream(
+            Session("vm-connectd", expected), self, unsent_limit=limits.LOCAL_UNSENT_BYTES
+        )
+        self.peer = Peer(0, -1, -1)
+        self.life: process.Life | None = None
+        self.program = ""
+        self._desk = desk
+        self._leave = leave
+
+    def send(self, message: Message) -> None:
+        self.stream.send(message)
+
+    def refuse(self, reason: str) -> None:
+        log.warning("%s refused: %s", self, reason)
+        self.stream.end(reason, Refused(reason))
+
+    def is_gone(self) -> bool:
+        """Whether its process has ended, whether or not its socket's end was read."""
+        return not self.stream.is_open or self.life is None or not process.is_alive(self.life)
+
+    def __str__(self) -> str:
+        return f"local program {self.peer.pid} (uid {self.peer.uid})"
+
+    # --- called by the stream
+
+    def received(self, event: Event) -> None:
+        if isinstance(event, Opened):
+            self._identify()
+            self.program = event.program
+        elif isinstance(event, StatusQuery):
+            self._report()
+        else:
+            self._desk.local_received(self, event)
+
+    def drained(self) -> None:
+        self._desk.local_drained(self)
+
+    def lost(self, reason: str) -> None:
+        level = logging.WARNING if self.stream.was_ended else logging.DEBUG
+        log.log(level, "%s: connection ended: %s", self, reason)
+        self._leave(self)
+        self._desk.local_gone(self)
+
+    # --- inner
+
+    def _identify(self) -> None:
+        connection = self.stream.socket
+        if connection is not None:
+            self.peer = peer_of(connection)
+            self.life = process.life_of(self.peer.pid) if self.peer.pid else None
+        if self.peer.uid not in (0, os.geteuid()):
+            self.refuse("only root may use this socket")
+
+    def _report(self) -> None:
+        text = self._desk.status()
+        parts = [
+            text[at : at + _REPORT_CHARACTERS] for at in range(0, len(text), _REPORT_CHARACTERS)
+        ]
+        for number, part in enumerate(parts, 1):
+            if not self.stream.is_open:
+                return
+            self.send(Report(part, is_last=number == len(parts)))
+
+
+class LocalSocket:
+    """Takes connections on a listening socket, so many at a time."""
+
+    def __init__(self, desk: Desk, expected: Expected) -> None:
+        self._desk = desk
+        self._expected = expected
+        self._all: set[Local] = set()
+        self._server: asyncio.AbstractServer | None = None
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    async def listen(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(self._accept, sock=listening)
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for local in list(self._all):
+            local.stream.end("vm-connectd ends")
+
+    def _accept(self) -> Stream:
+        local = Local(self._desk, self._expected, self._all.discard)
+        self._all.add(local)
+        if len(self._all) > limits.LOCAL_CONNECTIONS:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(local.refuse, f"{limits.LOCAL_CONNECTIONS} programs are connected")
+        return local.stream

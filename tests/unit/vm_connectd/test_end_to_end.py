@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Both daemons, a QEMU between them, a server and a client: as it is in life, in one place."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pmkvm import process
+from pmkvm.deadline import Deadline
+from pmkvm.wire import client, codec
+from pmkvm.wire.errors import NoAnswerError, NotRunningError, RefusedError, UnavailableError
+from pmkvm.wire.message import own_hello
+from tests.unit.vm_connectd.world import World, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.unit.vm_connectd.world import Process
+
+
+@pytest.fixture
+def clients() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as pool:
+        yield pool
+
+
+@pytest.fixture
+def qemu(world: World) -> Process:
+    """A host, a guest g1, both daemons, joined."""
+    return joined(world)[0]
+
+
+def joined(world: World) -> tuple[Process, Process]:
+    """QEMU and the host's daemon."""
+    uuid = world.define("g1")
+    host = world.start_host()
+    qemu = world.start_qemu("g1", uuid)
+    world.wait_ready(host, world.start_guest("g1"))
+    world.wait_joined("g1")
+    return qemu, host
+
+
+def test_a_request_reaches_the_server_with_its_senders_stamp_and_the_reply_comes_back(
+    world: World, clients: ThreadPoolExecutor, qemu: Process
+) -> None:
+    server = world.serve()
+    answer = clients.submit(world.ask, "g1", "reset TOKEN", 10.0, "id-1")
+    request = server.take()
+    assert (request.id, request.body) == ("id-1", "reset TOKEN")
+    assert 8.0 < request.seconds <= 10.0
+    sender = request.sender
+    assert sender.uuid == world.guest_status("g1")["uuid"]
+    assert (sender.domain, sender.resource) == ("g1", "prm-g1")
+    assert process.life_of(qemu.child.pid) == (sender.pid, sender.start_time)
+    server.answer(request, "OK")
+    assert answer.result(10) == "OK"
+    eventually("nothing is outstanding", lambda: world.guest_status("g1")["outstanding"] == 0)
+    assert world.status("g1")["outstanding"] == 0
+
+
+@pytest.mark.usefixtures("qemu")
+def test_a_restarted_server_gets_what_is_unanswered_again_and_the_reply_comes_once(  # L9
+    world: World, clients: ThreadPoolExecutor
+) -> None:
+    first = world.serve()
+    answer = clients.submit(world.ask, "g1", "reset A", 20.0, "id-1")
+    request = first.take()
+    first.close()
+    second = world.serve()
+    again = second.take()
+    assert (again.id, again.route, again.sender) == (request.id, request.route, request.sender)
+    assert again.seconds <= request.seconds
+    second.answer(again, "OK")
+    second.answer(again, "OK twice")
+    assert answer.result(10) == "OK"
+    eventually("the stray is counted", lambda: world.status("host")["stray_answers"] == 1)
+
+
+@pytest.mark.usefixtures("qemu")
+def test_a_request_waits_for_a_server_and_is_unavailable_just_before_its_end(
+    world: World, clients: ThreadPoolExecutor
+) -> None:
+    """Standby: no server here."""
+    late = clients.submit(world.ask, "g1", "echo A", 20.0)
+    time.sleep(0.3)
+    server = world.serve()
+    request = server.take()
+    server.answer(request, "OK")
+    assert late.result(10) == "OK"
+    server.close()
+    with pytest.raises(UnavailableError, match="no server for stonith"):
+        world.ask("g1", "echo B", 2.0)
+
+
+def test_the_hosts_daemon_restarts_and_the_guest_sends_again_by_itself(
+    world: World, clients: ThreadPoolExecutor
+) -> None:
+    _qemu, host = joined(world)
+    server = world.serve()
+    answer = clients.submit(world.ask, "g1", "reset A", 30.0, "id-1")
+    request = server.take()
+    host.end(signal.SIGKILL)
+    server.close()
+    world.wait_ready(world.start_host())
+    server = world.serve()
+    again = server.take()
+    assert again.id == "id-1"
+    assert again.route != request.route
+    assert again.seconds < request.seconds
+    server.answer(request, "OK of an older run")
+    server.answer(again, "OK")
+    assert answer.result(10) == "OK"
+    assert world.status("g1")["sent_again"] == 1
+
+
+@pytest.mark.usefixtures("qemu")
+def test_a_client_that_leaves_takes_its_request_along(world: World) -> None:
+    world.serve()
+    with pytest.raises(NoAnswerError):
+        world.ask("g1", "reset A", 0.5)
+    eventually("the guest forgot it", lambda: world.status("g1")["outstanding"] == 0)
+    eventually("the host forgot it", lambda: world.guest_status("g1")["outstanding"] == 0)
+
+
+def test_without_a_host_end_the_client_is_told_in_time(world: World) -> None:  # L2, L7
+    world.start_qemu("g1", world.define("g1"))
+    world.wait_ready(world.start_guest("g1"))
+    began = time.monotonic()
+    with pytest.raises(UnavailableError, match="no vm-connectd of a host"):
+        world.ask("g1", "reset A", 1.0)
+    assert time.monotonic() - began < 1.0
+    with pytest.raises(NotRunningError):
+        client.ask("stonith", "x", Deadline(1), path=world.socket_of("nobody"))
+
+
+def test_a_socket_that_is_another_guests_is_refused_and_listed(world: World) -> None:
+    """The review's S9: a path copied into a second definition."""
+    world.define("g1")
+    stranger = world.define("g2", path=world.directory / "sockets" / "other")
+    world.start_qemu("g1", stranger)
+    host = world.start_host()
+    world.wait_ready(host)
+    eventually("refused", lambda: "its path is in two" in str(world.guest_status("g1")))
+    assert f'the guest "g1" with uuid "{stranger}"' in host.said
+    assert not world.guest_status("g1")["is_connected"]
+
+
+def test_a_socket_outside_the_directories_is_named_with_its_guest(world: World) -> None:
+    outside = world.directory / "outside"
+    uuid = world.define("g1", path=outside)
+    world.start_qemu("g1", uuid, path=outside)
+    # A way out of the directory is not inside it.
+    (world.sockets / "way").symlink_to(world.directory)
+    world.define("g2", path=world.sockets / "way" / "outside")
+    host = world.start_host()
+    world.wait_ready(host)
+    eventually("two rejected", lambda: len(world.status("host")["rejected"]) == 2)  # type: ignore[arg-type]
+    assert world.status("host")["guests"] == []
+    assert "guest 'prm-g1' (domain 'g1') has no channel: its socket is outside" in host.said
+    assert "guest 'prm-g2' (domain 'g2') has no channel: its socket is outside" in host.said
+
+
+def test_libvirt_may_go_and_the_channels_stay(world: World, qemu: Process) -> None:
+    known = world.guest_status("g1")
+    world.lose_libvirt()
+    eventually("away", lambda: "libvirtd is away" in str(world.status("host")["libvirt"]))
+    assert world.guest_status("g1")["is_connected"]
+    qemu.end()
+    eventually("gone", lambda: not world.guest_status("g1").get("is_connected"))
+    world.start_qemu("g1", str(known["uuid"]))
+    eventually("connected again", lambda: world.guest_status("g1").get("is_connected"))
+
+
+@pytest.mark.usefixtures("qemu")
+def test_a_resource_that_is_removed_loses_its_channel(world: World) -> None:
+    world.remove_resource("g1")
+    eventually("removed", lambda: not world.guest_status("g1"))
+
+
+@pytest.mark.usefixtures("qemu")
+def test_a_second_server_is_refused_as_long_as_the_first_lives(world: World) -> None:  # S5
+    world.serve()
+    with pytest.raises(RefusedError, match="stonith is served by process"):
+        # From another process: this one could only be the same server, come again.
+        _register_elsewhere(world)
+
+
+def _register_elsewhere(world: World) -> None:
+    """By a child: vm-connectd tells servers apart by their processes."""
+    import subprocess
+    import sys
+
+    code = (
+        "from pmkvm.deadline import Deadline\n"
+        "from pmkvm.wire import client, codec\n"
+        "from pmkvm.wire.message import Register\n"
+        f"c = client.Connection(Deadline(10), path={world.socket_of('host')!r},"
+        " expected=codec.FROM_HOST_CONNECTD)\n"
+        "with c:\n    c.send(Register('stonith'))\n    print(list(c.events()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
+    )
+    reason = done.stderr.strip().splitlines()[-1].partition("RefusedError: ")[2]
+    raise RefusedError(reason)
+
+
+HOSTILE = [
+    pytest.param(b'{"type":"register","service":"stonith"}', "type", id="registers"),  # S5
+    pytest.param(
+        b'{"type":"request","service":"stonith","id":"1","seconds":9,"body":"x","route":1}',
+        "names a route",
+        id="names a route",  # S6
+    ),
+    pytest.param(
+        b'{"type":"request","service":"stonith","id":"1","seconds":9,"body":"x","sender":{}}',
+        "names a sender",
+        id="names a sender",  # S7
+    ),
+    pytest.param(b'{"type":"status"}', "type", id="asks for the status"),
+    pytest.param(b'{"type":"timeout","id":""}', "unknown in version 1", id="2011 timeout"),  # S8
+    pytest.param(b"[" * 60000, "no JSON", id="deep"),
+    pytest.param(b'{"type":"request","service":"../x"}', "service is none of", id="service"),  # S4
+    pytest.param(b"\x00\x00\x00", "no JSON", id="NULs"),
+]
+
+
+@pytest.mark.parametrize(("payload", "reason"), HOSTILE)
+def test_a_hostile_guest_loses_its_connection_and_nobody_else_does(
+    world: World, clients: ThreadPoolExecutor, payload: bytes, reason: str
+) -> None:
+    qemu, host = joined(world)
+    world.start_qemu("bad", world.define("bad"))
+    port = socket.socket(socket.AF_UNIX)
+    with port:
+        port.connect(str(world.port_of("bad")))
+        port.sendall(
+            codec.frame.MARKER + codec.encode(own_hello("bad\x1b[2J".replace("\x1b", "?")))
+        )
+        eventually("bad joined", lambda: world.guest_status("bad").get("guest_program"))
+        port.sendall(len(payload).to_bytes(4, "big") + payload)
+        eventually("ended", lambda: reason in str(world.guest_status("bad").get("last_error")))
+    server = world.serve()
+    answer = clients.submit(world.ask, "g1", "echo", 10.0)
+    server.answer(server.take(), "OK")
+    assert answer.result(10) == "OK"
+    assert qemu.child.poll() is None
+    assert 'guest "prm-bad" (domain "bad"): connection ended' in host.said
+    assert all(line.isprintable() for line in host.said.splitlines())
