@@ -17,6 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
 
+# The process table changes while it is read; it is read again as long as it does, so many times.
+_LOOKS = 10
+
 
 def members(leader: Life) -> list[Life]:
     """The living processes of this life's session, the leader first.
@@ -27,14 +30,31 @@ def members(leader: Life) -> list[Life]:
     if now not in (None, leader):
         # Somebody else has the number, which was free only when our session was empty.
         return []
-    found = [now] if now else []
-    pids = (int(entry) for entry in os.listdir(settings.PROC) if entry.isdigit())
-    # The newest first: where each forks the next and ends, only that one is still there.
-    for pid in sorted(pids, reverse=True):
-        life = _if_member(pid, leader) if pid != leader.pid else None
-        if life is not None:
-            found.append(life)
-    return [life for life in found if is_alive(life)]
+    lives: list[Life] = []
+    for _look in range(_LOOKS):
+        found = ([now] if now else []) + _listed(leader)
+        lives = [life for life in found if is_alive(life)]
+        # One that has ended since it was listed may have forked before: nobody is no result then.
+        if lives or not found:
+            break
+    return lives
+
+
+def _listed(leader: Life) -> list[Life]:
+    """Who is listed as a member, apart from the leader; some may have ended."""
+    found = []
+    seen: set[int] = set()
+    for _look in range(_LOOKS):
+        new = {int(entry) for entry in os.listdir(settings.PROC) if entry.isdigit()} - seen
+        if not new:
+            break
+        # The newest first: where each forks the next and ends, only that one is still there.
+        for pid in sorted(new - {leader.pid}, reverse=True):
+            life = _if_member(pid, leader)
+            if life is not None:
+                found.append(life)
+        seen |= new
+    return found
 
 
 def is_member(pid: int, leader: Life) -> bool:

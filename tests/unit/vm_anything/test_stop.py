@@ -128,14 +128,14 @@ def test_a_pid_of_somebody_else_s_is_left_alone(world: World) -> None:
     assert not world.pidfile().exists()
 
 
-def test_those_that_fork_all_the_time_do_not_escape(world: World) -> None:
-    """Each lives for a moment and is followed by the next, of another pid."""
-    text = "os.setpgid(0, 0)\nwhile True:\n if os.fork(): time.sleep(0.02); os._exit(0)"
-    program = "if os.fork() == 0:\n " + text.replace("\n", "\n ")
-    parameters = {**world.python(program + "\ntime.sleep(60)"), "stop_timeout": "1"}
+def test_those_that_fork_and_end_all_the_time_do_not_escape(world: World) -> None:
+    """One lives at a time and is followed by the next, of another pid; it ends by itself."""
+    chain = "for _hop in range(300):\n time.sleep(0.02)\n if os.fork(): os._exit(0)\nos._exit(0)"
+    text = f"if os.fork(): time.sleep(60)\nos.setpgid(0, 0)\n{chain}"
+    parameters = world.python(text)
     world.start(parameters)
     wait_for(lambda: len(world.processes()) >= 2)
-    assert world.act("stop", parameters).rc == 0
+    assert world.act("stop", parameters, timeout_s=2).rc == 0
     time.sleep(0.1)
     assert world.processes() == []
 
