@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.words import Words
     from pmkvm.fencing.ban import Ban
     from pmkvm.fencing.debt import Debt
+    from pmkvm.fencing.guard import Calls
     from pmkvm.process import Life
 
 
@@ -23,10 +24,14 @@ class ReadCib(NamedTuple):
 
 
 class CreateBan(NamedTuple):
-    """guard.create -> Written. Immediately before it the sender's pidfd must be unreadable."""
+    """guard.create -> Written. Immediately before it the sender's pidfd must be unreadable.
+
+    calls: of the view that this was decided on.
+    """
 
     ticket: int
     ban: Ban
+    calls: Calls
     replaced: Ban | None
     sender: Sender
 

@@ -70,6 +70,10 @@ class View(NamedTuple):
         history = self.history(host, resource)
         return history is not None and history.ended
 
+    def call_id(self, host: str, resource: str) -> int:
+        history = self.history(host, resource)
+        return -1 if history is None else history.call_id
+
     def may_run(self, host: str, resource: str) -> bool:
         down = self.hosts.get(host) is Standing.DOWN and host in self.lrm
         return down and not self.has_ended(host, resource)

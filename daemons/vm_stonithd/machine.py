@@ -7,7 +7,7 @@ doc/fencing-machine.md has the table of events and actions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import events
 from daemons.vm_stonithd.actions import Answer, CreateBan, Say, SetRole
@@ -21,6 +21,8 @@ from daemons.vm_stonithd.payment import Payment
 from daemons.vm_stonithd.promises import hold, known
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daemons.vm_stonithd.actions import Action
     from daemons.vm_stonithd.events import Event
     from daemons.vm_stonithd.facts import Request
@@ -51,17 +53,18 @@ class Machine:
     another's ban. A failed check is an error of ours.
     """
 
-    member_class: Callable[..., Member] = Member
-    owner_class: Callable[..., Owner] = Owner
-    payment_class: Callable[..., Payment] = Payment
+    # What it is made of.
+    knowledge_class = Knowledge
+    member_class = Member
+    owner_class = Owner
 
     def __init__(self, host: str, draw_id: Callable[[], str], now: float) -> None:
-        self._know = Knowledge(host, draw_id, now)
+        self._know = self.knowledge_class(host, draw_id, now)
         self._answers = Answers(self._know)
         self._member = self.member_class(self._know)
         self._owner = self.owner_class(self._know, self._answers)
         self._orders = Orders(self._know, self._answers)
-        self._payment = self.payment_class(self._know, self._owner.settle)
+        self._payment = Payment(self._know, self._owner.settle)
         self._said: Words | None = None
         self._said_at = float("-inf")
         self._open: dict[int, Request] = {}

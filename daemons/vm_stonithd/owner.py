@@ -14,6 +14,7 @@ from daemons.vm_stonithd.events import Outcome
 from daemons.vm_stonithd.fence import Fence, Pending, Step, lease_end
 from daemons.vm_stonithd.promises import known
 from pmkvm.fencing.ban import LEASE_S, OFF, RENEWAL_S, RESET, SETTLE, Ban
+from pmkvm.fencing.guard import Calls
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.answers import Answers
@@ -107,7 +108,7 @@ class Owner:
         if there is None or there.operation == SETTLE:
             fence.reason = self._obstacle(fence, view)
             if not fence.reason:
-                self._create(fence, there)
+                self._create(fence, view, there)
         elif not there.is_live(self._know.wall):
             fence.reason = "a ban that has run out is in the way"
         elif there.uuid != fence.lead().request.uuid:
@@ -121,12 +122,15 @@ class Owner:
             return "the other hosts' words are not read yet"
         return proof.obstacle(view, fence.resource) or self._know.disagreement()
 
-    def _create(self, fence: Fence, replaced: Ban | None) -> None:
+    def _create(self, fence: Fence, view: View, replaced: Ban | None) -> None:
         ban = fence.drawn(self._know.host, self._know.draw_id(), self._know.wall)
         fence.ban, fence.is_owner, fence.is_anew = ban, True, False
         fence.step, fence.gone_at = Step.WRITING, None
         fence.ticket = self._know.ticket()
-        self._know.act(CreateBan(fence.ticket, ban, replaced, fence.lead().request.sender))
+        sender = fence.lead().request.sender
+        members = tuple((host, view.call_id(host, ban.resource)) for host in sorted(view.members))
+        calls = Calls(view.call_id(self._know.host, ban.requester), members)
+        self._know.act(CreateBan(fence.ticket, ban, calls, replaced, sender))
 
     def _join(self, fence: Fence, there: Ban) -> None:
         """One's own ban is adopted; a resend and an off over a reset make it one's own."""

@@ -28,18 +28,28 @@ class Write(NamedTuple):
         return ("cibadmin", self.command, "--xpath", self.xpath, *text)
 
 
-def create(ban: Ban, replaced: Ban | None = None) -> Write:
+class Calls(NamedTuple):
+    """The highest call-ids when the CIB was read: of the requester's history on the owner's host,
+    and of the target's on each member (-1 where there is none)."""
+
+    requester: int
+    target: tuple[tuple[str, int], ...]
+
+
+def create(ban: Ban, calls: Calls, replaced: Ban | None = None) -> Write:
     """The one write that starts a fence, under the whole GUARD.
 
+    A write that the CIB manager held back, and that was taken for lost, can come after its sender
+    was fenced, or when the target lives anew after its fence: by then a stop is recorded with a
+    call-id above those that were read.
     replaced is what may stand in the ban's place: a settle ban, or an expired one.
     """
-    guard = conditions(ban.resource, ban.requester, replaced)
-    return _modify(ban, " and ".join(guard.values()))
+    return _modify(ban, " and ".join(conditions(ban, calls, replaced).values()))
 
 
-def conditions(target: str, requester: str, replaced: Ban | None = None) -> dict[str, str]:
+def conditions(ban: Ban, calls: Calls, replaced: Ban | None = None) -> dict[str, str]:
     """The words of the GUARD, each a predicate of /cib."""
-    check_id(target)
+    target, requester = check_id(ban.resource), check_id(ban.requester)
     nodes, states = "configuration/nodes/node", "status/node_state"
     transient = "transient_attributes/instance_attributes"
     good = f"[{words.CLUSTER_NODE}][({words.OK}) or ({words.DOWN})]"
@@ -59,14 +69,15 @@ def conditions(target: str, requester: str, replaced: Ban | None = None) -> dict
         "target": _is_target(target),
         "no ban on the target": _no_ban(target, replaced),
         "no ban on the requester": _no_ban(requester, None),
+        "requester unchanged": _unchanged(ban.owner, requester, calls.requester),
+        **_unchanged_target(target, calls),
     }
 
 
 def settle(ban: Ban, host: str, call_id: int, replaced: Ban | None = None) -> Write:
     """A ban without a request, to pay host's debt. call_id: the highest that host's reading had."""
     resource = check_id(ban.resource)
-    here = f"status/node_state[@uname='{check_id(host)}']/lrm/lrm_resources"
-    entry = f"{here}/lrm_resource[@id='{resource}']"
+    entry = _history(host, resource)
     elsewhere = f"status/node_state[{words.CLUSTER_NODE}][@uname!='{host}'][{words.OK}]"
     guard = (
         "@have-quorum='1'",
@@ -112,6 +123,22 @@ def forget_history(host: str, resource: str) -> Write:
 def _modify(ban: Ban, guard: str) -> Write:
     xpath = f"/cib[{guard}]/configuration/constraints"
     return Write("--modify", xpath, f"<constraints>{bans.to_xml(ban)}</constraints>")
+
+
+def _unchanged(host: str, resource: str, call_id: int) -> str:
+    return f"not({_history(host, resource)}/lrm_rsc_op[@call-id>{int(call_id)}])"
+
+
+def _unchanged_target(target: str, calls: Calls) -> dict[str, str]:
+    hosts = " or ".join(f"@uname='{check_id(host)}'" for host, _ in calls.target)
+    known = f"status/node_state[{words.CLUSTER_NODE}][{words.OK}][not({hosts or 'false()'})]"
+    same = [_unchanged(host, target, call_id) for host, call_id in calls.target]
+    return {"no new member": f"not({known})", "target unchanged": " and ".join(same) or "true()"}
+
+
+def _history(host: str, resource: str) -> str:
+    state = f"status/node_state[@uname='{check_id(host)}']"
+    return f"{state}/lrm/lrm_resources/lrm_resource[@id='{resource}']"
 
 
 def _is_target(target: str) -> str:

@@ -22,6 +22,10 @@ GUEST1, TARGET = "prmVMCTL_guest1", "prmVMCTL_guest2"
 UUID = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
 BAN = ban.Ban(TARGET, "reset", "9c41d7e02b6f5a13", GUEST1, "5be0cd19137e2179", "host1", UUID, 1700)
 
+CALL = guard.Calls(21, (("host1", 31), ("host2", 18)))
+# For any target.
+LATE = guard.Calls(99, (("host1", 99), ("host2", 99)))
+
 
 def of(target: str, requester: str = GUEST1) -> ban.Ban:
     return BAN._replace(resource=target, requester=requester)
@@ -40,7 +44,7 @@ def cib(version: str) -> etree._Element:
 def is_broken(cib: etree._Element, target: str = TARGET, requester: str = GUEST1) -> set[str]:
     """The words of the guard that do not hold in this CIB."""
     root = cib.getroottree()
-    words = guard.conditions(target, requester)
+    words = guard.conditions(of(target, requester), CALL if target == TARGET else LATE)
     return {name for name, word in words.items() if not root.xpath(f"boolean(/cib[{word}])")}
 
 
@@ -99,6 +103,20 @@ def transient_maintenance(cib: etree._Element, _version: str) -> None:
 
 def changed_last(attribute: str, value: str) -> Breaking:
     return lambda cib, _version: last(cib, "host3", TARGET).set(attribute, value)
+
+
+def requester_stopped(cib: etree._Element, _version: str) -> None:
+    last(cib, "host1", GUEST1).set("operation", "stop")
+    last(cib, "host1", GUEST1).set("call-id", "22")
+
+
+def changed_call(host: str, call_id: str) -> Breaking:
+    return lambda cib, _version: last(cib, host, TARGET).set("call-id", call_id)
+
+
+def joined(cib: etree._Element, version: str) -> None:
+    for name in ("in_ccm", "crmd", "join", "expected"):
+        state(cib, "host4").set(name, str(state(cib, "host1").get(name)))
 
 
 def operation(name: str, call_id: int, rc: int = 0) -> Breaking:
@@ -165,6 +183,10 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("node in maintenance", "node maintenance", node_maintenance),
     ("transient maintenance", "transient maintenance", transient_maintenance),
     ("ban on the target", "no ban on the target", lambda cib, _: add_ban(cib, ban.to_xml(BAN))),
+    ("target stopped since", "target unchanged", changed_call("host1", "32")),
+    ("target has moved since", "target unchanged", changed_call("host2", "19")),
+    ("joined since", "no new member", joined),
+    ("requester stopped since", "requester unchanged", requester_stopped),
     (
         "ban on the requester",
         "no ban on the requester",
@@ -177,17 +199,17 @@ BROKEN: list[tuple[str, str, Breaking]] = [
 def test_one_broken_word_refuses(
     cib: etree._Element, version: str, word: str, breaking: Breaking
 ) -> None:
-    assert cibs.matches(cib, guard.create(BAN))
+    assert cibs.matches(cib, guard.create(BAN, CALL))
     assert is_broken(cib) == set()
     breaking(cib, version)
     assert word in is_broken(cib)
     # A node_state that is neither OK nor DOWN breaks two words, of which one would do.
     assert is_broken(cib) <= {word, "hosts", "states"}
-    assert not cibs.matches(cib, guard.create(BAN))
+    assert not cibs.matches(cib, guard.create(BAN, CALL))
 
 
 def test_every_word_has_a_test() -> None:
-    assert set(guard.conditions(TARGET, GUEST1)) == {word for _, word, _ in BROKEN} | {"target"}
+    assert set(guard.conditions(BAN, CALL)) == {word for _, word, _ in BROKEN} | {"target"}
 
 
 @pytest.mark.parametrize(
@@ -210,47 +232,49 @@ def test_targets(cib: etree._Element, number: int, is_target: bool) -> None:
     wrong = is_broken(cib, target)
     assert ("target" not in wrong) == is_target
     if is_target:
-        assert cibs.matches(cib, guard.create(of(target)))
+        assert cibs.matches(cib, guard.create(of(target), LATE))
 
 
 @pytest.mark.parametrize("value", ["false", "off", "no", "n", "0", "FALSE", ""])
 def test_what_is_switched_off_is_no_maintenance(cib: etree._Element, value: str) -> None:
     add_option(cib, "maintenance-mode", value)
-    assert cibs.matches(cib, guard.create(BAN))
+    assert cibs.matches(cib, guard.create(BAN, CALL))
 
 
 def test_a_fenced_host_and_a_remote_node_do_not_matter(cib: etree._Element) -> None:
     assert not state(cib, "host4").findall("lrm")
     assert state(cib, "remote1").get("join") is None
-    assert cibs.matches(cib, guard.create(BAN))
+    assert cibs.matches(cib, guard.create(BAN, CALL))
 
 
 def test_the_second_of_two_mutual_fences_is_refused(cib: etree._Element) -> None:
-    mine, other = of(TARGET, GUEST1), of(GUEST1, TARGET)
-    assert cibs.matches(cib, guard.create(mine))
-    assert cibs.matches(cib, guard.create(other))
+    mine, other = of(TARGET, GUEST1), of(GUEST1, TARGET)._replace(owner="host2")
+    assert cibs.matches(cib, guard.create(mine, CALL))
+    assert cibs.matches(cib, guard.create(other, LATE))
     add_ban(cib, ban.to_xml(mine))
-    assert not cibs.matches(cib, guard.create(other))
+    assert not cibs.matches(cib, guard.create(other, LATE))
 
 
 def test_a_settle_ban_is_rewritten_and_only_the_one_that_was_read(cib: etree._Element) -> None:
     settle = BAN._replace(operation="settle", id="77", requester="", request="", owner="host2")
     add_ban(cib, ban.to_xml(settle))
-    assert not cibs.matches(cib, guard.create(BAN))
-    assert cibs.matches(cib, guard.create(BAN, settle))
-    assert not cibs.matches(cib, guard.create(BAN, settle._replace(id="78")))
-    assert not cibs.matches(cib, guard.create(BAN, settle._replace(end=1701)))
+    assert not cibs.matches(cib, guard.create(BAN, CALL))
+    assert cibs.matches(cib, guard.create(BAN, CALL, settle))
+    assert not cibs.matches(cib, guard.create(BAN, CALL, settle._replace(id="78")))
+    assert not cibs.matches(cib, guard.create(BAN, CALL, settle._replace(end=1701)))
 
 
-def test_the_expression_does_not_grow_with_the_cluster() -> None:
-    assert len(guard.create(BAN).xpath) < 4000
+def test_the_expression_grows_with_the_members_and_no_faster() -> None:
+    many = guard.Calls(1, tuple((f"host{number}", 1) for number in range(32)))
+    assert len(guard.create(BAN, CALL).xpath) < 5000
+    assert len(guard.create(BAN, many).xpath) < 12000
 
 
 @pytest.mark.parametrize("name", ["a'b", 'a"b', "a b", "", "a]b", "a\nb", "a<b", "a&b", "../a"])
 def test_an_id_that_would_leave_its_quotes_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="can't be an id"):
-        guard.create(of(name))
+        guard.create(of(name), CALL)
     with pytest.raises(ValueError, match="can't be an id"):
-        guard.create(of(TARGET, name))
+        guard.create(of(TARGET, name), CALL)
     with pytest.raises(ValueError, match="can't be an id"):
         guard.forget_history("host1", name)

@@ -78,7 +78,7 @@ class Daemon:
 
     def cib_changed(self) -> None:
         """inotify as a rule, else the poll of each second."""
-        late = self.world.engine.chance(0.1)
+        late = self.world.engine.chance(self.world.late)
         self._after(self.world.engine.between(0.005, 1.0 if late else 0.05), self._seen)
 
     def read_words(self) -> None:

@@ -45,6 +45,7 @@ class Hosts:
         self._pids = 100
         # How the last QEMU of a resource ended on a host.
         self.ends: dict[tuple[str, str], str] = {}
+        self.last_end: dict[str, str] = {}
 
     def wall(self, host: str) -> float:
         return EPOCH + self.engine.now + self.ahead[host]
@@ -71,6 +72,8 @@ class Hosts:
             qemu.is_dead = True
             self.qemus.remove(qemu)
             self.ends[qemu.host, qemu.resource] = how
+            if how != "shell":
+                self.last_end[qemu.resource] = how
 
     def is_banned(self, host: str, resource: str) -> bool:
         ban = self.cib.local(host).bans.get(resource)
@@ -134,6 +137,9 @@ class Hosts:
         before = self.debts[source].get(resource)
         guests = [q for q in self.living(source, resource) if q.runs]
         job = {"state": "runs"}
+        if not guests and self.has_debt(source, resource):
+            # Dead before it began, by a ban that went too early: an error would fence the host.
+            return 0
         if guests and not self.is_banned(source, resource):
             self.engine.spawn(self._move(guests[0], target, job))
         else:
@@ -152,7 +158,7 @@ class Hosts:
         e = self.engine
         yield e.between(0.01, 0.5)
         incoming = self.create(target, guest.resource, guest.born)
-        for _ in range(e.random.randint(1, 30)):
+        for _ in range(e.random.randint(1, e.random.choice([5, 30]))):
             yield 0.1
             if guest.is_dead or incoming.is_dead or {guest.host, target} & self.cib.cut:
                 self.end(incoming, "fence")

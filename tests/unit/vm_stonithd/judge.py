@@ -66,6 +66,8 @@ class Judge:
         stands = ban is not None and all(hosts.wall(h) < ban.end - 10 for h in view.hosts)
         if stands and ban is not None and ban.id in self.proven:
             raise BrokenError(f"P1: {qemu.resource} began under the ban {ban.id} after an OK")
+        if view.resources[qemu.resource].target_role != "Stopped":
+            self.held_off.discard(qemu.resource)
         if qemu.resource in self.held_off:
             raise BrokenError(f"P1: {qemu.resource} began after the OK of an off")
 
@@ -104,7 +106,8 @@ class Judge:
 
     def failed(self, hosts: Hosts, host: str, resource: str, operation: str) -> None:
         """Pacemaker saw a failure: nobody's fault but a crash's."""
-        if hosts.ends.get((host, resource)) == "fence":
+        here = hosts.ends.get((host, resource))
+        if (hosts.last_end.get(resource) if operation == "migrate_from" else here) == "fence":
             raise BrokenError(f"P5: a fence made {operation} of {resource} fail on {host}")
         self.count(f"failed {operation}")
 

@@ -46,6 +46,8 @@ class World:
         self.lines: list[str] = []
         # Seconds between ticks, and between monitors: coarse while nothing is asked.
         self.tick, self.pause, self.word_delay = 1.0, 2.0, 0.05
+        # How often the watch on the CIB sees a change only by its poll of each second.
+        self.late = 0.1
         self._numbers = 0
         self._ids = 0
         # Numbers that a guest still waits for.
@@ -64,6 +66,7 @@ class World:
         self.cib.slow_writes = 0.1 if chance(0.3) else 0.0
         self.pacemaker.slow_meta_data = 0.4 if chance(0.3) else 0.05
         self.word_delay = 0.5 if chance(0.3) else 0.05
+        self.late = 0.6 if chance(0.4) else 0.1
         for host in HOSTS:
             self.hosts.ahead[host] = between(-2.0, 2.0)
         if chance(0.1):
@@ -98,9 +101,8 @@ class World:
             if e.chance(0.3):
                 later(at + e.between(0.0, 0.1), lambda r=requester, t=target: self._ask(t, r))
             if e.chance(0.4):
-                later(
-                    max(0.0, at + e.between(-3.0, 1.0)), lambda t=target: self.pacemaker.migrate(t)
-                )
+                before = e.between(*e.random.choice([(-3.0, 1.0), (-0.3, 0.3)]))
+                later(max(0.0, at + before), lambda t=target: self.pacemaker.migrate(t))
             if e.chance(0.25):
                 later(at + e.between(-0.2, 0.5), lambda t=target: self._crash(t))
             if e.chance(0.2):
@@ -258,7 +260,8 @@ class World:
         return any(q.life == sender.life and q.runs for q in self.hosts.qemus)
 
     def write_debt(self, host: str, resource: str, debt: Debt) -> None:
-        self.hosts.debts[host][resource] = debt._replace(stamp=self.engine.now)
+        if debt.ban_id:
+            self.hosts.debts[host][resource] = debt._replace(stamp=self.engine.now)
 
 
 def _first_view() -> View:

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Machines with one rule of the protocol left out: what the property test must catch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd.actions import Kill, RemoveExpired, WriteDebt
+from daemons.vm_stonithd.knowledge import Knowledge
+from daemons.vm_stonithd.machine import Machine
+from daemons.vm_stonithd.member import Member, Watch
+from daemons.vm_stonithd.owner import Owner
+from daemons.vm_stonithd.promises import known
+from daemons.vm_stonithd.words import Stage, Word, Words
+
+if TYPE_CHECKING:
+    from daemons.vm_stonithd.actions import Action
+    from daemons.vm_stonithd.events import Event
+    from daemons.vm_stonithd.facts import View
+    from daemons.vm_stonithd.fence import Fence
+    from pmkvm.fencing.ban import Ban
+
+
+class _HastyMember(Member):
+    """Dead at the first look, without waiting for the others' bars."""
+
+    def _attest(self, watch: Watch) -> None:
+        super()._attest(watch)
+        self._say(watch, Word(Stage.DEAD, known(self._know.view).members))
+
+
+class OneRound(Machine):
+    member_class = _HastyMember
+
+
+class _CredulousKnowledge(Knowledge):
+    """A host that says nothing under a ban has nothing to say."""
+
+    def everyone(self) -> dict[str, Words]:
+        said = super().everyone()
+        if self.view is None:
+            return said
+        dead = Word(Stage.DEAD, self.view.members)
+        ids = [ban.id for ban in self.view.bans.values()]
+        for host in self.view.members - {self.host}:
+            words = said.get(host, Words(self.wall))
+            silent = {i: dead for i in ids if words.of(i).stage is Stage.SILENT}
+            said[host] = words._replace(bans={**words.bans, **silent})
+        return said
+
+
+class AbsenceIsDeath(Machine):
+    knowledge_class = _CredulousKnowledge
+
+
+class _HastyOwner(Owner):
+    """Ends its ban when it has answered, whatever Pacemaker has recorded."""
+
+    def _remove(self, fence: Fence, there: Ban, _view: View) -> None:
+        if self._is_due(fence):
+            fence.ticket = self._know.ticket()
+            self._know.act(RemoveExpired(fence.ticket, there))
+
+
+class EarlyEnd(Machine):
+    owner_class = _HastyOwner
+
+
+class NoDebts(Machine):
+    """Kills, and tells nobody: the world keeps no debt without a ban's id."""
+
+    def step(self, event: Event, now: float, wall: float) -> list[Action]:
+        return [
+            action._replace(debt=action.debt._replace(ban_id=""))
+            if isinstance(action, Kill)
+            else action
+            for action in super().step(event, now, wall)
+            if not isinstance(action, WriteDebt)
+        ]
