@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""fence_vm_stonith's metadata, help and man page, from its table of options."""
+
+from __future__ import annotations
+
+from pmkvm.version import VERSION
+from stonith.vm_stonith import parameters
+from stonith.vm_stonith.options import OPTIONS, spelling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
+
+    from stonith.vm_stonith.options import Option
+
+NAME = "fence_vm_stonith"
+SHORTDESC = "Fences a guest through the cluster of the hosts"
+LONGDESC = (
+    "fence_vm_stonith runs in a guest and fences another guest of the same cluster of hosts, on"
+    " whichever host that runs. It asks through the guest's vm-connectd, over a virtio port and"
+    " without a network; the vm-stonithd of the hosts kills the target, proves on all hosts that"
+    " it is dead, and answers. A token of the hosts' administrator says which guest may be fenced."
+)
+# What each does. That `on` says automatic=0 matters: else Pacemaker would unfence nodes with it.
+ACTIONS = (
+    ("on", "Start the guest after an off."),
+    ("off", "Kill the guest; the hosts' cluster keeps it stopped until an on."),
+    ("reboot", "Kill the guest; the hosts' cluster starts it again. This is the default."),
+    ("status", "Exit 0 if the guest runs, 2 if it does not, 1 if that is not known."),
+    ("monitor", "Ask vm-stonithd whether it would take each of the tokens."),
+    ("list", "Print the guests of hostlist."),
+    ("list-status", "Print them, and whether they run."),
+    ("validate-all", "Check the parameters, and ask nobody."),
+    ("metadata", "Print the metadata."),
+    ("manpage", "Print the man page."),
+)
+
+
+def metadata() -> str:
+    import xml.etree.ElementTree as ET
+
+    root = ET.Element("resource-agent", name=NAME, shortdesc=SHORTDESC)
+    ET.SubElement(root, "longdesc").text = LONGDESC
+    ET.SubElement(root, "vendor-url").text = parameters.VENDOR_URL
+    listed = ET.SubElement(root, "parameters")
+    for option in OPTIONS:
+        _describe(listed, option)
+    actions = ET.SubElement(root, "actions")
+    for name, _ in ACTIONS:
+        automatic = {"automatic": "0"} if name == "on" else {}
+        ET.SubElement(actions, "action", name=name, **automatic)
+    ET.indent(root)
+    return f'<?xml version="1.0" ?>\n{ET.tostring(root, encoding="unicode")}'
+
+
+def _describe(listed: ET.Element, option: Option) -> None:
+    import xml.etree.ElementTree as ET
+
+    element = ET.SubElement(listed, "parameter", name=option.name, unique="0")
+    element.set("required", "1" if option.required else "0")
+    if option.replaced_by:
+        element.set("deprecated", "1")
+    for older in OPTIONS:
+        if older.replaced_by == option.name:
+            element.set("obsoletes", older.name)
+    ET.SubElement(element, "getopt", mixed=spelling(option))
+    content = ET.SubElement(element, "content", type=option.content_type)
+    if option.default:
+        content.set("default", option.default)
+    ET.SubElement(element, "shortdesc", lang="en").text = option.shortdesc
+
+
+def usage() -> str:
+    import textwrap
+
+    lines = ["Usage:", f"    {NAME} [options], or name=value lines on stdin", "Options:"]
+    for option in OPTIONS:
+        if not option.replaced_by:
+            default = f" Default: {option.default}." if option.default else ""
+            lines.append(f"    {spelling(option)}")
+            lines += textwrap.wrap(
+                option.shortdesc + default, initial_indent=" " * 8, subsequent_indent=" " * 8
+            )
+    lines.append("Actions:")
+    lines += [f"    {name:<14}{text}" for name, text in ACTIONS]
+    return "\n".join(lines)
+
+
+def manpage() -> str:
+    lines = [
+        f'.TH {NAME.upper()} 8 "" "pm_kvm_tools {VERSION}"',
+        ".SH NAME",
+        f"{NAME} - {SHORTDESC}",
+        ".SH DESCRIPTION",
+        LONGDESC,
+        ".SH PARAMETERS",
+        "Options of the command line, or name=value lines on stdin under the name in brackets.",
+    ]
+    for option in OPTIONS:
+        if not option.replaced_by:
+            default = f" Default: {option.default}." if option.default else ""
+            lines += [f".TP\n.B {spelling(option)} ({option.name})", option.shortdesc + default]
+    lines.append(".SH ACTIONS")
+    for name, text in ACTIONS:
+        lines += [f".TP\n.B {name}", text]
+    # A hyphen that is to be typed, and one that may be copied.
+    return "\n".join(lines).replace("-", "\\-")

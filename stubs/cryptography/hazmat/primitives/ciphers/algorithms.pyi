@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+class TripleDES:
+    def __init__(self, key: bytes) -> None: ...
