@@ -62,6 +62,7 @@ class Daemon:
         self.requests: dict[int, Request] = {}
         self.boot = world.pacemaker.boots[host]
         self._reads = False
+        self.stopped_until = 0.0
         world.engine.spawn(self._tick(), self.lives)
         self._seen()
         self.read_words()
@@ -73,6 +74,10 @@ class Daemon:
         if not self.lives():
             return
         world = self.world
+        if world.engine.now < self.stopped_until:
+            # SIGSTOP: what was read is acted on when it wakes up.
+            world.engine.later(self.stopped_until - world.engine.now, lambda: self.tell(event))
+            return
         for action in self.machine.step(event, world.engine.now, world.hosts.wall(self.host)):
             self._do(action)
 
@@ -146,6 +151,8 @@ class Daemon:
         elif isinstance(action, actions.ReadDebts):
             self._soon(lambda: self._read_debts(action.ticket))
         else:
+            if isinstance(action, actions.CreateBan):
+                self.world.about_to_ban(action.ban.resource)
             self._soon(lambda: self._write(action))
 
     def _answer(self, action: actions.Answer) -> None:
@@ -156,22 +163,28 @@ class Daemon:
         self.world.answered(request, action.text, ids[-1] if ids else "-")
 
     def _look(self, action: actions.Look) -> Process:
-        yield self.world.engine.between(0.002, 0.02)
+        yield from self._hands(0.02)
         lives = tuple(q.life for q in self.world.hosts.living(self.host, action.resource))
         locked = (self.host, action.resource) in self.world.hosts.locks
         yield self.world.engine.between(0.0, 0.02)
         self.tell(events.Looked(action.ticket, lives, locked))
 
+    def _hands(self, longest: float) -> Process:
+        """The time of one step; a stopped daemon does none."""
+        yield self.world.engine.between(0.0, longest)
+        while self.world.engine.now < self.stopped_until:
+            yield self.stopped_until - self.world.engine.now
+
     def _kill(self, action: actions.Kill) -> Process:
         hosts, engine = self.world.hosts, self.world.engine
-        yield engine.between(0.0, 0.02)
+        yield from self._hands(0.02)
         held = [q for q in hosts.living(self.host, action.ban.resource) if q.life in action.lives]
-        yield engine.between(0.0, 0.02)
+        yield from self._hands(0.02)
         ban = self.world.cib.local(self.host).bans.get(action.ban.resource)
         is_there = ban is not None and ban.id == action.ban.id
         if ban is not None and is_there and ban.is_live(hosts.wall(self.host)) and held:
             self.world.write_debt(self.host, action.ban.resource, action.debt)
-            yield 0.001
+            yield from self._hands(0.002)
             for qemu in held:
                 self.world.judge.killed(hosts, ban, qemu)
                 engine.later(engine.between(0.001, 0.3), lambda q=qemu: hosts.end(q, "fence"))

@@ -48,6 +48,7 @@ class World:
         self.tick, self.pause, self.word_delay = 1.0, 2.0, 0.05
         # How often the watch on the CIB sees a change only by its poll of each second.
         self.late = 0.1
+        self.is_unlucky = False
         self._numbers = 0
         self._ids = 0
         # Numbers that a guest still waits for.
@@ -67,6 +68,7 @@ class World:
         self.pacemaker.slow_meta_data = 0.4 if chance(0.3) else 0.05
         self.word_delay = 0.5 if chance(0.3) else 0.05
         self.late = 0.6 if chance(0.4) else 0.1
+        self.is_unlucky = chance(0.4)
         for host in HOSTS:
             self.hosts.ahead[host] = between(-2.0, 2.0)
         if chance(0.1):
@@ -107,6 +109,8 @@ class World:
                 later(at + e.between(-0.2, 0.5), lambda t=target: self._crash(t))
             if e.chance(0.2):
                 later(at + e.between(0.0, 2.0), lambda r=requester: self.pacemaker.migrate(r))
+            if e.chance(0.3):
+                later(at + e.between(-0.2, 0.5), lambda: self._stop_daemon(e.random.choice(HOSTS)))
         if e.chance(0.4):
             later(e.between(0.0, 6.0), self._stranger)
         if e.chance(0.35):
@@ -174,7 +178,8 @@ class World:
         deadline = self.engine.now + request.seconds
 
         def late() -> None:
-            if request.number in daemon.requests and daemon.lives():
+            is_awake = daemon.stopped_until < deadline - request.seconds
+            if request.number in daemon.requests and daemon.lives() and is_awake:
                 raise BrokenError(f"P6: no answer to {request}")
 
         self.engine.later(deadline - self.engine.now, late)
@@ -187,12 +192,24 @@ class World:
             self.judge.held_off.discard(request.target)
         self.judge.answer(self.hosts, request, text, ban_id)
 
+    def about_to_ban(self, resource: str) -> None:
+        """The worst moment: a migration begins as the ban is written, its source's host sleeps."""
+        if self.is_unlucky:
+            self.pacemaker.migrate(resource)
+            for qemu in self.hosts.running(resource):
+                if self.engine.chance(0.8):
+                    self._stop_daemon(qemu.host, 1.5)
+
     def _crash(self, resource: str) -> None:
         for qemu in self.hosts.running(resource):
             self.hosts.end(qemu, "crash")
 
     def _stranger(self) -> None:
         self.pacemaker.stranger_until = self.engine.now + self.engine.between(1.0, 12.0)
+
+    def _stop_daemon(self, host: str, longest: float = 5.0) -> None:
+        """SIGSTOP; it wakes up late."""
+        self.daemons[host].stopped_until = self.engine.now + self.engine.between(0.3, longest)
 
     def _restart(self, host: str) -> None:
         self.daemons[host].is_alive = False
