@@ -15,7 +15,7 @@ from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import record
-from pmkvm.virt.connection import Connection, LibvirtError, State
+from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ _ABORT_MIN_S = 2.0
 _ABORT_MAX_S = 10.0
 # The other libvirtd answers in this time or not at all.
 _CONNECT_S = 30.0
+# How long the other end may take to be rid of what stands in the way, and when to try again.
+_CLEAR_S = 10.0
+_RETRY_S = 0.5
 # How long a QEMU takes to end after libvirt has reported the migration's success.
 _LEAVE_S = 10.0
 
@@ -61,14 +64,33 @@ def migrate_to(context: Context) -> OcfCode:
 
 def _leave(context: Context, subject: Subject, migration: Migration, fence: Fence) -> None:
     """Raises OcfError when the guest has not left, FencedError when it is to leave no more."""
-    try:
-        _migrate(context, subject, migration, fence)
-    except (LibvirtError, DeadlineError) as error:
-        fence.look()
-        if isinstance(error, LibvirtError):
+    patience = context.deadline.at_most(_CLEAR_S)
+    while True:
+        try:
+            _migrate(context, subject, migration, fence)
+            break
+        except LibvirtError as error:
+            fence.look()
             context.log.warning(f"{subject.identity.name}: {error.full_text}")
-        _judge_failure(context, subject, migration, str(error))
+            is_here = not subject.identity.is_qemu or witness.living(subject)
+            if not (_passes_by_itself(error) and is_here) or patience.expired():
+                _judge_failure(context, subject, migration, str(error))
+                break
+            patience.pause(_RETRY_S)
+        except DeadlineError as error:
+            fence.look()
+            _judge_failure(context, subject, migration, str(error))
+            break
     _wait_until_gone(context, subject)
+
+
+def _passes_by_itself(error: LibvirtError) -> bool:
+    """The other end still has a domain of that uuid: a life just killed, or a shell.
+
+    Both go in a moment. An error would have this host fenced (vm-ctl's on-fail), with a guest
+    on it that runs well.
+    """
+    return error.code == ErrorCode.OPERATION_INVALID
 
 
 def migrate_from(context: Context) -> OcfCode:

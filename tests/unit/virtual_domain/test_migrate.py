@@ -15,6 +15,7 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     INTERNAL,
     OPERATION_ABORTED,
     OPERATION_FAILED,
+    OPERATION_INVALID,
     PAUSED,
     RPC,
     RUNNING,
@@ -24,11 +25,10 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     Trouble,
     arrive,
 )
-from tests.unit.virtual_domain.world import G1, OTHER_UUID, THERE, UUID, World
+from tests.unit.virtual_domain.world import G1, THERE, UUID, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from tests.unit.ocf.sample import Called
     from tests.unit.virtual_domain.fake_libvirtmod import FakeDomain
@@ -69,6 +69,32 @@ def test_a_guest_leaves_from_one_libvirtd_to_the_other(world: World, there: Fake
     assert migrate_to(world, migrate_options="--p2p").rc == 0
     assert world.here.called(*MOVES) == [Call("virDomainMigrateToURI3", ({}, 3))]
     assert "g1" in there.domains
+
+
+def test_a_shell_at_the_other_end_is_waited_for(
+    world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.virtual_domain.migrate._RETRY_S", 0.01)
+    world.guest()
+    in_the_way = Trouble(OPERATION_INVALID, "domain 'g1' is already active")
+    world.here.script("virDomainMigrate3", in_the_way, in_the_way)
+    assert migrate_to(world).rc == 0
+    assert len(world.here.called(*MOVES)) == 3
+    assert there.domains["g1"].state == RUNNING
+
+
+def test_what_stays_at_the_other_end_is_an_error_with_the_guest_here(
+    world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.virtual_domain.migrate._RETRY_S", 0.01)
+    monkeypatch.setattr("agents.virtual_domain.migrate._CLEAR_S", 0.05)
+    world.guest()
+    in_the_way = Trouble(OPERATION_INVALID, "domain 'g1' is already active")
+    world.here.script("virDomainMigrate3", *[in_the_way] * 100)
+    called = migrate_to(world)
+    world.here.troubles.clear()
+    assert (called.rc, called.reason) == (1, "g1: stays here: domain 'g1' is already active")
+    assert there.domains == {}
 
 
 def test_a_persistent_definition_stays_behind(world: World, there: FakeHypervisor) -> None:
@@ -298,67 +324,6 @@ def test_a_qemu_that_takes_its_time_to_end_is_waited_for(world: World) -> None:
 
 
 # On the other end.
-
-
-def test_a_guest_that_has_arrived_is_remembered(world: World) -> None:
-    domain = world.guest()
-    called = world.act("migrate_from", CRM_meta_migrate_source="node1")
-    assert (called.rc, called.reason) == (0, "")
-    assert "g1: arrived" in called.err
-    assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
-
-
-@pytest.mark.parametrize("remembered", [False, True])
-def test_a_guest_whose_memory_is_still_arriving_is_waited_for(
-    world: World, remembered: bool
-) -> None:
-    """Also where a killed start left its mark: who waits for a migration is no shell."""
-    domain = world.here.add("g1", UUID)
-    domain.qemu = world.table.start_qemu("g1", UUID, incoming=True)
-    domain.state = PAUSED
-    if remembered:
-        world.remember(Stage.CREATING)
-
-    def resume_at_last(function: str) -> None:
-        if function == "virDomainGetState" and len(world.here.called(function)) == 5:
-            domain.state = RUNNING
-
-    world.here.watch = resume_at_last
-    assert world.act("migrate_from").rc == 0
-    assert domain.qemu.lives
-    assert len(world.here.called("virDomainGetState")) >= 5
-    assert world.remembered == (G1, Stage.RUNNING, domain.qemu.life)
-
-
-def test_a_guest_that_does_not_arrive_is_a_failure_at_the_deadline(world: World) -> None:
-    called = world.act("migrate_from", timeout_s=1.3)
-    assert (called.rc, called.reason) == (1, "g1: did not arrive: no such QEMU lives")
-
-
-def test_a_silent_libvirt_is_no_obstacle_to_an_arrival(world: World) -> None:
-    world.guest()
-    world.here.down = "restarting"
-    assert world.act("migrate_from").rc == 0
-    assert world.stage == "RUNNING"
-
-
-def test_a_foreign_guest_of_that_name_has_not_arrived(world: World) -> None:
-    world.table.start_qemu("g1", OTHER_UUID)
-    called = world.act("migrate_from")
-    assert called.rc == 1
-    assert "a person must say which is meant" in called.reason
-
-
-def test_an_arrival_whose_scripts_are_not_content_is_a_failure(
-    world: World, tmp_path: Path
-) -> None:
-    world.guest()
-    script = tmp_path / "script"
-    script.write_text("#!/bin/sh\necho no web server\nexit 1\n")
-    script.chmod(0o700)
-    called = world.act("migrate_from", monitor_scripts=str(script))
-    assert called.rc == 1
-    assert called.reason == f"monitor script {script} ended with 1: no web server"
 
 
 def test_guests_of_other_hypervisors_migrate_by_libvirts_word(
