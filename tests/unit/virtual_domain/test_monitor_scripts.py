@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.virtual_domain.world import World
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.unit.virtual_domain.world import World
 
 
 def script(directory: Path, name: str, text: str) -> str:
