@@ -45,6 +45,11 @@ PACKAGES = ("pmkvm", "agents", "stonith", "daemons", "vmctl")
 PROGRAMS = (
     Program("/usr/lib/ocf/resource.d/extra/VirtualDomain", "agents.virtual_domain.agent:main"),
     Program("/usr/lib/ocf/resource.d/extra/vm-anything", "agents.vm_anything.agent:main"),
+    Program("/usr/sbin/fence_vm_stonith", "stonith.vm_stonith.fence_agent:main"),
+    # cluster-glue looks under its own libdir: Debian's is /usr/lib, that of 64-bit RPM systems
+    # /usr/lib64. One noarch package serves both by having it twice.
+    Program("/usr/lib/stonith/plugins/external/vm-stonith", "stonith.vm_stonith.external:main"),
+    Program("/usr/lib64/stonith/plugins/external/vm-stonith", "stonith.vm_stonith.external:main"),
     Program("/usr/sbin/vm-ctl", "vmctl.main:main"),
 )
 

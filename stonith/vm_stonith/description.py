@@ -47,8 +47,9 @@ def metadata() -> str:
         _describe(listed, option)
     actions = ET.SubElement(root, "actions")
     for name, _ in ACTIONS:
-        automatic = {"automatic": "0"} if name == "on" else {}
-        ET.SubElement(actions, "action", name=name, **automatic)
+        action = ET.SubElement(actions, "action", name=name)
+        if name == "on":
+            action.set("automatic", "0")
     ET.indent(root)
     return f'<?xml version="1.0" ?>\n{ET.tostring(root, encoding="unicode")}'
 

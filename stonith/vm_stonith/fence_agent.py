@@ -76,7 +76,8 @@ class Run:
         entry = self._target(device)
         answered = self._ask(entry, Deadline(device.timeout_s))
         if not answered.is_ok or not answered.power:
-            self._journal.complain(f"status of {entry.host}: {answered or 'not known'}")
+            known = "the host does not say" if answered.is_ok else answered
+            self._journal.complain(f"status of {entry.host}: {known}")
             return FAILED
         self._print(f"Status: {answered.power.upper()}")
         return DONE if answered.power == "on" else IS_OFF

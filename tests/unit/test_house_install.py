@@ -85,7 +85,7 @@ def test_every_module_is_there_compiled_and_nothing_else_is(root: Path) -> None:
 
 def test_modes_and_times_do_not_depend_on_who_builds(root: Path) -> None:
     for path in root.rglob("*"):
-        is_program = path.is_dir() or path.parent.name in ("extra", "sbin")
+        is_program = path.is_dir() or path.parent.name in ("extra", "sbin", "external")
         assert stat.S_IMODE(path.stat().st_mode) == (0o755 if is_program else 0o644), path
         if path.is_file():
             assert path.stat().st_mtime == EPOCH, path
