@@ -233,7 +233,10 @@ class World:
 
     def wait_ready(self, *processes: Process) -> None:
         for each in processes:
-            eventually("ready", lambda each=each: "info: ready" in each.said)
+            self._wait_ready(each)
+
+    def _wait_ready(self, daemon: Process) -> None:
+        eventually("ready", lambda: "info: ready" in daemon.said)
 
     def socket_of(self, side: str) -> str:
         return str(self.directory / "run" / f"{side}.sock")

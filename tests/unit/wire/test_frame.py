@@ -18,7 +18,8 @@ CUTS = st.lists(st.integers(1, 40), min_size=1, max_size=30)
 
 def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
     """The stream in pieces of these sizes, over and over."""
-    parts, at = [], 0
+    parts: list[bytes] = []
+    at = 0
     while at < len(stream):
         size = cuts[len(parts) % len(cuts)]
         parts.append(stream[at : at + size])
