@@ -25,7 +25,7 @@ NAMES_OF_NOTHING = frozenset({"utils", "util", "helpers", "helper", "misc", "com
 # Where each library may be imported; what is not here must be the standard library's.
 # The base modules of the library need none of them.
 THIRD_PARTY = {
-    "libvirt": ("pmkvm.virt", "daemons", "vmctl"),
+    "libvirt": ("pmkvm.virt", "daemons"),
     "libvirtmod": ("pmkvm.virt",),
     "lxml": ("vmctl",),
     "cryptography": ("daemons", "stonith", "pmkvm.wire"),

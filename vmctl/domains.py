@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
+from pmkvm.virt.connection import Connection, LibvirtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,21 +45,11 @@ class Survey(NamedTuple):
 
 def ask_libvirt(uri: str) -> HostDomains:
     """Raises HostSilentError. May take as long as the connection takes: see survey()."""
-    # By name: it has no type information.
-    libvirt: Any = importlib.import_module("libvirt")
-    libvirt.registerErrorHandler(lambda _context, _error: None, None)
     try:
-        connection = libvirt.openReadOnly(uri) if "+" not in uri else libvirt.open(uri)
-        try:
-            active = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
-            known = connection.listAllDomains(0)
-            return HostDomains(
-                frozenset(domain.name() for domain in known),
-                frozenset(domain.name() for domain in active),
-            )
-        finally:
-            connection.close()
-    except libvirt.libvirtError as error:
+        with Connection(uri) as connection:
+            running = connection.domain_names(running_only=True)
+            return HostDomains(connection.domain_names(), running)
+    except LibvirtError as error:
         raise HostSilentError(str(error)) from error
 
 
@@ -88,8 +78,8 @@ def _ask_all(uris: Mapping[str, str], ask: Ask) -> dict[str, HostDomains | HaErr
     def ask_one(node: str, uri: str) -> None:
         try:
             answers[node] = ask(uri)
-        except (HaError, ImportError) as error:
-            answers[node] = error if isinstance(error, HaError) else HostSilentError(str(error))
+        except HaError as error:
+            answers[node] = error
 
     # Daemon threads: one that hangs in libvirt must not keep vm-ctl from ending.
     threads = [threading.Thread(target=ask_one, args=each, daemon=True) for each in uris.items()]

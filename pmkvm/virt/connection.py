@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _START_PAUSED = 1  # VIR_DOMAIN_START_PAUSED
+_LIST_ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
 
 
 class ErrorCode(IntEnum):
@@ -175,6 +176,14 @@ class Connection:
         if error.code == ErrorCode.NO_DOMAIN:
             return None
         raise error
+
+    def domain_names(self, *, running_only: bool = False) -> frozenset[str]:
+        """The domains that libvirt knows, or of those the ones that have a life now."""
+        import libvirtmod
+
+        flags = _LIST_ACTIVE if running_only else 0
+        handles = _result(libvirtmod.virConnectListAllDomains(self.handle, flags))
+        return frozenset(Domain(handle).name() for handle in handles)
 
     def is_alive(self) -> bool:
         """Whether the other end is still there; without asking it."""
