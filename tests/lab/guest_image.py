@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the small guests boot: Debian's cloud kernel, unpacked, and an initramfs with busybox.
+"""What guests boot: Debian's cloud kernel, unpacked, and an initramfs with busybox.
 
-Both are cached, the initramfs under a name that changes with its contents.
+Both are cached, an initramfs under a name that changes with its contents.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from typing import NamedTuple
 
 from pmkvm.run import run
 from tests.lab.errors import LabError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 CACHE = "/var/cache/pm_kvm_lab"
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
@@ -37,6 +41,20 @@ MODULES = (
 )
 
 
+class Recipe(NamedTuple):
+    """What an initramfs is made of; files says what lies where besides, and may be run."""
+
+    init: Path = INIT
+    modules: Sequence[str] = MODULES
+    files: Mapping[str, Path] = {}
+
+    def contents(self) -> dict[str, Path]:
+        return {"bin/busybox": Path(BUSYBOX), "init": self.init, **self.files}
+
+
+SMALL = Recipe()
+
+
 class Image(NamedTuple):
     """Paths of a kernel and of an initramfs."""
 
@@ -44,16 +62,16 @@ class Image(NamedTuple):
     initramfs: str
 
 
-def ensure() -> Image:
+def ensure(recipe: Recipe = SMALL) -> Image:
     """Build what is not in the cache yet; the first time needs the machine's apt."""
     tree = _kernel_tree()
     kernel = next(iter(sorted(Path(tree, "boot").glob("vmlinuz-*"))), None)
     if kernel is None:
         raise LabError(f"no kernel under {tree}")
-    name = f"initramfs-{_fingerprint(str(kernel))}.cpio"
+    name = f"initramfs-{_fingerprint(str(kernel), recipe)}.cpio"
     initramfs = os.path.join(CACHE, name)
     if not os.path.exists(initramfs):
-        _build(tree, initramfs)
+        _build(tree, recipe, initramfs)
     return Image(str(kernel), initramfs)
 
 
@@ -76,14 +94,15 @@ def _kernel_tree() -> str:
     return tree
 
 
-def _build(tree: str, target: str) -> None:
+def _build(tree: str, recipe: Recipe, target: str) -> None:
     with tempfile.TemporaryDirectory(dir=CACHE) as work:
-        for directory in ("bin", "lib/modules"):
-            os.makedirs(os.path.join(work, directory))
-        shutil.copy(BUSYBOX, os.path.join(work, "bin/busybox"))
-        shutil.copy(INIT, os.path.join(work, "init"))
-        os.chmod(os.path.join(work, "init"), 0o755)
-        present = [name for name in MODULES if _add_module(tree, name, work)]
+        os.makedirs(os.path.join(work, "lib/modules"))
+        for path, source in recipe.contents().items():
+            copy = Path(work, path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy)
+            copy.chmod(0o755)
+        present = [name for name in recipe.modules if _add_module(tree, name, work)]
         order = "".join(f"{name}\n" for name in present)
         Path(work, "lib/modules/order").write_text(order, encoding="ascii")
         names = [path.relative_to(work) for path in sorted(Path(work).rglob("*"))]
@@ -102,10 +121,12 @@ def _add_module(tree: str, name: str, work: str) -> bool:
     return found is not None
 
 
-def _fingerprint(kernel: str) -> str:
+def _fingerprint(kernel: str, recipe: Recipe) -> str:
     digest = hashlib.sha256(kernel.encode())
-    digest.update(INIT.read_bytes())
-    digest.update(" ".join(MODULES).encode())
+    for path, source in recipe.contents().items():
+        digest.update(path.encode())
+        digest.update(source.read_bytes())
+    digest.update(" ".join(recipe.modules).encode())
     return digest.hexdigest()[:12]
 
 

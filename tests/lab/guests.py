@@ -10,8 +10,9 @@ import uuid
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.lab import guest_image, hypervisor
+from tests.lab import full_image, guest_commands, guest_image, hypervisor, install
 from tests.lab.counter import Counter
+from tests.lab.guest_commands import Command
 from tests.lab.machine import SHARED
 from tests.lab.network import HOST_GUEST_BRIDGE
 from tests.lab.process import Process, every, identify
@@ -20,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pmkvm.run import Completed
     from tests.lab.machine import Machine
 
 IMAGES = f"{SHARED}/images"
@@ -33,8 +35,8 @@ DOMAIN = """<domain type='qemu'>
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>{images}/vmlinuz</kernel>
-    <initrd>{images}/initramfs</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1 power={power}</cmdline>
+    <initrd>{images}/{initramfs}</initrd>
+    <cmdline>console=ttyS0 quiet panic=-1 power={power}{words}</cmdline>
   </os>
   <features><acpi/></features>
   <cpu mode='custom' match='exact'><model>qemu64</model></cpu>
@@ -64,11 +66,17 @@ INTERFACE = """    <interface type='bridge'>
 
 
 class Guest(NamedTuple):
-    """A small guest; power is 'acpi' (honours the power button) or 'deaf'."""
+    """A guest; power is 'acpi' (honours the power button) or 'deaf'.
+
+    kind 'small' has busybox and counts; 'full' has Debian with Python and what the hosts have
+    installed, and runs commands (Guests.run).
+    """
 
     name: str
     power: str = "acpi"
-    memory_mib: int = 128
+    kind: str = "small"
+    # None: what the kind needs
+    memory_mib: int | None = None
     has_channel: bool = True
     has_interface: bool = False
     # XML of more devices, as it stands in <devices>
@@ -89,17 +97,28 @@ class Guest(NamedTuple):
         """The serial console's file, as the hosts name it."""
         return f"{SHARED}/console/{self.name}.log"
 
+    @property
+    def is_full(self) -> bool:
+        return self.kind == "full"
+
     def xml(self) -> str:
-        channel = CHANNEL.format(name=self.name) if self.has_channel else ""
+        channels = CHANNEL.format(name=self.name) if self.has_channel else ""
         interface = INTERFACE.format(mac=self.mac, bridge=HOST_GUEST_BRIDGE)
+        disks, words = "", ""
+        if self.is_full:
+            disks = full_image.disks(IMAGES)
+            channels += guest_commands.channel(self.name)
+            words = f" name={self.name} ports={channels.count('<channel')}"
         return DOMAIN.format(
             name=self.name,
             uuid=self.uuid,
-            memory_mib=self.memory_mib,
+            memory_mib=self.memory_mib or (256 if self.is_full else 128),
             power=self.power,
             images=IMAGES,
+            initramfs=full_image.INITRAMFS if self.is_full else "initramfs",
+            words=words,
             console=self.console,
-            devices=channel + (interface if self.has_interface else "") + self.devices,
+            devices=disks + channels + (interface if self.has_interface else "") + self.devices,
         )
 
 
@@ -125,11 +144,14 @@ class Guests(NamedTuple):
         """Define a guest on hosts, all by default; gives the path of the XML that libvirt keeps."""
         source = self.place(guest)
         for host in hosts or self.hosts:
+            host.must(["mkdir", "-p", guest_commands.DIRECTORY])
             host.must(["virsh", "-q", "define", source])
         return f"/etc/libvirt/qemu/{guest.name}.xml"
 
     def place(self, guest: Guest, path: str | None = None) -> str:
         """Write a guest's XML to the shared storage and define nothing; gives its path."""
+        if guest.is_full:
+            full_image.place(self.outside(IMAGES), self.outside(f"{SHARED}/{install.STAGE}"))
         target = path or f"{IMAGES}/{guest.name}.xml"
         Path(self.outside(target)).write_text(guest.xml(), encoding="utf-8")
         return target
@@ -144,6 +166,22 @@ class Guests(NamedTuple):
         """Live, as virsh does it; transport is tcp or ssh."""
         uri = f"qemu+{transport}://{target.name}/system"
         source.must(["virsh", "-q", "migrate", "--live", guest.name, uri], timeout_s=60)
+
+    def begin(
+        self, guest: Guest, argv: Sequence[str], *, timeout_s: float, stdin: str | None = None
+    ) -> Command:
+        """Start a program in a full guest, booting or not, and leave it; .result() waits for it."""
+        return Command(lambda: self._sockets(guest), argv, timeout_s, stdin).begin()
+
+    def run(
+        self, guest: Guest, argv: Sequence[str], *, timeout_s: float, stdin: str | None = None
+    ) -> Completed:
+        """Run a program in a full guest to its end, whatever its exit code."""
+        return Command(lambda: self._sockets(guest), argv, timeout_s, stdin).result()
+
+    def _sockets(self, guest: Guest) -> list[str]:
+        path = guest_commands.socket_path(guest.name)
+        return [f"/proc/{process.pid}/root{path}" for _, process in self.processes(guest)]
 
     def processes(self, guest: Guest | None = None) -> list[tuple[str, Process]]:
         """A guest's QEMUs (or all guests') that exist, and where: /proc's word, not libvirt's."""
