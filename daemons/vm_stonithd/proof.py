@@ -53,8 +53,14 @@ def lack(ban: Ban, view: View, words: Mapping[str, Words], wall: float) -> str:
         return "the ban is not in place"
     if there.end - wall < LEAST_LEASE_S:
         return "the lease is too short"
-    unproven = (_unproven(host, ban, view, words) for host in sorted(view.members))
+    # The host that is furthest behind is the reason that helps a person.
+    behind = sorted(view.members, key=lambda host: (_stage(host, ban, words), host))
+    unproven = (_unproven(host, ban, view, words) for host in behind)
     return unfit(view, ban.resource) or next(filter(None, unproven), "")
+
+
+def _stage(host: str, ban: Ban, words: Mapping[str, Words]) -> Stage:
+    return words[host].of(ban.id).stage if host in words else Stage.SILENT
 
 
 def _unproven(host: str, ban: Ban, view: View, words: Mapping[str, Words]) -> str:

@@ -114,7 +114,7 @@ def changed_call(host: str, call_id: str) -> Breaking:
     return lambda cib, _version: last(cib, host, TARGET).set("call-id", call_id)
 
 
-def joined(cib: etree._Element, version: str) -> None:
+def joined(cib: etree._Element, _version: str) -> None:
     for name in ("in_ccm", "crmd", "join", "expected"):
         state(cib, "host4").set(name, str(state(cib, "host1").get(name)))
 

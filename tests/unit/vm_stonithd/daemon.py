@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import actions, events
@@ -35,7 +36,7 @@ class Attributes:
         self.copies[host][host] = stamped
         for other in HOSTS:
             delay = self._world.engine.between(0.005, self._world.word_delay)
-            self._world.engine.later(delay, lambda other=other: self._arrive(other, host, stamped))
+            self._world.engine.later(delay, partial(self._arrive, other, host, stamped))
 
     def _arrive(self, host: str, about: str, stamped: tuple[int, str]) -> None:
         if {host, about} & self._world.cib.cut:
@@ -133,27 +134,31 @@ class Daemon:
         self._after(self.world.engine.between(0.003, 0.03), act)
 
     def _do(self, action: actions.Action) -> None:
-        if isinstance(action, actions.ReadCib):
-            self._soon(lambda: self._seen(action.ticket))
-        elif isinstance(action, actions.Say):
+        if isinstance(action, actions.Say):
             self.world.attributes.write(self.host, encode(action.words))
             self._said = action.words
         elif isinstance(action, actions.Answer):
             self._answer(action)
         elif isinstance(action, actions.Log):
             self.world.log(self.host, action.text)
-        elif isinstance(action, actions.Look):
-            self.world.engine.spawn(self._look(action), self.lives)
         elif isinstance(action, actions.Kill):
             self.world.engine.spawn(self._kill(action), self.lives)
         elif hasattr(action, "debt"):
             self._debt(action)
-        elif isinstance(action, actions.ReadDebts):
-            self._soon(lambda: self._read_debts(action.ticket))
+        elif isinstance(action, (actions.Look, actions.ReadCib, actions.ReadDebts)):
+            self._read(action)
         else:
             if isinstance(action, actions.CreateBan):
                 self.world.about_to_ban(action.ban.resource)
             self._soon(lambda: self._write(action))
+
+    def _read(self, action: actions.Look | actions.ReadCib | actions.ReadDebts) -> None:
+        if isinstance(action, actions.Look):
+            self.world.engine.spawn(self._look(action), self.lives)
+        elif isinstance(action, actions.ReadCib):
+            self._soon(lambda: self._seen(action.ticket))
+        else:
+            self._soon(lambda: self._read_debts(action.ticket))
 
     def _answer(self, action: actions.Answer) -> None:
         request = self.requests.pop(action.number)
@@ -186,8 +191,8 @@ class Daemon:
             self.world.write_debt(self.host, action.ban.resource, action.debt)
             yield from self._hands(0.002)
             for qemu in held:
-                self.world.judge.killed(hosts, ban, qemu)
-                engine.later(engine.between(0.001, 0.3), lambda q=qemu: hosts.end(q, "fence"))
+                self.world.judge.killed(ban, qemu)
+                engine.later(engine.between(0.001, 0.3), partial(hosts.end, qemu, "fence"))
         self.tell(events.Killed(action.ticket))
 
     def _debt(self, action: actions.Action) -> None:

@@ -92,7 +92,7 @@ class Cib:
         version = len(self.versions) - 1
         for host in HOSTS:
             if host not in self.cut:
-                self.engine.later(self.engine.between(0.002, 0.05), self._arrive(host, version))
+                self.engine.later(self.engine.between(0.002, 0.04), self._arrive(host, version))
         return True
 
     def _arrive(self, host: str, version: int) -> Callable[[], None]:
@@ -105,7 +105,7 @@ class Cib:
         return arrive
 
     def write(self, host: str, change: Change, done: Callable[[Outcome], None]) -> None:
-        """As cibadmin does: the answer may say time-out for a write that comes later all the same."""
+        """As cibadmin: the answer may say time-out for a write that comes later all the same."""
         engine = self.engine
         if host in self.cut:
             engine.later(2.0, lambda: done(Outcome.TIMED_OUT))

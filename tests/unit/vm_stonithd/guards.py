@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guarded writes as predicates on the small CIB of the simulated world (guard.py's are XPath)."""
+"""The guarded writes as predicates on the small CIB of the simulated world."""
 
 from __future__ import annotations
 
@@ -14,25 +14,32 @@ if TYPE_CHECKING:
 
 def apply(action: actions.Action, host: str, view: View) -> View | None:
     """The CIB after the write; None if it does not match."""
-    if isinstance(action, actions.CreateBan):
-        return _put(view, action.ban) if _may_create(view, action) else None
+    if isinstance(action, actions.SetRole):
+        resource = view.resources[action.resource]._replace(target_role=action.role)
+        return view._replace(resources={**view.resources, action.resource: resource})
+    if isinstance(action, (actions.RemoveBan, actions.RemoveExpired)):
+        return _drop(view, action.ban) if _may_remove(view, action) else None
+    if isinstance(action, actions.RewriteBan):
+        return _put(view, action.new) if _may_rewrite(view, action) else None
     if isinstance(action, actions.SettleBan):
         return _put(view, action.ban) if _may_settle(view, action, host) else None
-    if isinstance(action, actions.RewriteBan):
-        there = view.bans.get(action.old.resource)
-        is_new = action.new.requester != action.old.requester
-        if there is None or there.value != action.old.value:
-            return None
-        return None if is_new and action.new.requester in view.bans else _put(view, action.new)
-    if isinstance(action, actions.RemoveBan):
-        there = view.bans.get(action.ban.resource)
-        matches = there is not None and there.value == action.ban.value
-        return _drop(view, action.ban) if matches and view.is_recorded(there.resource) else None
+    assert isinstance(action, actions.CreateBan)
+    return _put(view, action.ban) if _may_create(view, action) else None
+
+
+def _may_remove(view: View, action: actions.RemoveBan | actions.RemoveExpired) -> bool:
+    there = view.bans.get(action.ban.resource)
     if isinstance(action, actions.RemoveExpired):
-        return _drop(view, action.ban) if view.bans.get(action.ban.resource) == action.ban else None
-    assert isinstance(action, actions.SetRole)
-    resource = view.resources[action.resource]._replace(target_role=action.role)
-    return view._replace(resources={**view.resources, action.resource: resource})
+        return there == action.ban
+    is_it = there is not None and there.value == action.ban.value
+    return is_it and view.is_recorded(action.ban.resource)
+
+
+def _may_rewrite(view: View, action: actions.RewriteBan) -> bool:
+    there = view.bans.get(action.old.resource)
+    is_new = action.new.requester != action.old.requester
+    is_it = there is not None and there.value == action.old.value
+    return is_it and not (is_new and action.new.requester in view.bans)
 
 
 def _may_create(view: View, action: actions.CreateBan) -> bool:

@@ -64,7 +64,7 @@ class Pacemaker:
         self.boots = dict.fromkeys(HOSTS, 0)
 
     def wake(self, resource: str) -> None:
-        self.engine.later(self.engine.between(0.03, 0.12), lambda: self.decide(resource))
+        self.engine.later(self.engine.between(0.06, 0.15), lambda: self.decide(resource))
 
     def is_banned(self, resource: str) -> bool:
         ban = self.cib.head.bans.get(resource)
@@ -91,18 +91,18 @@ class Pacemaker:
         view = self.cib.head
         active = [h for h in sorted(view.members) if self.entry(h, resource).is_active]
         others = sorted(view.members - set(active))
-        if len(active) == 1 and others and resource not in self.busy:
-            if not self.is_banned(resource) and self.engine.now >= self.stranger_until:
-                self._begin(resource, self._migrate(active[0], others[0], resource))
+        is_free = resource not in self.busy and self.engine.now >= self.stranger_until
+        if len(active) == 1 and others and is_free and not self.is_banned(resource):
+            self._begin(resource, self._migrate(active[0], others[0], resource))
 
     def monitor(self, resource: str) -> None:
         """The recurring one, while no action is under way."""
         for host in sorted(self.cib.head.members - self.cib.cut):
-            if self.entry(host, resource).is_active and resource not in self.busy:
-                if self.hosts.monitor(host, resource) != 0:
-                    self.judge.failed(self.hosts, host, resource, "monitor")
-                    self.failed.add(resource)
-                    self.decide(resource)
+            is_due = self.entry(host, resource).is_active and resource not in self.busy
+            if is_due and self.hosts.monitor(host, resource) != 0:
+                self.judge.failed(self.hosts, host, resource, "monitor")
+                self.failed.add(resource)
+                self.decide(resource)
 
     def entry(self, host: str, resource: str) -> Entry:
         return self.entries.get((host, resource), Entry(rc=7, call=0))

@@ -7,7 +7,8 @@ the same world.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Callable
 
 from daemons.vm_stonithd import events
 from daemons.vm_stonithd.facts import Operation, Request, Resource, Sender, Standing, View
@@ -95,32 +96,31 @@ class World:
 
     def _plan(self) -> None:
         """What happens in this run."""
-        e, later = self.engine, self.engine.later
-        for _ in range(e.random.randint(1, 3)):
-            requester, target = e.random.sample(GUESTS, 2)
-            at = e.between(0.0, 6.0)
-            later(at, lambda r=requester, t=target: self._ask(r, t))
-            if e.chance(0.3):
-                later(at + e.between(0.0, 0.1), lambda r=requester, t=target: self._ask(t, r))
-            if e.chance(0.4):
-                before = e.between(*e.random.choice([(-3.0, 1.0), (-0.3, 0.3)]))
-                later(max(0.0, at + before), lambda t=target: self.pacemaker.migrate(t))
-            if e.chance(0.25):
-                later(at + e.between(-0.2, 0.5), lambda t=target: self._crash(t))
-            if e.chance(0.2):
-                later(at + e.between(0.0, 2.0), lambda r=requester: self.pacemaker.migrate(r))
-            if e.chance(0.3):
-                later(at + e.between(-0.2, 0.5), lambda: self._stop_daemon(e.random.choice(HOSTS)))
-        if e.chance(0.4):
-            later(e.between(0.0, 6.0), self._stranger)
-        if e.chance(0.35):
-            later(e.between(0.0, 8.0), lambda: self._restart(e.random.choice(HOSTS)))
-        if e.chance(0.15):
-            later(e.between(0.0, 8.0), lambda: self.pacemaker.lose(e.random.choice(HOSTS)))
-        if e.chance(0.1):
-            later(e.between(0.0, 8.0), self._person_deletes)
-        if e.chance(0.1):
-            later(e.between(0.0, 8.0), self._unmanage)
+        for _ in range(self.engine.random.randint(1, 3)):
+            self._plan_fence()
+        host = partial(self.engine.random.choice, HOSTS)
+        self._perhaps(0.4, 0.0, 6.0, self._stranger)
+        self._perhaps(0.35, 0.0, 8.0, lambda: self._restart(host()))
+        self._perhaps(0.15, 0.0, 8.0, lambda: self.pacemaker.lose(host()))
+        self._perhaps(0.1, 0.0, 8.0, self._person_deletes)
+        self._perhaps(0.1, 0.0, 8.0, self._unmanage)
+
+    def _plan_fence(self) -> None:
+        """One guest asks for another, and what may happen at that moment."""
+        e = self.engine
+        requester, target = e.random.sample(GUESTS, 2)
+        at = e.between(0.0, 6.0)
+        e.later(at, lambda: self._ask(requester, target))
+        self._perhaps(0.3, at, at + 0.1, lambda: self._ask(target, requester))
+        early, late = e.random.choice([(-3.0, 1.0), (-0.3, 0.3)])
+        self._perhaps(0.4, at + early, at + late, lambda: self.pacemaker.migrate(target))
+        self._perhaps(0.25, at - 0.2, at + 0.5, lambda: self._crash(target))
+        self._perhaps(0.2, at, at + 2.0, lambda: self.pacemaker.migrate(requester))
+        self._perhaps(0.3, at - 0.2, at + 0.5, lambda: self._stop_daemon(e.random.choice(HOSTS)))
+
+    def _perhaps(self, chance: float, early: float, late: float, what: Callable[[], None]) -> None:
+        if self.engine.chance(chance):
+            self.engine.later(max(0.0, self.engine.between(early, late)), what)
 
     def _end(self) -> None:
         """The world calms down; half of the time every vm-stonithd is dead by now (P3)."""
@@ -150,7 +150,8 @@ class World:
     ) -> Process:
         """The plugin in the guest: sends, and sends again when its host does not know of it."""
         born = next((q.born for q in self.hosts.running(requester)), None)
-        number, home = 0, ("", None)
+        number = 0
+        home: tuple[str, Daemon | None] = ("", None)
         while self.engine.now < deadline:
             mine = [q for q in self.hosts.running(requester) if q.born == born]
             if not mine:

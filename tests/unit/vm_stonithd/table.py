@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One machine on host1 of two hosts, told by hand what happens: for tests of single rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from daemons.vm_stonithd import actions, events
+from daemons.vm_stonithd.events import Outcome
+from daemons.vm_stonithd.facts import (
+    History,
+    Operation,
+    Request,
+    Resource,
+    Sender,
+    Standing,
+    View,
+)
+from daemons.vm_stonithd.machine import Machine
+from daemons.vm_stonithd.words import Stage, Word, Words
+from pmkvm.process import Life
+
+if TYPE_CHECKING:
+    from pmkvm.fencing.ban import Ban
+
+A = TypeVar("A")
+
+GUEST1, TARGET = "guest1", "guest2"
+BOTH = frozenset({"host1", "host2"})
+SENDER = Sender("uuid1", Life(10, 1))
+LIFE = Life(20, 2)
+WALL = 1_795_000_000.0
+RUNS, ENDED = History(ended=False, recorded=False, call_id=5), History(True, True, call_id=9)
+
+
+def view(**changes: object) -> View:
+    plain = View(
+        quorum=True,
+        hosts=dict.fromkeys(sorted(BOTH), Standing.OK),
+        partition=BOTH,
+        resources={GUEST1: Resource(), TARGET: Resource()},
+        bans={},
+        histories={("host1", TARGET): ENDED, ("host2", TARGET): RUNS},
+    )
+    return plain._replace(**changes)  # type: ignore[arg-type]
+
+
+def request(number: int = 1, operation: Operation = Operation.RESET, **changes: object) -> Request:
+    plain = Request(number, operation, GUEST1, "hash1", TARGET, "uuid2", 15.0, SENDER)
+    return plain._replace(**changes)  # type: ignore[arg-type]
+
+
+class Table:
+    """The machine, the CIB it sees, the other host's words; done: all that it wanted so far."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.machine = Machine("host1", lambda: "b1", self.now)
+        self.done: list[actions.Action] = []
+        self.view = view()
+        self.other = Words(WALL)
+        self.own: Words | None = None
+        for _ in range(8):
+            self.wait(1.0)
+
+    def tell(self, event: events.Event) -> list[actions.Action]:
+        wanted = self.machine.step(event, self.now, WALL + self.now)
+        self.done += wanted
+        for action in wanted:
+            if isinstance(action, actions.Say):
+                self.own = action.words
+        return wanted
+
+    def wait(self, seconds: float = 0.3) -> None:
+        """Everything is read once more."""
+        self.now += seconds
+        self.other = self.other._replace(up=WALL + self.now)
+        own = {} if self.own is None else {"host1": self.own}
+        self.tell(events.WordsSeen({"host2": self.other, **own}, self.now))
+        tickets = [one.ticket for one in self.all(actions.ReadCib)]
+        self.tell(events.CibSeen(self.view, max(tickets, default=0)))
+        self.tell(events.Tick())
+
+    def all(self, kind: type[A]) -> list[A]:
+        return [action for action in self.done if isinstance(action, kind)]
+
+    def last(self, kind: type[A]) -> A:
+        return self.all(kind)[-1]
+
+    def answers(self) -> dict[int, str]:
+        return {action.number: action.text for action in self.all(actions.Answer)}
+
+    # --- what the world does
+
+    def written(self, action: actions.Action, outcome: Outcome = Outcome.DONE) -> None:
+        """A guarded write has ended, and if it was done the CIB shows it."""
+        if outcome is Outcome.DONE:
+            if isinstance(action, (actions.CreateBan, actions.SettleBan)):
+                self.show(action.ban)
+            elif isinstance(action, actions.RewriteBan):
+                self.show(action.new)
+            elif isinstance(action, actions.RemoveBan):
+                self.show(None)
+        self.tell(events.Written(action.ticket, outcome))  # type: ignore[union-attr]
+        self.wait()
+
+    def show(self, ban: Ban | None) -> None:
+        self.view = self.view._replace(bans={} if ban is None else {ban.resource: ban})
+
+    def look(self, *lives: Life, is_locked: bool = False, differs: bool = False) -> None:
+        ticket = self.last(actions.Look).ticket
+        self.tell(events.Looked(ticket, lives, is_locked, differs))
+        self.wait()
+
+    def other_says(self, stage: Stage, ban_id: str = "b1", **changes: object) -> None:
+        saw = BOTH if stage is Stage.DEAD else frozenset[str]()
+        word = Word(stage, saw)._replace(**changes)  # type: ignore[arg-type]
+        self.other = self.other._replace(bans={ban_id: word})
+        self.wait()
+
+    def banned(self, operation: Operation = Operation.RESET) -> Ban:
+        """A request has come, and its ban is there."""
+        self.tell(events.Arrived(request(operation=operation)))
+        self.wait()
+        self.written(self.last(actions.CreateBan))
+        return self.last(actions.CreateBan).ban
+
+    def proven(self) -> None:
+        self.look()
+        self.other_says(Stage.BARRED)
+        self.look()
+        self.other_says(Stage.DEAD)

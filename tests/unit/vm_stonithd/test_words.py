@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A host's words as one line of text: there and back, bounded, and read with tolerance."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemons.vm_stonithd import words
+from daemons.vm_stonithd.words import Done, Stage, Word, Words
+
+NAMES = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12)
+HOSTS = st.frozensets(NAMES, max_size=3)
+WORD = st.builds(
+    Word, st.sampled_from(Stage), HOSTS, clock=st.booleans(), differs=st.booleans(), judged=HOSTS
+)
+DONE = st.builds(Done, NAMES, st.booleans(), NAMES, NAMES, NAMES)
+WORDS = st.builds(
+    Words,
+    st.integers(0, 2**31).map(float),
+    st.dictionaries(NAMES, WORD, max_size=3),
+    st.lists(DONE, max_size=4).map(tuple),
+)
+
+
+@given(WORDS)
+def test_they_come_back_as_they_were_said(said: Words) -> None:
+    text = words.encode(said)
+    assert words.decode(text) == said
+    assert '"' not in text
+    assert text.isascii()
+    assert "\n" not in text
+
+
+def test_they_read_well() -> None:
+    hosts = frozenset({"host1", "host2"})
+    said = Words(
+        1795370042.25,
+        {"9c41": Word(Stage.DEAD, hosts, judged=frozenset({"host3"})), "77": Word(clock=True)},
+        (Done("9c41", True, "guest1", "5be0", "guest2"), Done("-", False, "g", "1", "h")),
+    )
+    assert words.encode(said) == (
+        "up=1795370042.250; ban=77 clock; ban=9c41 dead saw=host1,host2 for=host3;"
+        " done=9c41 ok guest1 5be0 guest2; done=- ng g 1 h"
+    )
+
+
+@given(st.text())
+def test_any_text_is_survived(text: str) -> None:
+    words.decode(text)
+    words.decode(f"up=1.0; {text}")
+
+
+@pytest.mark.parametrize("text", ["", "ban=1 dead", "up=", "up=soon", "down=1"])
+def test_a_host_without_up_says_nothing(text: str) -> None:
+    assert words.decode(text) is None
+
+
+def test_what_a_later_release_adds_is_passed_over() -> None:
+    text = "up=1.0; mood=fine; ban=1 barred humming saw=a level=3; done=1 ok g h t later; done=2"
+    assert words.decode(text) == Words(
+        1.0, {"1": Word(Stage.BARRED, frozenset({"a"}))}, (Done("1", True, "g", "h", "t"),)
+    )
+
+
+def test_the_oldest_answers_are_forgotten_first() -> None:
+    many = tuple(Done(str(n), True, "g" * 200, "h", "t" * 200) for n in range(500))
+    text = words.encode(Words(1.0, {}, many))
+    assert len(text) <= words.LONGEST
+    said = words.decode(text)
+    assert said is not None
+    assert said.done == many[-len(said.done) :]
