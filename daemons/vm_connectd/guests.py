@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from typing import NamedTuple
 
 from daemons.vm_connectd import resources, roster
@@ -20,7 +21,7 @@ from pmkvm.virt import identity, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from daemons.vm_connectd.domain import Domain
     from daemons.vm_connectd.resources import GuestResource
@@ -45,6 +46,14 @@ class _Stamp(NamedTuple):
     size: int
 
 
+class _Drawn(NamedTuple):
+    """A roster and what it was drawn up from."""
+
+    pairs: list[tuple[GuestResource, Identity]]
+    domains: list[Domain]
+    roster: Roster
+
+
 class Guests:
     """Answers who is to be connected to; each look takes no longer than its deadlines."""
 
@@ -55,6 +64,7 @@ class Guests:
         self._directories = directories
         self._cib: _Stamp | None = None
         self._polls_to_wait = 0
+        self._last: _Drawn | None = None
         self._identities: dict[str, tuple[_Stamp, Identity]] = {}
 
     async def look(self) -> bool:
@@ -79,14 +89,19 @@ class Guests:
         self._cib = stamp
         return True
 
-    async def draw_up(self, domains: Iterable[Domain]) -> Roster:
+    async def draw_up(self, domains: list[Domain]) -> Roster:
         """Raises DeadlineError: the definitions may lie on storage that hangs."""
+        work = partial(self._draw_up, self.found, domains)
+        self._last = await self._calls.call("reading the guests' definitions", work, FILES_S)
+        return self._last.roster
 
-        def work() -> Roster:
-            pairs = [(each, self._identity(each)) for each in self.found]
-            return roster.draw_up(pairs, domains, self._directories)
-
-        return await self._calls.call("reading the guests' definitions", work, FILES_S)
+    def _draw_up(self, found: tuple[GuestResource, ...], domains: list[Domain]) -> _Drawn:
+        pairs = [(each, self._identity(each)) for each in found]
+        last = self._last
+        if last is not None and (last.pairs, last.domains) == (pairs, domains):
+            # The thread would keep the loop waiting for the sake of the same answer.
+            return last
+        return _Drawn(pairs, domains, roster.draw_up(pairs, domains, self._directories))
 
     def _identity(self, guest: GuestResource) -> Identity:
         """By its definition, as it is now; else as VirtualDomain remembers it; else by name."""

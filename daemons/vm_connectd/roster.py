@@ -60,12 +60,13 @@ def draw_up(
         if domain is not None:
             pairs.append((resource, domain))
     claims = Counter(domain.uuid for _resource, domain in pairs)
+    allowed = [real(directory) for directory in directories]
     targets, rejected = [], []
     for resource, domain in pairs:
         reason = domain.problem or _unspeakable(resource.id, domain.name)
         if claims[domain.uuid] > 1:
             reason = f"{claims[domain.uuid]} resources name this domain"
-        elif not reason and not _is_inside(domain.path, directories, real):
+        elif not reason and not _is_inside(domain.path, allowed, real):
             reason = f"its socket is outside {' and '.join(directories)}"
         if reason:
             rejected.append(Rejected(resource.id, domain.name, domain.path, reason))
@@ -81,13 +82,11 @@ def _unspeakable(*names: str) -> str:
     return f"its names are not printable, or longer than {MAX_NAME}"
 
 
-def _is_inside(path: str, directories: Sequence[str], real: Callable[[str], str]) -> bool:
-    """Whether it is there when all symbolic links are followed, those of the directories too."""
+def _is_inside(path: str, allowed: Sequence[str], real: Callable[[str], str]) -> bool:
+    """Whether it is there when all symbolic links are followed; allowed has none any more."""
     if not os.path.isabs(path):
         return False
     resolved = real(path)
-    for directory in directories:
-        allowed = real(directory)
-        if resolved != allowed and os.path.commonpath([resolved, allowed]) == allowed:
-            return True
-    return False
+    return any(
+        resolved != each and os.path.commonpath([resolved, each]) == each for each in allowed
+    )

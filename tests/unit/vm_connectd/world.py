@@ -114,6 +114,7 @@ def query():
     with open(settings.CIB_XML) as file:
         return resources.parse(file.read())
 guests._query = query
+{more}
 sys.exit(main.main({words!r}))
 """
 
@@ -223,9 +224,9 @@ class World:
     def port_of(self, name: str) -> Path:
         return self.directory / f"port-{name}"
 
-    def start_host(self) -> Process:
-        """Not ready yet, see wait_ready()."""
-        return self._daemon("host", "-t", "host", "-d", str(self.sockets))
+    def start_host(self, more: str = "") -> Process:
+        """Not ready yet, see wait_ready(); more is code that it runs before."""
+        return self._daemon("host", "-t", "host", "-d", str(self.sockets), more=more)
 
     def start_guest(self, name: str) -> Process:
         """Not ready yet, see wait_ready()."""
@@ -275,12 +276,13 @@ class World:
         for process in reversed(self._processes):
             process.end(signal.SIGKILL)
 
-    def _daemon(self, side: str, *words: str) -> Process:
+    def _daemon(self, side: str, *words: str, more: str = "") -> Process:
         code = DAEMON.format(
             paths=[str(tree.ROOT), str(self.directory / "library")],
             run_dir=str(self.directory / "run"),
             cib=str(self.directory / "cib.xml"),
             words=[*words, "--socket", self.socket_of(side)],
+            more=more,
         )
         return self._start([sys.executable, "-I", "-c", code], f"{side}.log")
 
