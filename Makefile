@@ -93,7 +93,7 @@ format: .venv/tools/ready
 	.ci/venv .venv/lab "$(PYTHON) --system-site-packages" pytest
 
 .venv/%/ready: .ci/pins.txt
-	.ci/venv .venv/$* "$$(.ci/python $*)" pytest hypothesis lxml
+	.ci/venv .venv/$* "$$(.ci/python $*)" pytest hypothesis lxml cryptography
 
 # --- what users get
 
