@@ -31,7 +31,6 @@ class Answers:
         """OK: asserts the promise P1 as far as one host can see it."""
         lack = proof.lack(known(fence.ban), view, self._know.everyone(), self._know.wall)
         hold(view is self._know.view and not lack, f"P1: OK without the proof: {lack}")
-        fence.has_answered_off |= one.is_off
         self._give(fence, one, ok=True)
 
     def by_word(self, fence: Fence, one: Pending, view: View) -> None:
@@ -79,7 +78,7 @@ class Answers:
     def repeat(self, request: Request, done: Done) -> None:
         self._know.act(Answer(request.number, "OK" if done.ok else "NG as answered before"))
 
-    def drop(self, fence: Fence, sender: Sender) -> None:
+    def drop(self, fence: Fence, sender: Sender | None) -> None:
         """A dead guest fences nobody."""
         for one in list(fence.pending.values()):
             if one.request.sender == sender:

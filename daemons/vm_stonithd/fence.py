@@ -10,7 +10,7 @@ from daemons.vm_stonithd.facts import Operation
 from pmkvm.fencing.ban import LEASE_S, OFF, RESET, Ban
 
 if TYPE_CHECKING:
-    from daemons.vm_stonithd.facts import Request
+    from daemons.vm_stonithd.facts import Request, Sender
 
 # The answer leaves this long before the request's time is over.
 MARGIN_S = 0.3
@@ -52,7 +52,8 @@ class Fence:
         self.is_owner = False
         # The second look failed: end this ban, then begin with a new id.
         self.is_anew = False
-        self.has_answered_off = False
+        # Whose request the guarded write that is out was made for.
+        self.sender: Sender | None = None
         self.ticket = 0
         self.read = 0
         self.tried_at = float("-inf")

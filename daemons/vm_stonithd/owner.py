@@ -73,7 +73,7 @@ class Owner:
 
     def _conclude(self, fence: Fence, outcome: Outcome) -> None:
         if outcome is Outcome.SENDER_GONE:
-            self._answers.drop(fence, fence.lead().request.sender)
+            self._answers.drop(fence, fence.sender)
         if fence.step is Step.WRITING:
             # Else look first whether the ban there is one's own: see _wait.
             done = outcome is Outcome.DONE
@@ -127,10 +127,10 @@ class Owner:
         fence.ban, fence.is_owner, fence.is_anew = ban, True, False
         fence.step, fence.gone_at = Step.WRITING, None
         fence.ticket = self._know.ticket()
-        sender = fence.lead().request.sender
+        fence.sender = fence.lead().request.sender
         members = tuple((host, view.call_id(host, ban.resource)) for host in sorted(view.members))
         calls = Calls(view.call_id(self._know.host, ban.requester), members)
-        self._know.act(CreateBan(fence.ticket, ban, calls, replaced, sender))
+        self._know.act(CreateBan(fence.ticket, ban, calls, replaced, fence.sender))
 
     def _join(self, fence: Fence, there: Ban) -> None:
         """One's own ban is adopted; a resend and an off over a reset make it one's own."""
@@ -144,7 +144,8 @@ class Owner:
     def _rewrite(self, fence: Fence, there: Ban, by: Pending) -> None:
         new = fence.taken_over(there, by, self._know.host, self._know.wall)
         fence.ticket = self._know.ticket()
-        self._know.act(RewriteBan(fence.ticket, there, new, by.request.sender))
+        fence.sender = by.request.sender
+        self._know.act(RewriteBan(fence.ticket, there, new, fence.sender))
 
     # --- under the ban
 
@@ -198,7 +199,7 @@ class Owner:
     def _leave(self, fence: Fence) -> None:
         """All are answered: an owner ends its ban, but an off's is left to run out."""
         fence.is_anew = False
-        is_left = fence.has_answered_off or not fence.is_owner
+        is_left = self._is_left_to_run_out(known(fence.ban)) or not fence.is_owner
         fence.step = Step.WAITING if is_left else Step.ENDING
 
     # --- the end
@@ -253,7 +254,10 @@ class Owner:
                 fence.ban, fence.is_owner, fence.step = ban, True, Step.ENDING
 
     def _is_orphan(self, ban: Ban) -> bool:
-        if ban.owner != self._know.host or ban.resource in self._fences:
-            return False
+        is_mine = ban.owner == self._know.host and ban.resource not in self._fences
+        return is_mine and not self._is_left_to_run_out(ban)
+
+    def _is_left_to_run_out(self, ban: Ban) -> bool:
+        """An off that was answered, by whomever: no start in flight may come after its ban."""
         done = self._know.done(ban.id)
-        return not (ban.operation == OFF and done is not None and done.ok)
+        return ban.operation == OFF and done is not None and done.ok

@@ -156,7 +156,7 @@ class Hosts:
     def _move(self, guest: Qemu, target: str, job: dict[str, str]) -> Generator[float, None, None]:
         """libvirt's job, which nobody's death but QEMU's ends."""
         e = self.engine
-        yield e.between(0.01, 0.5)
+        yield e.between(0.02, e.random.choice([0.15, 0.5]))
         incoming = self.create(target, guest.resource, guest.born)
         for _ in range(e.random.randint(1, e.random.choice([5, 30]))):
             yield 0.1

@@ -359,6 +359,28 @@ def test_an_off_is_answered_when_the_role_is_written_and_its_ban_runs_out(table:
     assert table.all(actions.RemoveBan) == []
 
 
+def test_a_reset_that_joins_an_answered_off_does_not_end_it(table: Table) -> None:
+    table.banned(Operation.OFF)
+    table.proven()
+    resources = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped")}
+    table.view = table.view._replace(resources=resources)
+    table.written(table.last(actions.SetRole))
+    ended(table)
+    table.tell(events.Arrived(request(2, hash="hash2")))
+    table.wait()
+    table.wait(5.0)
+    assert table.answers() == {1: "OK", 2: "OK"}
+    assert table.all(actions.RemoveBan) == []
+
+
+def test_a_sender_that_died_after_its_time_was_over_is_no_trouble(table: Table) -> None:
+    table.tell(events.Arrived(request()))
+    table.wait()
+    table.wait(15.0)
+    table.written(table.last(actions.CreateBan), Outcome.SENDER_GONE)
+    assert list(table.answers()) == [1]
+
+
 def test_on_takes_an_off_back(table: Table) -> None:
     ban = other_ban(table, "off")
     stopped = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped")}
