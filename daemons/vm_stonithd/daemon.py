@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The running vm-stonithd: the machine, its eyes, its hands, and the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd import processes, status
+from daemons.vm_stonithd.desk import Desk
+from daemons.vm_stonithd.effects import Effects
+from daemons.vm_stonithd.events import Arrived, CibSeen, Terminated, Tick
+from daemons.vm_stonithd.machine import Machine
+from daemons.vm_stonithd.voice import Voice
+from daemons.vm_stonithd.watch import Watch
+from pmkvm.deadline import Deadline
+from pmkvm.errors import HaError
+from pmkvm.pacemaker import resource
+from pmkvm.service.calls import Calls
+from pmkvm.version import VERSION
+
+if TYPE_CHECKING:
+    import socket
+
+    from daemons.vm_stonithd.events import Event
+    from daemons.vm_stonithd.grant import TokenReader
+    from pmkvm.service.loop import Service
+
+log = logging.getLogger(__name__)
+
+TICK_S, BUSY_TICK_S = 0.2, 0.05
+SHELLS_S = 1.0
+NAME_S = 5.0
+# A ban that is older than this is only waited for: its fence is over, or stuck.
+BUSY_WITH_BAN_S = 15.0
+AT_A_TIME = 8
+
+
+class Daemon:
+    """complaint: why tokens can't be read, empty if they can be."""
+
+    def __init__(self, tokens: TokenReader | None, complaint: str, connectd_socket: str) -> None:
+        self._complaint = complaint
+        self._calls = Calls(AT_A_TIME)
+        self._watch = Watch(self._calls, self._tell, self._is_busy)
+        self._voice = Voice(Calls(AT_A_TIME), self._tell, self._is_busy)
+        self._desk = Desk(tokens, complaint, self._watch, Calls(AT_A_TIME), self._tell)
+        self._registration = self._desk.register(connectd_socket)
+        self._effects = Effects(self._watch, self._voice, self._desk, self._tell)
+        self._machine: Machine | None = None
+        self._service: Service | None = None
+        self._host = ""
+        self._state = "asking for this host's name"
+        self._bans: dict[str, float] = {}
+        self._began = time.monotonic()
+
+    async def start(self, service: Service, listening: socket.socket) -> None:
+        self._service = service
+        await status.serve(listening, self._report)
+        # The cluster may be starting, and wait for us.
+        service.ready()
+        if self._complaint:
+            log.warning("every request is refused: %s", self._complaint)
+        self._host = await self._name()
+        self._machine = Machine(self._host, partial(secrets.token_hex, 8), time.monotonic())
+        self._state = "running"
+        service.supervise("the effects", self._effects.run())
+        service.supervise("the watch on the cluster", self._watch.run())
+        service.supervise("the words", self._voice.run())
+        service.supervise("the clock", self._tick())
+        service.supervise("the look for shells", self._shells())
+        # What a guest asks for is read by what the cluster has.
+        while self._watch.seen is None:
+            await asyncio.sleep(TICK_S)
+        service.supervise("the requests", self._registration.run())
+
+    async def _name(self) -> str:
+        while True:
+            try:
+                return await self._calls.call(
+                    "asking for this host's name",
+                    lambda: resource.local_node(Deadline(NAME_S)),
+                    NAME_S,
+                )
+            except HaError as error:
+                if str(error) != self._state:
+                    log.warning("this host's name in the cluster is not known: %s", error)
+                self._state = str(error)
+            await asyncio.sleep(1.0)
+
+    def _tell(self, event: Event) -> None:
+        if self._machine is None:
+            return
+        now = time.monotonic()
+        if isinstance(event, CibSeen):
+            bans = {ban.id for ban in event.view.bans.values()}
+            self._bans = {each: self._bans.get(each, now) for each in bans}
+        try:
+            self._effects.add(self._machine.step(event, now, time.time()))
+        except Exception:
+            # Bans stand; the next one of us begins with what the cluster and attrd remember.
+            log.exception("the machine failed at %s", type(event).__name__)
+            self._machine = None
+            if self._service is not None:
+                self._service.stop("an error of ours", rc=1)
+        if isinstance(event, Arrived):
+            # Nothing is done before the other hosts have been heard.
+            self._voice.ask()
+
+    def _is_busy(self) -> bool:
+        now = time.monotonic()
+        is_young = any(now - since < BUSY_WITH_BAN_S for since in self._bans.values())
+        return is_young or bool(self._desk.open)
+
+    async def _tick(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(BUSY_TICK_S if self._is_busy() else TICK_S)
+                self._tell(Tick())
+        finally:
+            self._tell(Terminated())
+            log.info("terminated: bans stand, requests stay with vm-connectd")
+
+    async def _shells(self) -> None:
+        while True:
+            await asyncio.sleep(SHELLS_S)
+            seen = self._watch.seen
+            if seen is None:
+                continue
+            work = partial(processes.kill_shells, tuple(seen.configs))
+            try:
+                await self._calls.call("looking for shells", work, NAME_S)
+            except HaError as error:
+                log.warning("no look for shells: %s", error)
+
+    def _report(self) -> str:
+        seen = self._watch.seen
+        bans = {} if seen is None else seen.view.bans
+        hanging = [self._calls, *self._effects.hanging_kinds.values()]
+        problems = [self._complaint, self._registration.reason]
+        report = {
+            "program": f"vm-stonithd {VERSION}",
+            "pid": os.getpid(),
+            "host": self._host,
+            "up_seconds": round(time.monotonic() - self._began, 1),
+            "state": self._state,
+            "problems": [each for each in problems if each],
+            "reads_tokens": not self._complaint,
+            "is_registered": self._registration.is_registered,
+            "cluster": self._watch.state,
+            "words": self._voice.state,
+            "members": [] if seen is None else sorted(seen.view.members),
+            "targets": [] if seen is None else sorted(seen.view.resources),
+            "bans": [each._asdict() for each in bans.values()],
+            "requests": [
+                {"from": each.sender.resource, "operation": each.body.partition(" ")[0][:16]}
+                for each in self._desk.open.values()
+            ],
+            "hanging_calls": [what for calls in hanging for what in calls.hanging],
+        }
+        return f"{json.dumps(report)}\n"

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Requests as they come from vm-connectd, to the machine, and its answers back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd import processes, requests
+from daemons.vm_stonithd.events import Arrived
+from daemons.vm_stonithd.grant import TokenError
+from pmkvm.errors import HaError
+from pmkvm.wire.registration import Registration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemons.vm_stonithd.facts import Request
+    from daemons.vm_stonithd.grant import TokenReader
+    from daemons.vm_stonithd.watch import Watch
+    from pmkvm.service.calls import Calls
+    from pmkvm.wire.message import Forwarded
+
+log = logging.getLogger(__name__)
+
+# A command for tokens takes 5 s at most; a definition may lie on storage that hangs.
+READ_S = 8.0
+
+
+class Desk:
+    """complaint: why no token can be read, empty if they can be."""
+
+    def __init__(
+        self,
+        tokens: TokenReader | None,
+        complaint: str,
+        watch: Watch,
+        calls: Calls,
+        tell: Callable[[Arrived], None],
+    ) -> None:
+        self.open: dict[int, Forwarded] = {}
+        self._tokens = tokens
+        self._complaint = complaint
+        self._watch = watch
+        self._calls = calls
+        self._tell = tell
+        self._number = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def register(self, path: str) -> Registration:
+        self.registration = Registration("stonith", self.arrived, program="vm-stonithd", path=path)
+        return self.registration
+
+    def arrived(self, forwarded: Forwarded) -> None:
+        self._number += 1
+        self.open[self._number] = forwarded
+        task = asyncio.get_running_loop().create_task(self._take(self._number, forwarded))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def answer(self, number: int, text: str) -> None:
+        forwarded = self.open.pop(number, None)
+        if forwarded is not None and not self.registration.reply(forwarded, text):
+            # The guest sends its request again, and gets the same answer then.
+            log.warning("vm-connectd is away: %s has no answer yet", forwarded.sender.resource)
+
+    async def _take(self, number: int, forwarded: Forwarded) -> None:
+        began = time.monotonic()
+        try:
+            work = partial(self._read, number, forwarded)
+            request = await self._calls.call("reading a request", work, READ_S)
+        except HaError as error:
+            request = requests.refused(number, forwarded, str(error))
+        left = forwarded.seconds - (time.monotonic() - began)
+        if left <= 0:
+            self.answer(number, "NG its time was over before its token was read")
+            return
+        self._tell(Arrived(request._replace(seconds=left)))
+
+    def _read(self, number: int, forwarded: Forwarded) -> Request:
+        """In a thread."""
+        words = requests.split(forwarded.body)
+        if self._tokens is None:
+            return requests.refused(number, forwarded, self._complaint)
+        complaint = requests.complaint(words)
+        if words.operation is None or complaint:
+            return requests.refused(number, forwarded, complaint)
+        try:
+            grant = self._tokens.read(words.token)
+        except TokenError as error:
+            return requests.refused(number, forwarded, str(error))
+        return requests.allowed(number, forwarded, words.operation, grant, self._uuid_of)
+
+    def _uuid_of(self, resource: str) -> str | None:
+        seen = self._watch.seen
+        if seen is None or resource not in seen.configs:
+            return None
+        return processes.uuid_of(seen.configs[resource])

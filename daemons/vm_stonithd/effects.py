@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Carries the machine's actions out, in the order given. None of them ends without its event."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd import actions, cluster, events, ledger, processes
+from daemons.vm_stonithd.events import Outcome
+from pmkvm.deadline import Deadline
+from pmkvm.errors import HaError
+from pmkvm.fencing import guard
+from pmkvm.service.calls import Calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from daemons.vm_stonithd.actions import Action
+    from daemons.vm_stonithd.desk import Desk
+    from daemons.vm_stonithd.events import Event
+    from daemons.vm_stonithd.facts import Sender
+    from daemons.vm_stonithd.voice import Voice
+    from daemons.vm_stonithd.watch import Watch
+    from pmkvm.fencing.guard import Write
+
+log = logging.getLogger(__name__)
+
+# A write blocks for corosync's token time and more when a host is lost: 5.1 s measured.
+WRITE_S = 15.0
+KILL_S = 5.0
+LOOK_S = 5.0
+FILES_S = 5.0
+# After a look that failed.
+AGAIN_S = 0.5
+AT_A_TIME = 32
+
+
+class Effects:
+    """What waits for somebody else runs in a task of its own, each kind with threads of its own:
+    a CIB manager that hangs keeps nobody from killing."""
+
+    def __init__(
+        self, watch: Watch, voice: Voice, desk: Desk, tell: Callable[[Event], None]
+    ) -> None:
+        self.hanging_kinds = {kind: Calls(AT_A_TIME) for kind in ("write", "look", "files")}
+        self._watch, self._voice, self._desk = watch, voice, desk
+        self._tell = tell
+        self._queue: asyncio.Queue[Action] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        # An answer never goes before the words that it comes with have been taken.
+        self._is_heard = True
+        self._held: list[actions.Answer] = []
+
+    def add(self, wanted: list[Action]) -> None:
+        for each in wanted:
+            self._queue.put_nowait(each)
+
+    async def run(self) -> None:
+        while True:
+            await self._carry_out(await self._queue.get())
+
+    async def _carry_out(self, action: Action) -> None:
+        if isinstance(action, actions.Say):
+            await self._say(action)
+        elif isinstance(action, actions.Answer):
+            self._held.append(action)
+            self._release()
+        elif isinstance(action, actions.Log):
+            log.info("%s", action.text)
+        elif isinstance(action, actions.ReadCib):
+            self._watch.ask(action.ticket)
+        elif isinstance(action, ledger.CHANGES):
+            await self._change_debt(action)
+        else:
+            self._begin(self._work(action))
+
+    def _work(self, action: Action) -> Coroutine[Any, Any, None]:
+        if isinstance(action, actions.Look):
+            return self._look(action)
+        if isinstance(action, actions.Kill):
+            return self._kill(action)
+        if isinstance(action, actions.ReadDebts):
+            return self._read_debts(action)
+        if isinstance(action, actions.SetRole):
+            role = partial(cluster.set_role, action.resource, action.role)
+            return self._order(action.ticket, "writing a role", role, None)
+        return self._write(action)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- in order
+
+    async def _say(self, action: actions.Say) -> None:
+        self._is_heard = await self._voice.say(action.words)
+        self._release()
+
+    def _release(self) -> None:
+        """Answers that are too late by then are dropped by vm-connectd."""
+        while self._is_heard and self._held:
+            answer = self._held.pop(0)
+            self._desk.answer(answer.number, answer.text)
+
+    async def _change_debt(self, action: ledger.Change) -> None:
+        try:
+            work = partial(ledger.change, action)
+            await self.hanging_kinds["files"].call("writing a debt", work, FILES_S)
+        except (HaError, OSError) as error:
+            log.error("%s: the debt can't be changed: %s", action.resource, error)
+
+    # --- beside each other
+
+    async def _look(self, action: actions.Look) -> None:
+        seen = self._watch.seen
+        config = "" if seen is None else seen.configs.get(action.resource, "")
+        work = partial(processes.look, action.resource, action.uuid, config)
+        try:
+            found = await self.hanging_kinds["look"].call("looking for a QEMU", work, LOOK_S)
+        except (HaError, OSError) as error:
+            log.error("%s: can't be looked for: %s", action.resource, error)
+            await asyncio.sleep(AGAIN_S)
+            # Not seen is not gone: as if a start were under way.
+            found = processes.Look((), is_locked=True, differs=False)
+        self._tell(events.Looked(action.ticket, *found))
+
+    async def _kill(self, action: actions.Kill) -> None:
+        ban, pids = action.ban, ", ".join(str(life.pid) for life in action.lives)
+        work = partial(processes.kill, action, Deadline(KILL_S))
+        try:
+            is_done = await self.hanging_kinds["look"].call("killing a QEMU", work, KILL_S + 1)
+            text = f"killed QEMU {pids}" if is_done else "nothing killed: the ban has gone"
+        except (HaError, OSError) as error:
+            text = f"QEMU {pids} is not killed: {error}"
+        log.info(
+            "%s %s %s %s: %s (ban %s of %s)",
+            *(ban.request, ban.requester, ban.operation, ban.resource, text, ban.id, ban.owner),
+        )
+        self._tell(events.Killed(action.ticket))
+
+    async def _read_debts(self, action: actions.ReadDebts) -> None:
+        try:
+            found = await self.hanging_kinds["files"].call("reading debts", ledger.read, FILES_S)
+        except (HaError, OSError) as error:
+            log.error("this host's debts can't be read: %s", error)
+            return
+        self._tell(events.DebtsSeen(action.ticket, found))
+
+    async def _write(self, action: Action) -> None:
+        sender = None
+        guarded: Callable[[], Write]
+        if isinstance(action, actions.CreateBan):
+            sender = action.sender
+            guarded = partial(guard.create, action.ban, action.calls, action.replaced)
+        elif isinstance(action, actions.RewriteBan):
+            sender = action.sender
+            guarded = partial(guard.rewrite, action.old, action.new)
+        elif isinstance(action, actions.SettleBan):
+            ban = action.ban
+            guarded = partial(guard.settle, ban, ban.owner, action.call_id, action.replaced)
+        elif isinstance(action, actions.RemoveBan):
+            guarded = partial(guard.remove, action.ban)
+        elif isinstance(action, actions.RemoveExpired):
+            guarded = partial(guard.remove_expired, action.ban)
+        else:
+            raise TypeError(f"nobody knows how to carry out {action!r}")
+        await self._order(action.ticket, "writing a ban", partial(cluster.write, guarded), sender)
+
+    async def _order(
+        self,
+        ticket: int,
+        what: str,
+        order: Callable[[Deadline], tuple[Outcome, str]],
+        sender: Sender | None,
+    ) -> None:
+        work = partial(_unless_gone, sender, order)
+        try:
+            outcome, reason = await self.hanging_kinds["write"].call(what, work, WRITE_S + 1)
+        except (HaError, OSError) as error:
+            outcome, reason = Outcome.TIMED_OUT, str(error)
+        if reason:
+            log.info("%s: %s: %s", what, outcome.value, reason)
+        self._tell(events.Written(ticket, outcome))
+
+
+def _unless_gone(
+    sender: Sender | None, order: Callable[[Deadline], tuple[Outcome, str]]
+) -> tuple[Outcome, str]:
+    """Immediately before the write: a dead guest fences nobody."""
+    if sender is not None and not processes.is_alive(sender):
+        return Outcome.SENDER_GONE, f"QEMU {sender.life.pid} of {sender.uuid} is gone"
+    return order(Deadline(WRITE_S))

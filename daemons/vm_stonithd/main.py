@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vm-stonithd: from words to a running daemon, or to what the running one says."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from daemons.vm_stonithd import options
+from pmkvm.deadline import Deadline
+from pmkvm.errors import HaError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from daemons.vm_stonithd.grant import TokenReader
+    from daemons.vm_stonithd.options import Options
+    from pmkvm.service.loop import Service
+
+log = logging.getLogger(__name__)
+
+STATUS_S = 10.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0: asked to stop, or status printed; 1: anything else."""
+    chosen = options.parse(sys.argv[1:] if argv is None else argv)
+    return _status(chosen) if chosen.is_status else _serve(chosen)
+
+
+def _status(chosen: Options) -> int:
+    from daemons.vm_stonithd import status
+
+    try:
+        sys.stdout.write(status.ask(chosen.socket, Deadline(STATUS_S)))
+    except HaError as error:
+        sys.stderr.write(f"vm-stonithd: {error}\n")
+        return 1
+    return 0
+
+
+def _serve(chosen: Options) -> int:
+    from daemons.vm_stonithd.daemon import Daemon
+    from pmkvm.service import log as service_log
+    from pmkvm.service import loop
+    from pmkvm.service.listener import Listener, ListenError
+    from pmkvm.service.notify import notify
+
+    # A supervisor that hears this waits for READY=1.
+    notify("STATUS=starting")
+    service_log.set_up("vm-stonithd", is_debug=chosen.is_debug)
+    tokens, complaint = _tokens(chosen)
+    try:
+        with Listener(chosen.socket) as listening:
+
+            async def start(service: Service) -> None:
+                daemon = Daemon(tokens, complaint, chosen.connectd_socket)
+                await daemon.start(service, listening)
+
+            rc = loop.run(start)
+    except ListenError as error:
+        log.error("%s", error)
+        return 1
+    # A call that hangs has no end: the interpreter's way out would wait for it.
+    sys.stdout.flush()
+    os._exit(rc)
+
+
+def _tokens(chosen: Options) -> tuple[TokenReader | None, str]:
+    """What reads tokens, or why nothing does."""
+    from daemons.vm_stonithd.grant import TokenOptionError
+    from daemons.vm_stonithd.tokens import Decoder
+
+    if chosen.command is None:
+        return None, "this host's vm-stonithd has neither a key file nor -c"
+    try:
+        made = Decoder(chosen.command, is_on_stdin=chosen.is_on_stdin, success=chosen.success)
+    except TokenOptionError as error:
+        return None, f"this host's vm-stonithd can't read tokens: {error}"
+    return made, ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

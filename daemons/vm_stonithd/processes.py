@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""This host's QEMUs: looked at, killed under a ban, and rid of shells. libvirt is never asked."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from pmkvm.deadline import Deadline
+from pmkvm.errors import DeadlineError, HaError
+from pmkvm.fencing import ban as bans
+from pmkvm.fencing import debt as debts
+from pmkvm.pacemaker import cib
+from pmkvm.process import Pidfd
+from pmkvm.virt import identity, qemu, record
+from pmkvm.virt.identity import Identity
+from pmkvm.virt.record import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from daemons.vm_stonithd.actions import Kill
+    from daemons.vm_stonithd.facts import Sender
+    from pmkvm.process import Life
+
+log = logging.getLogger(__name__)
+
+# A killed QEMU of a small guest is gone in 20 ms; who comes back later looks again.
+DEATH_S = 0.3
+
+
+class Look(NamedTuple):
+    """What was seen of a target on this host."""
+
+    lives: tuple[Life, ...]
+    is_locked: bool
+    differs: bool
+
+
+def lives_of(uuid: str) -> tuple[Life, ...]:
+    """The QEMUs of that uuid of which a thread lives. Raises OSError."""
+    return tuple(each.life for each in qemu.find(_of(uuid)))
+
+
+def look(resource: str, uuid: str, config: str) -> Look:
+    """The lock first: once it was free under a ban, no start begins anything."""
+    is_locked = False
+    try:
+        with record.lock(resource, Deadline(0)):
+            pass
+    except DeadlineError:
+        is_locked = True
+    defined = uuid_of(config)
+    return Look(lives_of(uuid), is_locked, differs=defined not in ("", uuid))
+
+
+def uuid_of(config: str) -> str:
+    """Of the domain as it is defined on this host; empty if that can't be told."""
+    if not config:
+        return ""
+    try:
+        return identity.read_identity(config).uuid
+    except (OSError, identity.DefinitionError):
+        return ""
+
+
+def is_alive(sender: Sender) -> bool:
+    """Whether the QEMU that sent a request still is that very guest."""
+    return qemu.is_guest(sender.life, _of(sender.uuid))
+
+
+def kill(order: Kill, deadline: Deadline) -> bool:
+    """In the one order that is safe; False if the ban is not in place any more.
+
+    Raises HaError and OSError: then nothing was killed.
+    """
+    with contextlib.ExitStack() as stack:
+        holds = [stack.enter_context(Pidfd(life)) for life in order.lives]
+        resource = order.ban.resource
+        there = bans.find(cib.query_local(bans.xpath(resource), deadline), resource)
+        if there is None or there.id != order.ban.id or not there.is_live(time.time()):
+            return False
+        debts.store(resource, order.debt)
+        for hold in holds:
+            hold.send(signal.SIGKILL)
+        end = Deadline(DEATH_S)
+        for hold in holds:
+            hold.wait_dead(end.remaining())
+    return True
+
+
+def kill_shells(resources: Iterable[str]) -> None:
+    """Paused QEMUs that a killed start left behind, unless they wait for a migration."""
+    for resource in resources:
+        try:
+            remembered = record.load(resource)
+            if remembered is not None and remembered.stage == Stage.CREATING:
+                _kill_shells_of(resource)
+        except (HaError, OSError) as error:
+            log.debug("%s: no look for shells: %s", resource, error)
+
+
+def _kill_shells_of(resource: str) -> None:
+    """With the lock held: a start that is under way raises DeadlineError."""
+    with record.lock(resource, Deadline(0)):
+        remembered = record.load(resource)
+        if remembered is None or remembered.stage != Stage.CREATING:
+            return
+        for each in qemu.find(remembered.identity):
+            if not each.guest.is_incoming:
+                log.warning(
+                    "%s: QEMU %d was created by a start that was killed; it never ran",
+                    resource,
+                    each.life.pid,
+                )
+                qemu.kill(each.life, signal.SIGKILL, Deadline(DEATH_S))
+
+
+def _of(uuid: str) -> Identity:
+    # No QEMU of libvirt's is without a name, so none is found by it.
+    return Identity("", uuid, is_qemu=True)

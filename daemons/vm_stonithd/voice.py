@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What this host says to the others, and what they say: words go through attrd."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd import attributes
+from daemons.vm_stonithd.events import WordsSeen
+from pmkvm.deadline import Deadline
+from pmkvm.errors import HaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemons.vm_stonithd.words import Words
+    from pmkvm.service.calls import Calls
+
+log = logging.getLogger(__name__)
+
+SAY_S, HEAR_S = 3.0, 5.0
+BUSY_S, IDLE_S = 0.1, 1.0
+RETRY_S = 0.5
+
+
+class Voice:
+    """tell gets a WordsSeen for each reading."""
+
+    def __init__(
+        self, calls: Calls, tell: Callable[[WordsSeen], None], is_busy: Callable[[], bool]
+    ) -> None:
+        self.state = "not heard yet"
+        self._calls = calls
+        self._tell = tell
+        self._is_busy = is_busy
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Listen now."""
+        self._asked.set()
+
+    async def say(self, own: Words) -> bool:
+        """Whether attrd has taken them."""
+        work = partial(attributes.say, own, Deadline(SAY_S))
+        try:
+            await self._calls.call("speaking to attrd", work, SAY_S + 1)
+        except HaError as error:
+            log.warning("attrd does not take this host's words: %s", error)
+            return False
+        self.ask()
+        return True
+
+    async def run(self) -> None:
+        while True:
+            self._asked.clear()
+            began = time.monotonic()
+            try:
+                heard = await self._calls.call(
+                    "listening to attrd", partial(attributes.hear, Deadline(HEAR_S)), HEAR_S
+                )
+            except HaError as error:
+                self._note(f"attrd does not answer: {error}")
+                await asyncio.sleep(RETRY_S)
+                continue
+            self._note("heard")
+            self._tell(WordsSeen(heard, began))
+            await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self._asked.wait(), BUSY_S if self._is_busy() else IDLE_S)
+        except asyncio.TimeoutError:
+            return
+
+    def _note(self, state: str) -> None:
+        if state != self.state:
+            log.log(logging.INFO if state == "heard" else logging.WARNING, "words: %s", state)
+        self.state = state

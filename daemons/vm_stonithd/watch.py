@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The watch on the cluster: one reading after the other, each told when it is whole.
+
+Pacemaker replaces the CIB's file when the configuration changes, as a ban does: that is looked at
+20 times a second, which costs nothing. Histories change without it, so it is read each second
+besides, and more often while a fence is under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from daemons.vm_stonithd import cluster, view
+from daemons.vm_stonithd.cluster import Company
+from daemons.vm_stonithd.events import CibSeen
+from pmkvm import settings
+from pmkvm.deadline import Deadline
+from pmkvm.errors import HaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemons.vm_stonithd.view import Seen
+    from pmkvm.service.calls import Calls
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+READ_S = 10.0
+LOOK_S = 0.05
+BUSY_S, IDLE_S = 0.1, 1.0
+# How old the partition and managed may be in a reading that nobody asked for.
+COMPANY_BUSY_S, COMPANY_IDLE_S = 0.5, 5.0
+RETRY_S = 0.5
+
+
+class Watch:
+    """is_busy says whether a fence is under way. tell gets a CibSeen for each reading."""
+
+    def __init__(
+        self, calls: Calls, tell: Callable[[CibSeen], None], is_busy: Callable[[], bool]
+    ) -> None:
+        self.state = "not read yet"
+        self.seen: Seen | None = None
+        self._calls = calls
+        self._tell = tell
+        self._is_busy = is_busy
+        self._ticket = 0
+        self._asked = asyncio.Event()
+        self._file: tuple[int, int] | None = None
+        self._company: Company | None = None
+        self._company_at = float("-inf")
+        self._parsed: tuple[str, Company] | None = None
+        self._complaints: tuple[str, ...] = ()
+
+    def ask(self, ticket: int) -> None:
+        """Read anew, from now on. A later ticket's reading answers an earlier one, too."""
+        self._ticket = max(self._ticket, ticket)
+        self._asked.set()
+
+    async def run(self) -> None:
+        while True:
+            ticket, self._ticket = self._ticket, 0
+            self._asked.clear()
+            try:
+                seen = await self._read(is_asked=bool(ticket))
+            except (HaError, OSError) as error:
+                self._ticket = max(self._ticket, ticket)
+                self._note(f"the CIB can't be read: {error}")
+                await asyncio.sleep(RETRY_S)
+                continue
+            self._note("read")
+            self.seen = seen
+            self._tell(CibSeen(seen.view, ticket))
+            await self._pause()
+
+    async def _read(self, *, is_asked: bool) -> Seen:
+        self._file = _stamp()
+        began = time.monotonic()
+        oldest = COMPANY_BUSY_S if self._is_busy() else COMPANY_IDLE_S
+        company = self._company
+        if is_asked or company is None or began - self._company_at > oldest:
+            document, partition, instances = await asyncio.gather(
+                self._call(cluster.cib),
+                self._call(cluster.partition),
+                self._call(cluster.instances),
+            )
+            company = self._company = Company(partition, instances)
+            self._company_at = began
+        else:
+            document = await self._call(cluster.cib)
+        if self.seen is None or self._parsed != (document, company):
+            seen = view.read(document, *company)
+            self._parsed = (document, company)
+            self._complain(seen.complaints)
+            return seen
+        return self.seen
+
+    async def _call(self, function: Callable[[Deadline], T]) -> T:
+        work = partial(function, Deadline(READ_S))
+        return await self._calls.call("reading the cluster", work, READ_S)
+
+    async def _pause(self) -> None:
+        """Until somebody asks, the file is another, or it is time."""
+        end = time.monotonic() + (BUSY_S if self._is_busy() else IDLE_S)
+        while time.monotonic() < end and _stamp() == self._file:
+            try:
+                await asyncio.wait_for(self._asked.wait(), LOOK_S)
+                return
+            except asyncio.TimeoutError:
+                continue
+
+    def _complain(self, complaints: tuple[str, ...]) -> None:
+        for each in complaints:
+            if each not in self._complaints:
+                log.warning("%s", each)
+        self._complaints = complaints
+
+    def _note(self, state: str) -> None:
+        if state != self.state:
+            log.log(logging.INFO if state == "read" else logging.WARNING, "cluster: %s", state)
+        self.state = state
+
+
+def _stamp() -> tuple[int, int] | None:
+    try:
+        status = os.stat(settings.CIB_XML)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns

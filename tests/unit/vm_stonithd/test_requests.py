@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From what a guest sends to what the machine is told, and from attrd's lines to words."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from daemons.vm_stonithd import attributes, requests, words
+from daemons.vm_stonithd.facts import Operation, Request
+from daemons.vm_stonithd.grant import Grant
+from daemons.vm_stonithd.words import Done, Stage, Word, Words
+from pmkvm.process import Life
+from pmkvm.wire.message import Forwarded, Sender
+
+TARGET, UUID = "prmVMCTL_guest2", "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
+SENDER = Sender("0000-1", 42, 4711, "guest1", "prmVMCTL_guest1")
+FORWARDED = Forwarded(7, SENDER, "stonith", "an id", 19.5, "reset U2FsdGVk")
+
+
+def allowed(operation: Operation, grant: Grant, uuid: str | None = UUID) -> Request:
+    return requests.allowed(3, FORWARDED, operation, grant, lambda _resource: uuid)
+
+
+@pytest.mark.parametrize(
+    ("body", "operation", "token"),
+    [
+        ("reset U2FsdGVk", Operation.RESET, "U2FsdGVk"),
+        ("reboot U2FsdGVk\n", Operation.RESET, "U2FsdGVk"),
+        ("off  a b ", Operation.OFF, "a b"),
+        ("timeout x", None, "x"),
+        ("", None, ""),
+    ],
+)
+def test_text(body: str, operation: Operation | None, token: str) -> None:
+    assert requests.split(body) == (operation, token)
+
+
+@pytest.mark.parametrize("body", ["", "status", "RESET x", "timeout x"])
+def test_text_that_is_refused(body: str) -> None:
+    assert requests.complaint(requests.split(body))
+
+
+def test_request_is_the_stamps_sender_and_the_tokens_target() -> None:
+    made = allowed(Operation.RESET, Grant(TARGET))
+    assert (made.number, made.requester, made.target, made.uuid) == (
+        3,
+        "prmVMCTL_guest1",
+        TARGET,
+        UUID,
+    )
+    assert made.sender == ("0000-1", Life(42, 4711))
+    assert made.hash == hashlib.sha256(b"an id").hexdigest()[:16]
+    assert (made.seconds, made.refusal, made.allowed) == (19.5, "", (TARGET,))
+
+
+@pytest.mark.parametrize(
+    ("grant", "uuid", "reason"),
+    [
+        (Grant(TARGET), "", "not defined on this host"),
+        (Grant(TARGET, uuid="another"), UUID, "another domain"),
+        (Grant(TARGET, requesters=frozenset({"0000-2"})), UUID, "not for this guest"),
+        (Grant(TARGET, operations=frozenset({"status"})), UUID, "does not allow reset"),
+    ],
+)
+def test_refusals(grant: Grant, uuid: str, reason: str) -> None:
+    made = allowed(Operation.RESET, grant, uuid)
+    assert reason in made.refusal
+    assert made.allowed == ()
+
+
+def test_whoever_may_fence_may_ask() -> None:
+    grant = Grant(TARGET, UUID, frozenset({"0000-1"}), frozenset({"reset"}))
+    assert [allowed(each, grant).refusal for each in (Operation.RESET, Operation.STATUS)] == [
+        ""
+    ] * 2
+
+
+def test_what_is_no_resource_is_the_machines_to_refuse() -> None:
+    assert allowed(Operation.RESET, Grant("prmOther"), None).refusal == ""
+
+
+def test_words_come_back_from_attrd() -> None:
+    said = Words(
+        1795370042.25,
+        {"9c41": Word(Stage.DEAD, frozenset({"host1", "host2"}))},
+        (Done("9c41", True, "prmVMCTL_guest1", "5be0", TARGET),),
+    )
+    text = words.encode(said)
+    answer = (
+        f'name="vm-stonith" host="host1" value="{text}"\nname="vm-stonith" host="host2" value=""\n'
+    )
+    assert attributes.parse(answer) == {"host1": said}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'name="other" host="host1" value="up=1.000"',
+        'name="vm-stonith" host="host1" value="down=1"',
+        'name="vm-stonith" host="host1" value="up=1.000" more',
+        "Could not query value of vm-stonith: attribute does not exist",
+    ],
+)
+def test_other_lines_say_nothing(line: str) -> None:
+    assert attributes.parse(line) == {}

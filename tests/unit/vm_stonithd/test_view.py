@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a CIB says to vm-stonithd, beside the XPaths that guard its writes: one meaning for both."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+from lxml import etree
+
+from daemons.vm_stonithd import view
+from daemons.vm_stonithd.facts import Resource, Standing
+from pmkvm.fencing import ban as bans
+from pmkvm.fencing import status_words
+from pmkvm.fencing.ban import Ban
+from pmkvm.pacemaker.errors import BadAnswerError
+from pmkvm.pacemaker.status import Resource as Instance
+from tests.unit.fencing import cibs
+
+if TYPE_CHECKING:
+    from daemons.vm_stonithd.facts import View
+
+HOSTS = ("host1", "host2", "host3", "host4")
+ENTRIES = [(host, f"prmVMCTL_guest{n}") for host in ("host1", "host2", "host3") for n in (1, 2)]
+BAN = Ban("prmVMCTL_guest2", "reset", "9c41", "prmVMCTL_guest1", "5be0", "host1", "u", 1795370064)
+
+
+@pytest.fixture(params=cibs.VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def cib(version: str) -> etree._Element:
+    return cibs.load(version)
+
+
+def seen(cib: etree._Element, *instances: Instance) -> view.Seen:
+    return view.read(etree.tostring(cib, encoding="unicode"), ("host1", "host2"), instances)
+
+
+def look(cib: etree._Element, *instances: Instance) -> View:
+    return seen(cib, *instances).view
+
+
+def instance(resource: str, **fields: object) -> Instance:
+    plain = Instance(
+        id=resource,
+        agent="ocf:extra:VirtualDomain",
+        role="Started",
+        target_role=None,
+        active=True,
+        managed=True,
+        failed=False,
+        blocked=False,
+        orphaned=False,
+        pending=None,
+        nodes=("host2",),
+        parents=(),
+    )
+    return plain._replace(**fields)  # type: ignore[arg-type]
+
+
+def is_so(cib: etree._Element, host: str, words: str) -> bool:
+    """What the CIB manager would say of a node_state."""
+    path = f"/cib/status/node_state[@uname='{host}'][{status_words.CLUSTER_NODE}][{words}]"
+    return bool(cib.getroottree().xpath(path))
+
+
+def test_hosts_stand_as_the_guard_says(cib: etree._Element) -> None:
+    found = look(cib)
+    assert set(found.hosts) == set(HOSTS)
+    assert found.members == {"host1", "host2"}
+    assert found.partition == {"host1", "host2"}
+    assert [found.hosts[host] for host in ("host3", "host4")] == [Standing.DOWN] * 2
+    # host4 was fenced: nothing is remembered of it.
+    assert found.lrm == {"host3"}
+    assert found.quorum
+    assert not found.maintenance
+
+
+@pytest.mark.parametrize("name", ["join", "expected", "crmd", "in_ccm"])
+@pytest.mark.parametrize("value", ["member", "down", "offline", "0", "false", "online", "", None])
+@pytest.mark.parametrize("host", ["host1", "host3"])
+def test_standing_is_the_guards(
+    cib: etree._Element, host: str, name: str, value: str | None
+) -> None:
+    state = cibs.state(cib, host)
+    if value is None:
+        state.attrib.pop(name, "")
+    else:
+        state.set(name, value)
+    expected = Standing.OTHER
+    if is_so(cib, host, status_words.OK):
+        expected = Standing.OK
+    elif is_so(cib, host, status_words.DOWN):
+        expected = Standing.DOWN
+    assert look(cib).hosts[host] is expected
+
+
+def test_host_without_a_state_is_neither(cib: etree._Element) -> None:
+    state = cibs.state(cib, "host3")
+    state.getparent().remove(state)  # type: ignore[union-attr]
+    assert look(cib).hosts["host3"] is Standing.OTHER
+
+
+@pytest.mark.parametrize(("host", "resource"), ENTRIES)
+def test_histories_are_the_guards(cib: etree._Element, host: str, resource: str) -> None:
+    entry = cibs.history(cib, host, resource)
+    last = cibs.last(cib, host, resource)
+    shapes = itertools.product(
+        (("stop", "0"), ("stop", "1"), ("monitor", "7"), ("monitor", "5"), ("start", "0")),
+        (None, ("migrate_from", 5, 0), ("migrate_from", 9999, 0), ("stop", 9999, 193)),
+    )
+    for (operation, rc), added in shapes:
+        last.set("operation", operation)
+        last.set("rc-code", rc)
+        if added is not None:
+            cibs.add_operation(entry, *added)
+        said = look(cib).history(host, resource)
+        assert said is not None
+        path = f"lrm/lrm_resources/lrm_resource[@id='{resource}']"
+        assert said.ended == is_so(cib, host, f"{path}[{status_words.ended(resource)}]")
+        assert said.recorded == is_so(cib, host, f"{path}[{status_words.recorded(resource)}]")
+        assert said.pending == is_so(cib, host, f"{path}[{status_words.PENDING}]")
+        if added is not None:
+            entry.remove(entry[-1])
+
+
+def test_guest_that_leaves_is_leaving_until_more_happens(cib: etree._Element) -> None:
+    entry = cibs.history(cib, "host1", "prmVMCTL_guest2")
+    cibs.add_operation(entry, "migrate_to", 9998)
+    assert look(cib).histories["host1", "prmVMCTL_guest2"].is_leaving
+    cibs.add_operation(entry, "stop", 9999)
+    said = look(cib).histories["host1", "prmVMCTL_guest2"]
+    assert not said.is_leaving
+    assert said.call_id == 9999
+
+
+def test_entry_without_operations_is_missing(cib: etree._Element) -> None:
+    entry = cibs.history(cib, "host3", "prmVMCTL_guest2")
+    for operation in list(entry):
+        entry.remove(operation)
+    found = look(cib)
+    assert found.history("host3", "prmVMCTL_guest2") is None
+    assert found.may_run("host3", "prmVMCTL_guest2")
+    assert is_so(cib, "host3", status_words.may_run("prmVMCTL_guest2"))
+
+
+def test_targets_are_the_guards(cib: etree._Element) -> None:
+    numbers = {name.removeprefix("prmVMCTL_guest") for name in look(cib).resources}
+    # guest5 and 6 are of another provider, 7 to 9 run in clones and a bundle.
+    assert numbers == {"1", "2", "3", "4", "10"}
+
+
+def test_resources_are_as_crm_mon_says(cib: etree._Element) -> None:
+    found = look(
+        cib,
+        instance("prmVMCTL_guest1"),
+        instance("prmVMCTL_guest2", role="Stopped", target_role="Stopped", nodes=()),
+        instance("prmVMCTL_guest3", role="Starting", managed=False),
+    ).resources
+    assert found["prmVMCTL_guest1"] == Resource(True, "Started", ("host2",))
+    assert found["prmVMCTL_guest2"] == Resource(True, "Stopped", ())
+    assert found["prmVMCTL_guest3"] == Resource(False, "Started", ())
+    # Of this one crm_mon does not say that it is managed.
+    assert not found["prmVMCTL_guest4"].managed
+
+
+@pytest.mark.parametrize("value", ["true", "YES", "on", "y", "1"])
+@pytest.mark.parametrize("name", ["maintenance-mode", "stop-all-resources"])
+def test_maintenance(cib: etree._Element, name: str, value: str) -> None:
+    cibs.add_option(cib, name, value)
+    assert look(cib).maintenance
+
+
+def test_maintenance_of_a_node(cib: etree._Element) -> None:
+    pair = "/cib/configuration/nodes/node/instance_attributes/nvpair[@name='maintenance']"
+    cibs.element(cib, pair).set("value", "true")
+    assert look(cib).maintenance
+
+
+def test_bans_and_what_is_none(cib: etree._Element) -> None:
+    cibs.add_ban(cib, bans.to_xml(BAN))
+    cibs.add_ban(cib, '<rsc_location id="vm-stonith-x" rsc="x" node="host1" score="1"/>')
+    found = seen(cib)
+    assert found.view.bans == {"prmVMCTL_guest2": BAN}
+    assert found.complaints == ("vm-stonith-x is not of the form of a ban",)
+
+
+def test_definition_comes_from_the_primitive_or_its_template(cib: etree._Element) -> None:
+    pair = '<instance_attributes id="{0}"><nvpair id="{0}n" name="config" value="{0}.xml"/>'
+    template = cibs.element(cib, "//template[@id='tmpVM']")
+    cibs.add(template, pair.format("t") + "</instance_attributes>")
+    cibs.add(
+        cibs.element(cib, "//primitive[@id='prmVMCTL_guest1']"),
+        pair.format("p") + "</instance_attributes>",
+    )
+    configs = seen(cib).configs
+    assert configs["prmVMCTL_guest1"] == "p.xml"
+    assert configs["prmVMCTL_guest4"] == "t.xml"
+    assert configs["prmVMCTL_guest2"] == ""
+
+
+@pytest.mark.parametrize("document", ["", "<cib/>", "<cib><configuration/></cib>", "<crm_mon/>"])
+def test_what_is_no_cib_is_no_empty_cluster(document: str) -> None:
+    with pytest.raises(BadAnswerError):
+        view.read(document, (), ())
