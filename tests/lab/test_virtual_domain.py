@@ -174,6 +174,7 @@ def test_killed_qemu_returns_on_its_own_host_each_time(vm: Registered, is_full: 
     assert not vm.counter.is_going_back()
 
 
+@pytest.mark.usefixtures("sticky")
 def test_create_that_comes_late_is_no_second_life(lab: Lab, vm: Registered, host1: Machine) -> None:
     """The start on host1 ends while its libvirtd is stopped in the middle of the create."""
     set_start_timeout(vm, "20s")

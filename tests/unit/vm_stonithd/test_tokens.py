@@ -7,7 +7,6 @@ All but the first tests need cryptography, as vm-stonithd does.
 from __future__ import annotations
 
 import base64
-import importlib.util
 import random
 import shlex
 import sys
@@ -41,10 +40,6 @@ SLIDES_DAMAGED = (
     "U2FsdGVkX1/0NmOPdK77shIGkagLA5RdgVghb7MdCdaggiLLrS01Fw==",
     "U2FsdGVkX18Gh0VsgX6ze9TaOkigwXAYX3weRM8q2HFG+ppSGNhUqg==",
     "U2FsdGVkX19OO1zVKCGneLBCaGTaGLZ7gLQINnpLxRAcmJUOjnZrYg==",
-)
-
-needs_cryptography = pytest.mark.skipif(
-    importlib.util.find_spec("cryptography") is None, reason="cryptography is not installed"
 )
 
 
@@ -142,7 +137,6 @@ def test_a_text_that_is_no_id_is_refused_and_not_told(output: bytes) -> None:
 # --- tokens of openssl's
 
 
-@needs_cryptography
 @pytest.mark.parametrize(
     ("words", "token", "name"),
     [
@@ -202,7 +196,6 @@ HOSTILE = [
 ]
 
 
-@needs_cryptography
 @pytest.mark.parametrize("token", HOSTILE)
 def test_a_hostile_or_damaged_token_is_refused_in_one_plain_line(token: str) -> None:
     with pytest.raises(TokenError) as caught:
@@ -212,7 +205,6 @@ def test_a_hostile_or_damaged_token_is_refused_in_one_plain_line(token: str) -> 
     assert len(str(caught.value)) < 100
 
 
-@needs_cryptography
 @pytest.mark.parametrize("token", [ECB_MD5, ECB_SHA256])
 @pytest.mark.parametrize("position", range(40))
 def test_one_changed_bit_anywhere_is_refused(token: str, position: int) -> None:
@@ -220,7 +212,6 @@ def test_one_changed_bit_anywhere_is_refused(token: str, position: int) -> None:
         Decoder(SLIDES).read(changed(token, position))
 
 
-@needs_cryptography
 def test_garbage_is_not_taken_for_an_id() -> None:
     generator = random.Random(2011)
     decoder = Decoder(SLIDES)
@@ -230,21 +221,18 @@ def test_garbage_is_not_taken_for_an_id() -> None:
             decoder.read(base64.b64encode(raw).decode())
 
 
-@needs_cryptography
 @pytest.mark.parametrize("words", [SLIDES.replace("vmstonith", "other"), f"{SLIDES} -md sha256"])
 def test_another_key_or_digest_does_not_fit(words: str) -> None:
     with pytest.raises(TokenError, match="damaged, or of another key"):
         Decoder(words).read(ECB_MD5)
 
 
-@needs_cryptography
 def test_a_token_that_fits_twice_is_an_error_that_says_so() -> None:
     form = triple_des.Form(PASSPHRASE.encode(), is_cbc=False, digests=("md5", "md5"))
     with pytest.raises(TokenError, match="say which by -md"):
         triple_des.decrypt(form, ECB_MD5)
 
 
-@needs_cryptography
 def test_nothing_shows_the_passphrase() -> None:
     form = triple_des.parse(shlex.split(SLIDES))
     shown = [repr(form), str(form), repr(Decoder(SLIDES))]
