@@ -120,6 +120,9 @@ class Owner:
         if self._know.heard_at < max(one.arrived for one in fence.pending.values()):
             # A resend may have been answered on another host a moment ago.
             return "the other hosts' words are not read yet"
+        if fence.lead().request.requester in view.bans:
+            # A settle ban, or one that has run out: it fences nobody, but the GUARD refuses.
+            return "the requester's own ban has to go first"
         return proof.obstacle(view, fence.resource) or self._know.disagreement()
 
     def _create(self, fence: Fence, view: View, replaced: Ban | None) -> None:

@@ -344,6 +344,20 @@ def test_nothing_is_written_before_the_others_words_are_read(table: Table) -> No
     assert table.all(actions.CreateBan)
 
 
+def test_a_settle_ban_on_the_requester_is_waited_for(table: Table) -> None:
+    end = int(WALL + table.now) + 60
+    table.show(Ban(GUEST1, "settle", "b9", "", "", "host2", "uuid1", end))
+    table.wait()
+    table.tell(events.Arrived(request()))
+    table.wait()
+    assert table.answers() == {}
+    assert table.all(actions.CreateBan) == []
+    table.show(None)
+    table.wait(0.1)
+    table.wait(0.1)
+    assert table.all(actions.CreateBan)
+
+
 def test_an_off_is_answered_when_the_role_is_written_and_its_ban_runs_out(table: Table) -> None:
     table.banned(Operation.OFF)
     table.proven()
