@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real processes that play QEMU: looked at, killed under a ban and never without one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemons.vm_stonithd import ledger, processes
+from daemons.vm_stonithd.actions import Kill, RemoveDebt, TouchDebt, WriteDebt
+from daemons.vm_stonithd.facts import Sender
+from pmkvm import run, settings
+from pmkvm.deadline import Deadline
+from pmkvm.errors import HaError
+from pmkvm.fencing import ban as bans
+from pmkvm.fencing import debt as debts
+from pmkvm.fencing.ban import Ban
+from pmkvm.fencing.debt import Debt
+from pmkvm.process import Life
+from pmkvm.run import Completed
+from pmkvm.virt import record
+from pmkvm.virt.identity import Identity
+from pmkvm.virt.record import Record, Stage
+from tests.unit.virt.fake_qemu import FakeProcessTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+RESOURCE, UUID, OTHER = "prmVMCTL_guest2", "aaaa-2", "aaaa-1"
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProcessTable]:
+    (tmp_path / "proc").mkdir()
+    monkeypatch.setattr(settings, "PROC", str(tmp_path / "proc"))
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
+    table = FakeProcessTable(tmp_path / "proc")
+    yield table
+    table.close()
+
+
+@pytest.fixture
+def cib(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ban | None], list[str]]:
+    """Has cibadmin show this ban, or none; gives the list of what was asked."""
+
+    def show(ban: Ban | None) -> list[str]:
+        asked: list[str] = []
+
+        def answer(argv: tuple[str, ...], **_options: object) -> Completed:
+            asked.append(argv[0])
+            return Completed(105, "", "") if ban is None else Completed(0, bans.to_xml(ban), "")
+
+        monkeypatch.setattr(run, "run", answer)
+        return asked
+
+    return show
+
+
+def ban(ahead_s: float = 50) -> Ban:
+    end = int(time.time() + ahead_s)
+    return Ban(RESOURCE, "reset", "9c41", "prmVMCTL_guest1", "5be0", "host1", UUID, end)
+
+
+def order(life: Life, of: Ban) -> Kill:
+    return Kill(1, of, (life,), Debt(of.id, UUID, life, time.monotonic()))
+
+
+def test_kill_under_the_ban(host: FakeProcessTable, cib: Callable[[Ban | None], list[str]]) -> None:
+    target, bystander = host.start_qemu("guest2", UUID), host.start_qemu("guest1", OTHER)
+    cib(ban())
+    assert processes.kill(order(target.life, ban()), Deadline(5))
+    assert host.living() == [bystander]
+    debt = debts.load(RESOURCE)
+    assert debt is not None
+    assert debt.is_for(target.life)
+
+
+@pytest.mark.parametrize("there", [None, ban(-1), ban()._replace(id="another")])
+def test_without_this_very_ban_nobody_dies(
+    host: FakeProcessTable, cib: Callable[[Ban | None], list[str]], there: Ban | None
+) -> None:
+    target = host.start_qemu("guest2", UUID)
+    asked = cib(there)
+    assert not processes.kill(order(target.life, ban()), Deadline(5))
+    assert asked == ["cibadmin"]
+    assert host.living() == [target]
+    assert debts.load(RESOURCE) is None
+
+
+def test_unreadable_cib_kills_nobody(
+    host: FakeProcessTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = host.start_qemu("guest2", UUID)
+    monkeypatch.setattr(run, "run", lambda _argv, **_options: Completed(102, "", ""))
+    with pytest.raises(HaError):
+        processes.kill(order(target.life, ban()), Deadline(5))
+    assert host.living() == [target]
+
+
+def test_life_that_has_ended_takes_nobody_along(
+    host: FakeProcessTable, cib: Callable[[Ban | None], list[str]]
+) -> None:
+    """Its number may be another's by now."""
+    target = host.start_qemu("guest2", UUID)
+    cib(ban())
+    stale = Life(target.pid, target.life.start_time - 1)
+    assert processes.kill(order(stale, ban()), Deadline(5))
+    assert host.living() == [target]
+
+
+def test_look_sees_lives_lock_and_another_definition(
+    host: FakeProcessTable, tmp_path: Path
+) -> None:
+    target = host.start_qemu("guest2", UUID)
+    host.start_qemu("guest1", OTHER)
+    config = tmp_path / "guest2.xml"
+    assert processes.look(RESOURCE, UUID, str(config)) == ((target.life,), False, False)
+    uuid = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
+    config.write_text(f"<domain type='kvm'><name>guest2</name><uuid>{uuid}</uuid></domain>")
+    with record.lock(RESOURCE, Deadline(1)):
+        assert processes.look(RESOURCE, UUID, str(config)) == ((target.life,), True, True)
+    assert not processes.look(RESOURCE, uuid, str(config)).differs
+
+
+def test_half_dead_qemu_lives(host: FakeProcessTable) -> None:
+    half = host.start_half_dead_qemu("guest2", UUID)
+    assert processes.look(RESOURCE, UUID, "").lives == (half.life,)
+
+
+def test_sender_is_its_uuid_pid_and_start_time(host: FakeProcessTable) -> None:
+    sender = host.start_qemu("guest1", OTHER)
+    assert processes.is_alive(Sender(OTHER, sender.life))
+    assert not processes.is_alive(Sender(UUID, sender.life))
+    assert not processes.is_alive(Sender(OTHER, Life(sender.pid, 1)))
+    sender.end()
+    assert not processes.is_alive(Sender(OTHER, sender.life))
+
+
+@pytest.mark.parametrize(
+    ("stage", "incoming", "dies"),
+    [
+        (Stage.CREATING, False, True),
+        (Stage.CREATING, True, False),
+        (Stage.RESUMING, False, False),
+        (Stage.RUNNING, False, False),
+    ],
+)
+def test_shells(host: FakeProcessTable, stage: Stage, incoming: bool, dies: bool) -> None:
+    shell = host.start_qemu("guest2", UUID, incoming=incoming)
+    record.store(RESOURCE, Record(Identity("guest2", UUID, is_qemu=True), stage))
+    with record.lock(RESOURCE, Deadline(1)):
+        # A start is under way.
+        processes.kill_shells([RESOURCE, "prmVMCTL_guest1"])
+    assert host.living() == [shell]
+    processes.kill_shells([RESOURCE, "prmVMCTL_guest1"])
+    assert host.living() == ([] if dies else [shell])
+
+
+def test_debts_are_changed_only_while_they_are_the_same(host: FakeProcessTable) -> None:
+    target = host.start_qemu("guest2", UUID)
+    debt = Debt("9c41", UUID, target.life, time.monotonic() - 100)
+    ledger.change(WriteDebt(RESOURCE, debt))
+    found = ledger.read()[RESOURCE]
+    assert found[0]._replace(stamp=debt.stamp) == debt
+    assert found[1] == (target.life,)
+    ledger.change(TouchDebt(RESOURCE, found[0]))
+    touched = ledger.read()[RESOURCE][0]
+    assert touched.stamp > debt.stamp + 50
+    ledger.change(RemoveDebt(RESOURCE, debt._replace(ban_id="another")))
+    assert list(ledger.read()) == [RESOURCE]
+    ledger.change(RemoveDebt(RESOURCE, debt))
+    assert ledger.read() == {}
