@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from daemons.vm_stonithd import actions, events
 from daemons.vm_stonithd.events import Outcome
@@ -18,10 +18,8 @@ from daemons.vm_stonithd.facts import (
 )
 from daemons.vm_stonithd.machine import Machine
 from daemons.vm_stonithd.words import Stage, Word, Words
+from pmkvm.fencing.ban import Ban
 from pmkvm.process import Life
-
-if TYPE_CHECKING:
-    from pmkvm.fencing.ban import Ban
 
 A = TypeVar("A")
 
@@ -130,3 +128,18 @@ class Table:
         self.other_says(Stage.BARRED)
         self.look()
         self.other_says(Stage.DEAD)
+
+
+def other_ban(table: Table, operation: str = "reset", owner: str = "host2", **more: str) -> Ban:
+    fields = {"requester": "guest3", "request": "hash3", "uuid": "uuid2", **more}
+    ban = Ban(TARGET, operation, "b2", owner=owner, end=int(WALL + table.now) + 60, **fields)
+    table.show(ban)
+    table.wait()
+    return ban
+
+
+def ended(table: Table) -> None:
+    """Pacemaker has recorded the stop."""
+    histories = {("host1", TARGET): ENDED, ("host2", TARGET): ENDED}
+    table.view = table.view._replace(histories=histories)
+    table.wait()

@@ -162,6 +162,10 @@ class World:
         number = 0
         home: tuple[str, Daemon | None] = ("", None)
         while self.engine.now < deadline:
+            if number and number not in self._waiting:
+                # The answer was lost. Nobody resends before `done` has reached every host: a
+                # guest that is moved and asks again within attrd's delay is fenced for twice.
+                yield self.word_delay + 0.1
             mine = [q for q in self.hosts.running(requester) if q.born == born]
             if not mine:
                 return

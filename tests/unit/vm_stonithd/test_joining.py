@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Requests that meet a ban, and requests that fence nobody, told to the machine by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from daemons.vm_stonithd import actions, events
+from daemons.vm_stonithd.events import Outcome
+from daemons.vm_stonithd.facts import Operation, Resource
+from daemons.vm_stonithd.words import Done, Stage
+from pmkvm.fencing.ban import Ban
+from tests.unit.vm_stonithd.table import (
+    ENDED,
+    GUEST1,
+    TARGET,
+    WALL,
+    Table,
+    ended,
+    other_ban,
+    request,
+    view,
+)
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+def test_a_second_reset_joins_and_is_answered_by_the_same_words(table: Table) -> None:
+    other_ban(table)
+    table.tell(events.Arrived(request()))
+    table.wait()
+    table.look()
+    table.other_says(Stage.BARRED, "b2")
+    table.look()
+    table.other_says(Stage.DEAD, "b2")
+    assert table.answers() == {1: "OK"}
+    assert not table.all(actions.CreateBan) + table.all(actions.RemoveBan)
+
+
+def test_a_joiner_takes_the_word_of_a_ban_that_went(table: Table) -> None:
+    other_ban(table)
+    table.tell(events.Arrived(request()))
+    table.wait()
+    done = (Done("b2", True, "guest3", "hash3", TARGET),)
+    table.other = table.other._replace(done=done)
+    table.show(None)
+    table.wait()
+    assert table.answers() == {1: "OK"}
+
+
+def test_a_ban_that_went_without_a_word_is_no_answer(table: Table) -> None:
+    other_ban(table)
+    table.tell(events.Arrived(request()))
+    table.wait()
+    table.show(None)
+    table.wait()
+    assert table.answers() == {}
+    table.wait(1.0)
+    assert table.answers() == {1: "NG banned; the ban was removed"}
+
+
+def test_a_reset_under_an_off_joins_and_an_off_under_a_reset_rewrites(table: Table) -> None:
+    other_ban(table, "off")
+    table.tell(events.Arrived(request()))
+    table.wait()
+    assert table.all(actions.RewriteBan) == []
+    over = Table()
+    ban = other_ban(over)
+    over.tell(events.Arrived(request(operation=Operation.OFF)))
+    over.wait()
+    rewrite = over.last(actions.RewriteBan)
+    assert rewrite.old == ban
+    assert rewrite.new.value == f"off:b2:{GUEST1}:hash1:host1:uuid2"
+
+
+def test_a_resend_makes_its_host_the_owner(table: Table) -> None:
+    ban = other_ban(table, requester=GUEST1, request="hash1")
+    table.tell(events.Arrived(request()))
+    table.wait()
+    rewrite = table.last(actions.RewriteBan)
+    assert (rewrite.old, rewrite.new.owner, rewrite.new.id) == (ban, "host1", "b2")
+
+
+def test_anything_under_a_settle_takes_its_place(table: Table) -> None:
+    ban = other_ban(table, "settle", requester="", request="")
+    table.tell(events.Arrived(request()))
+    table.wait()
+    create = table.last(actions.CreateBan)
+    assert (create.replaced, create.ban.id) == (ban, "b1")
+
+
+def test_a_resend_is_answered_from_done_on_any_host(table: Table) -> None:
+    table.other = table.other._replace(done=(Done("b0", True, GUEST1, "hash1", TARGET),))
+    table.wait()
+    table.tell(events.Arrived(request()))
+    assert table.answers() == {1: "OK"}
+    assert table.all(actions.CreateBan) == []
+
+
+def test_nothing_is_written_before_the_others_words_are_read(table: Table) -> None:
+    table.now += 1.0
+    table.tell(events.Arrived(request()))
+    table.tell(events.Tick())
+    assert table.all(actions.CreateBan) == []
+    table.wait(0.1)
+    assert table.all(actions.CreateBan)
+
+
+def test_a_settle_ban_on_the_requester_is_waited_for(table: Table) -> None:
+    end = int(WALL + table.now) + 60
+    table.show(Ban(GUEST1, "settle", "b9", "", "", "host2", "uuid1", end))
+    table.wait()
+    table.tell(events.Arrived(request()))
+    table.wait()
+    assert table.answers() == {}
+    assert table.all(actions.CreateBan) == []
+    table.show(None)
+    table.wait(0.1)
+    table.wait(0.1)
+    assert table.all(actions.CreateBan)
+
+
+def test_an_off_is_answered_when_the_role_is_written_and_its_ban_runs_out(table: Table) -> None:
+    table.banned(Operation.OFF)
+    table.proven()
+    assert table.answers() == {}
+    role = table.last(actions.SetRole)
+    assert (role.resource, role.role) == (TARGET, "Stopped")
+    resources = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped")}
+    table.view = table.view._replace(resources=resources)
+    table.written(role)
+    assert table.answers() == {1: "OK"}
+    ended(table)
+    table.wait(5.0)
+    assert table.all(actions.RemoveBan) == []
+
+
+def test_a_reset_that_joins_an_answered_off_does_not_end_it(table: Table) -> None:
+    table.banned(Operation.OFF)
+    table.proven()
+    resources = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped")}
+    table.view = table.view._replace(resources=resources)
+    table.written(table.last(actions.SetRole))
+    ended(table)
+    table.tell(events.Arrived(request(2, hash="hash2")))
+    table.wait()
+    table.wait(5.0)
+    assert table.answers() == {1: "OK", 2: "OK"}
+    assert table.all(actions.RemoveBan) == []
+
+
+def test_a_sender_that_died_after_its_time_was_over_is_no_trouble(table: Table) -> None:
+    table.tell(events.Arrived(request()))
+    table.wait()
+    table.wait(15.0)
+    table.written(table.last(actions.CreateBan), Outcome.SENDER_GONE)
+    assert list(table.answers()) == [1]
+
+
+def test_on_takes_an_off_back(table: Table) -> None:
+    ban = other_ban(table, "off")
+    stopped = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped")}
+    table.view = table.view._replace(resources=stopped)
+    table.other = table.other._replace(done=(Done("b2", True, "guest3", "hash3", TARGET),))
+    table.wait()
+    table.tell(events.Arrived(request(operation=Operation.ON)))
+    table.wait()
+    assert table.last(actions.RemoveBan).ban == ban
+    table.show(None)
+    table.wait(0.1)
+    table.wait(1.1)
+    assert table.last(actions.SetRole).role == "Started"
+    running = {GUEST1: Resource(), TARGET: Resource(runs_on=("host2",))}
+    table.view = table.view._replace(resources=running)
+    table.wait()
+    assert table.answers() == {1: "OK"}
+
+
+def test_status_is_off_only_on_evidence_from_every_member(table: Table) -> None:
+    table.tell(events.Arrived(request(1, Operation.STATUS)))
+    ended(table)
+    table.tell(events.Arrived(request(2, Operation.STATUS)))
+    table.view = view(histories={("host1", TARGET): ENDED})
+    table.wait()
+    table.tell(events.Arrived(request(3, Operation.STATUS)))
+    assert table.answers() == {1: "OK on", 2: "OK off", 3: "OK on"}
+
+
+def test_list_tells_what_the_token_names(table: Table) -> None:
+    table.tell(events.Arrived(request(1, Operation.LIST, allowed=("guest2", "guest3"))))
+    assert table.answers() == {1: "OK guest2 guest3"}
+
+
+def test_an_owner_that_restarted_ends_its_ban_after_a_while(table: Table) -> None:
+    other_ban(table, owner="host1")
+    ended(table)
+    assert table.all(actions.RemoveBan) == []
+    table.wait(3.0)
+    assert table.all(actions.RemoveBan)
+
+
+def test_sigterm_leaves_everything_as_it_is(table: Table) -> None:
+    table.banned()
+    (log,) = table.tell(events.Terminated())
+    assert isinstance(log, actions.Log)
+    assert table.tell(events.Tick()) == []
