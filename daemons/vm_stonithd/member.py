@@ -58,6 +58,8 @@ class Member:
             return
         for resource in [r for r, watch in self._watches.items() if self._is_over(r, watch)]:
             self._know.mine.pop(self._watches.pop(resource).ban.id, None)
+        there = {ban.id for ban in view.bans.values()}
+        self._removals = {ban: at for ban, at in self._removals.items() if ban in there}
         for resource, ban in view.bans.items():
             self._remove_expired(ban)
             if ban.operation == SETTLE:
@@ -155,7 +157,7 @@ class Member:
         if know.wall < ban.end + EXPIRED_S or know.disagreement():
             return
         if know.now - self._removals.get(ban.id, float("-inf")) >= RETRY_S:
-            self._removals = {ban.id: know.now}
+            self._removals[ban.id] = know.now
             know.log(f"{ban.resource}: removing the ban of {ban.owner}, which has run out")
             know.act(RemoveExpired(know.ticket(), ban))
 

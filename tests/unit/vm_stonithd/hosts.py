@@ -156,9 +156,9 @@ class Hosts:
     def _move(self, guest: Qemu, target: str, job: dict[str, str]) -> Generator[float, None, None]:
         """libvirt's job, which nobody's death but QEMU's ends."""
         e = self.engine
-        yield e.between(0.02, e.random.choice([0.15, 0.5]))
+        yield e.between(*e.random.choice([(0.02, 0.5), (0.1, 0.3)]))
         incoming = self.create(target, guest.resource, guest.born)
-        for _ in range(e.random.randint(1, e.random.choice([5, 30]))):
+        for _ in range(e.random.randint(1, e.random.choice([2, 2, 30]))):
             yield 0.1
             if guest.is_dead or incoming.is_dead or {guest.host, target} & self.cib.cut:
                 self.end(incoming, "fence")

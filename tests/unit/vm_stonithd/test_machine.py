@@ -239,6 +239,20 @@ def test_a_ban_is_obeyed_when_its_end_is_near_enough(
     assert table.own.of("b2").clock != is_obeyed
 
 
+def test_two_expired_bans_are_removed_without_a_storm(table: Table) -> None:
+    end = int(WALL + table.now) - 100
+    bans = {
+        name: Ban(name, "reset", f"b-{name}", "guest3", "h3", "host2", "uuid", end)
+        for name in (GUEST1, TARGET)
+    }
+    table.view = table.view._replace(bans=bans)
+    table.wait(0.1)
+    for action in table.all(actions.RemoveExpired):
+        table.tell(events.Written(action.ticket, Outcome.NOT_MATCHED))
+        table.tell(events.Tick())
+    assert len(table.all(actions.RemoveExpired)) == 2
+
+
 def test_an_expired_ban_is_removed_by_anybody(table: Table) -> None:
     ban = other_ban(table)
     table.wait(70.0)

@@ -70,7 +70,7 @@ class World:
         self.pacemaker.slow_meta_data = 0.4 if chance(0.3) else 0.05
         self.word_delay = 0.5 if chance(0.3) else 0.05
         self.late = 0.6 if chance(0.4) else 0.1
-        self.is_unlucky = chance(0.5)
+        self.is_unlucky = chance(0.7)
         for host in HOSTS:
             self.hosts.ahead[host] = between(-2.0, 2.0)
         if chance(0.1):
@@ -212,7 +212,7 @@ class World:
             self.pacemaker.migrate(resource)
             for qemu in self.hosts.running(resource):
                 if self.engine.chance(0.8):
-                    self._stop_daemon(qemu.host, 1.5)
+                    self._stop_daemon(qemu.host, 0.9)
 
     def _crash(self, resource: str) -> None:
         for qemu in self.hosts.running(resource):
