@@ -302,8 +302,8 @@ def test_only_a_recurring_monitor_of_a_dead_guest_with_a_debt_waits_for_the_stop
     world: World, cib: LocalCib, interval: str, role: str, age_s: float, rc: int
 ) -> None:
     owe(OVER, age_s=age_s)
-    meta = {"CRM_meta_interval": interval, **({"CRM_meta_role": role} if role else {})}
-    assert called_by_pacemaker(world, "monitor", **meta).rc == rc
+    called = called_by_pacemaker(world, "monitor", CRM_meta_interval=interval, CRM_meta_role=role)
+    assert called.rc == rc
     assert cib.looks == 0
 
 
