@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import words
 from pmkvm.pacemaker import tools
-from pmkvm.pacemaker.errors import ExitCode
+from pmkvm.pacemaker.errors import ExitCode, ToolError
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.words import Words
@@ -28,7 +28,13 @@ def say(own: Words, deadline: Deadline) -> None:
 def hear(deadline: Deadline) -> dict[str, Words]:
     """All hosts' words; who has none is not in it. Raises HaError."""
     argv = ("attrd_updater", "--query", "--all", "--name", NAME)
-    done = tools.call(argv, deadline, also_fine=(ExitCode.NOSUCH,))
+    try:
+        done = tools.call(argv, deadline, also_fine=(ExitCode.NOSUCH,))
+    except ToolError as error:
+        # 2.1.5 says 78 where nobody has said anything yet, as it does of a query it can't read.
+        if error.rc == ExitCode.CONFIG and "attribute does not exist" in str(error):
+            return {}
+        raise
     return parse(done.out) if done.rc == 0 else {}
 
 
