@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The program itself, on a machine without a cluster: it stays up and says what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemons.vm_stonithd import options, status
+from pmkvm.deadline import Deadline
+from tests import tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PROGRAM = [sys.executable, "-m", "daemons.vm_stonithd.main"]
+
+
+@pytest.fixture
+def sockets(tmp_path: Path) -> list[str]:
+    own, connectd = tmp_path / "own.sock", tmp_path / "vm-connectd.sock"
+    return ["--socket", str(own), "--connectd-socket", str(connectd)]
+
+
+@pytest.fixture
+def notified(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(20)
+        yield listening
+
+
+def start(words: list[str], notified: socket.socket) -> subprocess.Popen[bytes]:
+    """No tool of Pacemaker's can reach a cluster from here."""
+    environment = {**os.environ, "NOTIFY_SOCKET": notified.getsockname(), "CIB_file": "/nowhere"}
+    return subprocess.Popen(
+        [*PROGRAM, *words], cwd=tree.ROOT, env=environment, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ([], "neither a key file nor -c"),
+        (["-c", "'"], "can't read tokens"),
+        (["-c", "/bin/cat", "-i"], ""),
+    ],
+)
+def test_stays_up_says_what_is_wrong_and_ends_when_asked(
+    sockets: list[str], notified: socket.socket, words: list[str], problem: str
+) -> None:
+    with start([*sockets, *words], notified) as daemon:
+        assert notified.recv(100) == b"STATUS=starting"
+        assert notified.recv(100) == b"READY=1"
+        said = json.loads(status.ask(sockets[1], Deadline(10)))
+        assert problem in " ".join(said["problems"])
+        assert said["reads_tokens"] == (not problem)
+        assert not said["is_registered"]
+        began = time.monotonic()
+        daemon.send_signal(signal.SIGTERM)
+        daemon.communicate(timeout=20)
+        assert daemon.returncode == 0
+        assert time.monotonic() - began < 10
+
+
+def test_nobody_to_ask() -> None:
+    with pytest.raises(status.StatusError, match="does not run"):
+        status.ask("/nowhere/vm-stonithd.sock", Deadline(1))
+
+
+def test_options_of_2011() -> None:
+    chosen = options.parse(["-c", "openssl des-ede3 -d -base64 -k vmstonith", "-i", "-e", "3"])
+    assert chosen.command == "openssl des-ede3 -d -base64 -k vmstonith"
+    assert (chosen.is_on_stdin, chosen.success, chosen.is_status) == (True, 3, False)
+
+
+@pytest.mark.parametrize(("words", "code"), [(["-V"], 0), (["-?"], 0), (["-x"], 1), (["y"], 1)])
+def test_exit_codes_of_2011(words: list[str], code: int) -> None:
+    with pytest.raises(SystemExit) as ended:
+        options.parse(words)
+    assert ended.value.code == code
