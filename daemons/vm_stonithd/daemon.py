@@ -52,7 +52,7 @@ class Daemon:
         self._voice = Voice(Calls(AT_A_TIME), self._tell, self._is_busy)
         self._desk = Desk(tokens, complaint, self._watch, Calls(AT_A_TIME), self._tell)
         self._registration = self._desk.register(connectd_socket)
-        self._effects = Effects(self._watch, self._voice, self._desk, self._tell)
+        self._effects = Effects(self._watch, self._voice, self._desk, self._tell, self._failed)
         self._machine: Machine | None = None
         self._service: Service | None = None
         self._host = ""
@@ -104,14 +104,17 @@ class Daemon:
         try:
             self._effects.add(self._machine.step(event, now, time.time()))
         except Exception:
-            # Bans stand; the next one of us begins with what the cluster and attrd remember.
             log.exception("the machine failed at %s", type(event).__name__)
             self._machine = None
-            if self._service is not None:
-                self._service.stop("an error of ours", rc=1)
+            self._failed()
         if isinstance(event, Arrived):
             # Nothing is done before the other hosts have been heard.
             self._voice.ask()
+
+    def _failed(self) -> None:
+        """Bans stand; the next one of us begins with what the cluster and attrd remember."""
+        if self._service is not None:
+            self._service.stop("an error of ours", rc=1)
 
     def _is_busy(self) -> bool:
         now = time.monotonic()
@@ -155,6 +158,7 @@ class Daemon:
             "is_registered": self._registration.is_registered,
             "cluster": self._watch.state,
             "words": self._voice.state,
+            "advice": [] if seen is None else seen.advice,
             "members": [] if seen is None else sorted(seen.view.members),
             "targets": [] if seen is None else sorted(seen.view.resources),
             "bans": [each._asdict() for each in bans.values()],

@@ -44,11 +44,17 @@ class Effects:
     a CIB manager that hangs keeps nobody from killing."""
 
     def __init__(
-        self, watch: Watch, voice: Voice, desk: Desk, tell: Callable[[Event], None]
+        self,
+        watch: Watch,
+        voice: Voice,
+        desk: Desk,
+        tell: Callable[[Event], None],
+        fail: Callable[[], None],
     ) -> None:
         self.hanging_kinds = {kind: Calls(AT_A_TIME) for kind in ("write", "look", "files")}
         self._watch, self._voice, self._desk = watch, voice, desk
         self._tell = tell
+        self._fail = fail
         self._queue: asyncio.Queue[Action] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         # An answer never goes before the words that it comes with have been taken.
@@ -93,7 +99,15 @@ class Effects:
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """One that failed has told nothing, and the machine would wait for it for ever."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("an action failed", exc_info=error)
+            self._fail()
 
     # --- in order
 

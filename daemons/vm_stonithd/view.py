@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
-from daemons.vm_stonithd import history
+from daemons.vm_stonithd import advice, history
 from daemons.vm_stonithd.facts import History, Resource, Standing, View
 from pmkvm.fencing import ban as bans
 from pmkvm.pacemaker.errors import BadAnswerError
@@ -27,11 +27,12 @@ _MAINTENANCE = ("maintenance-mode", "stop-all-resources")
 
 class Seen(NamedTuple):
     """A View, and what is no business of the machine's: where each target's domain is defined,
-    and what stands in a ban's place and is none."""
+    what stands in a ban's place and is none, what is set unwisely."""
 
     view: View
     configs: Mapping[str, str]
     complaints: tuple[str, ...]
+    advice: tuple[str, ...]
 
 
 def read(document: str, partition: Iterable[str], instances: Iterable[Instance]) -> Seen:
@@ -56,7 +57,7 @@ def read(document: str, partition: Iterable[str], instances: Iterable[Instance])
         lrm=frozenset(_names(each for each in states if _has_memory(each))),
         maintenance=_is_in_maintenance(configuration, states),
     )
-    return Seen(view, configs, complaints)
+    return Seen(view, configs, complaints, advice.read(configuration))
 
 
 def _hosts(configuration: Element, states: list[Element]) -> dict[str, Standing]:

@@ -98,7 +98,7 @@ class Watch:
         if self.seen is None or self._parsed != (document, company):
             seen = view.read(document, *company)
             self._parsed = (document, company)
-            self._complain(seen.complaints)
+            self._complain(seen.complaints + seen.advice)
             return seen
         return self.seen
 

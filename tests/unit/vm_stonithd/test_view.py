@@ -189,6 +189,25 @@ def test_bans_and_what_is_none(cib: etree._Element) -> None:
     assert found.complaints == ("vm-stonith-x is not of the form of a ban",)
 
 
+def test_advice(cib: etree._Element) -> None:
+    assert [text.split()[0] for text in seen(cib).advice] == ["resource-stickiness"]
+    for name in ("stonith-enabled", "cluster-recheck-interval"):
+        cibs.add_option(cib, name, {"stonith-enabled": "False"}.get(name, "0min"))
+    configuration = cibs.element(cib, "/cib/configuration")
+    for section, name, value in (
+        ("op_defaults", "record-pending", "no"),
+        ("rsc_defaults", "resource-stickiness", "INFINITY"),
+    ):
+        pair = f'<nvpair id="{name}" name="{name}" value="{value}"/>'
+        attributes = f'<meta_attributes id="{section}-options">{pair}</meta_attributes>'
+        cibs.add(configuration, f"<{section}>{attributes}</{section}>")
+    assert sorted(text.split()[0] for text in seen(cib).advice) == [
+        "cluster-recheck-interval",
+        "record-pending",
+        "stonith-enabled",
+    ]
+
+
 def test_definition_comes_from_the_primitive_or_its_template(cib: etree._Element) -> None:
     pair = '<instance_attributes id="{0}"><nvpair id="{0}n" name="config" value="{0}.xml"/>'
     template = cibs.element(cib, "//template[@id='tmpVM']")
