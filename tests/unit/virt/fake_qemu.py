@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ class FakeQemu:
         self._child = subprocess.Popen(
             argv, executable=executable, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        self._ending = threading.Lock()
         assert self._child.stdout is not None
         assert self._child.stdout.readline() == READY
         self.life = Life(self._child.pid, _start_time(self._child.pid))
@@ -63,9 +65,16 @@ class FakeQemu:
         return self._child.wait(10)
 
     def end(self) -> None:
-        """Kill it, as destroy does, and reap it."""
-        self._child.kill()
-        self._child.communicate()
+        """Kill it, as destroy does, and reap it.
+
+        A call that an action has abandoned may do so at the end of a test as well.
+        """
+        with self._ending:
+            self._child.kill()
+            self._child.wait()
+            for pipe in (self._child.stdin, self._child.stdout):
+                if pipe is not None:
+                    pipe.close()
 
 
 class FakeProcessTable:
