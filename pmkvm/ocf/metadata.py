@@ -27,8 +27,9 @@ def metadata(agent: Agent, *, ocf_1_1: bool) -> str:
     root.append(_actions(agent, ocf_1_1=ocf_1_1))
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
+    # No encoding: crmsh hands the text to lxml as str, which refuses one that names its bytes'.
     return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<?xml version="1.0"?>\n'
         f'<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">\n{text}'
     )
 

@@ -62,8 +62,7 @@ def load_daemons(lab: Lab) -> None:
     """Back when each host's vm-stonithd serves, and its vm-connectd passes requests on to it."""
     for host in lab.hosts:
         host.run(["rm", "-f", LOG])
-    # Forced: crmsh 4.4 can't parse meta-data that names its encoding, and takes it for missing.
-    argv = ["crm", "-F", "configure", "load", "update", "-"]
+    argv = ["crm", "configure", "load", "update", "-"]
     lab.cluster.speaker().must(argv, stdin=DAEMONS, timeout_s=60)
     deadline = Deadline(READY_S)
     for host in lab.hosts:
