@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,3 +55,16 @@ def test_ocft_cases_of_the_peer_pass(
 
 def uncoloured(text: str) -> str:
     return re.sub(r"\x1b\[\d*m", "", text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["crm", "ra", "info", "ocf:extra:VirtualDomain"],
+        ["pcs", "resource", "describe", "ocf:extra:VirtualDomain"],
+    ],
+)
+def test_both_shells_describe_the_agent(host1: Machine, words: list[str]) -> None:
+    described = host1.must(words)
+    assert "migration_transport" in described
+    assert "migrate_to" in described
