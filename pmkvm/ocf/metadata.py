@@ -28,10 +28,7 @@ def metadata(agent: Agent, *, ocf_1_1: bool) -> str:
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
     # No encoding: crmsh hands the text to lxml as str, which refuses one that names its bytes'.
-    return (
-        '<?xml version="1.0"?>\n'
-        f'<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">\n{text}'
-    )
+    return f'<?xml version="1.0"?>\n<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">\n{text}'
 
 
 def _parameter(parameter: Parameter, *, ocf_1_1: bool) -> ET.Element:
