@@ -75,7 +75,9 @@ class Fence:
     def look(self) -> None:
         """One quick look, which never waits for the CIB. Raises FencedError."""
         debt = debts.load(self._context.instance)
-        if debt is not None and not _is_same(debt, self._known):
+        # One that nobody has touched for long is void: nobody is left to pay it.
+        is_new = debt is not None and not _is_same(debt, self._known)
+        if debt is not None and is_new and not debt.is_void([], time.monotonic()):
             raise FencedError(debt.ban_id, kills=False)
         self._look_for_ban()
 

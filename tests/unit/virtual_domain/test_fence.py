@@ -229,6 +229,14 @@ def test_an_arrival_under_a_fence_is_not_waited_for(world: World, cib: LocalCib,
     assert debts.load("vm1") is not None
 
 
+def test_a_forgotten_debt_is_no_reason_not_to_wait_for_an_arrival(
+    world: World, cib: LocalCib
+) -> None:
+    owe(OVER, age_s=301)
+    assert called_by_pacemaker(world, "migrate_from", timeout_s=2).rc == 1
+    assert cib.looks > 0
+
+
 def test_an_incoming_guest_under_a_ban_is_killed(world: World, cib: LocalCib) -> None:
     world.guest(PAUSED)
     cib.ban()
