@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Logging of daemons: to stderr, a line for each record, with the journal's priorities.
+"""Logging of daemons: to stderr, and to syslog too unless a person or the journal reads stderr.
 
-A reader of stderr that has stopped does not stop the daemon: what it does not take is counted.
+vm-anything sends stderr to a file, /dev/null by default. A reader of either that has stopped does
+not stop the daemon: what it does not take is counted.
 """
 
 from __future__ import annotations
@@ -9,38 +10,41 @@ from __future__ import annotations
 import logging
 import os
 import select
+import socket
 import sys
 import time
+from logging.handlers import SysLogHandler
 from typing import Callable
 
 _PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.NOTSET, 7))
 
 # What a pipe that poll() calls writable takes without waiting (PIPE_BUF).
 LONGEST_LINE = 4096
+SYSLOG = "/dev/log"
 
 
 class LineFormatter(logging.Formatter):
     """One line for a record, and one for each line of its traceback."""
 
     def __init__(
-        self, program: str, *, is_supervised: bool, clock: Callable[[], float] = time.time
+        self, program: str, *, is_journal: bool, clock: Callable[[], float] = time.time
     ) -> None:
         super().__init__()
         self._program = program
-        self._is_supervised = is_supervised
+        self._is_journal = is_journal
         self._clock = clock
 
     def format(self, record: logging.LogRecord) -> str:
-        lines = [_escaped(record.getMessage())]
-        if record.exc_info:
-            lines += [_escaped(each) for each in self.formatException(record.exc_info).splitlines()]
-        return "\n".join(f"{self._prefix(record)}{line}" for line in lines)
+        prefix = self._prefix(record)
+        return "\n".join(f"{prefix}{line}" for line in _lines(self, record))
 
     def _prefix(self, record: logging.LogRecord) -> str:
-        if self._is_supervised:
+        if self._is_journal:
             return f"<{next(n for level, n in _PRIORITIES if record.levelno >= level)}>"
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._clock()))
-        return f"{when} {self._program}[{os.getpid()}] {record.levelname.lower()}: "
+        now = self._clock()
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+        level = record.levelname.lower()
+        return f"{when}.{int(now % 1 * 1000):03d} {self._program}[{os.getpid()}] {level}: "
 
 
 class DescriptorHandler(logging.Handler):
@@ -69,15 +73,55 @@ class DescriptorHandler(logging.Handler):
             self.dropped += 1
 
 
+class SyslogHandler(SysLogHandler):
+    """Never waits: syslog's socket takes a line at once, or it is lost."""
+
+    socket: socket.socket
+
+    def __init__(self, program: str, address: str = SYSLOG) -> None:
+        super().__init__(address, SysLogHandler.LOG_DAEMON)
+        self.ident = f"{program}[{os.getpid()}]: "
+        self.setFormatter(OneLineFormatter())
+
+    def _connect_unixsocket(self, address: str) -> None:
+        super()._connect_unixsocket(address)  # type: ignore[misc]
+        self.socket.setblocking(False)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """No syslog, or one that has stopped: stderr has the line."""
+
+
+class OneLineFormatter(logging.Formatter):
+    """A record with its traceback in one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return " | ".join(_lines(self, record))
+
+
 def set_up(program: str, *, is_debug: bool = False) -> None:
     """Once, at the daemon's start."""
-    is_supervised = bool(os.environ.get("NOTIFY_SOCKET") or os.environ.get("JOURNAL_STREAM"))
+    is_journal = _is_journal(sys.stderr.fileno())
     handler = DescriptorHandler(sys.stderr.fileno())
-    handler.setFormatter(LineFormatter(program, is_supervised=is_supervised))
+    handler.setFormatter(LineFormatter(program, is_journal=is_journal))
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    if not is_journal and not sys.stderr.isatty():
+        root.addHandler(SyslogHandler(program))
     root.setLevel(logging.DEBUG if is_debug else logging.INFO)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def _is_journal(descriptor: int) -> bool:
+    """systemd.exec(5): JOURNAL_STREAM is DEVICE:INODE of the journal's socket; a service's
+    children inherit the name, and stderr may be something else by then."""
+    found = os.fstat(descriptor)
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+def _lines(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
+    """The message, whatever it holds, is one; each line of a traceback another."""
+    traced = formatter.formatException(record.exc_info).splitlines() if record.exc_info else []
+    return [_escaped(each) for each in (record.getMessage(), *traced)]
 
 
 def _escaped(text: str) -> str:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm.errors import DeadlineError, HaError
-from pmkvm.service import listener, loop
+from pmkvm.service import listener, log, loop
 from pmkvm.service.calls import Calls
 from pmkvm.service.listener import Listener, ListenError
-from pmkvm.service.log import DescriptorHandler, LineFormatter
+from pmkvm.service.log import DescriptorHandler, LineFormatter, SyslogHandler
 from pmkvm.service.notify import notify
 
 if TYPE_CHECKING:
@@ -56,21 +56,21 @@ def record(
 
 
 def test_each_line_has_its_priority_and_no_line_is_forged() -> None:
-    formatter = LineFormatter("d", is_supervised=True)
+    formatter = LineFormatter("d", is_journal=True)
     assert formatter.format(record("a\n<0>b\x1b")) == "<4>a\\x0a<0>b\\x1b"
     assert formatter.format(record("a", logging.ERROR, ValueError("x\ny"))).splitlines() == [
         "<3>a",
         "<3>ValueError: x",
         "<3>y",
     ]
-    plain = LineFormatter("d", is_supervised=False, clock=lambda: 0.0)
-    assert plain.format(record("a")).endswith(f" d[{os.getpid()}] warning: a")
+    plain = LineFormatter("d", is_journal=False, clock=lambda: 0.25)
+    assert plain.format(record("a")).endswith(f":00.250 d[{os.getpid()}] warning: a")
 
 
 def test_a_reader_of_the_log_that_has_stopped_stops_nobody() -> None:
     reading, writing = os.pipe()
     handler = DescriptorHandler(writing)
-    handler.setFormatter(LineFormatter("d", is_supervised=True))
+    handler.setFormatter(LineFormatter("d", is_journal=True))
     for _ in range(2000):
         handler.emit(record("x" * 500))
     assert handler.dropped > 1000
@@ -80,6 +80,34 @@ def test_a_reader_of_the_log_that_has_stopped_stops_nobody() -> None:
     assert b"last (" in os.read(reading, 65536)
     os.close(reading)
     os.close(writing)
+
+
+def test_syslog_gets_one_line_and_stops_nobody(tmp_path: Path) -> None:
+    address = str(tmp_path / "log")
+    early = SyslogHandler("d", address)
+    early.emit(record("nobody listens"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(address)
+        early.emit(record("a\n<0>b", error=ValueError("x\ny")))
+        text = syslog.recv(1000).rstrip(b"\0").decode()
+        assert text == f"<28>d[{os.getpid()}]: a\\x0a<0>b | ValueError: x | y"
+        for _ in range(2000):
+            early.emit(record("x" * 500))
+        assert len(syslog.recv(1000)) > 500
+    early.emit(record("gone"))
+    early.close()
+
+
+def test_stderr_is_the_journal_only_if_it_is_that_very_stream(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with open(tmp_path / "file", "wb") as file:
+        found = os.fstat(file.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+        assert log._is_journal(file.fileno())
+        # What a service's child inherits, whose stderr is another file.
+        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino + 1}")
+        assert not log._is_journal(file.fileno())
 
 
 def test_a_signal_ends_a_daemon_with_0_and_cancels_its_tasks() -> None:
