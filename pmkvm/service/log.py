@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 import os
 import select
-import socket
 import sys
 import time
 from logging.handlers import SysLogHandler
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    import socket
 
 _PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.NOTSET, 7))
 
