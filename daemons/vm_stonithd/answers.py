@@ -31,7 +31,7 @@ class Answers:
         """OK: asserts the promise P1 as far as one host can see it."""
         lack = proof.lack(known(fence.ban), view, self._know.everyone(), self._know.wall)
         hold(view is self._know.view and not lack, f"P1: OK without the proof: {lack}")
-        self._give(fence, one, ok=True)
+        self._give(fence, one, ok=True, how=f"dead on {', '.join(sorted(view.members))}")
 
     def by_word(self, fence: Fence, one: Pending, view: View) -> None:
         """From the `done` of a ban that went."""
@@ -41,9 +41,9 @@ class Answers:
         resource = view.resources.get(fence.resource)
         if not one.is_off:
             fence.reason = "so it was answered on another host"
-            self._give(fence, one, ok=done.ok)
+            self._give(fence, one, ok=done.ok, how="proven by another host")
         elif done.ok and resource is not None and resource.target_role == "Stopped":
-            self._give(fence, one, ok=True)
+            self._give(fence, one, ok=True, how="proven by another host")
 
     def fail(self, fence: Fence) -> None:
         for one in list(fence.pending.values()):
@@ -85,7 +85,7 @@ class Answers:
                 fence.reason = "its sender is gone"
                 self._give(fence, one, ok=False)
 
-    def _give(self, fence: Fence, one: Pending, *, ok: bool) -> None:
+    def _give(self, fence: Fence, one: Pending, *, ok: bool, how: str = "") -> None:
         del fence.pending[one.request.number]
         is_banned = fence.ban is not None and fence.step in (Step.PROVING, Step.ENDING)
         ban_id = fence.ban.id if fence.ban is not None and is_banned else NO_BAN
@@ -96,11 +96,14 @@ class Answers:
         if self._know.may_speak:
             self._know.act(Say(self._know.own_words()))
         self._know.act(Answer(request.number, text))
+        # Who, whom, where it was, what came of it, how that is known, how long it took.
+        where = f" on {', '.join(fence.ran_on)}" if fence.ran_on else ""
+        outcome = f"{text}, {how}" if ok and how else text
         took = self._know.now - one.arrived
         self._know.act(
             Log(
-                f"{request.hash} {request.requester} {request.operation.value} {request.target}:"
-                f" {text} ({took * 1000:.0f} ms, ban {ban_id})"
+                f"{request.hash} {request.requester} {request.operation.value} {request.target}"
+                f"{where}: {outcome} ({took * 1000:.0f} ms, ban {ban_id})"
             )
         )
 

@@ -59,6 +59,8 @@ class Fence:
         self.tried_at = float("-inf")
         self.gone_at: float | None = None
         self.reason = "nothing is known yet"
+        # Where Pacemaker had it when the ban was drawn, for the log.
+        self.ran_on: tuple[str, ...] = ()
 
     def lead(self) -> Pending:
         """Whose request the ban carries: an off comes before a reset."""

@@ -131,6 +131,7 @@ class Owner:
         fence.step, fence.gone_at = Step.WRITING, None
         fence.ticket = self._know.ticket()
         fence.sender = fence.lead().request.sender
+        fence.ran_on = view.resources[fence.resource].runs_on
         members = tuple((host, view.call_id(host, ban.resource)) for host in sorted(view.members))
         calls = Calls(view.call_id(self._know.host, ban.requester), members)
         self._know.act(CreateBan(fence.ticket, ban, calls, replaced, fence.sender))
