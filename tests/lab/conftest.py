@@ -17,6 +17,7 @@ from tests.lab.cib import RSC_DEFAULTS
 from tests.lab.errors import LabError
 from tests.lab.guests import Guest, Guests
 from tests.lab.lab import Lab, Plan
+from tests.lab.pair import Pair
 from tests.lab.process import CHECKOUT
 
 TYPE_CHECKING = False
@@ -39,6 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab-install", default=rpms, metavar="DIR", help=text)
     text = "everything as often and as long as it is meant to be; without it a sample"
     group.addoption("--lab-full", action="store_true", help=text)
+    text = "which tenth of the fence matrix (default: by the commit)"
+    group.addoption("--lab-seed", type=int, default=None, help=text)
     group.addoption("--lab-reuse", action="store_true", help="use a lab that is up, leave it up")
 
 
@@ -60,6 +63,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     found = getattr(item, "funcargs", {}).get("lab")
     if report.when == "call" and report.failed and isinstance(found, Lab):
         report.sections.append(("lab", evidence.collect(found)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The fence matrix as a table: what was asked, what came of it, in how many seconds."""
+    rows = [
+        (word, *row)
+        for word in ("passed", "failed")
+        for report in terminalreporter.getreports(word)
+        for name, row in report.user_properties
+        if name == "fence"
+    ]
+    if rows:
+        terminalreporter.section("fences")
+    for word, name, answer, took_s in rows:
+        terminalreporter.line(f"{word}  {took_s:6.2f} s  {name}: {answer[:200]}")
 
 
 @pytest.fixture(scope="session")
@@ -122,6 +140,24 @@ def new_guest(guests: Guests) -> Callable[..., Guest]:
         return guest
 
     return make
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[Pair]:
+    """The pair of guests that this module's tests share, once it is made."""
+    return []
+
+
+@pytest.fixture
+def pair(lab: Lab, pairs: list[Pair], request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """guest1 and guest2, in order and with no fence left; made anew after a test that failed."""
+    if not pairs:
+        lab.clean()
+        pairs.append(Pair.make(lab))
+    failed_before = request.session.testsfailed
+    yield pairs[0]
+    if request.session.testsfailed > failed_before:
+        pairs.clear()
 
 
 def _plan(config: pytest.Config) -> Plan:

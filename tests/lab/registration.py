@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from xml.etree.ElementTree import Element, tostring
 
 from tests.lab.cluster import LOG
 
@@ -58,6 +59,15 @@ class Registered(NamedTuple):
     def move(self, host: Machine) -> None:
         self.vm_ctl("resource", "move", self.guest.name, "-n", host.name)
         self.lab.cluster.wait_running(self.resource, host.name)
+
+    def set_operation(self, operation: str, **attributes: str) -> None:
+        """Change one of its operations, named as in their ids: 'stop-0'."""
+        op = Element("op", {"id": f"{self.resource}-{operation}"})
+        for name, value in attributes.items():
+            op.set(name.replace("_", "-"), value)
+        xml = tostring(op, encoding="unicode")
+        argv = ["cibadmin", "--modify", "--scope", "resources", "--xml-text", xml]
+        self.lab.cluster.speaker().must(argv)
 
     def failures(self) -> list[Failure]:
         """Failed actions of this guest."""

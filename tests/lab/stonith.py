@@ -59,11 +59,15 @@ def token(resource: str) -> str:
 
 
 def load_daemons(lab: Lab) -> None:
-    """Back when each host's vm-stonithd serves, and its vm-connectd passes requests on to it."""
     for host in lab.hosts:
         host.run(["rm", "-f", LOG])
     argv = ["crm", "configure", "load", "update", "-"]
     lab.cluster.speaker().must(argv, stdin=DAEMONS, timeout_s=60)
+    wait_ready(lab)
+
+
+def wait_ready(lab: Lab) -> None:
+    """Until each host's vm-stonithd serves, and its vm-connectd passes requests on to it."""
     deadline = Deadline(READY_S)
     for host in lab.hosts:
         while not status(host).get("is_registered"):

@@ -177,7 +177,7 @@ def test_killed_qemu_returns_on_its_own_host_each_time(vm: Registered, is_full: 
 @pytest.mark.usefixtures("sticky")
 def test_create_that_comes_late_is_no_second_life(lab: Lab, vm: Registered, host1: Machine) -> None:
     """The start on host1 ends while its libvirtd is stopped in the middle of the create."""
-    set_start_timeout(vm, "20s")
+    vm.set_operation("start-0", timeout="20s")
     # The hook keeps the create under way long enough to stop libvirtd inside it.
     hook = '#!/bin/sh\n[ "$2" = prepare ] && { touch /run/lab/creating; sleep 3; }\nexit 0\n'
     host1.write("/etc/libvirt/hooks/qemu", hook, "0755")
@@ -245,11 +245,6 @@ def downtime_s(target: Machine, guest: Guest) -> float:
 def set_rsc_defaults(host: Machine, flavour: str) -> None:
     for name, value in RSC_DEFAULTS[flavour].items():
         host.must(["crm_attribute", "-t", "rsc_defaults", "-n", name, "-v", value])
-
-
-def set_start_timeout(vm: Registered, timeout: str) -> None:
-    change = f'<op id="{vm.resource}-start-0" timeout="{timeout}"/>'
-    vm.lab.cluster.speaker().must(["cibadmin", "--modify", "--scope", "resources", "-X", change])
 
 
 def wait_for_file(host: Machine, path: str) -> None:
