@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # The answer leaves this long before the request's time is over.
 MARGIN_S = 0.3
+# What holds a fence up for so long is worth a line at once.
+LASTING_S = 1.0
 
 
 class Step(Enum):
@@ -40,6 +42,14 @@ class Pending(NamedTuple):
         return self.request.operation is Operation.OFF
 
 
+class Noted(NamedTuple):
+    """Since when a fence has waited for the same thing, and whether the log knows."""
+
+    reason: str
+    since: float
+    is_told: bool = False
+
+
 class Fence:
     """At most one guarded write is out (ticket); nothing is concluded before the reading that was
     asked for after it has come (read)."""
@@ -59,8 +69,20 @@ class Fence:
         self.tried_at = float("-inf")
         self.gone_at: float | None = None
         self.reason = "nothing is known yet"
+        self._noted = Noted("", 0.0, is_told=True)
         # Where Pacemaker had it when the ban was drawn, for the log.
         self.ran_on: tuple[str, ...] = ()
+
+    def delay(self, now: float) -> str:
+        """What it waits for, once for each reason that has lasted; else empty."""
+        if not self.pending:
+            return ""
+        if self._noted.reason != self.reason:
+            self._noted = Noted(self.reason, now)
+        if self._noted.is_told or now - self._noted.since < LASTING_S:
+            return ""
+        self._noted = self._noted._replace(is_told=True)
+        return self.reason
 
     def lead(self) -> Pending:
         """Whose request the ban carries: an off comes before a reset."""

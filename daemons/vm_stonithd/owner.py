@@ -85,6 +85,11 @@ class Owner:
             self._answers.expire(fence)
             if fence.read <= self._know.read and self._know.view is not None:
                 self._advance(fence, self._know.view)
+            delay = fence.delay(self._know.now)
+            if delay:
+                what = fence.lead().request
+                who = f"{what.hash} {what.requester} {what.operation.value} {what.target}"
+                self._know.log(f"{who}: waits: {delay}")
             if fence.step is Step.WAITING and not fence.pending and not fence.ticket:
                 del self._fences[fence.resource]
 

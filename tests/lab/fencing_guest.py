@@ -19,13 +19,15 @@ GRACE_S = 40.0
 
 # Takes the time in the guest, of the program alone.
 _TIMED = """
-import subprocess, sys, time
-stdin = sys.stdin.read()
+import os, subprocess, sys, time
+stdin, env = sys.stdin.read(), {**os.environ, "HA_LOGFILE": sys.argv[1]}
 began = time.monotonic()
-done = subprocess.run(sys.argv[1:], input=stdin, capture_output=True, text=True)
+done = subprocess.run(sys.argv[2:], input=stdin, env=env, capture_output=True, text=True)
 print(time.monotonic() - began, done.returncode)
 print((done.stdout + done.stderr).strip())
 """
+# Where the plugins' lines go in the guest.
+LOG = "/run/lab/fences.log"
 _ACTIONS = {"reset": "reboot"}
 _GLUE = {"status": ["-S"], "list": ["-l"]}
 
@@ -69,7 +71,7 @@ class Ask(NamedTuple):
     def begin(self, guests: Guests, requester: Guest) -> Asking:
         """Back when the program runs in the guest."""
         argv, stdin = self._words()
-        command = ["/usr/bin/python3", "-c", _TIMED, *argv]
+        command = ["/usr/bin/python3", "-c", _TIMED, LOG, *argv]
         limit = self.timeout_s + GRACE_S
         return Asking(guests.begin(requester, command, timeout_s=limit, stdin=stdin))
 

@@ -87,7 +87,7 @@ def _stopping(pair: Pair) -> Iterator[None]:
     """An administrator stops it, and it does not hear the power button for 90 s."""
     pair.place(pair.lab.hosts[1])
     pair.target.vm_ctl("resource", "stop", pair.target.guest.name, "--no-wait")
-    wait_until(lambda: _pending(pair, "Stopping"), "a stop under way")
+    wait_until(lambda: is_stopping(pair, pair.target.resource), "a stop under way")
     time.sleep(1)
     yield
 
@@ -175,7 +175,7 @@ def stop(pair: Pair) -> None:
     target = pair.target
     target.vm_ctl("resource", "stop", target.guest.name, "--no-wait")
     # It is deaf, and nobody wants to wait.
-    wait_until(lambda: _pending(pair, "Stopping") or not target.hosts(), "a stop under way")
+    wait_until(lambda: is_stopping(pair, target.resource) or not target.hosts(), "a stop under way")
     for _, process in pair.lab.guests.processes(target.guest):
         process.kill()
     pair.lab.cluster.wait_stopped(target.resource)
@@ -193,8 +193,8 @@ def matches(pattern: str, text: str) -> bool:
     return re.search(pattern, text) is not None
 
 
-def _pending(pair: Pair, action: str) -> bool:
-    return any(one.pending == action for one in pair.lab.status().find(pair.target.resource))
+def is_stopping(pair: Pair, resource: str) -> bool:
+    return any("Stopping" in (one.role, one.pending) for one in pair.lab.status().find(resource))
 
 
 def _has(host: Machine, path: str) -> bool:

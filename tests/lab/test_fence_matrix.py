@@ -71,7 +71,7 @@ def test_fence(pair: Pair, cell: Cell, record_property: Callable[[str, object], 
         answered = asking.answered()
         record_property("fence", (cell.name, answered.text, answered.took_s))
         _judge(pair, cell, answered, before, lives)
-    role = _settle(pair, cell, before)
+        role = _settle(pair, cell, before)
     assert pair.leftovers(role, before.requester_boots) == []
 
 

@@ -140,6 +140,11 @@ def test_what_waiting_can_cure_is_waited_for(table: Table, reason: str) -> None:
     table.wait(5.0)
     assert table.answers() == {}
     assert table.all(actions.CreateBan) == []
+    for _ in range(3):
+        table.wait(1.0)
+    told = [each.text for each in table.all(actions.Log) if "waits" in each.text]
+    assert len(told) == 1
+    assert told[0].startswith(f"hash1 guest1 reset guest2: waits: {reason}")
     table.wait(10.0)
     assert table.answers()[1].startswith(f"NG {reason}")
 

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fences at bad moments: of the requester, of the target, of the cluster around them."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import time
+
+import pytest
+
+from tests.lab import fencing_guest, stonith
+from tests.lab.cib import primitive
+from tests.lab.lives import Lives
+from tests.lab.situations import is_stopping, matches, migrating, wait_until
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.fencing_guest import Answered
+    from tests.lab.machine import Machine
+    from tests.lab.pair import Pair
+
+AGENT = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
+# A loaded host's: between a start and its meta-data, nothing in the CIB tells of the start.
+SLOW_METADATA = f"""#!/bin/sh
+[ "$1" = meta-data ] && sleep 3
+exec {AGENT}.real "$@"
+"""
+AFTERWARDS_S = 10.0
+
+
+@pytest.fixture
+def hosts(pair: Pair) -> tuple[Machine, Machine]:
+    return pair.lab.hosts[0], pair.lab.hosts[1]
+
+
+@contextlib.contextmanager
+def fence(pair: Pair) -> Iterator[Lives]:
+    """Nothing is left behind by what is done in it, and no life outlives its OK."""
+    role, boots = stonith.role(pair.lab, pair.target.resource), pair.requester.counter.boots()
+    with Lives(pair.lab.guests, pair.target.guest) as lives:
+        yield lives
+    assert pair.leftovers(role or "Started", boots) == []
+    assert not pair.target.counter.is_going_back()
+
+
+def assert_dead(pair: Pair, answered: Answered, lives: Lives, began_s: float) -> None:
+    """One request, answered OK once, and no life of before it was seen after that."""
+    assert answered.is_ok, answered
+    proven = [one for one in pair.proven() if one.at_s > began_s]
+    assert len({one.request for one in proven}) == 1, proven
+    assert lives.outlived(began_s, proven[0].at_s) == []
+
+
+def test_one_fence_is_one_line_everywhere(pair: Pair, hosts: tuple[Machine, Machine]) -> None:
+    """In the guest's log, its host's and the target's host's, with the same digits."""
+    boot = pair.place(hosts[1])
+    for host in hosts:
+        host.must(["truncate", "-s", "0", stonith.LOG])
+    answered = pair.answer("reset")
+    assert answered.is_ok, answered
+    argv = ["cat", fencing_guest.LOG]
+    told = pair.lab.guests.run(pair.requester.guest, argv, timeout_s=30).out.splitlines()[-1]
+    found = re.search(
+        r"([0-9a-f]{16}) \S+ reset guest2: OK \(\d+ ms, request [0-9a-f-]{36}\)", told
+    )
+    assert found is not None, told
+    digits, name = found.group(1), pair.target.resource
+    here, there = (lines_with(digits, host) for host in hosts)
+    print("\n".join([told, *here, *there]))
+    who = rf"{digits} {pair.requester.resource} reset {name}"
+    proof = r"OK, dead on host1, host2 \(\d+ ms, ban [0-9a-f]{16}\)"
+    assert len(here) == 1
+    assert matches(rf"{who} on host2: {proof}$", here[0])
+    assert len(there) == 1
+    assert matches(rf"{who}: killed QEMU \d+ \(ban [0-9a-f]{{16}} of host1\)$", there[0])
+    pair.returned(boot)
+
+
+def test_requester_is_moved_while_its_request_waits(
+    pair: Pair, hosts: tuple[Machine, Machine]
+) -> None:
+    """Nothing is done on the first host; the other one takes the resend, kills and answers once."""
+    host1, host2 = hosts
+    boot = pair.place(host2)
+    meta = ["crm_resource", "--meta", "-r", pair.target.resource]
+    host1.must([*meta, "-p", "is-managed", "-v", "false"])
+    with fence(pair) as lives:
+        began = time.time()
+        asking = pair.ask("reset", timeout_s=90)
+        wait_until(lambda: waits_for(host1, "unmanaged"), "the request on host1")
+        pair.requester.move(host2)
+        host2.must([*meta, "-d", "is-managed"])
+        assert_dead(pair, asking.answered(), lives, began)
+        pair.returned(boot)
+        assert len(lives.all()) == 2
+    pair.requester.move(host1)
+    pair.echo()
+
+
+def test_requester_is_fencing_while_it_migrates(
+    pair: Pair, hosts: tuple[Machine, Machine], is_full: bool
+) -> None:
+    """Asked at random moments of the requester's own migration: one kill, one answer."""
+    draw = random.Random(4)
+    places = [hosts, hosts[::-1]] * (5 if is_full else 1)
+    for source, goal in places:
+        boot = pair.place(hosts[1])
+        source.must(["virsh", "-q", "migrate-setspeed", "guest1", "20"])
+        with fence(pair) as lives:
+            began = time.time()
+            asking = pair.ask("reset", timeout_s=60)
+            time.sleep(draw.uniform(0, 1.5))
+            pair.requester.move(goal)
+            answered = asking.answered()
+            assert_dead(pair, answered, lives, began)
+            pair.returned(boot)
+            assert len(lives.all()) == 2
+        pair.echo()
+
+
+def test_target_in_migration_at_any_moment(
+    pair: Pair, hosts: tuple[Machine, Machine], is_full: bool
+) -> None:
+    """The switch-over included: dead on both hosts at the OK and 10 s later, and back once."""
+    draw = random.Random(7)
+    source, goal = hosts
+    took_s = None
+    for number in range(20 if is_full else 3):
+        boot = pair.place(source)
+        with fence(pair) as lives:
+            if took_s is None:
+                began = time.monotonic()
+                with migrating(pair, source, goal):
+                    wait_until(lambda: pair.target.hosts() == [goal.name], "the switch-over", 120)
+                    took_s = time.monotonic() - began
+                pair.place(source)
+                # Two cores emulate two guests: as long again at the most.
+                print(f"a migration takes {took_s:.1f} s")
+            with migrating(pair, source, goal):
+                time.sleep(draw.uniform(0, took_s))
+                began_s = time.time()
+                answered = pair.answer("reset")
+                where = pair.target.hosts()
+                assert_dead(pair, answered, lives, began_s)
+                print(f"{number}: {answered.took_s:.2f} s, lives {lives.all()}, now on {where}")
+            time.sleep(AFTERWARDS_S)
+            assert_dead(pair, answered, lives, began_s)
+            pair.returned(boot)
+
+
+@contextlib.contextmanager
+def slow_metadata(hosts: tuple[Machine, Machine]) -> Iterator[None]:
+    for host in hosts:
+        host.must(["cp", AGENT, f"{AGENT}.real"])
+        host.write(AGENT, SLOW_METADATA, "0755")
+    try:
+        yield
+    finally:
+        for host in hosts:
+            host.must(["mv", f"{AGENT}.real", AGENT])
+
+
+def test_target_that_crashed_a_moment_ago(
+    pair: Pair, hosts: tuple[Machine, Machine], is_full: bool
+) -> None:
+    """Pacemaker is starting it again, and nothing in the CIB says so yet."""
+    draw = random.Random(11)
+    with slow_metadata(hosts):
+        for _ in range(10 if is_full else 2):
+            boot = pair.place(hosts[1])
+            with Lives(pair.lab.guests, pair.target.guest) as lives:
+                for _host, process in pair.lab.guests.processes(pair.target.guest):
+                    process.kill()
+                # Its monitor comes every 10 s.
+                wait_until(lambda: is_recovering(pair), "Pacemaker's recovery", 20)
+                time.sleep(draw.uniform(0, 3))
+                began = time.time()
+                answered = pair.answer("reset")
+                assert_dead(pair, answered, lives, began)
+                time.sleep(3)
+                assert_dead(pair, answered, lives, began)
+                pair.returned(boot)
+            # The crash itself counts; the fence adds nothing.
+            wait_until(
+                lambda: not stonith.bans(pair.lab) and not stonith.debts(pair.lab), "its end"
+            )
+            assert fail_count(pair) == "1"
+            assert pair.lab.fencing.events() == []
+            cleanup(pair)
+
+
+def test_history_of_the_target_is_deleted_at_that_moment(
+    pair: Pair, hosts: tuple[Machine, Machine]
+) -> None:
+    """Behind a stranger's stop nobody probes it for a long time, and it looks stopped."""
+    host2 = hosts[1]
+    boot = pair.place(host2)
+    pair.lab.cluster.add(
+        primitive("stranger", parameters={"op_sleep": "12"}, meta={"target-role": "Started"})
+    )
+    pair.lab.cluster.wait_running("stranger")
+    role = ["crm_resource", "--meta", "-r", "stranger", "-p", "target-role", "-v", "Stopped"]
+    with fence(pair) as lives:
+        host2.must(role)
+        wait_until(lambda: is_stopping(pair, "stranger"), "its stop")
+        host2.must(["crm_resource", "--refresh", "-r", pair.target.resource, "--node", "host2"])
+        began = time.time()
+        answered = pair.answer("reset", timeout_s=40)
+        assert_dead(pair, answered, lives, began)
+        print(f"{answered.took_s:.2f} s")
+        pair.returned(boot)
+    pair.lab.cluster.wait_stopped("stranger")
+    host2.must(["cibadmin", "--delete", "--xpath", "//primitive[@id='stranger']"])
+
+
+def test_pacemaker_comes_back_to_a_running_guest(
+    pair: Pair, hosts: tuple[Machine, Machine]
+) -> None:
+    """As in an update in maintenance mode: its host knows nothing of it for seconds."""
+    host1, host2 = hosts
+    boot = pair.place(host2)
+    cluster = pair.lab.cluster
+    host1.must(["crm_attribute", "-n", "maintenance-mode", "-v", "true"])
+    cluster.wait(lambda now: not now.find(pair.target.resource)[0].is_managed, "maintenance", 20)
+    with fence(pair) as lives:
+        cluster.stop(host2)
+        cluster.start([host2])
+        wait_until(lambda: pair.lab.status().nodes["host2"].is_online, "host2 coming back", 60)
+        host1.must(["crm_attribute", "-n", "maintenance-mode", "-D"])
+        began = time.time()
+        answered = pair.answer("reset", timeout_s=60)
+        assert_dead(pair, answered, lives, began)
+        print(f"{answered.took_s:.2f} s")
+        pair.returned(boot)
+    cluster.wait_online()
+    stonith.wait_ready(pair.lab)
+
+
+def lines_with(digits: str, host: Machine) -> list[str]:
+    return [line for line in host.read(stonith.LOG).splitlines() if digits in line]
+
+
+def waits_for(host: Machine, reason: str) -> bool:
+    """Whether the host's log has a request's reason to wait."""
+    return matches(rf"waits: .*{reason}", host.read(stonith.LOG))
+
+
+def is_recovering(pair: Pair) -> bool:
+    return any(fail for fail in [fail_count(pair)] if fail)
+
+
+def fail_count(pair: Pair) -> str:
+    name = f"fail-count-{pair.target.resource}#monitor_10000"
+    for found in pair.lab.cib().iterfind("status/node_state/transient_attributes//nvpair"):
+        if found.get("name") == name:
+            return found.get("value", "")
+    return ""
+
+
+def cleanup(pair: Pair) -> None:
+    pair.lab.cluster.speaker().must(["crm_resource", "--cleanup", "-r", pair.target.resource])
+    wait_until(lambda: not fail_count(pair), "no fail-count")
+    pair.lab.cluster.wait_idle()
