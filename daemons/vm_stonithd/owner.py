@@ -41,6 +41,8 @@ class Owner:
     def add(self, pending: Pending) -> None:
         fence = self._fences.setdefault(pending.request.target, Fence(pending.request.target))
         fence.pending[pending.request.number] = pending
+        # Whether the target is managed may be the word of 5 s ago.
+        fence.read = self._know.read_cib()
 
     def is_open(self) -> bool:
         return any(fence.pending for fence in self._fences.values())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The demonstration: two hosts, two guests, and what happens to them under Pacemaker.
+"""The demonstration: two hosts, two guests, what happens to them, what one does to the other.
 
 Everything in it is real. Each step says what it does, shows the commands that a person would
 type with their output, and is timed; what was shown is checked, so that it can't end well by luck.
@@ -12,8 +12,9 @@ import os
 import sys
 import time
 
-from tests.lab import state
+from tests.lab import state, stonith
 from tests.lab.errors import LabError
+from tests.lab.fencing_guest import Ask
 from tests.lab.guests import Guest
 from tests.lab.lab import Lab, Plan
 from tests.lab.process import CHECKOUT
@@ -22,6 +23,9 @@ from tests.lab.registration import Registered
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tests.lab.machine import Machine
+
+
+BOOT_S = 90.0
 
 
 class Narrator:
@@ -78,7 +82,10 @@ def show(root: str, rpms: str) -> None:
         tell.command(host1, "crm_mon", "-1")
         guests = _register(tell, lab, host1)
         _start(tell, guests, host1)
+        _let_fence(tell, guests, host1)
+        _fence(tell, guests, "guest1 fences guest2 on the same host")
         _move(tell, guests[1], host1, host2)
+        _fence(tell, guests, "guest1 fences guest2 on the other host")
         _lose_a_host(tell, lab, guests, host2)
         _let_go(tell, guests, host1)
         tell.step("Everything is removed again")
@@ -89,7 +96,9 @@ def show(root: str, rpms: str) -> None:
 
 def _register(tell: Narrator, lab: Lab, host1: Machine) -> list[Registered]:
     tell.step("vm-ctl registers two guests: primitives and constraints in one change")
-    guests = [Registered(lab, Guest(name)) for name in ("guest1", "guest2")]
+    # guest1 has Debian with Python, to ask for a fence; guest2 needs nothing.
+    kinds = {"guest1": "full", "guest2": "small"}
+    guests = [Registered(lab, Guest(name, kind=kind)) for name, kind in kinds.items()]
     for one in guests:
         lab.guests.define(one.guest)
     tell.command(host1, "vm-ctl", "resource", "add", "guest1,", "guest2", "-a", "host1", "-m", "on")
@@ -101,9 +110,40 @@ def _start(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
     tell.step("The guests are started and boot")
     tell.command(host1, "vm-ctl", "resource", "start", "guest1,", "guest2")
     for one in guests:
-        tick = one.counter.wait_for_boot()
+        tick = one.counter.wait_for_boot(BOOT_S)
         tell.say(f"{one.guest.name} runs on {', '.join(one.hosts())} and counts, boot {tick.boot}")
     tell.command(host1, "vm-ctl", "resource", "list")
+
+
+def _let_fence(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
+    tell.step("Each host gets vm-connectd and vm-stonithd, as the slides of 2011 load them")
+    for line in stonith.DAEMONS.strip().splitlines():
+        tell.say(line)
+    stonith.load_daemons(guests[0].lab)
+    tell.command(host1, "crm_mon", "-1")
+
+
+def _fence(tell: Narrator, guests: list[Registered], what: str) -> None:
+    tell.step(what)
+    one, other = guests
+    lab = one.lab
+    boot, own_boot, places = other.counter.boot(), one.counter.boot(), other.hosts()
+    tell.say(f"guest2 runs on {', '.join(places)}, boot {boot}")
+    tell.say("[guest1]# fence_vm_stonith -o reboot -n guest2 --hostlist=guest2:TOKEN")
+    ask = Ask("reset", "guest2", other.resource)
+    answered = ask.begin(lab.guests, one.guest).answered()
+    tell.say(f"{answered.text}, after {answered.took_s:.2f} s in the emulated guest")
+    check(answered.is_ok, "guest2 is not fenced")
+    for host in lab.hosts:
+        line = next(iter(reversed(host.read(stonith.LOG).splitlines())), "")
+        tell.say(f"[{host.name}] {line}")
+    stonith.wait_clean(lab)
+    lab.cluster.wait_running(other.resource)
+    tick = other.counter.wait_for_boot(other_than=boot)
+    tell.say(f"guest2 is back on {', '.join(other.hosts())}, boot {tick.boot}")
+    check(not other.counter.is_going_back(), "guest2 has lived twice at once")
+    check(one.counter.boot() == own_boot, "guest1 did not stay up")
+    check(lab.fencing.events() == [], "a host was fenced")
 
 
 def _move(tell: Narrator, one: Registered, host1: Machine, host2: Machine) -> None:

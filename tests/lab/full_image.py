@@ -32,6 +32,13 @@ PACKAGES = (
     "python3-lxml",
     # stonith; not fence-agents, which brings three clouds' libraries
     "cluster-glue",
+    "pacemaker",
+    "corosync",
+    "crmsh",
+    # a peer to measure against
+    "fence-virt",
+    "systemd-sysv",
+    "udev",
     "iproute2",
     "kmod",
     "procps",

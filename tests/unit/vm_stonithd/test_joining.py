@@ -71,6 +71,7 @@ def test_a_reset_under_an_off_joins_and_an_off_under_a_reset_rewrites(table: Tab
     ban = other_ban(over)
     over.tell(events.Arrived(request(operation=Operation.OFF)))
     over.wait()
+    over.wait()
     rewrite = over.last(actions.RewriteBan)
     assert rewrite.old == ban
     assert rewrite.new.value == f"off:b2:{GUEST1}:hash1:host1:uuid2"

@@ -137,6 +137,7 @@ def test_what_waiting_can_cure_is_waited_for(table: Table, reason: str) -> None:
     table.view = view(**WAITED_FOR[reason])
     table.wait()
     table.tell(events.Arrived(request()))
+    table.wait()
     table.wait(5.0)
     assert table.answers() == {}
     assert table.all(actions.CreateBan) == []
@@ -149,11 +150,27 @@ def test_what_waiting_can_cure_is_waited_for(table: Table, reason: str) -> None:
     assert table.answers()[1].startswith(f"NG {reason}")
 
 
+def test_a_target_that_was_managed_when_last_looked_at_is_looked_at_anew(table: Table) -> None:
+    """crm_mon's word may be 5 s old when a request comes; the ban kills at once."""
+    table.tell(events.Arrived(request()))
+    table.tell(events.CibSeen(table.view, 0))
+    table.tell(events.Tick())
+    assert table.all(actions.CreateBan) == []
+    table.view = view(**WAITED_FOR["guest2 is unmanaged"])
+    table.wait()
+    assert table.all(actions.CreateBan) == []
+    table.view = view()
+    table.wait()
+    assert len(table.all(actions.CreateBan)) == 1
+
+
 def test_clocks_apart_write_nothing(table: Table) -> None:
     table.tell(events.WordsSeen({"host2": Words(WALL + table.now - 30)}, table.now))
     table.tell(events.WordsSeen({"host2": Words(WALL + table.now - 29)}, table.now))
     table.now += 0.1
     table.tell(events.Arrived(request()))
+    read = table.last(actions.ReadCib).ticket
+    table.tell(events.CibSeen(table.view, read))
     table.tell(events.WordsSeen({"host2": Words(WALL + table.now - 29)}, table.now))
     assert table.all(actions.CreateBan) == []
     table.now += 15
@@ -168,6 +185,7 @@ def test_what_waiting_can_t_cure_is_refused_at_once(table: Table) -> None:
     table.show(own)
     table.wait()
     table.tell(events.Arrived(request(3, hash="h3")))
+    table.wait()
     assert table.answers()[1].startswith("NG nobody is no VirtualDomain")
     assert table.answers()[2] == "NG bad token"
     assert table.answers()[3] == "NG you are being fenced"
