@@ -130,6 +130,12 @@ class Answer(NamedTuple):
     text: str
 
 
+class Forget(NamedTuple):
+    """No answer to the request of that number: its sender has gone from this host."""
+
+    number: int
+
+
 class Log(NamedTuple):
     text: str
 
@@ -150,5 +156,6 @@ Action = Union[
     RemoveDebt,
     Say,
     Answer,
+    Forget,
     Log,
 ]

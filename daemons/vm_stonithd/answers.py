@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import proof
-from daemons.vm_stonithd.actions import Answer, Log, Say
+from daemons.vm_stonithd.actions import Answer, Forget, Log, Say
 from daemons.vm_stonithd.fence import Step
 from daemons.vm_stonithd.promises import hold, known
 from daemons.vm_stonithd.words import Done
@@ -79,11 +79,17 @@ class Answers:
         self._know.act(Answer(request.number, "OK" if done.ok else "NG as answered before"))
 
     def drop(self, fence: Fence, sender: Sender | None) -> None:
-        """A dead guest fences nobody."""
+        """A dead guest fences nobody. One that was migrated asks again where it is now, so there
+        is neither an answer nor a word about one."""
         for one in list(fence.pending.values()):
             if one.request.sender == sender:
-                fence.reason = "its sender is gone"
-                self._give(fence, one, ok=False)
+                del fence.pending[one.request.number]
+                self._know.act(Forget(one.request.number))
+                request = one.request
+                self._know.log(
+                    f"{request.hash} {request.requester} {request.operation.value}"
+                    f" {request.target}: dropped, its sender has gone from here"
+                )
 
     def _give(self, fence: Fence, one: Pending, *, ok: bool, how: str = "") -> None:
         del fence.pending[one.request.number]

@@ -67,6 +67,9 @@ class Desk:
             # The guest sends its request again, and gets the same answer then.
             log.warning("vm-connectd is away: %s has no answer yet", forwarded.sender.resource)
 
+    def forget(self, number: int) -> None:
+        self.open.pop(number, None)
+
     async def _take(self, number: int, forwarded: Forwarded) -> None:
         began = time.monotonic()
         try:

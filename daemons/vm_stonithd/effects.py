@@ -75,6 +75,8 @@ class Effects:
         elif isinstance(action, actions.Answer):
             self._held.append(action)
             self._release()
+        elif isinstance(action, actions.Forget):
+            self._desk.forget(action.number)
         elif isinstance(action, actions.Log):
             log.info("%s", action.text)
         elif isinstance(action, actions.ReadCib):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import events
-from daemons.vm_stonithd.actions import Answer, CreateBan, Say, SetRole
+from daemons.vm_stonithd.actions import Answer, CreateBan, Forget, Say, SetRole
 from daemons.vm_stonithd.answers import Answers
 from daemons.vm_stonithd.fence import Pending
 from daemons.vm_stonithd.knowledge import Knowledge
@@ -141,6 +141,8 @@ class Machine:
                 said = {(one.requester, one.request, one.target) for one in action.words.done}
             elif isinstance(action, Answer):
                 self._check_answer(action, said)
+            elif isinstance(action, Forget):
+                del self._open[action.number]
             elif isinstance(action, CreateBan):
                 self._check_ban(action)
             elif isinstance(action, SetRole):

@@ -11,6 +11,8 @@ from tests.lab.conftest import (
     host2,
     lab,
     new_guest,
+    pair,
+    pairs,
     pytest_addoption,
     pytest_configure,
 )
@@ -23,6 +25,8 @@ __all__ = [
     "host2",
     "lab",
     "new_guest",
+    "pair",
+    "pairs",
     "pytest_addoption",
     "pytest_configure",
 ]

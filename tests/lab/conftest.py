@@ -153,7 +153,7 @@ def pair(lab: Lab, pairs: list[Pair], request: pytest.FixtureRequest) -> Iterato
     """guest1 and guest2, in order and with no fence left; made anew after a test that failed."""
     if not pairs:
         lab.clean()
-        pairs.append(Pair.make(lab, getattr(request.module, "TARGET_KIND", "small")))
+        pairs.append(Pair.make(lab, **getattr(request.module, "PAIR", {})))
     failed_before = request.session.testsfailed
     yield pairs[0]
     if request.session.testsfailed > failed_before:

@@ -59,6 +59,20 @@ class Asking(NamedTuple):
         return Answered(int(rc), text.strip(), float(took))
 
 
+class Timed(NamedTuple):
+    """A program to run in a guest, by its clock."""
+
+    argv: list[str]
+    stdin: str = ""
+    timeout_s: float = REQUEST_S
+
+    def begin(self, guests: Guests, guest: Guest) -> Asking:
+        """Back when it runs there."""
+        command = ["/usr/bin/python3", "-c", _TIMED, LOG, *self.argv]
+        limit = self.timeout_s + GRACE_S
+        return Asking(guests.begin(guest, command, timeout_s=limit, stdin=self.stdin))
+
+
 class Ask(NamedTuple):
     """Through which program a guest asks for what, of which peer."""
 
@@ -71,9 +85,7 @@ class Ask(NamedTuple):
     def begin(self, guests: Guests, requester: Guest) -> Asking:
         """Back when the program runs in the guest."""
         argv, stdin = self._words()
-        command = ["/usr/bin/python3", "-c", _TIMED, LOG, *argv]
-        limit = self.timeout_s + GRACE_S
-        return Asking(guests.begin(requester, command, timeout_s=limit, stdin=stdin))
+        return Timed(argv, stdin, self.timeout_s).begin(guests, requester)
 
     def _words(self) -> tuple[list[str], str]:
         token = stonith.token(self.resource)

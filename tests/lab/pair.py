@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from pmkvm.deadline import Deadline
@@ -55,7 +54,7 @@ class Pair(NamedTuple):
     target: Registered
 
     @staticmethod
-    def make(lab: Lab, target_kind: str = "small") -> Pair:
+    def make(lab: Lab, target_kind: str = "small", *, has_interface: bool = False) -> Pair:
         """From a clean lab; guest1 runs and its host takes its requests."""
         host1 = lab.hosts[0]
         # Without it the preferred host pulls a moved guest back at once.
@@ -65,7 +64,7 @@ class Pair(NamedTuple):
             _install_hook(host)
         stonith.load_daemons(lab)
         pair = Pair(
-            _register(lab, Guest("guest1", kind="full"), host1),
+            _register(lab, Guest("guest1", kind="full", has_interface=has_interface), host1),
             _register(lab, Guest("guest2", kind=target_kind, power="deaf"), host1),
         )
         pair.target.set_operation("stop-0", timeout=STOP_TIMEOUT)
@@ -123,8 +122,7 @@ class Pair(NamedTuple):
                 for line in host.read(stonith.LOG).splitlines():
                     words = _OK.match(line)
                     if words:
-                        at = datetime.strptime(words[1], "%Y-%m-%d %H:%M:%S.%f").timestamp()
-                        found.append(Proven(at, words[2], line))
+                        found.append(Proven(stonith.time_of(line), words[2], line))
         return sorted(found)
 
     def leftovers(self, role: str, boots: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import datetime
 from typing import NamedTuple
 
 from pmkvm.deadline import Deadline
@@ -126,6 +127,11 @@ def wait_clean(lab: Lab, timeout_s: float = 30.0) -> None:
         if deadline.expired():
             raise LabError(f"left after {timeout_s:.0f} s: {bans(lab)} {debts(lab)}")
         time.sleep(0.1)
+
+
+def time_of(line: str) -> float:
+    """Of a line of a daemon's log, as seconds of the day's clock that all hosts share here."""
+    return datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S.%f").timestamp()
 
 
 def logs(lab: Lab) -> str:

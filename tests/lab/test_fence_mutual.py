@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.lab.registration import Registered
 
 # Both ask.
-TARGET_KIND = "full"
+PAIR = {"target_kind": "full"}
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["on one host", "on two hosts"])

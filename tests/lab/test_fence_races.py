@@ -7,6 +7,7 @@ import contextlib
 import random
 import re
 import time
+from functools import partial
 
 import pytest
 
@@ -165,18 +166,21 @@ def slow_metadata(hosts: tuple[Machine, Machine]) -> Iterator[None]:
 
 
 def test_target_that_crashed_a_moment_ago(
-    pair: Pair, hosts: tuple[Machine, Machine], is_full: bool
+    pair: Pair, pairs: list[Pair], hosts: tuple[Machine, Machine], is_full: bool
 ) -> None:
     """Pacemaker is starting it again, and nothing in the CIB says so yet."""
     draw = random.Random(11)
+    # The crashes are counted, and a clean-up after a migration restarts a guest (Pacemaker 2.1.5).
+    pairs.clear()
     with slow_metadata(hosts):
-        for _ in range(10 if is_full else 2):
+        for number in range(10 if is_full else 2):
             boot = pair.place(hosts[1])
             with Lives(pair.lab.guests, pair.target.guest) as lives:
                 for _host, process in pair.lab.guests.processes(pair.target.guest):
                     process.kill()
                 # Its monitor comes every 10 s.
-                wait_until(lambda: is_recovering(pair), "Pacemaker's recovery", 20)
+                crashes = number + 1
+                wait_until(partial(has_failed, pair, crashes), "Pacemaker's recovery", 20)
                 time.sleep(draw.uniform(0, 3))
                 began = time.time()
                 answered = pair.answer("reset")
@@ -188,9 +192,8 @@ def test_target_that_crashed_a_moment_ago(
             wait_until(
                 lambda: not stonith.bans(pair.lab) and not stonith.debts(pair.lab), "its end"
             )
-            assert fail_count(pair) == "1"
+            assert has_failed(pair, crashes)
             assert pair.lab.fencing.events() == []
-            cleanup(pair)
 
 
 def test_history_of_the_target_is_deleted_at_that_moment(
@@ -249,19 +252,8 @@ def waits_for(host: Machine, reason: str) -> bool:
     return matches(rf"waits: .*{reason}", host.read(stonith.LOG))
 
 
-def is_recovering(pair: Pair) -> bool:
-    return any(fail for fail in [fail_count(pair)] if fail)
-
-
-def fail_count(pair: Pair) -> str:
+def has_failed(pair: Pair, times: int) -> bool:
+    """Whether its monitor's failures so far are so many."""
     name = f"fail-count-{pair.target.resource}#monitor_10000"
-    for found in pair.lab.cib().iterfind("status/node_state/transient_attributes//nvpair"):
-        if found.get("name") == name:
-            return found.get("value", "")
-    return ""
-
-
-def cleanup(pair: Pair) -> None:
-    pair.lab.cluster.speaker().must(["crm_resource", "--cleanup", "-r", pair.target.resource])
-    wait_until(lambda: not fail_count(pair), "no fail-count")
-    pair.lab.cluster.wait_idle()
+    pairs = pair.lab.cib().iterfind("status/node_state/transient_attributes//nvpair")
+    return [each.get("value") for each in pairs if each.get("name") == name] == [str(times)]

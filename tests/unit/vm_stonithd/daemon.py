@@ -139,6 +139,8 @@ class Daemon:
             self._said = action.words
         elif isinstance(action, actions.Answer):
             self._answer(action)
+        elif isinstance(action, actions.Forget):
+            del self.requests[action.number]
         elif isinstance(action, actions.Log):
             self.world.log(self.host, action.text)
         elif isinstance(action, actions.Kill):
