@@ -137,10 +137,8 @@ class Daemon:
         if isinstance(action, actions.Say):
             self.world.attributes.write(self.host, encode(action.words))
             self._said = action.words
-        elif isinstance(action, actions.Answer):
+        elif isinstance(action, (actions.Answer, actions.Forget)):
             self._answer(action)
-        elif isinstance(action, actions.Forget):
-            del self.requests[action.number]
         elif isinstance(action, actions.Log):
             self.world.log(self.host, action.text)
         elif isinstance(action, actions.Kill):
@@ -162,8 +160,10 @@ class Daemon:
         else:
             self._soon(lambda: self._read_debts(action.ticket))
 
-    def _answer(self, action: actions.Answer) -> None:
+    def _answer(self, action: actions.Answer | actions.Forget) -> None:
         request = self.requests.pop(action.number)
+        if isinstance(action, actions.Forget):
+            return
         key = (request.requester, request.hash, request.target)
         said = self._said.done if hasattr(self, "_said") else ()
         ids = [d.ban_id for d in said if (d.requester, d.request, d.target) == key]
