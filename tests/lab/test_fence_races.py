@@ -66,7 +66,7 @@ def test_one_fence_is_one_line_everywhere(pair: Pair, hosts: tuple[Machine, Mach
     argv = ["cat", fencing_guest.LOG]
     told = pair.lab.guests.run(pair.requester.guest, argv, timeout_s=30).out.splitlines()[-1]
     found = re.search(
-        r"([0-9a-f]{16}) \S+ reset guest2: OK \(\d+ ms, request [0-9a-f-]{36}\)", told
+        r"([0-9a-f]{16}) \S+ reset guest2: OK \(\d+ ms, request [0-9a-f]{32}\)", told
     )
     assert found is not None, told
     digits, name = found.group(1), pair.target.resource

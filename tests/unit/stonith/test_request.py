@@ -8,7 +8,6 @@ import io
 import re
 import threading
 import time
-import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,8 +64,7 @@ def test_a_request_is_the_word_the_token_an_id_and_the_time(run_dir: Path, words
         (sent,) = connectd.requests
     assert sent.service == "stonith"
     assert sent.body == f"reset {TOKEN}"
-    assert uuid.UUID(sent.id).version == 4
-    assert str(uuid.UUID(sent.id)) == sent.id
+    assert re.fullmatch("[0-9a-f]{32}", sent.id)
     assert 4 < sent.seconds <= 5
 
 
