@@ -24,12 +24,12 @@ UNIT_PYTHONS := 3.9 3.10 3.11 3.12 3.13
 UNIT_STAGES := $(UNIT_PYTHONS:%=unit-%)
 CHECK := $(PYTHON) -B -m tests.check
 
-.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full bench rpm install \
-    packages format clean
+.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix bench \
+    rpm install packages format clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | bench | rpm |"
+	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | fence-matrix | bench | rpm |"
 	@echo "     install DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
@@ -74,6 +74,13 @@ lab: .venv/lab/ready rpm
 # As often and as long as each test is meant to be; the check takes a sample. 12 minutes.
 lab-full: PYTEST_ARGS += --lab-full
 lab-full: lab
+
+# Every situation of a target by every way to fence it, on two hosts and on three. 15 minutes.
+fence-matrix: .venv/lab/ready rpm
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/test_fence_matrix.py \
+	    --lab-full $(PYTEST_ARGS)
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/test_fence_matrix.py \
+	    --lab-full --lab-hosts 3 $(PYTEST_ARGS)
 
 # Not part of the check: figures need a quiet machine.
 bench: .venv/lab/ready rpm
