@@ -13,6 +13,9 @@ RUN_DIR = "/run/pm_kvm_tools"
 
 VM_CTL_CONF = "/etc/vm-ctl.conf"
 
+# The keys under which fencing tokens are sealed; hosts only, root only.
+STONITH_KEY = "/etc/pm_kvm_tools/stonith.key"
+
 # The whole environment of a child process, apart from what its caller adds:
 # nothing of the caller's may change the language or the meaning of a tool's output.
 CHILD_ENVIRONMENT = {

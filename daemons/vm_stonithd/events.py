@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.words import Words
     from pmkvm.fencing.debt import Debt
     from pmkvm.process import Life
+    from pmkvm.tokens.held import Held
 
 
 class Tick(NamedTuple):
@@ -88,8 +89,25 @@ class Arrived(NamedTuple):
     request: Request
 
 
+class KeysSeen(NamedTuple):
+    """What this host can open tokens with; told at the start and when it changes."""
+
+    keys: tuple[Held, ...]
+
+
 class Terminated(NamedTuple):
     """SIGTERM: bans stand, requests stay with vm-connectd."""
 
 
-Event = Union[Tick, CibSeen, WordsSeen, Looked, Killed, Written, DebtsSeen, Arrived, Terminated]
+Event = Union[
+    Tick,
+    CibSeen,
+    WordsSeen,
+    Looked,
+    Killed,
+    Written,
+    DebtsSeen,
+    Arrived,
+    KeysSeen,
+    Terminated,
+]

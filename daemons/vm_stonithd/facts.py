@@ -109,8 +109,9 @@ class Request(NamedTuple):
     """A request as it arrived here; number is this host's own for it, answered by it.
 
     hash: of its id. seconds: what is left of its time. uuid: of the target's domain, as the
-    token seals it. refusal: why the token does not allow it, empty if it does.
-    allowed: for a list, what the token names.
+    token seals it. refusal: what the guest is told if it is not allowed, empty if it is; why: the
+    reason, for this host's log alone. allowed: for a list, what the token names, and key_id the
+    key that it was sealed with.
     """
 
     number: int
@@ -122,4 +123,6 @@ class Request(NamedTuple):
     seconds: float
     sender: Sender
     refusal: str = ""
+    why: str = ""
     allowed: tuple[str, ...] = ()
+    key_id: str = ""

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemons.vm_stonithd import events
 from daemons.vm_stonithd.actions import Log, ReadCib
 from daemons.vm_stonithd.clocks import Clocks
 from daemons.vm_stonithd.words import MOST_DONE, Done, Word, Words
+from pmkvm.tokens import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from daemons.vm_stonithd.actions import Action
-    from daemons.vm_stonithd.events import WordsSeen
+    from daemons.vm_stonithd.events import Event, WordsSeen
     from daemons.vm_stonithd.facts import Request, View
+    from pmkvm.tokens.held import Held
 
 REMEMBERED_S = 600.0
 
@@ -36,6 +39,9 @@ class Knowledge:
         self.heard_at = float("-inf")
         self.clocks = Clocks()
         self.mine: dict[str, Word] = {}
+        self.keys: tuple[Held, ...] = ()
+        # What one's own words said of the keys before a restart.
+        self._keys_before: tuple[Held, ...] = ()
         self.actions: list[Action] = []
         self._done: list[tuple[float, Done]] = []
         self._tickets = 0
@@ -56,13 +62,24 @@ class Knowledge:
         self.act(ReadCib(ticket))
         return ticket
 
-    def hear(self, event: WordsSeen) -> None:
+    def take(self, event: Event) -> None:
+        """What it says of the cluster and of this host."""
+        if isinstance(event, events.CibSeen):
+            self.view = event.view
+            self.read = max(self.read, event.ticket)
+        elif isinstance(event, events.WordsSeen):
+            self._hear(event)
+        elif isinstance(event, events.KeysSeen):
+            self.keys = event.keys
+
+    def _hear(self, event: WordsSeen) -> None:
         is_first = self.heard_at == float("-inf")
         self.words = event.words
         self.heard_at = event.began
         if is_first and self.host in event.words:
             # A restart: what was answered must not be done again.
             self._done = [(self.now, one) for one in event.words[self.host].done] + self._done
+            self._keys_before = event.words[self.host].keys
         for host, said in event.words.items():
             if host != self.host:
                 self.clocks.heard(host, said.up, now=self.now, wall=self.wall)
@@ -84,7 +101,8 @@ class Knowledge:
     def own_words(self) -> Words:
         fresh = [(at, one) for at, one in self._done if self.now - at < REMEMBERED_S]
         self._done = fresh[-MOST_DONE:]
-        return Words(self.wall, dict(self.mine), tuple(one for _, one in self._done))
+        keys = held.merge(self.keys, self._keys_before)
+        return Words(self.wall, dict(self.mine), tuple(one for _, one in self._done), keys)
 
     def everyone(self) -> dict[str, Words]:
         """All hosts' words, one's own as they are meant to be."""
