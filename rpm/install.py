@@ -50,6 +50,7 @@ PROGRAMS = (
     # /usr/lib64. One noarch package serves both by having it twice.
     Program("/usr/lib/stonith/plugins/external/vm-stonith", "stonith.vm_stonith.external:main"),
     Program("/usr/lib64/stonith/plugins/external/vm-stonith", "stonith.vm_stonith.external:main"),
+    Program("/usr/sbin/vm-stonith-key", "stonith.vm_stonith_key.main:main"),
     Program("/usr/sbin/vm-ctl", "vmctl.main:main"),
     Program("/usr/sbin/vm-connect", "daemons.vm_connect:main"),
     Program("/usr/sbin/vm-connectd", "daemons.vm_connectd.main:main"),
