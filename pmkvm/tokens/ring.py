@@ -107,9 +107,11 @@ def load(path: str) -> Ring:
         raise NoRingError(f"there is no key file {path}") from error
     except OSError as error:
         raise RingError(f"{path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check(os.fstat(descriptor), path)
-        data = file.read(_LONGEST_FILE)
+        data = os.read(descriptor, _LONGEST_FILE)
+    finally:
+        os.close(descriptor)
     try:
         return parse(data.decode("ascii"), path)
     except UnicodeDecodeError as error:

@@ -36,7 +36,7 @@ def run(words: list[str], stdin: str = "", **environment: str) -> str:
     done = subprocess.run(
         words,
         input=stdin,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nowhere", **environment},
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -66,7 +66,7 @@ def test_crm(cib: Path, tmp_path: Path, agent: str) -> None:
     text = tmp_path / "text.crm"
     text.write_text("\n".join(form(f"crm configure, {agent}")), encoding="utf-8")
     words = ["crm", "--force", "configure", "load", "update", str(text)]
-    said = run(words, CIB_file=str(cib))
+    said = run(words, CIB_file=str(cib), HOME=str(tmp_path))
     kind, values = device(cib)
     assert (kind, values["hostlist"], values["timeout"]) == (agent, LISTED, "20"), said
 

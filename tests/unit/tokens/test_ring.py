@@ -56,11 +56,11 @@ def test_somebody_elses_file_is_refused(path: str, monkeypatch: pytest.MonkeyPat
         ring.load(path)
 
 
-def test_a_link_and_a_pipe_are_refused(path: str, tmp_path: Path) -> None:
+def test_what_is_no_file_is_refused(path: str, tmp_path: Path) -> None:
     link, pipe = str(tmp_path / "link"), str(tmp_path / "pipe")
     os.symlink(path, link)
     os.mkfifo(pipe, 0o600)
-    for each in (link, pipe):
+    for each in (link, pipe, str(tmp_path)):
         with pytest.raises(RingError):
             ring.load(each)
 
