@@ -68,6 +68,14 @@ class RemoveExpired(NamedTuple):
     ban: Ban
 
 
+class ForgetHistory(NamedTuple):
+    """guard.forget_history of a member that says nothing, so that it is probed -> Written."""
+
+    ticket: int
+    host: str
+    resource: str
+
+
 class SetRole(NamedTuple):
     """crm_resource --meta target-role -> Written. off and on only."""
 
@@ -141,6 +149,7 @@ Action = Union[
     SettleBan,
     RemoveBan,
     RemoveExpired,
+    ForgetHistory,
     SetRole,
     Look,
     Kill,

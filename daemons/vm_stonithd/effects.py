@@ -181,6 +181,8 @@ class Effects:
             guarded = partial(guard.remove, action.ban)
         elif isinstance(action, actions.RemoveExpired):
             guarded = partial(guard.remove_expired, action.ban)
+        elif isinstance(action, actions.ForgetHistory):
+            guarded = partial(guard.forget_history, action.host, action.resource)
         else:
             raise TypeError(f"nobody knows how to carry out {action!r}")
         await self._order(action.ticket, "writing a ban", partial(cluster.write, guarded), sender)

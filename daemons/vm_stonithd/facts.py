@@ -25,7 +25,8 @@ class History(NamedTuple):
     """What the CIB says of one resource on one host. A missing entry is no History.
 
     ended, recorded, pending: as pmkvm.fencing.status_words; call_id: the highest;
-    is_leaving: the latest operation is a migrate_to.
+    is_leaving: the latest operation is a migrate_to. last: tells the operation that stands at its
+    end (_last_0) from every other, empty if there is none.
     """
 
     ended: bool
@@ -33,6 +34,7 @@ class History(NamedTuple):
     pending: bool = False
     call_id: int = 0
     is_leaving: bool = False
+    last: str = ""
 
 
 class Resource(NamedTuple):

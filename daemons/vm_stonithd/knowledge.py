@@ -39,6 +39,8 @@ class Knowledge:
         self.heard_at = float("-inf")
         self.clocks = Clocks()
         self.mine: dict[str, Word] = {}
+        # Members that an owner here has judged by Pacemaker's record (`for`), by the ban's id.
+        self.judged: dict[str, frozenset[str]] = {}
         self.keys: tuple[Held, ...] = ()
         # What one's own words said of the keys before a restart.
         self._keys_before: tuple[Held, ...] = ()
@@ -66,6 +68,8 @@ class Knowledge:
         """What it says of the cluster and of this host."""
         if isinstance(event, events.CibSeen):
             self.view = event.view
+            bans = {ban.id for ban in event.view.bans.values()}
+            self.judged = {i: hosts for i, hosts in self.judged.items() if i in bans}
             self.read = max(self.read, event.ticket)
         elif isinstance(event, events.WordsSeen):
             self._hear(event)
@@ -102,7 +106,10 @@ class Knowledge:
         fresh = [(at, one) for at, one in self._done if self.now - at < REMEMBERED_S]
         self._done = fresh[-MOST_DONE:]
         keys = held.merge(self.keys, self._keys_before)
-        return Words(self.wall, dict(self.mine), tuple(one for _, one in self._done), keys)
+        bans = dict(self.mine)
+        for ban_id, hosts in self.judged.items():
+            bans[ban_id] = bans.get(ban_id, Word())._replace(judged=hosts)
+        return Words(self.wall, bans, tuple(one for _, one in self._done), keys)
 
     def everyone(self) -> dict[str, Words]:
         """All hosts' words, one's own as they are meant to be."""

@@ -228,6 +228,8 @@ class Daemon:
 
         def change(view: View) -> View | None:
             new = guards.apply(action, self.host, view)
+            if isinstance(action, actions.ForgetHistory):
+                self.world.pacemaker.forget(action.host, action.resource)
             if new is not None:
                 self.world.judge.changed(self.world.hosts, view, new, by_rule=True)
             return new
