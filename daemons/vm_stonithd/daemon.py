@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from daemons.vm_stonithd import processes, status
 from daemons.vm_stonithd.desk import Desk
 from daemons.vm_stonithd.effects import Effects
-from daemons.vm_stonithd.events import Arrived, CibSeen, KeysSeen, Terminated, Tick
+from daemons.vm_stonithd.events import Arrived, CibSeen, DebtsSeen, KeysSeen, Terminated, Tick
 from daemons.vm_stonithd.machine import Machine
 from daemons.vm_stonithd.voice import Voice
 from daemons.vm_stonithd.watch import Watch
@@ -49,7 +49,7 @@ class Daemon:
         self._tokens = tokens
         self._told: tuple[Held, ...] | None = None
         self._calls = Calls(AT_A_TIME)
-        self._watch = Watch(self._calls, self._tell, self._is_busy)
+        self._watch = Watch(self._calls, self._tell, self._is_busy, self._is_idle)
         self._voice = Voice(Calls(AT_A_TIME), self._tell, self._is_busy)
         self._desk = Desk(tokens, self._watch, Calls(AT_A_TIME), self._tell)
         self._registration = self._desk.register(connectd_socket)
@@ -59,6 +59,7 @@ class Daemon:
         self._host = ""
         self._state = "asking for this host's name"
         self._bans: dict[str, float] = {}
+        self._has_debts = False
         self._began = time.monotonic()
 
     async def start(self, service: Service, listening: socket.socket) -> None:
@@ -104,6 +105,8 @@ class Daemon:
         if self._machine is None:
             return
         now = time.monotonic()
+        if isinstance(event, DebtsSeen):
+            self._has_debts = bool(event.debts)
         if isinstance(event, CibSeen):
             bans = {ban.id for ban in event.view.bans.values()}
             self._bans = {each: self._bans.get(each, now) for each in bans}
@@ -116,6 +119,7 @@ class Daemon:
         if isinstance(event, Arrived):
             # Nothing is done before the other hosts have been heard.
             self._voice.ask()
+            self._watch.nudge()
 
     def _failed(self) -> None:
         """Bans stand; the next one of us begins with what the cluster and attrd remember."""
@@ -126,6 +130,9 @@ class Daemon:
         now = time.monotonic()
         is_young = any(now - since < BUSY_WITH_BAN_S for since in self._bans.values())
         return is_young or bool(self._desk.open)
+
+    def _is_idle(self) -> bool:
+        return not (self._bans or self._desk.open or self._has_debts)
 
     async def _tick(self) -> None:
         try:

@@ -24,11 +24,13 @@ class CibSeen(NamedTuple):
     """The local CIB was read. ticket: of the ReadCib that asked for it, 0 for the watch's own.
 
     Readings are told in the order in which they were begun. For a ticket the partition and
-    managed were asked for anew too.
+    managed were asked for anew too. began: the monotonic time at which the reading was begun;
+    while nothing is under way and no ban is there it may be ten seconds ago.
     """
 
     view: View
     ticket: int = 0
+    began: float = float("inf")
 
 
 class WordsSeen(NamedTuple):

@@ -32,6 +32,8 @@ class Knowledge:
         self.now = now
         self.wall = 0.0
         self.view: View | None = None
+        # When the reading that the view is of was begun.
+        self.seen_at = float("-inf")
         # The latest of one's own ReadCib that was answered.
         self.read = 0
         self.words: Mapping[str, Words] = {}
@@ -68,6 +70,7 @@ class Knowledge:
         """What it says of the cluster and of this host."""
         if isinstance(event, events.CibSeen):
             self.view = event.view
+            self.seen_at = event.began
             bans = {ban.id for ban in event.view.bans.values()}
             self.judged = {i: hosts for i, hosts in self.judged.items() if i in bans}
             self.read = max(self.read, event.ticket)

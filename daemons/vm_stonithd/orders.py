@@ -37,7 +37,8 @@ class Orders:
     def advance(self) -> None:
         view = self._know.view
         for one in list(self._pending.values()):
-            text = "" if view is None else self._answer(one, view)
+            is_news = view is not None and self._know.seen_at >= one.arrived
+            text = self._answer(one, view) if view is not None and is_news else ""
             if not text and self._know.now >= one.deadline:
                 text = "NG it does not run yet" if view is not None else "NG no CIB to be read"
             if text:

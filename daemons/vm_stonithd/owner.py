@@ -122,7 +122,10 @@ class Owner:
             self._join(fence, there)
 
     def _obstacle(self, fence: Fence, view: View) -> str:
-        if self._know.heard_at < max(one.arrived for one in fence.pending.values()):
+        arrived = max(one.arrived for one in fence.pending.values())
+        if self._know.seen_at < arrived:
+            return "the CIB is not read yet"
+        if self._know.heard_at < arrived:
             # A resend may have been answered on another host a moment ago.
             return "the other hosts' words are not read yet"
         if fence.lead().request.requester in view.bans:

@@ -240,3 +240,15 @@ def test_keys_are_said_and_remembered_over_a_restart(table: Table) -> None:
     again.wait()
     again.tell(events.KeysSeen((Held("3f9a01c2", 1_795_000_900, 0),)))
     assert again.own.keys == before
+
+
+@pytest.mark.parametrize("operation", [Operation.RESET, Operation.STATUS])
+def test_an_old_view_decides_nothing(table: Table, operation: Operation) -> None:
+    table.now += 1.0
+    table.tell(events.CibSeen(table.view, began=table.now - 0.5))
+    table.tell(events.Arrived(request(operation=operation)))
+    own = {} if table.own is None else {"host1": table.own}
+    table.tell(events.WordsSeen({"host2": table.other._replace(up=WALL + table.now), **own}, 999.0))
+    assert (table.answers(), table.all(actions.CreateBan)) == ({}, [])
+    table.tell(events.CibSeen(table.view, began=table.now))
+    assert table.answers() or table.all(actions.CreateBan)

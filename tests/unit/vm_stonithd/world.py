@@ -206,6 +206,7 @@ class World:
 
         self.engine.later(deadline - self.engine.now, late)
         daemon.tell(events.Arrived(request))
+        daemon.nudge()
 
     def answered(self, request: Request, text: str, ban_id: str) -> None:
         self.log("guest", f"{request.operation.value} {request.target}: {text}")
