@@ -25,6 +25,9 @@ CHILD_ENVIRONMENT = {
 
 PROC = "/proc"
 
+# Where control groups are mounted.
+CGROUP = "/sys/fs/cgroup"
+
 # The guest's end of the channel to its host, as udev names it.
 GUEST_PORT = "/dev/virtio-ports/vmconnectd"
 

@@ -102,6 +102,16 @@ class Kill(NamedTuple):
     debt: Debt
 
 
+class KillHelpers(NamedTuple):
+    """SIGKILL to what helps QEMUs that were killed and don't die: under this ban alone, as Kill.
+
+    Nothing waits for it.
+    """
+
+    ban: Ban
+    lives: tuple[Life, ...]
+
+
 class ReadDebts(NamedTuple):
     """-> DebtsSeen."""
 
@@ -153,6 +163,7 @@ Action = Union[
     SetRole,
     Look,
     Kill,
+    KillHelpers,
     ReadDebts,
     WriteDebt,
     TouchDebt,

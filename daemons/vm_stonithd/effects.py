@@ -89,6 +89,8 @@ class Effects:
             return self._look(action)
         if isinstance(action, actions.Kill):
             return self._kill(action)
+        if isinstance(action, actions.KillHelpers):
+            return self._kill_helpers(action)
         if isinstance(action, actions.ReadDebts):
             return self._read_debts(action)
         if isinstance(action, actions.SetRole):
@@ -156,6 +158,17 @@ class Effects:
             *(ban.request, ban.requester, ban.operation, ban.resource, text, ban.id, ban.owner),
         )
         self._tell(events.Killed(action.ticket))
+
+    async def _kill_helpers(self, action: actions.KillHelpers) -> None:
+        resource = action.ban.resource
+        work = partial(processes.kill_helpers, action, Deadline(KILL_S))
+        try:
+            killed = await self.hanging_kinds["look"].call("killing helpers", work, KILL_S + 1)
+        except (HaError, OSError) as error:
+            log.error("%s: the helpers of its QEMU are not killed: %s", resource, error)
+            return
+        pids = ", ".join(str(life.pid) for life in killed) or "none found"
+        log.warning("%s: QEMU does not die; its helpers killed: %s", resource, pids)
 
     async def _read_debts(self, action: actions.ReadDebts) -> None:
         try:

@@ -156,8 +156,8 @@ class Daemon:
             self._said = action.words
         elif isinstance(action, actions.Answer):
             self._answer(action)
-        elif isinstance(action, actions.Log):
-            self.world.log(self.host, action.text)
+        elif isinstance(action, (actions.Log, actions.KillHelpers)):
+            self.world.log(self.host, getattr(action, "text", "helpers are killed"))
         elif isinstance(action, actions.Kill):
             self.world.engine.spawn(self._kill(action), self.lives)
         elif hasattr(action, "debt"):

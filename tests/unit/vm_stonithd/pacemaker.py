@@ -186,6 +186,12 @@ class Pacemaker:
         self.entries.pop((host, resource), None)
         self.wake(resource)
 
+    def refresh(self, resource: str) -> None:
+        """crm_resource --refresh: all hosts are probed anew."""
+        for host in HOSTS:
+            self.forget(host, resource)
+        self.publish()
+
     def _start(self, host: str, resource: str) -> Generator[float, None, None]:
         yield from self._act(host, resource, "start", self.hosts.start(host, resource))
 

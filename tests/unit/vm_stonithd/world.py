@@ -124,6 +124,7 @@ class World:
         early, late = e.random.choice([(-3.0, 1.0), (-0.3, 0.3)])
         self._perhaps(0.4, at + early, at + late, lambda: self.pacemaker.migrate(target))
         self._perhaps(0.25, at - 0.2, at + 0.5, lambda: self._crash(target))
+        self._perhaps(0.15, at - 1.0, at + 0.5, lambda: self.pacemaker.refresh(target))
         self._perhaps(0.2, at, at + 2.0, lambda: self.pacemaker.migrate(requester))
         self._perhaps(0.3, at - 0.2, at + 0.5, lambda: self._stop_daemon(e.random.choice(HOSTS)))
 
