@@ -13,6 +13,9 @@ RUN_DIR = "/run/pm_kvm_tools"
 
 VM_CTL_CONF = "/etc/vm-ctl.conf"
 
+# The keys under which fencing tokens are sealed; hosts only, root only.
+STONITH_KEY = "/etc/pm_kvm_tools/stonith.key"
+
 # The whole environment of a child process, apart from what its caller adds:
 # nothing of the caller's may change the language or the meaning of a tool's output.
 CHILD_ENVIRONMENT = {
@@ -21,6 +24,9 @@ CHILD_ENVIRONMENT = {
 }
 
 PROC = "/proc"
+
+# Where control groups are mounted.
+CGROUP = "/sys/fs/cgroup"
 
 # The guest's end of the channel to its host, as udev names it.
 GUEST_PORT = "/dev/virtio-ports/vmconnectd"

@@ -37,6 +37,7 @@ class File(NamedTuple):
 
     source: str
     path: str
+    is_configuration: bool = False
 
 
 # What goes into the private directory.
@@ -50,13 +51,19 @@ PROGRAMS = (
     # /usr/lib64. One noarch package serves both by having it twice.
     Program("/usr/lib/stonith/plugins/external/vm-stonith", "stonith.vm_stonith.external:main"),
     Program("/usr/lib64/stonith/plugins/external/vm-stonith", "stonith.vm_stonith.external:main"),
+    Program("/usr/sbin/vm-stonith-key", "stonith.vm_stonith_key.main:main"),
     Program("/usr/sbin/vm-ctl", "vmctl.main:main"),
     Program("/usr/sbin/vm-connect", "daemons.vm_connect:main"),
     Program("/usr/sbin/vm-connectd", "daemons.vm_connectd.main:main"),
     Program("/usr/sbin/vm-stonithd", "daemons.vm_stonithd.main:main"),
 )
 
-FILES = (File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF),)
+FILES = (
+    File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF, is_configuration=True),
+    # For guests: without the port that the rule waits for nothing starts.
+    File("daemons/vm_connectd/vm-connectd.service", "/usr/lib/systemd/system/vm-connectd.service"),
+    File("daemons/vm_connectd/90-vm-connectd.rules", "/usr/lib/udev/rules.d/90-vm-connectd.rules"),
+)
 
 # -I: neither the caller's directory nor its environment decides what is imported. -S: no .pth file
 # runs; those that come with fence-agents' dependencies cost each start 7 ms of 17 (a monitor: 45
@@ -105,7 +112,7 @@ class Installer:
         for program in PROGRAMS:
             self._write(program.path, stub(program, self._python, self._private_dir), 0o755)
         for file in FILES:
-            self._install_configuration(file)
+            self._install_file(file)
         self._remove_what_is_no_longer_ours()
         self._settle_directories()
 
@@ -124,9 +131,9 @@ class Installer:
         )
         self._settle(compiled, 0o644)
 
-    def _install_configuration(self, file: File) -> None:
+    def _install_file(self, file: File) -> None:
         """A configuration that is there already is the administrator's."""
-        if not self._target(file.path).exists():
+        if not file.is_configuration or not self._target(file.path).exists():
             self._write(file.path, (ROOT / file.source).read_text(encoding="utf-8"), 0o644)
 
     def _write(self, path: str, text: str, mode: int) -> Path:
@@ -167,7 +174,8 @@ class Installer:
 def manifest() -> str:
     """What lies outside the private directory, as rpm's %files -f reads it."""
     programs = [program.path for program in PROGRAMS]
-    files = [f"%config(noreplace) {file.path}" for file in FILES]
+    mark = {True: "%config(noreplace) ", False: ""}
+    files = [f"{mark[file.is_configuration]}{file.path}" for file in FILES]
     return "\n".join([*programs, *files, ""])
 
 

@@ -28,7 +28,7 @@ THIRD_PARTY = {
     "libvirt": ("pmkvm.virt", "daemons"),
     "libvirtmod": ("pmkvm.virt",),
     "lxml": ("vmctl",),
-    "cryptography": ("daemons", "stonith", "pmkvm.wire"),
+    "cryptography": ("daemons", "pmkvm.tokens"),
     "psutil": ("daemons",),
 }
 

@@ -68,6 +68,14 @@ class RemoveExpired(NamedTuple):
     ban: Ban
 
 
+class ForgetHistory(NamedTuple):
+    """guard.forget_history of a member that says nothing, so that it is probed -> Written."""
+
+    ticket: int
+    host: str
+    resource: str
+
+
 class SetRole(NamedTuple):
     """crm_resource --meta target-role -> Written. off and on only."""
 
@@ -92,6 +100,16 @@ class Kill(NamedTuple):
     ban: Ban
     lives: tuple[Life, ...]
     debt: Debt
+
+
+class KillHelpers(NamedTuple):
+    """SIGKILL to what helps QEMUs that were killed and don't die: under this ban alone, as Kill.
+
+    Nothing waits for it.
+    """
+
+    ban: Ban
+    lives: tuple[Life, ...]
 
 
 class ReadDebts(NamedTuple):
@@ -147,9 +165,11 @@ Action = Union[
     SettleBan,
     RemoveBan,
     RemoveExpired,
+    ForgetHistory,
     SetRole,
     Look,
     Kill,
+    KillHelpers,
     ReadDebts,
     WriteDebt,
     TouchDebt,

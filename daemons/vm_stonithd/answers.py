@@ -9,6 +9,7 @@ from daemons.vm_stonithd import proof
 from daemons.vm_stonithd.actions import Answer, Forget, Log, Say
 from daemons.vm_stonithd.fence import Step
 from daemons.vm_stonithd.promises import hold, known
+from daemons.vm_stonithd.requests import REFUSED
 from daemons.vm_stonithd.words import Done
 from pmkvm.fencing.ban import SETTLE
 
@@ -68,8 +69,14 @@ class Answers:
                 self._give(fence, one, ok=False)
 
     def refusal(self, request: Request, view: View) -> str:
+        """What the guest is told; whether a name exists here it must not learn."""
         if request.target not in view.resources:
-            return f"{request.target} is no VirtualDomain of this cluster that can be fenced"
+            who, what = request.requester, request.target
+            self._know.log(
+                f"{request.hash} {who} is refused: {what} is no VirtualDomain of this cluster"
+                " that can be fenced"
+            )
+            return REFUSED
         ban = view.bans.get(request.requester)
         if ban is not None and ban.operation != SETTLE and ban.is_live(self._know.wall):
             return "you are being fenced"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd.events import Outcome
 from pmkvm.errors import HaError
+from pmkvm.fencing import ban as bans
 from pmkvm.pacemaker import status, tools
+from pmkvm.pacemaker.cib import query_local
 from pmkvm.pacemaker.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -28,6 +30,11 @@ class Company(NamedTuple):
 def cib(deadline: Deadline) -> str:
     """This host's own copy, status included: it waits for no other host."""
     return tools.call(("cibadmin", "--query", "--local"), deadline).out
+
+
+def bans_text(deadline: Deadline) -> str:
+    """All bans of this host's own copy, empty for none: a fraction of the whole."""
+    return query_local(bans.xpath_of_all(), deadline)
 
 
 def partition(deadline: Deadline) -> frozenset[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from daemons.vm_stonithd import processes, status
 from daemons.vm_stonithd.desk import Desk
 from daemons.vm_stonithd.effects import Effects
-from daemons.vm_stonithd.events import Arrived, CibSeen, Terminated, Tick
+from daemons.vm_stonithd.events import Arrived, CibSeen, DebtsSeen, KeysSeen, Terminated, Tick
 from daemons.vm_stonithd.machine import Machine
 from daemons.vm_stonithd.voice import Voice
 from daemons.vm_stonithd.watch import Watch
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     import socket
 
     from daemons.vm_stonithd.events import Event
-    from daemons.vm_stonithd.grant import TokenReader
+    from daemons.vm_stonithd.readers import Readers
     from pmkvm.service.loop import Service
+    from pmkvm.tokens.held import Held
 
 log = logging.getLogger(__name__)
 
 TICK_S, BUSY_TICK_S = 0.2, 0.05
 SHELLS_S = 1.0
+KEYS_S = 1.0
 NAME_S = 5.0
 # A ban that is older than this is only waited for: its fence is over, or stuck.
 BUSY_WITH_BAN_S = 15.0
@@ -43,14 +45,13 @@ AT_A_TIME = 8
 
 
 class Daemon:
-    """complaint: why tokens can't be read, empty if they can be."""
-
-    def __init__(self, tokens: TokenReader | None, complaint: str, connectd_socket: str) -> None:
-        self._complaint = complaint
+    def __init__(self, tokens: Readers, connectd_socket: str) -> None:
+        self._tokens = tokens
+        self._told: tuple[Held, ...] | None = None
         self._calls = Calls(AT_A_TIME)
-        self._watch = Watch(self._calls, self._tell, self._is_busy)
+        self._watch = Watch(self._calls, self._tell, self._is_busy, self._is_idle)
         self._voice = Voice(Calls(AT_A_TIME), self._tell, self._is_busy)
-        self._desk = Desk(tokens, complaint, self._watch, Calls(AT_A_TIME), self._tell)
+        self._desk = Desk(tokens, self._watch, Calls(AT_A_TIME), self._tell)
         self._registration = self._desk.register(connectd_socket)
         self._effects = Effects(self._watch, self._voice, self._desk, self._tell, self._failed)
         self._machine: Machine | None = None
@@ -58,6 +59,7 @@ class Daemon:
         self._host = ""
         self._state = "asking for this host's name"
         self._bans: dict[str, float] = {}
+        self._has_debts = False
         self._began = time.monotonic()
 
     async def start(self, service: Service, listening: socket.socket) -> None:
@@ -65,8 +67,12 @@ class Daemon:
         await status.serve(listening, self._report)
         # The cluster may be starting, and wait for us.
         service.ready()
-        if self._complaint:
-            log.warning("every request is refused: %s", self._complaint)
+        for complaint in self._tokens.complaints:
+            log.error("%s", complaint)
+        if not self._tokens.can_read:
+            log.error("every request is refused")
+        if self._tokens.takes_old:
+            log.warning("tokens of 2011 are taken (-c): whoever has one may use it, for ever")
         self._host = await self._name()
         self._machine = Machine(self._host, partial(secrets.token_hex, 8), time.monotonic())
         self._state = "running"
@@ -75,6 +81,7 @@ class Daemon:
         service.supervise("the words", self._voice.run())
         service.supervise("the clock", self._tick())
         service.supervise("the look for shells", self._shells())
+        service.supervise("the look at the keys", self._keys())
         # What a guest asks for is read by what the cluster has.
         while self._watch.seen is None:
             await asyncio.sleep(TICK_S)
@@ -98,6 +105,8 @@ class Daemon:
         if self._machine is None:
             return
         now = time.monotonic()
+        if isinstance(event, DebtsSeen):
+            self._has_debts = bool(event.debts)
         if isinstance(event, CibSeen):
             bans = {ban.id for ban in event.view.bans.values()}
             self._bans = {each: self._bans.get(each, now) for each in bans}
@@ -110,6 +119,7 @@ class Daemon:
         if isinstance(event, Arrived):
             # Nothing is done before the other hosts have been heard.
             self._voice.ask()
+            self._watch.nudge()
 
     def _failed(self) -> None:
         """Bans stand; the next one of us begins with what the cluster and attrd remember."""
@@ -120,6 +130,9 @@ class Daemon:
         now = time.monotonic()
         is_young = any(now - since < BUSY_WITH_BAN_S for since in self._bans.values())
         return is_young or bool(self._desk.open)
+
+    def _is_idle(self) -> bool:
+        return not (self._bans or self._desk.open or self._has_debts)
 
     async def _tick(self) -> None:
         try:
@@ -142,11 +155,23 @@ class Daemon:
             except HaError as error:
                 log.warning("no look for shells: %s", error)
 
+    async def _keys(self) -> None:
+        while True:
+            held = self._tokens.keys.held
+            if held != self._told:
+                self._told = held
+                self._tell(KeysSeen(held))
+            await asyncio.sleep(KEYS_S)
+            try:
+                await self._calls.call("looking at the keys", self._tokens.keys.look, NAME_S)
+            except HaError as error:
+                log.warning("no look at the keys: %s", error)
+
     def _report(self) -> str:
         seen = self._watch.seen
         bans = {} if seen is None else seen.view.bans
         hanging = [self._calls, *self._effects.hanging_kinds.values()]
-        problems = [self._complaint, self._registration.reason]
+        problems = [*self._tokens.complaints, self._registration.reason]
         report = {
             "program": f"vm-stonithd {VERSION}",
             "pid": os.getpid(),
@@ -154,7 +179,8 @@ class Daemon:
             "up_seconds": round(time.monotonic() - self._began, 1),
             "state": self._state,
             "problems": [each for each in problems if each],
-            "reads_tokens": not self._complaint,
+            "reads_tokens": self._tokens.can_read,
+            "keys": [each.id for each in self._tokens.keys.held],
             "is_registered": self._registration.is_registered,
             "cluster": self._watch.state,
             "words": self._voice.state,

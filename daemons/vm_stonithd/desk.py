@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daemons.vm_stonithd.facts import Request
-    from daemons.vm_stonithd.grant import TokenReader
+    from daemons.vm_stonithd.readers import Readers
     from daemons.vm_stonithd.watch import Watch
     from pmkvm.service.calls import Calls
     from pmkvm.wire.message import Forwarded
@@ -31,19 +31,15 @@ READ_S = 8.0
 
 
 class Desk:
-    """complaint: why no token can be read, empty if they can be."""
-
     def __init__(
         self,
-        tokens: TokenReader | None,
-        complaint: str,
+        tokens: Readers,
         watch: Watch,
         calls: Calls,
         tell: Callable[[Arrived], None],
     ) -> None:
         self.open: dict[int, Forwarded] = {}
         self._tokens = tokens
-        self._complaint = complaint
         self._watch = watch
         self._calls = calls
         self._tell = tell
@@ -86,16 +82,19 @@ class Desk:
     def _read(self, number: int, forwarded: Forwarded) -> Request:
         """In a thread."""
         words = requests.split(forwarded.body)
-        if self._tokens is None:
-            return requests.refused(number, forwarded, self._complaint)
+        if not self._tokens.can_read:
+            told = "this host's vm-stonithd can't read tokens"
+            return requests.refused(number, forwarded, told, "; ".join(self._tokens.complaints))
         complaint = requests.complaint(words)
         if words.operation is None or complaint:
             return requests.refused(number, forwarded, complaint)
         try:
             grant = self._tokens.read(words.token)
         except TokenError as error:
-            return requests.refused(number, forwarded, str(error))
-        return requests.allowed(number, forwarded, words.operation, grant, self._uuid_of)
+            return requests.refused(number, forwarded, requests.REFUSED, str(error))
+        seen = self._watch.seen
+        place = requests.Place("" if seen is None else seen.cluster, self._uuid_of)
+        return requests.allowed(number, forwarded, words.operation, grant, place)
 
     def _uuid_of(self, resource: str) -> str | None:
         seen = self._watch.seen

@@ -91,6 +91,8 @@ class Effects:
             return self._look(action)
         if isinstance(action, actions.Kill):
             return self._kill(action)
+        if isinstance(action, actions.KillHelpers):
+            return self._kill_helpers(action)
         if isinstance(action, actions.ReadDebts):
             return self._read_debts(action)
         if isinstance(action, actions.SetRole):
@@ -159,6 +161,17 @@ class Effects:
         )
         self._tell(events.Killed(action.ticket))
 
+    async def _kill_helpers(self, action: actions.KillHelpers) -> None:
+        resource = action.ban.resource
+        work = partial(processes.kill_helpers, action, Deadline(KILL_S))
+        try:
+            killed = await self.hanging_kinds["look"].call("killing helpers", work, KILL_S + 1)
+        except (HaError, OSError) as error:
+            log.error("%s: the helpers of its QEMU are not killed: %s", resource, error)
+            return
+        pids = ", ".join(str(life.pid) for life in killed) or "none found"
+        log.warning("%s: QEMU does not die; its helpers killed: %s", resource, pids)
+
     async def _read_debts(self, action: actions.ReadDebts) -> None:
         try:
             found = await self.hanging_kinds["files"].call("reading debts", ledger.read, FILES_S)
@@ -183,6 +196,8 @@ class Effects:
             guarded = partial(guard.remove, action.ban)
         elif isinstance(action, actions.RemoveExpired):
             guarded = partial(guard.remove_expired, action.ban)
+        elif isinstance(action, actions.ForgetHistory):
+            guarded = partial(guard.forget_history, action.host, action.resource)
         else:
             raise TypeError(f"nobody knows how to carry out {action!r}")
         await self._order(action.ticket, "writing a ban", partial(cluster.write, guarded), sender)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.words import Words
     from pmkvm.fencing.debt import Debt
     from pmkvm.process import Life
+    from pmkvm.tokens.held import Held
 
 
 class Tick(NamedTuple):
@@ -23,11 +24,13 @@ class CibSeen(NamedTuple):
     """The local CIB was read. ticket: of the ReadCib that asked for it, 0 for the watch's own.
 
     Readings are told in the order in which they were begun. For a ticket the partition and
-    managed were asked for anew too.
+    managed were asked for anew too. began: the monotonic time at which the reading was begun;
+    while nothing is under way and no ban is there it may be ten seconds ago.
     """
 
     view: View
     ticket: int = 0
+    began: float = float("inf")
 
 
 class WordsSeen(NamedTuple):
@@ -88,8 +91,25 @@ class Arrived(NamedTuple):
     request: Request
 
 
+class KeysSeen(NamedTuple):
+    """What this host can open tokens with; told at the start and when it changes."""
+
+    keys: tuple[Held, ...]
+
+
 class Terminated(NamedTuple):
     """SIGTERM: bans stand, requests stay with vm-connectd."""
 
 
-Event = Union[Tick, CibSeen, WordsSeen, Looked, Killed, Written, DebtsSeen, Arrived, Terminated]
+Event = Union[
+    Tick,
+    CibSeen,
+    WordsSeen,
+    Looked,
+    Killed,
+    Written,
+    DebtsSeen,
+    Arrived,
+    KeysSeen,
+    Terminated,
+]

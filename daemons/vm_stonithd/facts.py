@@ -25,7 +25,8 @@ class History(NamedTuple):
     """What the CIB says of one resource on one host. A missing entry is no History.
 
     ended, recorded, pending: as pmkvm.fencing.status_words; call_id: the highest;
-    is_leaving: the latest operation is a migrate_to.
+    is_leaving: the latest operation is a migrate_to. last: tells the operation that stands at its
+    end (_last_0) from every other, empty if there is none.
     """
 
     ended: bool
@@ -33,6 +34,7 @@ class History(NamedTuple):
     pending: bool = False
     call_id: int = 0
     is_leaving: bool = False
+    last: str = ""
 
 
 class Resource(NamedTuple):
@@ -109,8 +111,9 @@ class Request(NamedTuple):
     """A request as it arrived here; number is this host's own for it, answered by it.
 
     hash: of its id. seconds: what is left of its time. uuid: of the target's domain, as the
-    token seals it. refusal: why the token does not allow it, empty if it does.
-    allowed: for a list, what the token names.
+    token seals it. refusal: what the guest is told if it is not allowed, empty if it is; why: the
+    reason, for this host's log alone. allowed: for a list, what the token names, and key_id the
+    key that it was sealed with.
     """
 
     number: int
@@ -122,4 +125,6 @@ class Request(NamedTuple):
     seconds: float
     sender: Sender
     refusal: str = ""
+    why: str = ""
     allowed: tuple[str, ...] = ()
+    key_id: str = ""

@@ -16,7 +16,7 @@ _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 
 
 class TokenError(HaError):
-    """A token that is refused; the text is for the guest that sent it."""
+    """A token that is refused; the text is for this host's log, the guest must not learn why."""
 
 
 class TokenOptionError(HaError):
@@ -26,27 +26,20 @@ class TokenOptionError(HaError):
 class Grant(NamedTuple):
     """What a token says; None is what it does not say, and so does not restrict.
 
-    uuid: of the target's domain. requesters: the domains that may use it, by uuid.
+    uuid: of the target's domain. requesters: the domains that may use it, by uuid. cluster: of
+    the hosts, by its name. key_id: of the key that it was sealed with.
     """
 
     resource: str
     uuid: str | None = None
     requesters: frozenset[str] | None = None
     operations: frozenset[str] | None = None
+    cluster: str | None = None
+    key_id: str | None = None
 
 
 class TokenReader(Protocol):
-    """Turns a token into what it allows.
-
-    is_bearer: it is good for whoever has it. may_wait: read() may take seconds, so that it must
-    not run in the daemon's loop.
-    """
-
-    @property
-    def is_bearer(self) -> bool: ...
-
-    @property
-    def may_wait(self) -> bool: ...
+    """Turns a token into what it allows; read() may take seconds, and is called in threads."""
 
     def read(self, token: str) -> Grant:
         """Raises TokenError."""

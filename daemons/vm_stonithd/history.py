@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _UNKNOWN_RC = "193"
 _PENDING_STATUS = "-1"
+# The key holds the uuid of the DC's life and the number of its transition: call ids begin anew
+# with each life of the executor.
+_LAST = ("transition-key", "call-id", "rc-code", "op-status")
 
 
 def is_cluster_node(state: Element) -> bool:
@@ -50,6 +53,7 @@ def read(entry: Element) -> History | None:
         pending=is_pending,
         call_id=max(map(_call, operations)),
         is_leaving=_is_leaving(operations),
+        last="" if last is None else " ".join(last.get(name, "-") for name in _LAST),
     )
 
 

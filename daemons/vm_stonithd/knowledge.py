@@ -5,16 +5,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemons.vm_stonithd import events
 from daemons.vm_stonithd.actions import Log, ReadCib
 from daemons.vm_stonithd.clocks import Clocks
 from daemons.vm_stonithd.words import MOST_DONE, Done, Word, Words
+from pmkvm.tokens import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from daemons.vm_stonithd.actions import Action
-    from daemons.vm_stonithd.events import WordsSeen
+    from daemons.vm_stonithd.events import Event, WordsSeen
     from daemons.vm_stonithd.facts import Request, View
+    from pmkvm.tokens.held import Held
 
 REMEMBERED_S = 600.0
 
@@ -29,6 +32,8 @@ class Knowledge:
         self.now = now
         self.wall = 0.0
         self.view: View | None = None
+        # When the reading that the view is of was begun.
+        self.seen_at = float("-inf")
         # The latest of one's own ReadCib that was answered.
         self.read = 0
         self.words: Mapping[str, Words] = {}
@@ -36,6 +41,11 @@ class Knowledge:
         self.heard_at = float("-inf")
         self.clocks = Clocks()
         self.mine: dict[str, Word] = {}
+        # Members that an owner here has judged by Pacemaker's record (`for`), by the ban's id.
+        self.judged: dict[str, frozenset[str]] = {}
+        self.keys: tuple[Held, ...] = ()
+        # What one's own words said of the keys before a restart.
+        self._keys_before: tuple[Held, ...] = ()
         self.actions: list[Action] = []
         self._done: list[tuple[float, Done]] = []
         self._tickets = 0
@@ -56,13 +66,27 @@ class Knowledge:
         self.act(ReadCib(ticket))
         return ticket
 
-    def hear(self, event: WordsSeen) -> None:
+    def take(self, event: Event) -> None:
+        """What it says of the cluster and of this host."""
+        if isinstance(event, events.CibSeen):
+            self.view = event.view
+            self.seen_at = event.began
+            bans = {ban.id for ban in event.view.bans.values()}
+            self.judged = {i: hosts for i, hosts in self.judged.items() if i in bans}
+            self.read = max(self.read, event.ticket)
+        elif isinstance(event, events.WordsSeen):
+            self._hear(event)
+        elif isinstance(event, events.KeysSeen):
+            self.keys = event.keys
+
+    def _hear(self, event: WordsSeen) -> None:
         is_first = self.heard_at == float("-inf")
         self.words = event.words
         self.heard_at = event.began
         if is_first and self.host in event.words:
             # A restart: what was answered must not be done again.
             self._done = [(self.now, one) for one in event.words[self.host].done] + self._done
+            self._keys_before = event.words[self.host].keys
         for host, said in event.words.items():
             if host != self.host:
                 self.clocks.heard(host, said.up, now=self.now, wall=self.wall)
@@ -84,7 +108,11 @@ class Knowledge:
     def own_words(self) -> Words:
         fresh = [(at, one) for at, one in self._done if self.now - at < REMEMBERED_S]
         self._done = fresh[-MOST_DONE:]
-        return Words(self.wall, dict(self.mine), tuple(one for _, one in self._done))
+        keys = held.merge(self.keys, self._keys_before)
+        bans = dict(self.mine)
+        for ban_id, hosts in self.judged.items():
+            bans[ban_id] = bans.get(ban_id, Word())._replace(judged=hosts)
+        return Words(self.wall, bans, tuple(one for _, one in self._done), keys)
 
     def everyone(self) -> dict[str, Words]:
         """All hosts' words, one's own as they are meant to be."""

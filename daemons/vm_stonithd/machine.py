@@ -88,12 +88,8 @@ class Machine:
         return self._know.actions
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, events.CibSeen):
-            self._know.view = event.view
-            self._know.read = max(self._know.read, event.ticket)
-        elif isinstance(event, events.WordsSeen):
-            self._know.hear(event)
-        elif isinstance(event, events.Looked):
+        self._know.take(event)
+        if isinstance(event, events.Looked):
             self._member.looked(event)
         elif isinstance(event, events.Killed):
             self._member.killed(event)
@@ -109,7 +105,8 @@ class Machine:
         done = self._know.answered(request)
         pending = Pending(request, self._know.now)
         if request.refusal:
-            self._know.log(f"{request.requester}: {request.refusal}")
+            why = request.why or request.refusal
+            self._know.log(f"{request.hash} {request.requester} is refused: {why}")
             self._know.act(Answer(request.number, f"NG {request.refusal}"))
         elif not request.operation.is_fence:
             self._orders.add(pending)

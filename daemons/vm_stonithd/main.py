@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from daemons.vm_stonithd.grant import TokenReader
     from daemons.vm_stonithd.options import Options
+    from daemons.vm_stonithd.readers import Readers
     from pmkvm.service.loop import Service
 
 log = logging.getLogger(__name__)
@@ -51,12 +51,12 @@ def _serve(chosen: Options) -> int:
     # A supervisor that hears this waits for READY=1.
     notify("STATUS=starting")
     service_log.set_up("vm-stonithd", is_debug=chosen.is_debug)
-    tokens, complaint = _tokens(chosen)
+    tokens = _tokens(chosen)
     try:
         with Listener(chosen.socket) as listening:
 
             async def start(service: Service) -> None:
-                daemon = Daemon(tokens, complaint, chosen.connectd_socket)
+                daemon = Daemon(tokens, chosen.connectd_socket)
                 await daemon.start(service, listening)
 
             rc = loop.run(start)
@@ -68,18 +68,21 @@ def _serve(chosen: Options) -> int:
     os._exit(rc)
 
 
-def _tokens(chosen: Options) -> tuple[TokenReader | None, str]:
-    """What reads tokens, or why nothing does."""
+def _tokens(chosen: Options) -> Readers:
+    """The ways to read tokens; what is wrong with one leaves the other, and the daemon up."""
     from daemons.vm_stonithd.grant import TokenOptionError
+    from daemons.vm_stonithd.keys import Keys
+    from daemons.vm_stonithd.readers import Readers
     from daemons.vm_stonithd.tokens import Decoder
 
+    keys = Keys(chosen.key_file)
     if chosen.command is None:
-        return None, "this host's vm-stonithd has neither a key file nor -c"
+        return Readers(keys)
     try:
         made = Decoder(chosen.command, is_on_stdin=chosen.is_on_stdin, success=chosen.success)
     except TokenOptionError as error:
-        return None, f"this host's vm-stonithd can't read tokens: {error}"
-    return made, ""
+        return Readers(keys, None, str(error))
+    return Readers(keys, made)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import proof
-from daemons.vm_stonithd.actions import Kill, Look, RemoveExpired, WriteDebt
+from daemons.vm_stonithd.actions import Kill, KillHelpers, Look, RemoveExpired, WriteDebt
 from daemons.vm_stonithd.promises import known
 from daemons.vm_stonithd.words import Stage, Word
 from pmkvm.fencing.ban import SETTLE
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.events import Killed, Looked
     from daemons.vm_stonithd.knowledge import Knowledge
     from pmkvm.fencing.ban import Ban
+    from pmkvm.process import Life
 
 # A ban is obeyed when first seen with so much of its lease ahead of my clock.
 SHORTEST_S, LONGEST_S = 20.0, 75.0
@@ -25,6 +26,8 @@ EXPIRED_S = 15.0
 # What came without anybody's doing is looked for each second, a dying QEMU more often.
 AGAIN_S, SOON_S = 1.0, 0.05
 RETRY_S = 2.0
+# A QEMU that has not died by then waits for something; its helpers go as well.
+HELPERS_S = 1.0
 
 
 class Watch:
@@ -34,6 +37,9 @@ class Watch:
         self.ban = ban
         self.is_accepted = False
         self.has_debt = False
+        # When its helpers are due, and the QEMUs that were there when this began.
+        self.helpers_at = float("inf")
+        self.lives: tuple[Life, ...] = ()
         self.ticket = 0
         # The bars that were seen when the Look that is out was asked for.
         self.bars: frozenset[str] = frozenset()
@@ -127,6 +133,11 @@ class Member:
         """The debt is for the life that Pacemaker has yet to stop: the one that came last."""
         owed = max(event.lives, key=lambda life: life.start_time)
         debt = Debt(watch.ban.id, watch.ban.uuid, owed, self._know.now)
+        if set(event.lives) != set(watch.lives):
+            watch.lives, watch.helpers_at = event.lives, self._know.now + HELPERS_S
+        elif self._know.now >= watch.helpers_at:
+            watch.helpers_at = self._know.now + HELPERS_S
+            self._know.act(KillHelpers(watch.ban, event.lives))
         watch.has_debt = True
         watch.ticket = self._know.ticket()
         self._know.act(Kill(watch.ticket, watch.ban, event.lives, debt))

@@ -22,7 +22,7 @@ CMD is split into words as a shell would split it, and no shell runs it. Of the 
 
 
 class Options(NamedTuple):
-    """command None: there is no way to read a token."""
+    """command None: tokens of 2011 are refused."""
 
     is_status: bool
     command: str | None
@@ -31,6 +31,7 @@ class Options(NamedTuple):
     is_debug: bool
     socket: str
     connectd_socket: str
+    key_file: str
 
 
 def parse(argv: Sequence[str]) -> Options:
@@ -42,7 +43,9 @@ def parse(argv: Sequence[str]) -> Options:
         description="Fences guests of this cluster at the request of other guests.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-c", metavar="CMD", dest="command", help="decrypts a token of 2011")
+    parser.add_argument(
+        "-c", metavar="CMD", dest="command", help="take tokens of 2011; CMD decrypts them"
+    )
     parser.add_argument("-i", dest="is_on_stdin", action="store_true", help="on its stdin")
     parser.add_argument(
         "-e", metavar="N", dest="success", type=int, default=0, help="CMD's exit code for success"
@@ -55,6 +58,8 @@ def parse(argv: Sequence[str]) -> Options:
     parser.add_argument("--socket", default=own, help=argparse.SUPPRESS)
     connectd = settings.connectd_socket()
     parser.add_argument("--connectd-socket", default=connectd, help=argparse.SUPPRESS)
+    keys = settings.STONITH_KEY
+    parser.add_argument("--keys", default=keys, metavar="FILE", help=f"instead of {keys}")
     found = parser.parse_args(argv)
     return Options(
         is_status=found.status,
@@ -64,6 +69,7 @@ def parse(argv: Sequence[str]) -> Options:
         is_debug=found.debug,
         socket=found.socket,
         connectd_socket=found.connectd_socket,
+        key_file=found.keys,
     )
 
 

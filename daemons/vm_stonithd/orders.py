@@ -37,7 +37,8 @@ class Orders:
     def advance(self) -> None:
         view = self._know.view
         for one in list(self._pending.values()):
-            text = "" if view is None else self._answer(one, view)
+            is_news = view is not None and self._know.seen_at >= one.arrived
+            text = self._answer(one, view) if view is not None and is_news else ""
             if not text and self._know.now >= one.deadline:
                 text = "NG it does not run yet" if view is not None else "NG no CIB to be read"
             if text:
@@ -48,11 +49,20 @@ class Orders:
     def _answer(self, one: Pending, view: View) -> str:
         request = one.request
         if request.operation is Operation.LIST:
-            return " ".join(("OK", *request.allowed))
+            return " ".join(("OK", *request.allowed, *self._holders(request.key_id)))
         refusal = self._answers.refusal(request, view)
-        if request.operation is Operation.STATUS:
-            return status(view, request.target) if request.target in view.resources else refusal
+        if request.operation is Operation.STATUS and request.target in view.resources:
+            # To ask is allowed to a guest that is being fenced, too.
+            return status(view, request.target)
         return f"NG {refusal}" if refusal else self._switch_on(one, view)
+
+    def _holders(self, key_id: str) -> tuple[str, ...]:
+        """The key of a sealed token, and the hosts that can open it."""
+        if not key_id:
+            return ()
+        everyone = sorted(self._know.everyone().items())
+        hosts = [h for h, said in everyone if key_id in (key.id for key in said.keys)]
+        return (f"key={key_id}", f"hosts={','.join(hosts)}")
 
     def _switch_on(self, one: Pending, view: View) -> str:
         target = one.request.target

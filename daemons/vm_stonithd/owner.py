@@ -13,6 +13,7 @@ from daemons.vm_stonithd.actions import CreateBan, RemoveBan, RewriteBan, SetRol
 from daemons.vm_stonithd.events import Outcome
 from daemons.vm_stonithd.fence import Fence, Pending, Step, lease_end
 from daemons.vm_stonithd.promises import known
+from daemons.vm_stonithd.silence import Silence
 from pmkvm.fencing.ban import LEASE_S, OFF, RENEWAL_S, RESET, SETTLE, Ban
 from pmkvm.fencing.guard import Calls
 
@@ -32,9 +33,12 @@ WORD_S = 1.0
 class Owner:
     """Every fence on this host's books. It renews and removes only what it owns."""
 
+    silence_class = Silence
+
     def __init__(self, knowledge: Knowledge, answers: Answers) -> None:
         self._know = knowledge
         self._answers = answers
+        self._silence = self.silence_class(knowledge)
         self._fences: dict[str, Fence] = {}
         self._orphans: dict[str, float] = {}
 
@@ -67,6 +71,7 @@ class Owner:
         self._know.act(SettleBan(fence.ticket, fence.ban, call_id, replaced))
 
     def written(self, event: Written) -> None:
+        self._silence.written(event)
         for fence in self._fences.values():
             if fence.ticket == event.ticket:
                 fence.ticket = 0
@@ -116,15 +121,18 @@ class Owner:
             fence.reason = self._obstacle(fence, view)
             if not fence.reason:
                 self._create(fence, view, there)
-        elif not there.is_live(self._know.wall):
-            fence.reason = "a ban that has run out is in the way"
+        elif not self._has_lease(there):
+            fence.reason = "a ban that runs out is in the way"
         elif there.uuid != fence.lead().request.uuid:
             fence.reason = f"{fence.resource} is under a ban for another domain"
         else:
             self._join(fence, there)
 
     def _obstacle(self, fence: Fence, view: View) -> str:
-        if self._know.heard_at < max(one.arrived for one in fence.pending.values()):
+        arrived = max(one.arrived for one in fence.pending.values())
+        if self._know.seen_at < arrived:
+            return "the CIB is not read yet"
+        if self._know.heard_at < arrived:
             # A resend may have been answered on another host a moment ago.
             return "the other hosts' words are not read yet"
         if fence.lead().request.requester in view.bans:
@@ -168,14 +176,17 @@ class Owner:
         # An owner whose ban is another's now stops; who took it over begins.
         fence.is_owner = there.owner == self._know.host
         fence.ban = there
+        if fence.is_owner and fence.pending:
+            self._silence.advance(there, view)
         fence.reason = proof.lack(there, view, self._know.everyone(), self._know.wall)
         if not fence.reason:
             self._proven(fence, view)
-        elif fence.is_owner and proof.unfit(view, fence.resource):
+        elif fence.is_owner and (proof.unfit(view, fence.resource) or not self._has_lease(there)):
             fence.step, fence.is_anew = Step.ENDING, True
         elif fence.is_owner:
             self._renew(fence, there)
-        if fence.wants_off() and there.operation == RESET and not fence.ticket:
+        is_free = not fence.ticket and self._has_lease(there)
+        if fence.wants_off() and there.operation == RESET and is_free:
             self._rewrite(fence, there, fence.lead())
         if not fence.pending and not fence.ticket:
             self._leave(fence)
@@ -239,12 +250,18 @@ class Owner:
         return view.is_recorded(resource)
 
     def _renew(self, fence: Fence, there: Ban) -> None:
-        if there.end - self._know.wall > LEASE_S - RENEWAL_S or fence.ticket:
+        is_young = there.end - self._know.wall > LEASE_S - RENEWAL_S
+        if is_young or fence.ticket or not self._has_lease(there):
             return
         if self._is_due(fence):
             fence.ticket = self._know.ticket()
             new = there._replace(end=lease_end(self._know.wall))
             self._know.act(RewriteBan(fence.ticket, there, new))
+
+    def _has_lease(self, ban: Ban) -> bool:
+        """Else it is let run out: a write may come late, and to revive a ban that had ended is to
+        kill whom Pacemaker has started since, and to take old words for new ones."""
+        return ban.end - self._know.wall >= proof.LEAST_LEASE_S
 
     def _is_due(self, fence: Fence) -> bool:
         """Not more than five tries a second."""

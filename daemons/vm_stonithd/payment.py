@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 EVERY_S = 1.0
 TOUCH_S = 60.0
+# A debt may be younger than a view that is older than this: it is no judge of it.
+FRESH_S = 3.0
 # A stop that Pacemaker does not make in this time is nobody's any more.
 PATIENCE_S = 300.0
 
@@ -33,6 +35,7 @@ class Payment:
         self._read_at = float("-inf")
         # The CIB as it was before the debts were read.
         self._before: View | None = None
+        self._before_at = float("-inf")
         self._since: dict[str, tuple[str, float]] = {}
 
     def advance(self) -> None:
@@ -40,12 +43,15 @@ class Payment:
         if know.view is None or know.now - self._read_at < EVERY_S:
             return
         self._read_at = know.now
-        self._before = know.view
+        self._before, self._before_at = know.view, know.seen_at
         self._ticket = know.ticket()
         know.act(ReadDebts(self._ticket))
 
     def seen(self, event: DebtsSeen) -> None:
         if event.ticket != self._ticket or self._before is None:
+            return
+        if self._know.now - self._before_at > FRESH_S:
+            # While nothing was under way; with a debt there the CIB is read each second.
             return
         self._since = {r: kept for r, kept in self._since.items() if r in event.debts}
         for resource, (debt, lives) in event.debts.items():

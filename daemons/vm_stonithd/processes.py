@@ -9,6 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from daemons.vm_stonithd import helper_processes
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.fencing import ban as bans
@@ -22,8 +23,9 @@ from pmkvm.virt.record import Stage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from daemons.vm_stonithd.actions import Kill
+    from daemons.vm_stonithd.actions import Kill, KillHelpers
     from daemons.vm_stonithd.facts import Sender
+    from pmkvm.fencing.ban import Ban
     from pmkvm.process import Life
 
 log = logging.getLogger(__name__)
@@ -79,17 +81,33 @@ def kill(order: Kill, deadline: Deadline) -> bool:
     """
     with contextlib.ExitStack() as stack:
         holds = [stack.enter_context(Pidfd(life)) for life in order.lives]
-        resource = order.ban.resource
-        there = bans.find(cib.query_local(bans.xpath(resource), deadline), resource)
-        if there is None or there.id != order.ban.id or not there.is_live(time.time()):
+        if not _stands(order.ban, deadline):
             return False
-        debts.store(resource, order.debt)
+        debts.store(order.ban.resource, order.debt)
         for hold in holds:
             hold.send(signal.SIGKILL)
         end = Deadline(DEATH_S)
         for hold in holds:
             hold.wait_dead(end.remaining())
     return True
+
+
+def kill_helpers(order: KillHelpers, deadline: Deadline) -> tuple[Life, ...]:
+    """Who was killed; nobody if the ban is not in place any more. Raises HaError and OSError."""
+    found = sorted(set().union(*map(helper_processes.of, order.lives)))
+    with contextlib.ExitStack() as stack:
+        holds = [stack.enter_context(Pidfd(life)) for life in found]
+        if not found or not _stands(order.ban, deadline):
+            return ()
+        for hold in holds:
+            hold.send(signal.SIGKILL)
+    return tuple(found)
+
+
+def _stands(ban: Ban, deadline: Deadline) -> bool:
+    """Whether this very ban is in the local CIB and live."""
+    there = bans.find(cib.query_local(bans.xpath(ban.resource), deadline), ban.resource)
+    return there is not None and there.id == ban.id and there.is_live(time.time())
 
 
 def kill_shells(resources: Iterable[str]) -> None:

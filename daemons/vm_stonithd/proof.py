@@ -64,7 +64,8 @@ def _stage(host: str, ban: Ban, words: Mapping[str, Words]) -> Stage:
 
 
 def _unproven(host: str, ban: Ban, view: View, words: Mapping[str, Words]) -> str:
-    """A member that says nothing: its judgement by Pacemaker's record (`for`) belongs here."""
+    if host in judged(ban.id, words):
+        return ""
     if host not in words:
         return f"not proven on {host}: its vm-stonithd says nothing"
     word = words[host].of(ban.id)
@@ -78,4 +79,11 @@ def _unproven(host: str, ban: Ban, view: View, words: Mapping[str, Words]) -> st
 
 def bars(ban_id: str, words: Mapping[str, Words]) -> frozenset[str]:
     """The hosts that have barred."""
-    return frozenset(host for host, said in words.items() if said.of(ban_id).stage >= Stage.BARRED)
+    said = (host for host, said in words.items() if said.of(ban_id).stage >= Stage.BARRED)
+    return frozenset(said) | judged(ban_id, words)
+
+
+def judged(ban_id: str, words: Mapping[str, Words]) -> frozenset[str]:
+    """The hosts that an owner has judged by Pacemaker's record: to everyone barred and dead."""
+    none: frozenset[str] = frozenset()
+    return none.union(*(said.of(ban_id).judged for said in words.values()))

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest's words, its sender's stamp and what its token allows, to a Request. Pure.
 
-The text is "OPERATION TOKEN", as in 2011. What does not fit gets a refusal, which is its answer.
+The text is "OPERATION TOKEN", as in 2011. What does not fit gets a refusal, which is its answer;
+why a token is refused is for the host's log alone, the guest always hears the same.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from daemons.vm_stonithd.facts import Operation, Request, Sender
 from pmkvm.process import Life
+from pmkvm.wire.printable import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from daemons.vm_stonithd.grant import Grant
     from pmkvm.wire.message import Forwarded
 
@@ -23,6 +23,7 @@ _HASH_DIGITS = 16
 _OPERATIONS = {**{each.value: each for each in Operation}, "reboot": Operation.RESET}
 # What a token may leave out; to ask is no deed.
 _CHANGES = (Operation.RESET, Operation.OFF, Operation.ON)
+REFUSED = "the token is refused"
 
 
 class Words(NamedTuple):
@@ -30,6 +31,14 @@ class Words(NamedTuple):
 
     operation: Operation | None
     token: str
+
+
+class Place(NamedTuple):
+    """Where a token is to hold: the cluster's name; uuid_of gives the uuid of a resource's domain
+    as it is defined on this host, empty if none can be told, None for what is no resource."""
+
+    cluster: str
+    uuid_of: Callable[[str], str | None]
 
 
 def split(body: str) -> Words:
@@ -44,10 +53,10 @@ def complaint(words: Words) -> str:
     return "" if words.token else "a token is missing"
 
 
-def refused(number: int, forwarded: Forwarded, reason: str) -> Request:
+def refused(number: int, forwarded: Forwarded, told: str, why: str = "") -> Request:
     """Whatever it asked for, the answer is this."""
     operation = split(forwarded.body).operation or Operation.STATUS
-    return _request(number, forwarded, operation, "", "")._replace(refusal=reason)
+    return _request(number, forwarded, operation, "", "")._replace(refusal=told, why=why)
 
 
 def allowed(
@@ -55,27 +64,41 @@ def allowed(
     forwarded: Forwarded,
     operation: Operation,
     grant: Grant,
-    uuid_of: Callable[[str], str | None],
+    place: Place,
 ) -> Request:
-    """uuid_of gives the uuid of a resource's domain as it is defined on this host, empty if none
-    can be told, and None for what is no resource: of that the machine says so."""
+    """What is no resource is the machine's to refuse."""
     target = grant.resource
-    uuid = uuid_of(target)
+    uuid = place.uuid_of(target)
     request = _request(number, forwarded, operation, target, uuid or grant.uuid or "")
-    reason = _refusal(forwarded.sender.uuid, operation, grant, uuid)
-    return request._replace(refusal=reason, allowed=() if reason else (target,))
+    who = forwarded.sender.uuid
+    why = _not_for(grant, who, operation) or _not_here(grant, place.cluster, uuid)
+    if not why and operation.is_fence and uuid == who:
+        why = f"{target} asks for {operation.value} of itself"
+    if why:
+        return request._replace(refusal=REFUSED, why=why)
+    operations = sorted(grant.operations or (each.value for each in _CHANGES))
+    allowed_here = (target, ",".join(operations))
+    return request._replace(allowed=allowed_here, key_id=grant.key_id or "")
 
 
-def _refusal(sender: str, operation: Operation, grant: Grant, uuid: str | None) -> str:
-    if grant.requesters is not None and sender not in grant.requesters:
-        return "the token is not for this guest"
+def _not_for(grant: Grant, who: str, operation: Operation) -> str:
+    """Why this guest may not do this with it, wherever it is."""
+    if grant.requesters is not None and who not in grant.requesters:
+        return f"the token for {grant.resource} is not for this guest, uuid {who}"
     is_limited = grant.operations is not None and operation in _CHANGES
     if is_limited and operation.value not in (grant.operations or ()):
-        return f"the token does not allow {operation.value}"
+        return f"the token for {grant.resource} does not allow {operation.value}"
+    return ""
+
+
+def _not_here(grant: Grant, cluster: str, uuid: str | None) -> str:
+    """Why it means something else than what has this name here."""
+    if grant.cluster is not None and grant.cluster != cluster:
+        return f"the token is for the cluster {shown(grant.cluster)}, this is {shown(cluster)}"
     if uuid == "":
         return f"the domain of {grant.resource} is not defined on this host, or has no uuid there"
     if None not in (uuid, grant.uuid) and uuid != grant.uuid:
-        return f"{grant.resource} is another domain than when the token was made"
+        return f"{grant.resource} is another domain than when the token was made: {uuid} here"
     return ""
 
 

@@ -33,9 +33,6 @@ class Decoder:
     Commands of the slides' form start no process. Raises TokenOptionError.
     """
 
-    # Whoever has such a token may use it: it seals no requester.
-    is_bearer = True
-
     def __init__(self, command: str, *, is_on_stdin: bool = False, success: int = 0) -> None:
         try:
             self._words = shlex.split(command)

@@ -10,6 +10,7 @@ from daemons.vm_stonithd import advice, history
 from daemons.vm_stonithd.facts import History, Resource, Standing, View
 from pmkvm.fencing import ban as bans
 from pmkvm.pacemaker.errors import BadAnswerError
+from pmkvm.pacemaker.targets import cluster_name, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,21 +19,19 @@ if TYPE_CHECKING:
     from pmkvm.fencing.ban import Ban
     from pmkvm.pacemaker.status import Resource as Instance
 
-_AGENT = {"class": "ocf", "provider": "extra", "type": "VirtualDomain"}
-# What may run more than once, or elsewhere than where it seems to.
-_REFUSED = ("clone", "master", "bundle")
 _TRUE = ("true", "yes", "on", "y", "1")
 _MAINTENANCE = ("maintenance-mode", "stop-all-resources")
 
 
 class Seen(NamedTuple):
     """A View, and what is no business of the machine's: where each target's domain is defined,
-    what stands in a ban's place and is none, what is set unwisely."""
+    what stands in a ban's place and is none, what is set unwisely, the cluster's name."""
 
     view: View
     configs: Mapping[str, str]
     complaints: tuple[str, ...]
     advice: tuple[str, ...]
+    cluster: str = ""
 
 
 def read(document: str, partition: Iterable[str], instances: Iterable[Instance]) -> Seen:
@@ -45,7 +44,7 @@ def read(document: str, partition: Iterable[str], instances: Iterable[Instance])
     if root.tag != "cib" or configuration is None or status is None:
         raise BadAnswerError("cibadmin's answer is no CIB")
     states = [each for each in status.iterfind("node_state") if history.is_cluster_node(each)]
-    configs = dict(_targets(configuration))
+    configs = dict(targets(configuration))
     standing, complaints = _bans(configuration)
     view = View(
         quorum=root.get("have-quorum") == "1",
@@ -57,7 +56,7 @@ def read(document: str, partition: Iterable[str], instances: Iterable[Instance])
         lrm=frozenset(_names(each for each in states if _has_memory(each))),
         maintenance=_is_in_maintenance(configuration, states),
     )
-    return Seen(view, configs, complaints, advice.read(configuration))
+    return Seen(view, configs, complaints, advice.read(configuration), cluster_name(configuration))
 
 
 def _hosts(configuration: Element, states: list[Element]) -> dict[str, Standing]:
@@ -90,32 +89,6 @@ def _histories(states: Iterable[Element]) -> Iterator[tuple[tuple[str, str], His
             said = history.read(entry)
             if said is not None:
                 yield (state.get("uname", ""), entry.get("id", "")), said
-
-
-def _targets(configuration: Element) -> Iterator[tuple[str, str]]:
-    """Each resource that the GUARD takes for a target, and the path of its definition."""
-    resources = configuration.find("resources")
-    if resources is None:
-        return
-    templates = {each.get("id", ""): each for each in resources.iter("template")}
-    refused = {p for kind in _REFUSED for c in resources.iter(kind) for p in c.iter("primitive")}
-    for primitive in resources.iter("primitive"):
-        template = templates.get(primitive.get("template", ""))
-        if primitive not in refused and any(map(_is_guest, (primitive, template))):
-            yield primitive.get("id", ""), _config(primitive, template)
-
-
-def _is_guest(element: Element | None) -> bool:
-    return element is not None and all(element.get(name) == is_ for name, is_ in _AGENT.items())
-
-
-def _config(primitive: Element, template: Element | None) -> str:
-    """The primitive's own value before its template's."""
-    for element in (primitive, template):
-        if element is not None:
-            for pair in element.iterfind("instance_attributes/nvpair[@name='config']"):
-                return pair.get("value", "")
-    return ""
 
 
 def _resources(targets: Iterable[str], instances: Iterable[Instance]) -> dict[str, Resource]:

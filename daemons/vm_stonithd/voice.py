@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SAY_S, HEAR_S = 3.0, 5.0
-BUSY_S, IDLE_S = 0.1, 1.0
+BUSY_S, IDLE_S = 0.03, 1.0
 RETRY_S = 0.5
 
 

@@ -3,7 +3,8 @@
 
 Pacemaker replaces the CIB's file when the configuration changes, as a ban does: that is looked at
 20 times a second, which costs nothing. Histories change without it, so it is read each second
-besides, and more often while a fence is under way.
+besides, and more often while a fence is under way. While no ban stands, nothing is asked and
+nothing is owed, only the bans are asked for each second, and the whole now and then.
 """
 
 from __future__ import annotations
@@ -35,25 +36,34 @@ log = logging.getLogger(__name__)
 READ_S = 10.0
 LOOK_S = 0.05
 BUSY_S, IDLE_S = 0.1, 1.0
+WHOLE_S = 10.0
 # How old the partition and managed may be in a reading that nobody asked for.
 COMPANY_BUSY_S, COMPANY_IDLE_S = 0.5, 5.0
 RETRY_S = 0.5
 
 
 class Watch:
-    """is_busy says whether a fence is under way. tell gets a CibSeen for each reading."""
+    """is_busy says whether a fence is under way, is_idle whether histories matter to nobody.
+    tell gets a CibSeen for each reading of the whole."""
 
     def __init__(
-        self, calls: Calls, tell: Callable[[CibSeen], None], is_busy: Callable[[], bool]
+        self,
+        calls: Calls,
+        tell: Callable[[CibSeen], None],
+        is_busy: Callable[[], bool],
+        is_idle: Callable[[], bool],
     ) -> None:
         self.state = "not read yet"
         self.seen: Seen | None = None
         self._calls = calls
         self._tell = tell
         self._is_busy = is_busy
+        self._is_idle = is_idle
         self._ticket = 0
         self._asked = asyncio.Event()
         self._file: tuple[int, int] | None = None
+        # When the last reading of the whole was begun.
+        self._began = float("-inf")
         self._company: Company | None = None
         self._company_at = float("-inf")
         self._parsed: tuple[str, Company] | None = None
@@ -62,6 +72,10 @@ class Watch:
     def ask(self, ticket: int) -> None:
         """Read anew, from now on. A later ticket's reading answers an earlier one, too."""
         self._ticket = max(self._ticket, ticket)
+        self._asked.set()
+
+    def nudge(self) -> None:
+        """Somebody asks: read the whole now."""
         self._asked.set()
 
     async def run(self) -> None:
@@ -77,22 +91,30 @@ class Watch:
                 continue
             self._note("read")
             self.seen = seen
-            self._tell(CibSeen(seen.view, ticket))
+            self._tell(CibSeen(seen.view, ticket, self._began))
             await self._pause()
+            while await self._may_rest():
+                await self._pause()
+
+    async def _may_rest(self) -> bool:
+        """Whether there is no ban, and no need to know more than that."""
+        age = time.monotonic() - self._began
+        if self._asked.is_set() or _stamp() != self._file or not self._is_idle() or age > WHOLE_S:
+            return False
+        try:
+            return not await self._call(cluster.bans_text)
+        except (HaError, OSError):
+            # The reading of the whole says what is wrong.
+            return False
 
     async def _read(self, *, is_asked: bool) -> Seen:
         self._file = _stamp()
-        began = time.monotonic()
+        began = self._began = time.monotonic()
         oldest = COMPANY_BUSY_S if self._is_busy() else COMPANY_IDLE_S
         company = self._company
         if is_asked or company is None or began - self._company_at > oldest:
-            document, partition, instances = await asyncio.gather(
-                self._call(cluster.cib),
-                self._call(cluster.partition),
-                self._call(cluster.instances),
-            )
-            company = self._company = Company(partition, instances)
-            self._company_at = began
+            document, company = await self._read_all(company)
+            self._company, self._company_at = company, began
         else:
             document = await self._call(cluster.cib)
         if self.seen is None or self._parsed != (document, company):
@@ -101,6 +123,17 @@ class Watch:
             self._complain(seen.complaints + seen.advice)
             return seen
         return self.seen
+
+    async def _read_all(self, before: Company | None) -> tuple[str, Company]:
+        """The CIB's text is there long before crm_mon's word: a ban is not kept waiting for it."""
+        asking = asyncio.gather(self._call(cluster.partition), self._call(cluster.instances))
+        try:
+            document = await self._call(cluster.cib)
+            if before is not None and not asking.done():
+                self._tell(CibSeen(view.read(document, *before).view, 0, self._began))
+            return document, Company(*await asking)
+        finally:
+            asking.cancel()
 
     async def _call(self, function: Callable[[Deadline], T]) -> T:
         work = partial(function, Deadline(READ_S))

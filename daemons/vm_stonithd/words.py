@@ -2,7 +2,8 @@
 """The one private attribute of a host's vm-stonithd: what it says, and its text. Pure.
 
 One line without double quotes (Pacemaker 2.1.5 prints values unescaped):
-    up=1795370042.250; ban=ID dead saw=host1,host2 for=host3; done=ID ok REQUESTER HASH TARGET
+    up=1795370042.250; key=ID since=1795360000 used=1795369800;
+    ban=ID dead saw=host1,host2 for=host3; done=ID ok REQUESTER HASH TARGET
 A word that a later release adds is passed over; an item that can't be read says nothing.
 """
 
@@ -12,9 +13,12 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.fencing.ban import quote, unquote
+from pmkvm.tokens import held
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from pmkvm.tokens.held import Held
 
 # What attrd is asked to carry; the oldest answers are forgotten first.
 MOST_DONE = 100
@@ -55,11 +59,12 @@ class Done(NamedTuple):
 
 
 class Words(NamedTuple):
-    """up: the host's time of day when it wrote this."""
+    """up: the host's time of day when it wrote this. keys: what it can open tokens with."""
 
     up: float
     bans: Mapping[str, Word] = {}
     done: tuple[Done, ...] = ()
+    keys: tuple[Held, ...] = ()
 
     def of(self, ban_id: str) -> Word:
         return self.bans.get(ban_id, Word())
@@ -67,7 +72,7 @@ class Words(NamedTuple):
 
 def encode(words: Words) -> str:
     """Bounded: what is dropped is the oldest of done."""
-    items = [f"up={words.up:.3f}"]
+    items = [f"up={words.up:.3f}", *map(held.encode, words.keys)]
     items += [_encode_word(ban_id, word) for ban_id, word in sorted(words.bans.items())]
     answers = [
         f"done={quote(one.ban_id)} {'ok' if one.ok else 'ng'} {quote(one.requester)}"
@@ -84,11 +89,14 @@ def decode(text: str) -> Words | None:
     up = None
     bans: dict[str, Word] = {}
     done = []
+    keys = []
     for item in text.split(";"):
         kind, _, rest = item.strip().partition("=")
         try:
             if kind == "up":
                 up = float(rest)
+            elif kind == held.KIND:
+                keys.append(held.decode(rest))
             elif kind == "ban":
                 ban_id, *parts = rest.split(" ")
                 bans[unquote(ban_id)] = _decode_word(parts)
@@ -98,7 +106,7 @@ def decode(text: str) -> Words | None:
                 done.append(Done(unquote(ban_id), verdict == "ok", requester, request, target))
         except ValueError:
             continue
-    return None if up is None else Words(up, bans, tuple(done))
+    return None if up is None else Words(up, bans, tuple(done), tuple(keys))
 
 
 def _encode_word(ban_id: str, word: Word) -> str:

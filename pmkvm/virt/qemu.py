@@ -109,15 +109,15 @@ def _all() -> Iterator[Qemu]:
 
 
 def _qemu(pid: int) -> Qemu | None:
-    if parse_command_line(_command_line(pid)) is None:
+    if parse_command_line(command_line(pid)) is None:
         return None
     # Once more, behind the start time: a pid that was reused in between then shows.
     life = process.life_of(pid)
-    guest = parse_command_line(_command_line(pid))
+    guest = parse_command_line(command_line(pid))
     return Qemu(life, guest) if life and guest else None
 
 
-def _command_line(pid: int) -> bytes:
+def command_line(pid: int) -> bytes:
     """The process's words. Once its first thread has ended, only the others still show them."""
     line = _read(f"{settings.PROC}/{pid}/cmdline")
     if line or not process.is_zombie(pid):

@@ -65,9 +65,7 @@ def test_one_fence_is_one_line_everywhere(pair: Pair, hosts: tuple[Machine, Mach
     assert answered.is_ok, answered
     argv = ["cat", fencing_guest.LOG]
     told = pair.lab.guests.run(pair.requester.guest, argv, timeout_s=30).out.splitlines()[-1]
-    found = re.search(
-        r"([0-9a-f]{16}) \S+ reset guest2: OK \(\d+ ms, request [0-9a-f]{32}\)", told
-    )
+    found = re.search(r"([0-9a-f]{16}) \S+ reset guest2: OK \(\d+ ms, request [0-9a-f]{32}\)", told)
     assert found is not None, told
     digits, name = found.group(1), pair.target.resource
     here, there = (lines_with(digits, host) for host in hosts)

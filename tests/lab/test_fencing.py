@@ -100,7 +100,7 @@ def test_refused_at_once(requester: Registered, target: Registered) -> None:
     boot = ready(requester, target)
     known, unknown = stonith.token(target.resource), stonith.token("prmVMCTL_guest9")
     for words, reason in (
-        (f"reset {unknown}", "NG prmVMCTL_guest9 is no VirtualDomain of this cluster"),
+        (f"reset {unknown}", "NG the token is refused"),
         ("reset nonsense", "NG "),
         (f"explode {known}", "NG not one of"),
     ):

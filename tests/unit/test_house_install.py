@@ -169,6 +169,29 @@ def test_site_packages_under_lib64_can_be_imported_by_a_stub() -> None:
     assert run([python, "-IS", "-c", code]).stdout == "True\n"
 
 
+def test_a_guests_daemon_starts_with_its_port_and_ends_with_it(root: Path) -> None:
+    unit = (root / "usr/lib/systemd/system/vm-connectd.service").read_text(encoding="utf-8")
+    rule = (root / "usr/lib/udev/rules.d/90-vm-connectd.rules").read_text(encoding="utf-8")
+    # systemd.unit(5): "/" becomes "-", and what was a dash "\x2d".
+    escaped = settings.GUEST_PORT.lstrip("/").replace("-", "\\x2d").replace("/", "-")
+    for word in ("BindsTo", "After"):
+        assert f"{word}={escaped}.device" in unit.splitlines()
+    assert "ExecStart=/usr/sbin/vm-connectd -t guest" in unit.splitlines()
+    assert f'ATTR{{name}}=="{Path(settings.GUEST_PORT).name}"' in rule
+    assert 'ENV{SYSTEMD_WANTS}+="vm-connectd.service"' in rule
+
+
+def test_only_configuration_is_kept_when_it_is_there_already(tmp_path: Path) -> None:
+    unit = tmp_path / "usr/lib/systemd/system/vm-connectd.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_text("old\n", encoding="utf-8")
+    install(tmp_path, f"--manifest={tmp_path / 'list'}")
+    assert "BindsTo" in unit.read_text(encoding="utf-8")
+    listed = (tmp_path / "list").read_text(encoding="utf-8").splitlines()
+    assert f"%config(noreplace) {settings.VM_CTL_CONF}" in listed
+    assert "/usr/lib/systemd/system/vm-connectd.service" in listed
+
+
 def test_an_old_module_goes_and_an_edited_configuration_stays(tmp_path: Path) -> None:
     old = private(tmp_path) / "agents" / "old" / "agent.py"
     old.parent.mkdir(parents=True)

@@ -11,12 +11,13 @@ from daemons.vm_stonithd.machine import Machine
 from daemons.vm_stonithd.member import Member, Watch
 from daemons.vm_stonithd.owner import Owner
 from daemons.vm_stonithd.promises import known
+from daemons.vm_stonithd.silence import Case, Silence, Verdict
 from daemons.vm_stonithd.words import Stage, Word, Words
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.actions import Action
     from daemons.vm_stonithd.events import Event
-    from daemons.vm_stonithd.facts import View
+    from daemons.vm_stonithd.facts import History, View
     from daemons.vm_stonithd.fence import Fence
     from pmkvm.fencing.ban import Ban
 
@@ -64,6 +65,37 @@ class _HastyOwner(Owner):
 
 class EarlyEnd(Machine):
     owner_class = _HastyOwner
+
+
+class _CredulousSilence(Silence):
+    """Where a silent host's entry is missing, nothing runs."""
+
+    def verdict(self, case: Case, host: str, now: History | None) -> Verdict:
+        return Verdict.DEAD if now is None else super().verdict(case, host, now)
+
+
+class _CredulousOwner(Owner):
+    silence_class = _CredulousSilence
+
+
+class MissingIsDeath(Machine):
+    owner_class = _CredulousOwner
+
+
+class _HastySilence(Silence):
+    """An entry that has ended is good enough, however old."""
+
+    def verdict(self, case: Case, host: str, now: History | None) -> Verdict:
+        is_ended = now is not None and now.ended
+        return Verdict.DEAD if is_ended else super().verdict(case, host, now)
+
+
+class _HastyJudge(Owner):
+    silence_class = _HastySilence
+
+
+class OldRecordIsDeath(Machine):
+    owner_class = _HastyJudge
 
 
 class NoDebts(Machine):

@@ -63,6 +63,8 @@ class Daemon:
         self.requests: dict[int, Request] = {}
         self.boot = world.pacemaker.boots[host]
         self._reads = False
+        self._known: View | None = None
+        self._seen_at = 0.0
         self.stopped_until = 0.0
         world.engine.spawn(self._tick(), self.lives)
         self._seen()
@@ -82,8 +84,16 @@ class Daemon:
         for action in self.machine.step(event, world.engine.now, world.hosts.wall(self.host)):
             self._do(action)
 
+    def is_idle(self) -> bool:
+        """The watch asks for the bans alone, and for the whole every ten seconds."""
+        has_bans = self._known is None or self._known.bans or self.world.cib.local(self.host).bans
+        has_work = self.requests or self.world.hosts.debts[self.host]
+        return not (has_bans or has_work or self.world.engine.now - self._seen_at > 10.0)
+
     def cib_changed(self) -> None:
-        """inotify as a rule, else the poll of each second."""
+        """inotify as a rule, else the poll of each second; of histories no file tells."""
+        if self.is_idle():
+            return
         late = self.world.engine.chance(self.world.late)
         self._after(self.world.engine.between(0.005, 1.0 if late else 0.05), self._seen)
 
@@ -111,12 +121,19 @@ class Daemon:
             self.tell(events.Tick())
             count += 1
             if count % 4 == 0 or self.world.tick >= 1.0:
-                self._seen()
+                if not self.is_idle():
+                    self._seen()
                 self.read_words()
-            yield self.world.tick
+            # What a request waits for is not calm.
+            yield 0.25 if self.requests else self.world.tick
 
     def _seen(self, ticket: int = 0) -> None:
-        self.tell(events.CibSeen(self._view(), ticket))
+        self._known, self._seen_at = self._view(), self.world.engine.now
+        self.tell(events.CibSeen(self._known, ticket, self._seen_at))
+
+    def nudge(self) -> None:
+        """Somebody asks."""
+        self._soon(self._seen)
 
     def _view(self) -> View:
         cut, cib = self.world.cib.cut, self.world.cib
@@ -139,8 +156,8 @@ class Daemon:
             self._said = action.words
         elif isinstance(action, (actions.Answer, actions.Forget)):
             self._answer(action)
-        elif isinstance(action, actions.Log):
-            self.world.log(self.host, action.text)
+        elif isinstance(action, (actions.Log, actions.KillHelpers)):
+            self.world.log(self.host, getattr(action, "text", "helpers are killed"))
         elif isinstance(action, actions.Kill):
             self.world.engine.spawn(self._kill(action), self.lives)
         elif hasattr(action, "debt"):
@@ -230,6 +247,8 @@ class Daemon:
 
         def change(view: View) -> View | None:
             new = guards.apply(action, self.host, view)
+            if isinstance(action, actions.ForgetHistory):
+                self.world.pacemaker.forget(action.host, action.resource)
             if new is not None:
                 self.world.judge.changed(self.world.hosts, view, new, by_rule=True)
             return new

@@ -21,6 +21,9 @@ def apply(action: actions.Action, host: str, view: View) -> View | None:
         return _drop(view, action.ban) if _may_remove(view, action) else None
     if isinstance(action, actions.RewriteBan):
         return _put(view, action.new) if _may_rewrite(view, action) else None
+    if isinstance(action, actions.ForgetHistory):
+        gone = (action.host, action.resource)
+        return view._replace(histories={k: h for k, h in view.histories.items() if k != gone})
     if isinstance(action, actions.SettleBan):
         return _put(view, action.ban) if _may_settle(view, action, host) else None
     assert isinstance(action, actions.CreateBan)

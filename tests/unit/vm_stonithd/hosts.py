@@ -30,6 +30,7 @@ class Qemu:
     def __init__(self, resource: str, host: str, life: Life, born: float) -> None:
         self.resource, self.host, self.life, self.born = resource, host, life, born
         self.runs = False
+        self.is_incoming = False
         self.is_dead = False
 
 
@@ -61,6 +62,8 @@ class Hosts:
         now = self.engine.now
         qemu = Qemu(resource, host, Life(self._pids, int(now * 100)), now if born is None else born)
         self.qemus.append(qemu)
+        # How an earlier life ended there explains nothing any more.
+        self.ends.pop((host, resource), None)
         return qemu
 
     def resume(self, qemu: Qemu) -> None:
@@ -158,6 +161,7 @@ class Hosts:
         e = self.engine
         yield e.between(*e.random.choice([(0.02, 0.5), (0.1, 0.3)]))
         incoming = self.create(target, guest.resource, guest.born)
+        incoming.is_incoming = True
         for _ in range(e.random.randint(1, e.random.choice([2, 2, 30]))):
             yield 0.1
             if guest.is_dead or incoming.is_dead or {guest.host, target} & self.cib.cut:
@@ -177,6 +181,14 @@ class Hosts:
                 return 0
             yield 0.3
         return 1
+
+    def probe(self, host: str, resource: str) -> Action:
+        """Tells the truth, debt or not; a shell that a killed start left is no guest."""
+        yield self.engine.between(0.02, 0.3)
+        for qemu in self.living(host, resource):
+            if not qemu.runs and (host, resource) not in self.locks and not qemu.is_incoming:
+                self.end(qemu, "shell")
+        return 0 if self.living(host, resource) else 7
 
     def monitor(self, host: str, resource: str) -> int:
         if self.living(host, resource):

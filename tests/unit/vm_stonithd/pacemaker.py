@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """An lrm_resource: _last_0, migrate_from and migrate_to with their call ids."""
+    """An lrm_resource: _last_0, migrate_from and migrate_to with their call ids.
+
+    operation "": there is no _last_0.
+    """
 
     operation: str = "monitor"
     rc: int = 7
@@ -47,6 +50,7 @@ class Entry(NamedTuple):
             self.pending,
             max(self.call, self.came, self.left),
             self.left > max(self.call, self.came),
+            f"{self.operation} {self.rc} {self.call} {self.pending}" if self.operation else "",
         )
 
 
@@ -60,6 +64,7 @@ class Pacemaker:
         self.failed: set[str] = set()
         self.stranger_until = 0.0
         self.slow_meta_data = 0.0
+        self.slow_records = 0.0
         self.calls = 1
         self.boots = dict.fromkeys(HOSTS, 0)
 
@@ -78,6 +83,11 @@ class Pacemaker:
             return
         if engine.now < self.stranger_until:
             engine.later(self.stranger_until - engine.now + 0.05, lambda: self.decide(resource))
+            return
+        unknown = [h for h in sorted(view.members) if (h, resource) not in self.entries]
+        if unknown:
+            # Nothing else is done with a resource before that.
+            self._begin(resource, self._probe(unknown, resource))
             return
         active = [h for h in sorted(view.members) if self.entry(h, resource).is_active]
         is_wanted = state.target_role == "Started" and not self.is_banned(resource)
@@ -105,7 +115,7 @@ class Pacemaker:
                 self.decide(resource)
 
     def entry(self, host: str, resource: str) -> Entry:
-        return self.entries.get((host, resource), Entry(rc=7, call=0))
+        return self.entries.get((host, resource), Entry("", rc=0, call=0))
 
     def _is_unclean(self, view: View, resource: str) -> bool:
         """A lost host, or one that has not been probed."""
@@ -143,14 +153,15 @@ class Pacemaker:
             yield delay
         action.close()
         # The record reaches the CIB a moment after the agent has ended.
-        yield self.engine.between(0.01, 0.08)
+        is_late = self.engine.chance(self.slow_records)
+        yield self.engine.between(0.01, 3.0 if is_late else 0.08)
         while host in self.cib.cut and self.boots[host] == boot:
             yield 0.2
         if self.boots[host] != boot:
             return -1
         self.calls += 1
         self._note(host, resource, self._after(self.entry(host, resource), operation, rc))
-        if rc != 0:
+        if rc != 0 and operation != "monitor":
             self.judge.failed(self.hosts, host, resource, operation)
         return rc
 
@@ -165,6 +176,21 @@ class Pacemaker:
     def _stop(self, hosts: list[str], resource: str) -> Generator[float, None, None]:
         for host in hosts:
             yield from self._act(host, resource, "stop", self.hosts.stop(host, resource))
+
+    def _probe(self, hosts: list[str], resource: str) -> Generator[float, None, None]:
+        for host in hosts:
+            yield from self._act(host, resource, "monitor", self.hosts.probe(host, resource))
+
+    def forget(self, host: str, resource: str) -> None:
+        """Somebody deletes the entry; what is in flight is recorded all the same, later."""
+        self.entries.pop((host, resource), None)
+        self.wake(resource)
+
+    def refresh(self, resource: str) -> None:
+        """crm_resource --refresh: all hosts are probed anew."""
+        for host in HOSTS:
+            self.forget(host, resource)
+        self.publish()
 
     def _start(self, host: str, resource: str) -> Generator[float, None, None]:
         yield from self._act(host, resource, "start", self.hosts.start(host, resource))

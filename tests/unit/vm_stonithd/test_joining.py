@@ -8,8 +8,10 @@ import pytest
 from daemons.vm_stonithd import actions, events
 from daemons.vm_stonithd.events import Outcome
 from daemons.vm_stonithd.facts import Operation, Resource
-from daemons.vm_stonithd.words import Done, Stage
+from daemons.vm_stonithd.machine import Machine
+from daemons.vm_stonithd.words import Done, Stage, Words
 from pmkvm.fencing.ban import Ban
+from pmkvm.tokens.held import Held
 from tests.unit.vm_stonithd.table import (
     ENDED,
     GUEST1,
@@ -208,3 +210,47 @@ def test_sigterm_leaves_everything_as_it_is(table: Table) -> None:
     (log,) = table.tell(events.Terminated())
     assert isinstance(log, actions.Log)
     assert table.tell(events.Tick()) == []
+
+
+@pytest.mark.parametrize("operation", [Operation.STATUS, Operation.ON, Operation.RESET])
+def test_what_is_not_there_is_refused_in_the_same_words(table: Table, operation: Operation) -> None:
+    table.tell(events.Arrived(request(operation=operation, target="nobody")))
+    table.wait(0.1)
+    assert table.answers() == {1: "NG the token is refused"}
+
+
+def test_a_list_says_what_is_allowed_and_who_has_the_key(table: Table) -> None:
+    key = Held("3f9a01c2", 1_795_000_000, 0)
+    table.other = table.other._replace(keys=(key,))
+    table.tell(events.KeysSeen((Held("00000000", 1_795_000_000, 0),)))
+    table.wait()
+    allowed = (TARGET, "off,on,reset")
+    wanted = request(operation=Operation.LIST, allowed=allowed, key_id=key.id)
+    table.tell(events.Arrived(wanted))
+    assert table.answers() == {1: f"OK {TARGET} off,on,reset key=3f9a01c2 hosts=host2"}
+
+
+def test_keys_are_said_and_remembered_over_a_restart(table: Table) -> None:
+    table.tell(events.KeysSeen((Held("3f9a01c2", 1_795_000_300, 0),)))
+    assert table.own is not None
+    assert table.own.keys == (Held("3f9a01c2", 1_795_000_300, 0),)
+    again = Table()
+    again.machine = Machine("host1", lambda: "b1", again.now)
+    before = (Held("3f9a01c2", 1_795_000_000, 1_795_000_200),)
+    again.own = Words(WALL, keys=before)
+    again.wait()
+    again.tell(events.KeysSeen((Held("3f9a01c2", 1_795_000_900, 0),)))
+    assert again.own.keys == before
+
+
+@pytest.mark.parametrize("operation", [Operation.RESET, Operation.STATUS])
+def test_an_old_view_decides_nothing(table: Table, operation: Operation) -> None:
+    table.now += 1.0
+    table.tell(events.CibSeen(table.view, began=table.now - 0.5))
+    table.tell(events.Arrived(request(operation=operation)))
+    own = {} if table.own is None else {"host1": table.own}
+    table.tell(events.WordsSeen({"host2": table.other._replace(up=WALL + table.now), **own}, 999.0))
+    assert (table.answers(), table.all(actions.CreateBan)) == ({}, [])
+    read = max((each.ticket for each in table.all(actions.ReadCib)), default=0)
+    table.tell(events.CibSeen(table.view, read, began=table.now))
+    assert table.answers() or table.all(actions.CreateBan)

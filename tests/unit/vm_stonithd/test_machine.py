@@ -85,6 +85,19 @@ def test_what_lives_here_is_killed_with_a_debt(table: Table) -> None:
     assert table.own.of("b1").stage is Stage.BARRED
 
 
+def test_helpers_of_a_qemu_that_does_not_die_are_killed_after_a_second(table: Table) -> None:
+    ban = table.banned()
+    for _ in range(2):
+        table.look(LIFE)
+        table.tell(events.Killed(table.last(actions.Kill).ticket))
+        table.wait(0.1)
+    assert table.all(actions.KillHelpers) == []
+    table.wait(0.4)
+    table.look(LIFE)
+    helpers = table.all(actions.KillHelpers)
+    assert [(each.ban.id, each.lives) for each in helpers] == [(ban.id, (LIFE,))]
+
+
 def test_a_start_that_holds_the_lock_bars_nothing(table: Table) -> None:
     table.banned()
     table.look(is_locked=True)
@@ -186,7 +199,8 @@ def test_what_waiting_can_t_cure_is_refused_at_once(table: Table) -> None:
     table.wait()
     table.tell(events.Arrived(request(3, hash="h3")))
     table.wait()
-    assert table.answers()[1].startswith("NG nobody is no VirtualDomain")
+    assert table.answers()[1] == "NG the token is refused"
+    assert any("nobody is no VirtualDomain" in each.text for each in table.all(actions.Log))
     assert table.answers()[2] == "NG bad token"
     assert table.answers()[3] == "NG you are being fenced"
     assert table.all(actions.CreateBan) == []

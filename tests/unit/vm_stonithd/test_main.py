@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -39,26 +40,31 @@ def notified(tmp_path: Path) -> Iterator[socket.socket]:
         yield listening
 
 
-def start(words: list[str], notified: socket.socket) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def running(words: list[str], notified: socket.socket) -> Iterator[subprocess.Popen[bytes]]:
     """No tool of Pacemaker's can reach a cluster from here."""
     environment = {**os.environ, "NOTIFY_SOCKET": notified.getsockname(), "CIB_file": "/nowhere"}
-    return subprocess.Popen(
+    with subprocess.Popen(
         [*PROGRAM, *words], cwd=tree.ROOT, env=environment, stderr=subprocess.PIPE
-    )
+    ) as daemon:
+        try:
+            yield daemon
+        finally:
+            daemon.kill()
 
 
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ([], "neither a key file nor -c"),
-        (["-c", "'"], "can't read tokens"),
+        ([], "there is no key file"),
+        (["-c", "'"], "-c can't be split"),
         (["-c", "/bin/cat", "-i"], ""),
     ],
 )
 def test_stays_up_says_what_is_wrong_and_ends_when_asked(
     sockets: list[str], notified: socket.socket, words: list[str], problem: str
 ) -> None:
-    with start([*sockets, *words], notified) as daemon:
+    with running([*sockets, "--keys", "/nowhere", *words], notified) as daemon:
         assert notified.recv(100) == b"STATUS=starting"
         assert notified.recv(100) == b"READY=1"
         said = json.loads(status.ask(sockets[1], Deadline(10)))

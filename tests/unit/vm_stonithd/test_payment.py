@@ -74,3 +74,14 @@ def test_a_debt_that_is_not_obeyed_in_five_minutes_is_dropped(table: Table) -> N
     table.wait(15.0)
     debts(table, Debt("b0", "uuid2", LIFE, table.now))
     assert table.all(actions.RemoveDebt)
+
+
+def test_a_view_of_before_the_debt_is_no_judge_of_it(table: Table) -> None:
+    """Nobody read the CIB for a while, and the target has started, was killed, and is owed."""
+    table.view = view(histories={("host1", TARGET): ENDED})
+    table.now += 8.0
+    table.tell(events.CibSeen(table.view, began=table.now - 8.0))
+    debt = Debt("b1", "uuid2", LIFE, table.now)
+    ticket = table.last(actions.ReadDebts).ticket
+    table.tell(events.DebtsSeen(ticket, {TARGET: (debt, ())}))
+    assert table.all(actions.RemoveDebt) == []

@@ -54,6 +54,8 @@ def catch(machine: type[Machine]) -> str:
     [
         (broken.OneRound, "P1"),
         (broken.AbsenceIsDeath, "P1"),
+        (broken.MissingIsDeath, "P1"),
+        (broken.OldRecordIsDeath, "P1"),
         (broken.EarlyEnd, "End"),
         (broken.NoDebts, "P5"),
     ],

@@ -10,17 +10,19 @@ import pytest
 from daemons.vm_stonithd import attributes, requests, words
 from daemons.vm_stonithd.facts import Operation, Request
 from daemons.vm_stonithd.grant import Grant
+from daemons.vm_stonithd.requests import REFUSED, Place
 from daemons.vm_stonithd.words import Done, Stage, Word, Words
 from pmkvm.process import Life
 from pmkvm.wire.message import Forwarded, Sender
 
 TARGET, UUID = "prmVMCTL_guest2", "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
+CLUSTER = "hosts"
 SENDER = Sender("0000-1", 42, 4711, "guest1", "prmVMCTL_guest1")
 FORWARDED = Forwarded(7, SENDER, "stonith", "an id", 19.5, "reset U2FsdGVk")
 
 
 def allowed(operation: Operation, grant: Grant, uuid: str | None = UUID) -> Request:
-    return requests.allowed(3, FORWARDED, operation, grant, lambda _resource: uuid)
+    return requests.allowed(3, FORWARDED, operation, grant, Place(CLUSTER, lambda _resource: uuid))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_request_is_the_stamps_sender_and_the_tokens_target() -> None:
     )
     assert made.sender == ("0000-1", Life(42, 4711))
     assert made.hash == hashlib.sha256(b"an id").hexdigest()[:16]
-    assert (made.seconds, made.refusal, made.allowed) == (19.5, "", (TARGET,))
+    assert (made.seconds, made.refusal, made.allowed) == (19.5, "", (TARGET, "off,on,reset"))
 
 
 @pytest.mark.parametrize(
@@ -62,12 +64,14 @@ def test_request_is_the_stamps_sender_and_the_tokens_target() -> None:
         (Grant(TARGET, uuid="another"), UUID, "another domain"),
         (Grant(TARGET, requesters=frozenset({"0000-2"})), UUID, "not for this guest"),
         (Grant(TARGET, operations=frozenset({"status"})), UUID, "does not allow reset"),
+        (Grant(TARGET, cluster="others"), UUID, 'is for the cluster "others", this is "hosts"'),
+        (Grant(TARGET), "0000-1", "of itself"),
     ],
 )
 def test_refusals(grant: Grant, uuid: str, reason: str) -> None:
     made = allowed(Operation.RESET, grant, uuid)
-    assert reason in made.refusal
-    assert made.allowed == ()
+    assert reason in made.why
+    assert (made.refusal, made.allowed) == (REFUSED, ())
 
 
 def test_whoever_may_fence_may_ask() -> None:
@@ -75,6 +79,11 @@ def test_whoever_may_fence_may_ask() -> None:
     assert [allowed(each, grant).refusal for each in (Operation.RESET, Operation.STATUS)] == [
         ""
     ] * 2
+
+
+def test_a_guest_may_ask_how_it_is_itself() -> None:
+    grant = Grant(TARGET, "0000-1", frozenset({"0000-1"}))
+    assert allowed(Operation.STATUS, grant, "0000-1").refusal == ""
 
 
 def test_what_is_no_resource_is_the_machines_to_refuse() -> None:

@@ -157,7 +157,6 @@ def test_a_token_of_openssl_is_read_without_a_process(words: str, token: str, na
         decoder = Decoder(words, is_on_stdin=is_on_stdin)
         assert decoder.read(token) == Grant(name, uuid=None, requesters=None, operations=None)
         assert not decoder.may_wait
-        assert decoder.is_bearer
 
 
 def changed(token: str, position: int) -> str:
@@ -249,7 +248,6 @@ def test_another_command_gets_the_token_without_a_shell(is_on_stdin: bool) -> No
     decoder = Decoder(command(code), is_on_stdin=is_on_stdin)
     assert decoder.read("cHJtVk1DVExf\nZ3Vlc3Qx") == Grant("prmVMCTL_guest1")
     assert decoder.may_wait
-    assert decoder.is_bearer
 
 
 def test_a_shells_words_stay_words(tmp_path: Path) -> None:

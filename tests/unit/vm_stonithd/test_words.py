@@ -4,26 +4,30 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daemons.vm_stonithd import words
 from daemons.vm_stonithd.words import Done, Stage, Word, Words
+from pmkvm.tokens.held import Held
 
 NAMES = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12)
 HOSTS = st.frozensets(NAMES, max_size=3)
 WORD = st.builds(
     Word, st.sampled_from(Stage), HOSTS, clock=st.booleans(), differs=st.booleans(), judged=HOSTS
 )
+KEY = st.builds(Held, st.from_regex(r"\A[0-9a-f]{8}\Z"), st.integers(), st.integers())
 DONE = st.builds(Done, NAMES, st.booleans(), NAMES, NAMES, NAMES)
 WORDS = st.builds(
     Words,
     st.integers(0, 2**31).map(float),
     st.dictionaries(NAMES, WORD, max_size=3),
     st.lists(DONE, max_size=4).map(tuple),
+    st.lists(KEY, max_size=3).map(tuple),
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(WORDS)
 def test_they_come_back_as_they_were_said(said: Words) -> None:
     text = words.encode(said)

@@ -51,6 +51,8 @@ class World:
         # How often the watch on the CIB sees a change only by its poll of each second.
         self.late = 0.1
         self.is_unlucky = False
+        # Hosts on which no vm-stonithd runs: standby, stopped, dead.
+        self.silent: set[str] = set()
         self._numbers = 0
         self._ids = 0
         # Numbers that a guest still waits for.
@@ -65,10 +67,15 @@ class World:
     def run(self) -> None:
         """Raises BrokenError, and what the machine itself raises."""
         chance, between = self.engine.chance, self.engine.between
+        if chance(0.35):
+            self.silent = set(
+                self.engine.random.sample(HOSTS, self.engine.random.choice([1, 1, 2]))
+            )
         self._begin()
         self.cib.slow_writes = 0.1 if chance(0.3) else 0.0
         self.pacemaker.slow_meta_data = 0.4 if chance(0.3) else 0.05
         self.word_delay = 0.5 if chance(0.3) else 0.05
+        self.pacemaker.slow_records = 0.3 if chance(0.3) else 0.0
         self.late = 0.6 if chance(0.4) else 0.1
         self.is_unlucky = chance(0.7)
         for host in HOSTS:
@@ -102,6 +109,7 @@ class World:
         host = partial(self.engine.random.choice, HOSTS)
         self._perhaps(0.4, 0.0, 6.0, self._stranger)
         self._perhaps(0.35, 0.0, 8.0, lambda: self._restart(host()))
+        self._perhaps(0.15, 0.0, 8.0, lambda: self._stop_daemon(host(), 70.0))
         self._perhaps(0.15, 0.0, 8.0, lambda: self.pacemaker.lose(host()))
         self._perhaps(0.1, 0.0, 8.0, self._person_deletes)
         self._perhaps(0.1, 0.0, 8.0, self._unmanage)
@@ -116,6 +124,7 @@ class World:
         early, late = e.random.choice([(-3.0, 1.0), (-0.3, 0.3)])
         self._perhaps(0.4, at + early, at + late, lambda: self.pacemaker.migrate(target))
         self._perhaps(0.25, at - 0.2, at + 0.5, lambda: self._crash(target))
+        self._perhaps(0.15, at - 1.0, at + 0.5, lambda: self.pacemaker.refresh(target))
         self._perhaps(0.2, at, at + 2.0, lambda: self.pacemaker.migrate(requester))
         self._perhaps(0.3, at - 0.2, at + 0.5, lambda: self._stop_daemon(e.random.choice(HOSTS)))
 
@@ -130,7 +139,7 @@ class World:
             for daemon in self.daemons.values():
                 daemon.is_alive = False
         self._calm(QUIET_S)
-        alone = [h for h in HOSTS if self.hosts.debts[h] and not self.daemons[h].is_alive]
+        alone = [h for h in HOSTS if self.hosts.debts[h] and not self._speaks(h)]
         if alone:
             # Nobody settles there: the debt is void in 5 minutes, and a monitor finds out.
             self.judge.count("left to a debt")
@@ -151,7 +160,7 @@ class World:
         weights = (Operation.RESET,) * 6 + (Operation.OFF, Operation.STATUS, Operation.ON)
         self._ids += 1
         hash_ = f"{self._ids:016x}"
-        deadline = e.now + e.between(6.0, 15.0)
+        deadline = e.now + (e.between(60.0, 90.0) if e.chance(0.15) else e.between(6.0, 15.0))
         e.spawn(self._send(requester, target, e.random.choice(weights), hash_, deadline))
 
     def _send(
@@ -198,10 +207,13 @@ class World:
 
         self.engine.later(deadline - self.engine.now, late)
         daemon.tell(events.Arrived(request))
+        daemon.nudge()
 
     def answered(self, request: Request, text: str, ban_id: str) -> None:
         self.log("guest", f"{request.operation.value} {request.target}: {text}")
         self._waiting.pop(request.number, None)
+        if text == "OK" and request.operation.is_fence and self.silent & self.cib.head.members:
+            self.judge.count("OK with a silent host")
         if request.operation is Operation.ON and text == "OK":
             self.judge.held_off.discard(request.target)
         self.judge.answer(self.hosts, request, text, ban_id)
@@ -221,11 +233,17 @@ class World:
     def _stranger(self) -> None:
         self.pacemaker.stranger_until = self.engine.now + self.engine.between(1.0, 12.0)
 
+    def _speaks(self, host: str) -> bool:
+        return host in self.daemons and self.daemons[host].is_alive
+
     def _stop_daemon(self, host: str, longest: float = 5.0) -> None:
         """SIGSTOP; it wakes up late."""
-        self.daemons[host].stopped_until = self.engine.now + self.engine.between(0.3, longest)
+        if self._speaks(host):
+            self.daemons[host].stopped_until = self.engine.now + self.engine.between(0.3, longest)
 
     def _restart(self, host: str) -> None:
+        if not self._speaks(host):
+            return
         self.daemons[host].is_alive = False
         if self.engine.chance(0.7):
             self.engine.later(self.engine.between(0.2, 4.0), lambda: self.boot(host))
@@ -256,7 +274,7 @@ class World:
         self.pacemaker.wake(resource)
 
     def boot(self, host: str) -> None:
-        if host not in self.cib.cut:
+        if host not in self.cib.cut | self.silent:
             self.daemons[host] = Daemon(self, host, self.machine(host, self._draw, self.engine.now))
 
     # --- what the parts ask of the world

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Private node attributes: in attrd's memory on all hosts, never in the CIB."""
+
+from __future__ import annotations
+
+import re
+
+from pmkvm.pacemaker import tools
+from pmkvm.pacemaker.errors import ExitCode, ToolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pmkvm.deadline import Deadline
+
+# Pacemaker 2.1.5 prints values unescaped; ours hold neither double quotes nor line breaks.
+_LINE = re.compile(r'name="([^"\n]+)" host="([^"\n]+)" value="([^"\n]*)"', re.ASCII)
+
+
+def say(name: str, text: str, deadline: Deadline) -> None:
+    """This host's value; back when attrd has taken it. Raises HaError."""
+    tools.call(("attrd_updater", "--private", "--name", name, "--update", text), deadline)
+
+
+def hear(name: str, deadline: Deadline) -> dict[str, str]:
+    """All hosts' values. Raises HaError."""
+    argv = ("attrd_updater", "--query", "--all", "--name", name)
+    try:
+        done = tools.call(argv, deadline, also_fine=(ExitCode.NOSUCH,))
+    except ToolError as error:
+        # 2.1.5 says 78 where nobody has said anything yet, as it does of a query it can't read.
+        if error.rc == ExitCode.CONFIG and "attribute does not exist" in str(error):
+            return {}
+        raise
+    return parse(done.out, name) if done.rc == 0 else {}
+
+
+def parse(answer: str, name: str) -> dict[str, str]:
+    """Lines of another form say nothing."""
+    matches = (_LINE.fullmatch(line.strip()) for line in answer.splitlines())
+    return {match[2]: match[3] for match in matches if match and match[1] == name}

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whole commands against a scripted cluster: what is written, printed and refused."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+
+from daemons.vm_stonithd import words
+from daemons.vm_stonithd.words import Words
+from pmkvm import run, settings
+from pmkvm.tokens import ring, seal
+from pmkvm.tokens.held import Held
+from stonith.vm_stonith import parameters
+from stonith.vm_stonith_key import main
+from tests.unit.pacemaker.script import Script, Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GUESTS = {
+    "guest1": "11111111-6e5d-4c1b-9a53-0f8d7a3b9c10",
+    "guest2": "22222222-6e5d-4c1b-9a53-0f8d7a3b9c10",
+    "bare": "",
+    "twin1": "33333333-6e5d-4c1b-9a53-0f8d7a3b9c10",
+    "twin2": "33333333-6e5d-4c1b-9a53-0f8d7a3b9c10",
+}
+HEAR = ("attrd_updater", "--query", "--all", "--name", "vm-stonith")
+MON = ("crm_mon", "--output-as=xml")
+QUERY = ("cibadmin", "--query")
+NODES = """<pacemaker-result><summary><current_dc present="true" name="host1" with_quorum="true"/>
+</summary><nodes><node name="host2" id="2" online="{online}" type="member"/>
+<node name="host1" id="1" online="true" type="member"/>
+<node name="guest9" id="guest9" online="true" type="remote"/></nodes><resources/>
+<status code="0" message="OK"/></pacemaker-result>"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
+    for name in ("CIB_file", "CIB_shadow"):
+        monkeypatch.delenv(name, raising=False)
+    return str(tmp_path / "etc" / "stonith.key")
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Script]:
+    def begin(*steps: Step) -> Script:
+        script = Script(*steps)
+        monkeypatch.setattr(run, "run", script.run)
+        return script
+
+    return begin
+
+
+@pytest.fixture
+def cib(tmp_path: Path) -> str:
+    primitives = []
+    for name, uuid in GUESTS.items():
+        path = tmp_path / f"{name}.xml"
+        element = f"<uuid>{uuid}</uuid>" if uuid else ""
+        path.write_text(f"<domain type='kvm'><name>{name}</name>{element}</domain>")
+        primitives.append(
+            f'<primitive id="prm_{name}" class="ocf" provider="extra" type="VirtualDomain">'
+            f'<instance_attributes id="i-{name}"><nvpair id="n-{name}" name="config"'
+            f' value="{path}"/></instance_attributes></primitive>'
+        )
+    return (
+        '<cib><configuration><crm_config><cluster_property_set id="s"><nvpair id="c"'
+        ' name="cluster-name" value="hosts"/></cluster_property_set></crm_config><nodes/>'
+        f"<resources>{''.join(primitives)}</resources></configuration><status/></cib>"
+    )
+
+
+def cluster(*keys: str, host2: tuple[str, ...] | None = None, online: bool = True) -> list[Step]:
+    """What two hosts say: both have these keys, or host2 others."""
+    lines = []
+    for name, ids in (("host1", keys), ("host2", keys if host2 is None else host2)):
+        said = Words(time.time(), keys=tuple(Held(i, 1, 0) for i in ids))
+        lines.append(f'name="vm-stonith" host="{name}" value="{words.encode(said)}"')
+    return [
+        Step(HEAR, out="\n".join(lines)),
+        Step(MON, out=NODES.format(online=str(online).lower())),
+    ]
+
+
+def create(file: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main.main(["create", "--file", file]) == 0
+    capsys.readouterr()
+    return ring.load(file).sealing.id
+
+
+def test_create_makes_one_key_for_root_alone_and_only_once(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = create(file, capsys)
+    before = os.stat(file)
+    assert before.st_mode & 0o777 == 0o600
+    assert main.main(["create", "--file", file]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert ring.load(file).sealing.id == key
+
+
+def test_a_token_for_each_member_that_all_members_may_use(
+    file: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = create(file, capsys)
+    script = play(*cluster(key), Step(QUERY, out=cib))
+    assert main.main(["token", "--cluster", "guest1,web2=prm_guest2", "--file", file]) == 0
+    assert not script.left
+    out = capsys.readouterr().out
+    listed = out.splitlines()[1]
+    device = parameters.device({"hostlist": listed})
+    assert [entry.host for entry in device.entries] == ["guest1", "web2"]
+    for entry, name in zip(device.entries, ("guest1", "guest2")):
+        opened = seal.unseal(entry.token, ring.load(file))
+        assert opened.key_id == key
+        assert opened.content == (
+            "hosts",
+            f"prm_{name}",
+            GUESTS[name],
+            (GUESTS["guest1"], GUESTS["guest2"]),
+            ("reset", "off", "on"),
+        )
+    assert out.count(f'hostlist="{listed}"') == 4
+    for agent in ("stonith:external/vm-stonith", "stonith:fence_vm_stonith"):
+        assert f"primitive prmStonith-vm {agent} params" in out
+    assert "pcs stonith create prmStonith-vm fence_vm_stonith hostlist=" in out
+
+
+def test_no_token_while_a_host_lacks_its_key(
+    file: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = create(file, capsys)
+    words_ = ["token", "--cluster", "guest1,guest2", "--file", file]
+    for force in ([], ["--force"]):
+        play(*cluster(key, host2=()))
+        assert main.main([*words_, *force]) == 1
+        said = capsys.readouterr()
+        assert (said.out, f"host2 does not have the key {key}" in said.err) == ("", True)
+
+
+def test_an_offline_host_is_passed_over_by_force_only(
+    file: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = create(file, capsys)
+    words_ = ["token", "--cluster", "guest1,guest2", "--file", file]
+    play(*cluster(key, online=False))
+    assert main.main(words_) == 1
+    assert "host2 is offline, so its keys are not known\n" in capsys.readouterr().err
+    play(*cluster(key, online=False), Step(QUERY, out=cib))
+    assert main.main([*words_, "--force"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("members", "complaint"),
+    [
+        ("guest1", "two members at least"),
+        ("guest1,guest1=prm_guest2", "same name"),
+        ("guest1,b=prm_guest1", "named twice"),
+        ("guest1,nobody", "nobody is no guest of this cluster that can be fenced (known: guest1"),
+        ("guest1,prm_bare", "prm_bare: "),
+        ("guest1,twin1", "prm_twin1 and prm_twin2 have the same uuid"),
+        ("guest1,a:b=guest2", "'a:b' is no name of a node"),
+    ],
+)
+def test_members_that_can_t_be_told_apart_get_no_token(
+    file: str,
+    cib: str,
+    play: Callable[..., Script],
+    capsys: pytest.CaptureFixture[str],
+    members: str,
+    complaint: str,
+) -> None:
+    key = create(file, capsys)
+    play(*cluster(key), Step(QUERY, out=cib))
+    assert main.main(["token", "--cluster", members, "--file", file]) == 1
+    said = capsys.readouterr()
+    assert (said.out, complaint in said.err) == ("", True), said.err
+
+
+def test_rotation_on_a_real_file(
+    file: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = create(file, capsys)
+    play(*cluster(old))
+    assert main.main(["rotate", "--file", file]) == 0
+    new = next(key.id for key in ring.load(file).keys if key.id != old)
+    play(*cluster(old, new, host2=(old,)))
+    assert main.main(["rotate", "--file", file]) == 1
+    assert f"host2 does not have the key {new}" in capsys.readouterr().err
+    assert ring.load(file).sealing.id == old
+    for left in ([old, new], [new]):
+        play(*cluster(old, new))
+        assert main.main(["rotate", "--file", file]) == 0
+        assert [key.id for key in ring.load(file).keys] == left
+    play(*cluster(new))
+    assert main.main(["list", "--file", file]) == 0
+    assert f"{new} seals  host1 (not used), host2 (not used)\n" in capsys.readouterr().out
+
+
+def test_without_a_cluster_only_what_needs_none(
+    file: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    create(file, capsys)
+    for verb in ("list", "rotate"):
+        play(Step(HEAR, 102))
+        assert main.main([verb, "--file", file]) == 1
+        assert "Pacemaker does not run on this host" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["token"],
+        ["token", "--cluster", "a,a"],
+        ["token", "--cluster", "a,b", "--operations", "status"],
+        ["destroy"],
+    ],
+)
+def test_bad_words(argv: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(argv)
+    assert ended.value.code == 2
+
+
+def test_no_output_holds_a_key(
+    file: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["create", "--file", file]) == 0
+    text = ring.to_text(ring.load(file)).split()[-1]
+    play(*cluster(ring.load(file).sealing.id))
+    assert main.main(["list", "--file", file]) == 0
+    assert text not in capsys.readouterr().out

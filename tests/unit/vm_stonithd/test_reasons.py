@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each reason of an NG that the code can give has its row in the manual, and each row is one."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAEMON = tree.ROOT / "daemons" / "vm_stonithd"
+DOCUMENT = tree.ROOT / "doc" / "fencing.md"
+# Functions that answer with what is wrong, empty if nothing is.
+COMPLAINING = {
+    "proof": {"obstacle", "unfit", "lack", "_unproven"},
+    "clocks": {"disagreement"},
+    "owner": {"_obstacle"},
+    "answers": {"refusal"},
+    "requests": {"complaint"},
+}
+# Modules in which a reason is set otherwise: fence.reason, told, REFUSED, "NG ...".
+SETTING = ("owner", "answers", "orders", "fence", "desk", "requests", "proof")
+NAMES = ("reason", "told", "REFUSED")
+
+
+def reasons() -> set[str]:
+    found: set[str] = set()
+    for module in {*COMPLAINING, *SETTING}:
+        syntax = ast.parse((DAEMON / f"{module}.py").read_text(encoding="utf-8"))
+        remarks = {id(n.value) for n in ast.walk(syntax) if isinstance(n, ast.Expr)}
+        functions = COMPLAINING.get(module, set())
+        for node in ast.walk(syntax):
+            if isinstance(node, ast.FunctionDef) and node.name in functions:
+                for inner in ast.walk(node):
+                    if isinstance(inner, ast.Return) and inner.value is not None:
+                        found.update(texts(inner.value))
+            elif isinstance(node, ast.Assign) and any(map(is_reason, node.targets)):
+                found.update(texts(node.value))
+            elif isinstance(node, (ast.Constant, ast.JoinedStr)) and id(node) not in remarks:
+                found.update(t[len("NG ") :] for t in texts(node) if t.startswith("NG "))
+    # Made of other ones.
+    return {each for each in found - {"not proven on …: …", "banned; …"} if each.strip("… ")}
+
+
+def is_reason(target: ast.expr) -> bool:
+    name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+    return name in NAMES
+
+
+def texts(node: ast.expr) -> Iterator[str]:
+    """The texts that an expression can be, with … for what is put into them."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        parts = [p.value if isinstance(p, ast.Constant) else "…" for p in node.values]
+        yield "".join(map(str, parts))
+    elif isinstance(node, ast.IfExp):
+        yield from texts(node.body)
+        yield from texts(node.orelse)
+    elif isinstance(node, ast.BoolOp):
+        for value in node.values:
+            yield from texts(value)
+
+
+def rows() -> set[str]:
+    """The first cells of the document's table of reasons."""
+    text = DOCUMENT.read_text(encoding="utf-8").partition("## What an NG says")[2]
+    table = text.partition("\n## ")[0]
+    lines = (line for line in table.splitlines() if line.startswith("| `"))
+    return {
+        re.sub(r"^NG ", "", cell)
+        for line in lines
+        for cell in re.findall(r"`([^`]*)`", line.split("|")[1])
+    }
+
+
+def test_every_reason_has_a_row() -> None:
+    assert len(reasons()) > 25
+    assert sorted(reasons() - rows()) == []
+
+
+def test_every_row_has_a_reason() -> None:
+    assert sorted(rows() - reasons()) == []
+
+
+@pytest.mark.parametrize("known", ["no quorum", "the token is refused", "… is unmanaged"])
+def test_known_ones_are_found(known: str) -> None:
+    assert known in reasons()

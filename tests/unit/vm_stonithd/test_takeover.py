@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Owners that come and go: who ends a ban, who answers, and who keeps his hands off."""
+
+from __future__ import annotations
+
+import pytest
+
+from daemons.vm_stonithd import actions, events
+from daemons.vm_stonithd.events import Outcome
+from daemons.vm_stonithd.machine import Machine
+from daemons.vm_stonithd.words import Done, Stage, Word, Words
+from tests.unit.vm_stonithd.table import (
+    BOTH,
+    GUEST1,
+    TARGET,
+    WALL,
+    Table,
+    ended,
+    other_ban,
+    request,
+)
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+def test_an_owner_whose_ban_was_taken_over_answers_and_touches_nothing(table: Table) -> None:
+    ban = table.banned()
+    table.show(ban._replace(owner="host2"))
+    table.wait()
+    table.proven()
+    assert table.answers() == {1: "OK"}
+    ended(table)
+    table.wait(21.0)
+    table.wait(21.0)
+    assert not table.all(actions.RemoveBan) + table.all(actions.RewriteBan)
+
+
+def test_one_that_wakes_up_late_has_lost_what_its_write_no_longer_matches(table: Table) -> None:
+    ban = table.banned()
+    # Stopped for longer than the lease: its ban went, another's stands there now.
+    table.now += 80.0
+    there = other_ban(table)
+    assert there.id != ban.id
+    assert list(table.answers()) == [1]
+    assert table.answers()[1].startswith("NG")
+    table.wait()
+    assert not table.all(actions.RemoveBan) + table.all(actions.RewriteBan)
+    assert len(table.all(actions.CreateBan)) == 1
+
+
+@pytest.mark.parametrize("late", [41.0, 61.0, 80.0])
+def test_a_lease_that_has_nearly_run_out_is_not_renewed(table: Table, late: float) -> None:
+    """Pacemaker may have started the target again, and the words are of the time before that."""
+    table.tell(events.Arrived(request(seconds=200.0)))
+    table.wait()
+    table.written(table.last(actions.CreateBan))
+    table.look()
+    table.other_says(Stage.BARRED)
+    table.look()
+    # Stopped, while the other host comes to the end of it.
+    word = Word(Stage.DEAD, BOTH)
+    table.now += late
+    table.other = table.other._replace(up=WALL + table.now, bans={"b1": word})
+    table.wait(0.0)
+    table.wait(1.0)
+    assert table.all(actions.RewriteBan) == []
+    assert table.answers() == {}
+    ended(table)
+    assert table.last(actions.RemoveBan).ban.id == "b1"
+    table.written(table.last(actions.RemoveBan))
+    assert len(table.all(actions.CreateBan)) == 2, "it begins anew"
+
+
+def test_a_restarted_owner_takes_its_own_ban_up_when_the_guest_sends_again(table: Table) -> None:
+    ban = other_ban(table, owner="host1", requester=GUEST1, request="hash1")
+    again = Table()
+    again.machine = Machine("host1", lambda: "b9", again.now)
+    again.show(ban)
+    again.wait()
+    again.tell(events.Arrived(request()))
+    again.wait()
+    assert again.all(actions.CreateBan) == []
+    again.look()
+    ended(again)
+    again.wait(4.0)
+    assert again.all(actions.RemoveBan) == [], "it is not proven yet, and is waited for"
+
+
+def test_the_host_of_a_resend_ends_what_it_took_over(table: Table) -> None:
+    ban = other_ban(table, requester=GUEST1, request="hash1")
+    table.tell(events.Arrived(request()))
+    table.wait()
+    table.written(table.last(actions.RewriteBan))
+    for _ in range(2):
+        table.look()
+        table.other = table.other._replace(bans={})
+    table.wait(15.0)
+    assert table.answers()[1].startswith("NG banned; not proven on host2")
+    ended(table)
+    removal = table.last(actions.RemoveBan).ban
+    assert (removal.id, removal.owner) == (ban.id, "host1")
+
+
+def test_a_takeover_that_did_not_match_leaves_the_owner_alone(table: Table) -> None:
+    other_ban(table, requester=GUEST1, request="hash1")
+    table.tell(events.Arrived(request()))
+    table.wait()
+    table.written(table.last(actions.RewriteBan), Outcome.NOT_MATCHED)
+    table.wait(15.0)
+    ended(table)
+    assert table.all(actions.RemoveBan) == []
+
+
+def test_a_ban_of_a_host_that_is_gone_is_left_to_run_out(table: Table) -> None:
+    other_ban(table, owner="host3")
+    ended(table)
+    for _ in range(12):
+        table.wait(5.0)
+    assert not table.all(actions.RemoveBan) + table.all(actions.RewriteBan)
+    table.wait(20.0)
+    assert table.all(actions.RemoveExpired)
+
+
+def test_an_answer_is_remembered_for_ten_minutes(table: Table) -> None:
+    table.other = Words(WALL)
+    table.banned()
+    table.proven()
+    ended(table)
+    table.written(table.last(actions.RemoveBan))
+    table.wait(590.0)
+    table.tell(events.Arrived(request(2)))
+    assert table.answers() == {1: "OK", 2: "OK"}
+    assert len(table.all(actions.CreateBan)) == 1
+    assert table.own is not None
+    assert table.own.done == (Done("b1", True, GUEST1, "hash1", TARGET),)
+    table.wait(15.0)
+    assert table.own.done == ()

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How often the cluster is asked what: little while nothing is under way, and never too little."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemons.vm_stonithd import cluster, watch
+from daemons.vm_stonithd.watch import Watch
+from pmkvm import settings
+from pmkvm.errors import HaError
+from pmkvm.service.calls import Calls
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemons.vm_stonithd.events import CibSeen
+    from pmkvm.deadline import Deadline
+
+CIB = '<cib have-quorum="1"><configuration><nodes/></configuration><status/></cib>'
+
+
+class Cluster:
+    """What is asked, in order; idle: whether histories matter to nobody."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+        self.asked: list[str] = []
+        self.told: list[CibSeen] = []
+        self.bans = ""
+        self.is_down = False
+        self.is_idle = True
+        self.file = file
+        self.replace_file()
+        monkeypatch.setattr(settings, "CIB_XML", str(file))
+        monkeypatch.setattr(cluster, "cib", self._cib)
+        monkeypatch.setattr(cluster, "bans_text", self._bans)
+        monkeypatch.setattr(cluster, "partition", lambda _deadline: frozenset({"host1"}))
+        monkeypatch.setattr(cluster, "instances", lambda _deadline: ())
+        monkeypatch.setattr(watch, "IDLE_S", 0.03)
+        monkeypatch.setattr(watch, "LOOK_S", 0.01)
+
+    def replace_file(self) -> None:
+        new = self.file.with_suffix(".new")
+        new.write_text("", encoding="utf-8")
+        new.replace(self.file)
+
+    def _cib(self, _deadline: Deadline) -> str:
+        self.asked.append("whole")
+        return CIB
+
+    def _bans(self, _deadline: Deadline) -> str:
+        self.asked.append("bans")
+        if self.is_down:
+            raise HaError("down")
+        return self.bans
+
+    def wholes(self) -> int:
+        return self.asked.count("whole")
+
+    async def until(self, count: int) -> None:
+        for _ in range(300):
+            if self.asked.count("bans") >= count:
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail(f"the bans were not asked for {count} times: {self.asked}")
+
+    async def until_whole(self, count: int) -> None:
+        for _ in range(300):
+            if len(self.told) >= count:
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail(f"the whole was not read {count} times: {self.asked}")
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
+    return Cluster(monkeypatch, tmp_path / "cib.xml")
+
+
+def play(scene: Cluster, act: object) -> None:
+    async def run() -> None:
+        made = Watch(Calls(8), scene.told.append, lambda: False, lambda: scene.is_idle)
+        task = asyncio.get_running_loop().create_task(made.run())
+        try:
+            await scene.until_whole(1)
+            await act(made)  # type: ignore[operator]
+        finally:
+            task.cancel()
+
+    asyncio.run(run())
+
+
+def test_while_idle_only_the_bans_are_asked_for(scene: Cluster) -> None:
+    async def act(_watch: Watch) -> None:
+        await scene.until(4)
+        assert scene.wholes() == 1
+
+    play(scene, act)
+
+
+def test_a_ban_is_seen_by_the_poll_alone(scene: Cluster) -> None:
+    async def act(_watch: Watch) -> None:
+        await scene.until(1)
+        scene.bans = "<rsc_location/>"
+        await scene.until_whole(2)
+
+    play(scene, act)
+
+
+@pytest.mark.parametrize("what", ["file", "nudge", "ask", "work", "down"])
+def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
+    async def act(made: Watch) -> None:
+        await scene.until(1)
+        if what == "file":
+            scene.replace_file()
+        elif what == "nudge":
+            made.nudge()
+        elif what == "ask":
+            made.ask(7)
+        elif what == "work":
+            scene.is_idle = False
+        else:
+            scene.is_down = True
+        await scene.until_whole(2)
+        assert scene.told[-1].ticket == (7 if what == "ask" else 0)
+        assert scene.told[-1].began > scene.told[0].began
+
+    play(scene, act)
+
+
+def test_the_whole_is_read_now_and_then(scene: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "WHOLE_S", 0.1)
+
+    async def act(_watch: Watch) -> None:
+        await scene.until_whole(3)
+        assert "bans" in scene.asked
+
+    play(scene, act)
