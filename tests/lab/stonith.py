@@ -5,6 +5,7 @@ and what must be true after a fence."""
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import datetime
 from typing import NamedTuple
@@ -22,25 +23,38 @@ if TYPE_CHECKING:
 
 LOG = "/var/log/vm-stonithd.log"
 
-# The slides' text, but their logs are kept, and without the backslashes that crmsh refuses.
-DAEMONS = r"""
+# The slides' text, without the stray backslashes that crmsh takes for a continuation.
+SLIDES = r"""
 primitive prmVmConnectd ocf:extra:vm-anything \
-  params binfile="/usr/sbin/vm-connectd" cmdline_options="-t host -d /var/lib/libvirt/qemu/" \
-    login_shell="false" logfile="/var/log/vm-connectd.log" \
-  op start interval="0s" timeout="60s" on-fail="restart" \
-  op monitor interval="10s" timeout="60s" on-fail="restart" \
-  op stop interval="0s" timeout="60s" on-fail="ignore"
+  params \
+    binfile="/usr/sbin/vm-connectd" \
+    cmdline_options="-t host -d /var/lib/libvirt/qemu/" \
+    login_shell="false" \
+    op start interval="0s" timeout="60s" on-fail="restart" \
+    op monitor interval="10s" timeout="60s" on-fail="restart" \
+    op stop interval="0s" timeout="60s" on-fail="ignore"
 clone clnVmConnectd prmVmConnectd
 primitive prmVmStonithd ocf:extra:vm-anything \
-  params binfile="/usr/sbin/vm-stonithd" \
+  params \
+    binfile="/usr/sbin/vm-stonithd" \
     cmdline_options="-c 'openssl des-ede3 -d -base64 -k vmstonith' -i" \
-    login_shell="false" logfile="/var/log/vm-stonithd.log" \
-  op start interval="0s" timeout="60s" on-fail="restart" \
-  op monitor interval="10s" timeout="60s" on-fail="restart" \
-  op stop interval="0s" timeout="60s" on-fail="ignore"
+    login_shell="false" \
+    op start interval="0s" timeout="60s" on-fail="restart" \
+    op monitor interval="10s" timeout="60s" on-fail="restart" \
+    op stop interval="0s" timeout="60s" on-fail="ignore"
 clone clnVmStonithd prmVmStonithd
-order rsc_order-clnVmConnectd-clnVmStonithd 0: clnVmConnectd clnVmStonithd symmetrical=true
+order rsc_order-clnVmConnectd-clnVmStonithd 0: clnVmConnectd \
+clnVmStonithd symmetrical=true
 """
+
+
+def _with_logs(text: str) -> str:
+    """What a program says is kept in /var/log, under its name."""
+    path = r'(binfile="/usr/sbin/([a-z-]+)")'
+    return re.sub(path, r'\1 logfile="/var/log/\2.log"', text)
+
+
+DAEMONS = _with_logs(SLIDES)
 
 READY_S = 60.0
 REQUEST_S = 20.0
@@ -59,11 +73,11 @@ def token(resource: str) -> str:
     return run(argv, timeout_s=10, stdin=f"{resource}\n").out.strip()
 
 
-def load_daemons(lab: Lab) -> None:
+def load_daemons(lab: Lab, text: str = DAEMONS) -> None:
     for host in lab.hosts:
         host.run(["rm", "-f", LOG])
     argv = ["crm", "configure", "load", "update", "-"]
-    lab.cluster.speaker().must(argv, stdin=DAEMONS, timeout_s=60)
+    lab.cluster.speaker().must(argv, stdin=text, timeout_s=60)
     wait_ready(lab)
 
 

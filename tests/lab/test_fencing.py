@@ -58,6 +58,12 @@ def assert_nothing_left(requester: Registered, target: Registered, role: str | N
     assert lab.guests.counter(requester.guest).is_ticking()
 
 
+def test_the_slides_load_as_printed(clean_lab: Lab) -> None:
+    stonith.load_daemons(clean_lab, stonith.SLIDES)
+    clean_lab.cluster.wait_idle()
+    assert clean_lab.status().failures == []
+
+
 def test_reset(requester: Registered, target: Registered) -> None:
     """On the other host, then on the same one."""
     lab = requester.lab
