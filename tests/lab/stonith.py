@@ -8,7 +8,6 @@ import json
 import re
 import time
 from datetime import datetime
-from typing import NamedTuple
 
 from pmkvm.deadline import Deadline
 from pmkvm.run import run
@@ -16,10 +15,8 @@ from tests.lab.errors import LabError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tests.lab.guests import Guest
     from tests.lab.lab import Lab
     from tests.lab.machine import Machine
-    from tests.lab.registration import Registered
 
 LOG = "/var/log/vm-stonithd.log"
 
@@ -57,14 +54,6 @@ def _with_logs(text: str) -> str:
 DAEMONS = _with_logs(SLIDES)
 
 READY_S = 60.0
-REQUEST_S = 20.0
-
-
-class Answered(NamedTuple):
-    """What a guest was told, and after how long, as the guest itself measured it."""
-
-    text: str
-    took_s: float
 
 
 def token(resource: str) -> str:
@@ -96,21 +85,6 @@ def status(host: Machine) -> dict[str, object]:
     done = host.run(["vm-stonithd", "--status"], timeout_s=15)
     found: dict[str, object] = json.loads(done.out) if done.rc == 0 else {}
     return found
-
-
-def ask(lab: Lab, requester: Guest, operation: str, target: Registered) -> Answered:
-    """Have a full guest ask for it, by vm-connect."""
-    words = f"{operation} {token(target.resource)}"
-    argv = ["vm-connect", "-t", "stonith", "-r", words, "--timeout", f"{REQUEST_S:.0f}"]
-    program = (
-        "import subprocess, sys, time; began = time.monotonic();"
-        "done = subprocess.run(sys.argv[1:], capture_output=True, text=True);"
-        "print(time.monotonic() - began, (done.stdout + done.stderr).strip())"
-    )
-    command = ["/usr/bin/python3", "-c", program, *argv]
-    done = lab.guests.run(requester, command, timeout_s=REQUEST_S + 20)
-    took, _, text = done.out.strip().partition(" ")
-    return Answered(text, float(took or "nan"))
 
 
 def bans(lab: Lab) -> list[str]:
@@ -146,8 +120,3 @@ def wait_clean(lab: Lab, timeout_s: float = 30.0) -> None:
 def time_of(line: str) -> float:
     """Of a line of a daemon's log, as seconds of the day's clock that all hosts share here."""
     return datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S.%f").timestamp()
-
-
-def logs(lab: Lab) -> str:
-    parts = (f"--- {host.name}\n{host.run(['cat', LOG]).out}" for host in lab.hosts)
-    return "\n".join(parts)
