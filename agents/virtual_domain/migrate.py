@@ -14,7 +14,7 @@ from pmkvm.errors import DeadlineError, HaError
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.virt import record
+from pmkvm.virt import job, record
 from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, State
 
 TYPE_CHECKING = False
@@ -159,7 +159,7 @@ def _abort(context: Context, subject: Subject) -> None:
     """One that fails came too late or to a stuck libvirt: where the guest is tells which."""
     deadline = context.deadline.less(1)
     try:
-        witness.command(subject, deadline, "aborting", lambda domain: domain.abort_job())
+        witness.command(subject, deadline, "aborting", job.abort)
     except (LibvirtError, DeadlineError) as error:
         context.log.warning(f"{subject.identity.name}: not aborted: {error}")
 

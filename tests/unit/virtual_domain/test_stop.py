@@ -28,7 +28,7 @@ from tests.unit.virtual_domain.world import OTHER_UUID, UUID, World
 if TYPE_CHECKING:
     from tests.unit.virtual_domain.fake_libvirtmod import FakeDomain
 
-ORDERS = ("virDomainShutdown", "virDomainDestroy")
+ORDERS = ("virDomainShutdownFlags", "virDomainDestroy")
 SHUTDOWN, DESTROY = ORDERS
 
 
