@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from agents.virtual_domain.table import PARAMETERS
 from pmkvm.ocf import agent
-from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.table import Action, Agent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from pmkvm.ocf.codes import OcfCode
     from pmkvm.ocf.context import Context
 
 
@@ -47,15 +47,9 @@ def _migrate_from(context: Context) -> OcfCode:
 
 
 def _validate_all(context: Context) -> OcfCode:
-    """Parameters and the definition's file; no guest, no hypervisor is needed."""
-    from agents.virtual_domain.migration import parse_options, plan
-    from agents.virtual_domain.subject import from_definition
+    from agents.virtual_domain.validate import validate_all
 
-    subject = from_definition(context)
-    parse_options(context.text("migrate_options"))
-    if subject.uri:
-        plan(context, subject.uri, "node")
-    return OcfCode.SUCCESS
+    return validate_all(context)
 
 
 AGENT = Agent(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from agents.virtual_domain import witness
+from agents.virtual_domain import creation, witness
 from agents.virtual_domain.fence import Fence, FencedError
 from agents.virtual_domain.judgement import judge_living
 from agents.virtual_domain.monitor import look, run_monitor_scripts
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from agents.virtual_domain.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
-    from pmkvm.virt.connection import Domain
     from pmkvm.virt.identity import Identity
 
 # Left of the action's time when creating is given up.
@@ -76,6 +75,7 @@ def _bring_up(context: Context, subject: Subject, fence: Fence, deadline: Deadli
         _resume_if_begun(subject, remembered, deadline)
         record.store(context.instance, Record(identity, Stage.RUNNING, lives[0].life))
         return subject
+    creation.prepare(context, subject, deadline)
     record.store(context.instance, Record(identity, Stage.CREATING))
     identity = _create_and_resume(context, subject, fence, deadline)
     lives = qemu.find(identity)
@@ -130,7 +130,7 @@ def _create_and_resume(
         with Connection(subject.uri) as connection:
             domain = None
             try:
-                domain = _create_paused(context, connection, subject)
+                domain = creation.create_paused(context, connection, subject)
                 identity = subject.identity._replace(uuid=domain.uuid())
                 # Again: a ban written while libvirt created it finds a shell, and no life.
                 fence.require_no_ban(deadline)
@@ -144,38 +144,15 @@ def _create_and_resume(
                     # libvirt has refused for good, so no create of ours is left in it.
                     record.forget(context.instance)
                 raise OcfError(OcfCode.GENERIC, f"libvirt: {error}") from error
+            except OcfError:
+                # Nothing was asked of libvirt, so nothing comes of it later.
+                record.forget(context.instance)
+                raise
 
     try:
         return fence.during(deadline, f"starting {subject.identity.name} through libvirt", work)
     except LibvirtError as error:
         raise _TryAgainError(f"libvirt can't be reached: {error}") from error
-
-
-def _create_paused(context: Context, connection: Connection, subject: Subject) -> Domain:
-    """A definition that libvirt has is used as it is; without one the guest is transient."""
-    name = subject.identity.name
-    domain = connection.lookup(name=name, uuid="")
-    if domain is None:
-        return connection.create_paused(_definition(context.text("config")))
-    if subject.identity.uuid not in ("", domain.uuid()):
-        # Nothing was asked of libvirt, so nothing comes of it later.
-        record.forget(context.instance)
-        raise OcfError(
-            OcfCode.INSTALLED,
-            f"{name}: {context.text('config')} says uuid {subject.identity.uuid}, libvirt's"
-            f" definition of that name {domain.uuid()}: make them equal on all hosts",
-        )
-    domain.start_paused()
-    return domain
-
-
-def _definition(path: str) -> str:
-    """The definition's text. Raises OcfError: libvirt takes UTF-8 only."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except UnicodeDecodeError as error:
-        raise OcfError(OcfCode.INSTALLED, f"{path}: not UTF-8: {error.reason}") from error
 
 
 def _wait_until_healthy(context: Context, subject: Subject, fence: Fence) -> None:

@@ -121,6 +121,12 @@ class Domain:
 
         check(libvirtmod.virDomainShutdownFlags(self.handle, method))
 
+    def wake(self) -> None:
+        """Out of the sleep that the guest has put itself into."""
+        import libvirtmod
+
+        check(libvirtmod.virDomainPMWakeup(self.handle, 0))
+
     def description(self, flags: int = 0) -> str:
         """The domain's XML; flags are virDomainXMLFlags."""
         import libvirtmod

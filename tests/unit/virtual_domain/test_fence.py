@@ -58,7 +58,7 @@ def cib(world: World, monkeypatch: pytest.MonkeyPatch) -> LocalCib:
     local = LocalCib()
     monkeypatch.setattr(run, "run", local.run)
     monkeypatch.setattr(fence, "LOOK_S", 0.05)
-    monkeypatch.setattr("agents.virtual_domain.stop.LOOK_S", 0.05)
+    monkeypatch.setattr("agents.virtual_domain.shutdown.LOOK_S", 0.05)
     monkeypatch.setattr("agents.virtual_domain.migrate.LOOK_S", 0.05)
     return local
 

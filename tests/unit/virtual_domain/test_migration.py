@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain.agent import AGENT
 from agents.virtual_domain.migration import parse_options, plan
 from agents.virtual_domain.table import PARAMETERS
 from pmkvm.ocf.codes import OcfCode
@@ -211,19 +210,3 @@ def test_a_user_that_is_none_is_refused_and_not_left_out(user: str) -> None:
     """heartbeat leaves it out in silence and connects as somebody else."""
     with pytest.raises(AssertionError, match=r"migration_user=.* is no user's name"):
         planned(migration_user=user)
-
-
-def test_the_agent_has_the_parameters_that_people_use() -> None:
-    assert [parameter.name for parameter in AGENT.parameters] == [
-        "config",
-        "hypervisor",
-        "force_stop",
-        "migration_transport",
-        "migration_user",
-        "migration_network_suffix",
-        "migrateport",
-        "migrateuri",
-        "remoteuri",
-        "migrate_options",
-        "monitor_scripts",
-    ]

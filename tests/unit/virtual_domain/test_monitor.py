@@ -16,6 +16,7 @@ from pmkvm.virt import record
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.fake_libvirtmod import (
     CRASHED,
+    OPERATION_INVALID,
     PAUSED,
     RUNNING,
     SHUTOFF,
@@ -299,6 +300,8 @@ def test_a_qemu_that_waits_for_a_migration_is_no_shell(world: World) -> None:
     domain.qemu = world.table.start_qemu("g1", UUID, incoming=True)
     domain.state = PAUSED
     world.remember(Stage.CREATING)
+    there_only = "migration statistics are available only on the source host"
+    world.here.script("virDomainGetJobStats", Trouble(OPERATION_INVALID, there_only))
     assert world.act("monitor").rc == 0
     assert domain.qemu.lives
 
