@@ -47,7 +47,7 @@ def migrate_to(context: Context) -> OcfCode:
     fence = Fence(context, old_debt)
     try:
         fence.look()
-        if look(context, subject).code != OcfCode.SUCCESS:
+        if not look(context, subject).lives:
             if old_debt is not None and not old_debt.is_void([], time.monotonic()):
                 raise FencedError(old_debt.ban_id, kills=False)
             text = f"{name}: does not run here, so it can't leave for {target}"
@@ -116,7 +116,7 @@ def _wait_until_here(context: Context, subject: Subject, fence: Fence) -> None:
         next_look = context.deadline.at_most(LOOK_S)
         while not next_look.expired():
             verdict = look(context, subject)
-            if verdict.code == OcfCode.SUCCESS and _runs(context, subject):
+            if verdict.lives and _runs(context, subject):
                 return
             if context.deadline.less(1).expired():
                 text = f"{subject.identity.name}: did not arrive: {verdict.reason}"
@@ -184,7 +184,7 @@ def _migrate_by_libvirt(subject: Subject, migration: Migration) -> None:
 def _judge_failure(context: Context, subject: Subject, migration: Migration, reason: str) -> None:
     """libvirt's error is not the last word. Raises OcfError unless the guest has arrived."""
     name = subject.identity.name
-    if look(context, subject).code == OcfCode.SUCCESS:
+    if look(context, subject).lives:
         raise OcfError(OcfCode.GENERIC, f"{name}: stays here: {reason}")
     there = subject._replace(uri=migration.remote_uri)
     try:

@@ -94,7 +94,7 @@ def _resume_if_begun(subject: Subject, remembered: Record | None, deadline: Dead
     except witness.SilentError as error:
         raise _TryAgainError(str(error)) from error
     verdict = judge_living(status)
-    if verdict.code != OcfCode.SUCCESS:
+    if not verdict.lives:
         # Dying, as a rule; at the deadline it is a failure of the start.
         raise _TryAgainError(verdict.reason)
     resuming = remembered is not None and remembered.stage == Stage.RESUMING
@@ -159,7 +159,7 @@ def _wait_until_healthy(context: Context, subject: Subject, fence: Fence) -> Non
     """As a monitor will find it. A guest that dies meanwhile ends the wait at once."""
     while True:
         verdict = look(context, subject)
-        if verdict.code != OcfCode.SUCCESS:
+        if not verdict.lives:
             fence.look()
             raise OcfError(OcfCode.GENERIC, f"{subject.identity.name}: {verdict.reason}")
         try:

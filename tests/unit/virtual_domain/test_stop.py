@@ -320,7 +320,7 @@ def test_guests_of_other_hypervisors_are_stopped_by_libvirts_word(
 ) -> None:
     hypervisor = xen(world, RUNNING)
     hypervisor.domains["g1"].honours_shutdown = honours
-    assert world.act("stop", timeout_s=1.8, force_stop=force).rc == 0
+    assert world.act("stop", timeout_s=3, force_stop=force).rc == 0
     assert [call.function for call in hypervisor.called(*ORDERS)] == expected
     assert world.act("monitor").rc == 7
 
