@@ -52,6 +52,12 @@ def _validate_all(context: Context) -> OcfCode:
     return validate_all(context)
 
 
+def _reload_agent(context: Context) -> OcfCode:
+    from agents.virtual_domain.reload import reload_agent
+
+    return reload_agent(context)
+
+
 AGENT = Agent(
     name="VirtualDomain",
     version="2.0",
@@ -69,6 +75,7 @@ AGENT = Agent(
         Action("monitor", 30, _monitor, interval_s=10, tolerant=True),
         Action("migrate_to", 300, _migrate_to),
         Action("migrate_from", 240, _migrate_from, tolerant=True),
+        Action("reload-agent", 20, _reload_agent),
         Action("validate-all", 5, _validate_all),
     ),
 )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from agents.virtual_domain import witness
+from agents.virtual_domain import utilization, witness
 from pmkvm.errors import DeadlineError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -50,6 +50,8 @@ def check(context: Context, subject: Subject) -> None:
         raise OcfError(OcfCode.DEGRADED, text) from error
     if status is None:
         raise OcfError(OcfCode.GENERIC, f"{name}: libvirt has no such domain")
+    if utilization.is_wanted(context):
+        utilization.update(context, subject)
     if context.check_level >= _GUEST_LEVEL:
         try:
             witness.command(subject, deadline, "asking the guest agent of", _ping)

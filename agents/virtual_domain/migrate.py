@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from agents.virtual_domain import witness
+from agents.virtual_domain import utilization, witness
 from agents.virtual_domain.fence import LOOK_S, Fence, FencedError
 from agents.virtual_domain.migration import Migration, plan
 from agents.virtual_domain.monitor import look, run_monitor_scripts
@@ -106,6 +106,8 @@ def migrate_from(context: Context) -> OcfCode:
     lives = witness.living(subject) if subject.identity.is_qemu else []
     remember(context, subject, lives[0] if lives else None)
     run_monitor_scripts(context, subject)
+    if utilization.is_wanted(context):
+        utilization.update(context, subject)
     context.log.info(f"{name}: arrived")
     return OcfCode.SUCCESS
 

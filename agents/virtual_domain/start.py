@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from agents.virtual_domain import creation, witness
+from agents.virtual_domain import creation, utilization, witness
 from agents.virtual_domain.fence import Fence, FencedError
 from agents.virtual_domain.judgement import judge_living
 from agents.virtual_domain.monitor import look, run_monitor_scripts
@@ -59,6 +59,8 @@ def start(context: Context) -> OcfCode:
     except FencedError as fenced:
         fence.settle(identify(context), fenced, always_kill=True)
         return OcfCode.SUCCESS
+    if utilization.is_wanted(context):
+        utilization.update(context, subject)
     context.log.info(f"{subject.identity.name}: started")
     return OcfCode.SUCCESS
 
