@@ -41,7 +41,7 @@ def _migrate_to(context: Context) -> OcfCode:
 
 
 def _migrate_from(context: Context) -> OcfCode:
-    from agents.virtual_domain.migrate import migrate_from
+    from agents.virtual_domain.arrive import migrate_from
 
     return migrate_from(context)
 

@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 _SECURE = 1  # VIR_DOMAIN_XML_SECURE
 _INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE
 _SAVE_S = 5.0
+# A migration waits no longer for csync2.
+_SYNC_S = 10.0
 _MODE = 0o600
+
+
+def save_for_all(context: Context, subject: Subject) -> None:
+    """As the parameters ask, when the guest changes hosts: here, and on the others."""
+    if not (context.flag("save_config_on_stop") or context.flag("sync_config_on_stop")):
+        return
+    if save(context, subject, context.deadline) and context.flag("sync_config_on_stop"):
+        sync(context, context.deadline.at_most(_SYNC_S))
 
 
 def save(context: Context, subject: Subject, deadline: Deadline) -> bool:

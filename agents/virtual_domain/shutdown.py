@@ -139,6 +139,8 @@ def shut_down(
     is_wanted_dead: Callable[[], bool],
 ) -> None:
     """Returns when the guest is gone, wanted dead, can't be asked, or patience is at its end."""
+    if patience.expired():
+        return
     requests = _Requests(context, subject, _order(context, subject), patience)
     libvirts_return = patience.at_most(_LIBVIRT_RETURN_S)
     next_look = patience.at_most(LOOK_S)

@@ -74,7 +74,7 @@ class FakeDomain:
         self.xml = ""
         self.cpus = 2
         self.memory_kib = 1048576
-        self.job: dict[str, object] | Callable[[], dict[str, object]] = {"type": 0}
+        self.job: Callable[[], dict[str, object]] = lambda: {"type": 0}
         self.postcopy = threading.Event()
         self.qemu: FakeQemu | None = None
         self.aborted = threading.Event()
@@ -158,6 +158,12 @@ def arrive(
 ) -> None:
     """A migration as it should be."""
     there.add(domain.name, domain.uuid, RUNNING, persistent=False)
+
+
+def arriving() -> dict[str, object]:
+    """The job of a migration's destination, which libvirt does not tell."""
+    text = "migration statistics are available only on the source host"
+    raise Trouble(OPERATION_INVALID, text)
 
 
 class _Connection:

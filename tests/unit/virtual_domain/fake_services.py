@@ -76,7 +76,7 @@ class FakeServices:
 
         def get() -> dict[str, object]:
             domain = handle.connection.hypervisor.existing(handle.domain)
-            return domain.job() if callable(domain.job) else domain.job
+            return domain.job()
 
         return self._do(handle.connection, "virDomainGetJobStats", get)
 

@@ -59,7 +59,7 @@ def cib(world: World, monkeypatch: pytest.MonkeyPatch) -> LocalCib:
     monkeypatch.setattr(run, "run", local.run)
     monkeypatch.setattr(fence, "LOOK_S", 0.05)
     monkeypatch.setattr("agents.virtual_domain.shutdown.LOOK_S", 0.05)
-    monkeypatch.setattr("agents.virtual_domain.migrate.LOOK_S", 0.05)
+    monkeypatch.setattr("agents.virtual_domain.arrive.LOOK_S", 0.05)
     return local
 
 
