@@ -56,7 +56,16 @@ PROGRAMS = (
     Program("/usr/sbin/vm-stonithd", "daemons.vm_stonithd.main:main"),
 )
 
+# Configurations: the administrator's, once they are there.
 FILES = (File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF),)
+
+# Ours: replaced by each install.
+UNITS = (
+    File(
+        "agents/virtual_domain/ordering.conf",
+        "/usr/lib/systemd/system/resource-agents-deps.target.d/50-pm_kvm_tools.conf",
+    ),
+)
 
 # -I: neither the caller's directory nor its environment decides what is imported. -S: no .pth file
 # runs; those that come with fence-agents' dependencies cost each start 7 ms of 17 (a monitor: 45
@@ -106,6 +115,8 @@ class Installer:
             self._write(program.path, stub(program, self._python, self._private_dir), 0o755)
         for file in FILES:
             self._install_configuration(file)
+        for unit in UNITS:
+            self._write(unit.path, (ROOT / unit.source).read_text(encoding="utf-8"), 0o644)
         self._remove_what_is_no_longer_ours()
         self._settle_directories()
 
@@ -168,7 +179,11 @@ def manifest() -> str:
     """What lies outside the private directory, as rpm's %files -f reads it."""
     programs = [program.path for program in PROGRAMS]
     files = [f"%config(noreplace) {file.path}" for file in FILES]
-    return "\n".join([*programs, *files, ""])
+    # The spec takes a line that begins with a slash for a program.
+    units = [f"%attr(0644, root, root) {unit.path}" for unit in UNITS]
+    # Also the directory: no package that we need owns it.
+    directories = sorted({f"%dir {os.path.dirname(unit.path)}" for unit in UNITS})
+    return "\n".join([*programs, *files, *units, *directories, ""])
 
 
 def main(argv: list[str]) -> int:

@@ -82,20 +82,17 @@ class _Request:
 class _Requests:
     """One after the other: by the next method at once if one fails, by the same if libvirt does."""
 
-    def __init__(
-        self, context: Context, subject: Subject, order: tuple[int, ...], patience: Deadline
-    ) -> None:
+    def __init__(self, context: Context, subject: Subject, order: tuple[int, ...]) -> None:
         self.met_libvirt = False
         self._context = context
         self._subject = subject
         self._order = order
-        self._patience = patience
         # 0: once only.
-        self._resend_s = context.number("shutdown_resend") or patience.remaining()
+        self._resend_s = context.number("shutdown_resend") or float("inf")
         self._turn = 0
         self._is_judged = False
         self._request = _Request(subject, budget.method(order, self._turn))
-        self._next = patience.at_most(self._resend_s)
+        self._next = Deadline(self._resend_s)
 
     def look(self) -> None:
         """Judge the request under way and send the next one in its time. Raises HopelessError."""
@@ -117,7 +114,7 @@ class _Requests:
     def _send(self) -> None:
         self._request = _Request(self._subject, budget.method(self._order, self._turn))
         self._is_judged = False
-        self._next = self._patience.at_most(self._resend_s)
+        self._next = Deadline(self._resend_s)
 
     def _judge(self) -> None:
         try:
@@ -127,7 +124,7 @@ class _Requests:
             if isinstance(error, HopelessError):
                 raise
             has_another = self._request.met_libvirt and self._turn + 1 < len(self._order)
-            self._next = self._patience.at_most(0 if has_another else _RETRY_S)
+            self._next = Deadline(0 if has_another else _RETRY_S)
 
 
 def shut_down(
@@ -141,7 +138,7 @@ def shut_down(
     """Returns when the guest is gone, wanted dead, can't be asked, or patience is at its end."""
     if patience.expired():
         return
-    requests = _Requests(context, subject, _order(context, subject), patience)
+    requests = _Requests(context, subject, _order(context, subject))
     libvirts_return = patience.at_most(_LIBVIRT_RETURN_S)
     next_look = patience.at_most(LOOK_S)
     try:
