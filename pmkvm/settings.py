@@ -22,6 +22,9 @@ CHILD_ENVIRONMENT = {
 
 PROC = "/proc"
 
+# The host's network devices, bridges among them (sysfs(5)).
+NETWORK_DEVICES = "/sys/class/net"
+
 # The guest's end of the channel to its host, as udev names it.
 GUEST_PORT = "/dev/virtio-ports/vmconnectd"
 

@@ -76,7 +76,7 @@ AGENT = Agent(
         Action("migrate_to", 300, _migrate_to),
         Action("migrate_from", 240, _migrate_from, tolerant=True),
         Action("reload-agent", 20, _reload_agent),
-        Action("validate-all", 5, _validate_all),
+        Action("validate-all", 30, _validate_all),
     ),
 )
 

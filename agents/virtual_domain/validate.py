@@ -16,10 +16,19 @@ if TYPE_CHECKING:
     from agents.virtual_domain.subject import Subject
     from pmkvm.ocf.context import Context
 
+_HOST_LEVEL = 10
+
 
 def validate_all(context: Context) -> OcfCode:
-    """Level 0: the parameters and the definition's file; no guest, no hypervisor is needed."""
-    check_parameters(context)
+    """Level 0: the parameters and the definition's file; no guest, no hypervisor is needed.
+
+    Level 10: what the guest needs of this host, and what the other hosts say of it.
+    """
+    subject = check_parameters(context)
+    if context.check_level >= _HOST_LEVEL:
+        from agents.virtual_domain.prerequisites import require
+
+        require(context, subject)
     return OcfCode.SUCCESS
 
 

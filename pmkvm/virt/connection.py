@@ -31,6 +31,8 @@ class ErrorCode(IntEnum):
     SYSTEM_ERROR = 38
     RPC = 39
     NO_DOMAIN = 42
+    NO_NETWORK = 43
+    NO_STORAGE_POOL = 49
     OPERATION_INVALID = 55
     AGENT_UNRESPONSIVE = 86
 

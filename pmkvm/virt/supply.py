@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pmkvm.lean import NamedTuple
-from pmkvm.virt.connection import check, result
+from pmkvm.virt.connection import ErrorCode, LibvirtError, check, result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,3 +47,27 @@ def start_network(connection: Connection, name: str) -> None:
     network = result(libvirtmod.virNetworkLookupByName(connection.handle, name))
     if libvirtmod.virNetworkIsActive(network) != 1:
         check(libvirtmod.virNetworkCreate(network))
+
+
+def has_pool(connection: Connection, name: str) -> bool:
+    """Whether libvirt knows it, active or not. Raises LibvirtError if it can't say."""
+    import libvirtmod
+
+    return _is_known(libvirtmod.virStoragePoolLookupByName(connection.handle, name))
+
+
+def has_network(connection: Connection, name: str) -> bool:
+    """As has_pool."""
+    import libvirtmod
+
+    return _is_known(libvirtmod.virNetworkLookupByName(connection.handle, name))
+
+
+def _is_known(handle: object | None) -> bool:
+    try:
+        result(handle)
+    except LibvirtError as error:
+        if error.code in (ErrorCode.NO_NETWORK, ErrorCode.NO_STORAGE_POOL):
+            return False
+        raise
+    return True

@@ -72,6 +72,8 @@ def constants() -> dict[str, int]:
         (ErrorCode.SYSTEM_ERROR, "VIR_ERR_SYSTEM_ERROR"),
         (ErrorCode.RPC, "VIR_ERR_RPC"),
         (ErrorCode.NO_DOMAIN, "VIR_ERR_NO_DOMAIN"),
+        (ErrorCode.NO_NETWORK, "VIR_ERR_NO_NETWORK"),
+        (ErrorCode.NO_STORAGE_POOL, "VIR_ERR_NO_STORAGE_POOL"),
         (ErrorCode.OPERATION_INVALID, "VIR_ERR_OPERATION_INVALID"),
         (ErrorCode.AGENT_UNRESPONSIVE, "VIR_ERR_AGENT_UNRESPONSIVE"),
         (PausedReason.IO_ERROR, "VIR_DOMAIN_PAUSED_IOERROR"),
