@@ -51,6 +51,7 @@ PROGRAMS = (
     Program("/usr/lib/stonith/plugins/external/vm-stonith", "stonith.vm_stonith.external:main"),
     Program("/usr/lib64/stonith/plugins/external/vm-stonith", "stonith.vm_stonith.external:main"),
     Program("/usr/sbin/vm-ctl", "vmctl.main:main"),
+    Program("/usr/sbin/vm-adopt", "vmctl.adopt:main"),
     Program("/usr/sbin/vm-connect", "daemons.vm_connect:main"),
     Program("/usr/sbin/vm-connectd", "daemons.vm_connectd.main:main"),
     Program("/usr/sbin/vm-stonithd", "daemons.vm_stonithd.main:main"),
