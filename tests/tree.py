@@ -27,6 +27,7 @@ NAMES_OF_NOTHING = frozenset({"utils", "util", "helpers", "helper", "misc", "com
 THIRD_PARTY = {
     "libvirt": ("pmkvm.virt", "daemons"),
     "libvirtmod": ("pmkvm.virt",),
+    "libvirtmod_qemu": ("pmkvm.virt",),
     "lxml": ("vmctl",),
     "cryptography": ("daemons", "pmkvm.tokens"),
     "psutil": ("daemons",),

@@ -58,8 +58,8 @@ def cib(world: World, monkeypatch: pytest.MonkeyPatch) -> LocalCib:
     local = LocalCib()
     monkeypatch.setattr(run, "run", local.run)
     monkeypatch.setattr(fence, "LOOK_S", 0.05)
-    monkeypatch.setattr("agents.virtual_domain.stop.LOOK_S", 0.05)
-    monkeypatch.setattr("agents.virtual_domain.migrate.LOOK_S", 0.05)
+    monkeypatch.setattr("agents.virtual_domain.shutdown.LOOK_S", 0.05)
+    monkeypatch.setattr("agents.virtual_domain.arrive.LOOK_S", 0.05)
     return local
 
 
@@ -253,7 +253,7 @@ def test_a_stop_under_a_ban_destroys_at_once_and_pays(world: World, cib: LocalCi
     cib.ban()
     owe(OVER)
     assert called_by_pacemaker(world, "stop").rc == 0
-    assert world.here.called("virDomainShutdown") == []
+    assert world.here.called("virDomainShutdownFlags") == []
     assert world.table.living() == []
     assert debts.load("vm1") is None
 
@@ -261,7 +261,7 @@ def test_a_stop_under_a_ban_destroys_at_once_and_pays(world: World, cib: LocalCi
 def test_a_stop_with_a_debt_for_this_life_destroys_at_once(world: World, cib: LocalCib) -> None:
     owe(world.qemu_of(world.guest()).life)
     assert called_by_pacemaker(world, "stop").rc == 0
-    assert world.here.called("virDomainShutdown") == []
+    assert world.here.called("virDomainShutdownFlags") == []
     assert cib.looks == 0
 
 
@@ -269,7 +269,7 @@ def test_a_debt_for_another_life_costs_a_guest_no_shutdown(world: World, cib: Lo
     world.guest()
     owe(OVER)
     assert called_by_pacemaker(world, "stop").rc == 0
-    assert len(world.here.called("virDomainShutdown")) == 1
+    assert len(world.here.called("virDomainShutdownFlags")) == 1
     assert cib.looks > 0
 
 
@@ -277,7 +277,7 @@ def test_a_ban_ends_the_wait_for_a_guest_that_is_to_shut_down(world: World, cib:
     world.guest().honours_shutdown = False
 
     def watch(function: str) -> None:
-        if function == "virDomainShutdown":
+        if function == "virDomainShutdownFlags":
             cib.ban()
 
     world.here.watch = watch
@@ -290,7 +290,7 @@ def test_a_stop_never_waits_for_the_cib(world: World, cib: LocalCib) -> None:
     cib.is_readable = False
     world.guest()
     assert called_by_pacemaker(world, "stop").rc == 0
-    assert len(world.here.called("virDomainShutdown")) == 1
+    assert len(world.here.called("virDomainShutdownFlags")) == 1
 
 
 # --- monitor
