@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _START_PAUSED = 1  # VIR_DOMAIN_START_PAUSED
-_LIST_ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
+_XML_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE
 
 
 class ErrorCode(IntEnum):
@@ -67,6 +67,14 @@ class Status(NamedTuple):
     reason: int
 
 
+class Job(NamedTuple):
+    """Bytes of a migration, or of another long job; the total grows as the guest writes."""
+
+    total: int
+    processed: int
+    remaining: int
+
+
 class Domain:
     """A domain that libvirt knows, running or not."""
 
@@ -88,6 +96,32 @@ class Domain:
 
         state, reason = _result(libvirtmod.virDomainGetState(self._handle, 0))
         return Status(State(state), reason)
+
+    def is_running(self) -> bool:
+        """Whether it has a life now, paused ones too."""
+        import libvirtmod
+
+        active = libvirtmod.virDomainIsActive(self._handle)
+        _check(active)
+        return active == 1
+
+    def starts_by_itself(self) -> bool:
+        """Whether libvirt starts it when the host boots."""
+        import libvirtmod
+
+        return _result(libvirtmod.virDomainGetAutostart(self._handle)) == 1
+
+    def definition(self) -> str:
+        """Its XML as it will be after its next start, without what belongs to a life."""
+        import libvirtmod
+
+        return _result(libvirtmod.virDomainGetXMLDesc(self._handle, _XML_INACTIVE))
+
+    def job(self) -> Job:
+        """The job under way; all zero when there is none."""
+        import libvirtmod
+
+        return Job(*_result(libvirtmod.virDomainGetJobInfo(self._handle))[3:6])
 
     def start_paused(self) -> None:
         """Start a defined domain, its CPUs stopped."""
@@ -177,13 +211,11 @@ class Connection:
             return None
         raise error
 
-    def domain_names(self, *, running_only: bool = False) -> frozenset[str]:
-        """The domains that libvirt knows, or of those the ones that have a life now."""
+    def domains(self) -> list[Domain]:
+        """All domains that libvirt knows."""
         import libvirtmod
 
-        flags = _LIST_ACTIVE if running_only else 0
-        handles = _result(libvirtmod.virConnectListAllDomains(self.handle, flags))
-        return frozenset(Domain(handle).name() for handle in handles)
+        return [Domain(h) for h in _result(libvirtmod.virConnectListAllDomains(self.handle, 0))]
 
     def is_alive(self) -> bool:
         """Whether the other end is still there; without asking it."""
