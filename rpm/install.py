@@ -33,10 +33,17 @@ class Program(NamedTuple):
 
 
 class File(NamedTuple):
-    """A file installed as it is, outside the private directory."""
+    """A file installed as it is, outside the private directory; directive: rpm's for its line.
+
+    A configuration that is there already is the administrator's.
+    """
 
     source: str
     path: str
+    directive: str
+
+    def is_configuration(self) -> bool:
+        return self.directive == CONFIGURATION
 
 
 # What goes into the private directory.
@@ -56,7 +63,19 @@ PROGRAMS = (
     Program("/usr/sbin/vm-stonithd", "daemons.vm_stonithd.main:main"),
 )
 
-FILES = (File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF),)
+CONFIGURATION = "%config(noreplace)"
+MAN = "/usr/share/man"
+
+FILES = (
+    File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF, CONFIGURATION),
+    File(
+        "vmctl/vm-ctl.bash",
+        "/usr/share/bash-completion/completions/vm-ctl",
+        "%attr(0644, root, root)",
+    ),
+    File("doc/man/vm-ctl.8", f"{MAN}/man8/vm-ctl.8", "%doc"),
+    File("doc/man/vm-ctl.conf.5", f"{MAN}/man5/vm-ctl.conf.5", "%doc"),
+)
 
 # -I: neither the caller's directory nor its environment decides what is imported. -S: no .pth file
 # runs; those that come with fence-agents' dependencies cost each start 7 ms of 17 (a monitor: 45
@@ -105,7 +124,8 @@ class Installer:
         for program in PROGRAMS:
             self._write(program.path, stub(program, self._python, self._private_dir), 0o755)
         for file in FILES:
-            self._install_configuration(file)
+            if not (file.is_configuration() and self._target(file.path).exists()):
+                self._write(file.path, (ROOT / file.source).read_text(encoding="utf-8"), 0o644)
         self._remove_what_is_no_longer_ours()
         self._settle_directories()
 
@@ -123,11 +143,6 @@ class Installer:
             invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH,
         )
         self._settle(compiled, 0o644)
-
-    def _install_configuration(self, file: File) -> None:
-        """A configuration that is there already is the administrator's."""
-        if not self._target(file.path).exists():
-            self._write(file.path, (ROOT / file.source).read_text(encoding="utf-8"), 0o644)
 
     def _write(self, path: str, text: str, mode: int) -> Path:
         target = self._target(path)
@@ -167,7 +182,9 @@ class Installer:
 def manifest() -> str:
     """What lies outside the private directory, as rpm's %files -f reads it."""
     programs = [program.path for program in PROGRAMS]
-    files = [f"%config(noreplace) {file.path}" for file in FILES]
+    # rpm compresses manual pages, and names them so.
+    packed = {file: "*" if file.path.startswith(MAN) else "" for file in FILES}
+    files = [f"{file.directive} {file.path}{ending}" for file, ending in packed.items()]
     return "\n".join([*programs, *files, ""])
 
 

@@ -56,13 +56,15 @@ def as_xml(before: Registry, after: Registry) -> str:
 
 
 def as_crm(before: Registry, after: Registry) -> str:
-    """For crm configure load update -; that can't remove, and what does is for crm configure."""
+    """For crm configure load update -; that can't remove, so what begins with delete is for
+    crm configure. Without comments: crmsh would write them into the CIB.
+    """
     found = difference.between(before, after)
     lines = [_crm(each) for each in (*found.new, *(now for _, now in found.changed))]
     if found.gone:
         gone = " ".join(str(each.get("id")) for each in found.gone)
-        return _lines("# crm configure", f"delete {gone}", *lines, "commit")
-    return _lines("# crm configure load update -", *lines) if lines else ""
+        return _lines(f"delete {gone}", *lines, "commit")
+    return _lines(*lines)
 
 
 def as_pcs(before: Registry, after: Registry) -> str:
@@ -101,7 +103,10 @@ def _is_plain(primitive: etree._Element) -> bool:
     parts = [str(part.tag) for part in primitive]
     inner = {str(each.tag) for each in primitive.iterdescendants()}
     references = primitive.find(".//*[@id-ref]")
-    return inner <= known and len(parts) == len(set(parts)) and references is None
+    if references is not None or len(parts) != len(set(parts)) or not inner <= known:
+        return False
+    # Of what is not ASCII crmsh (4.4, 5.0) writes the XML escapes themselves into the CIB.
+    return all(str(v).isascii() for each in primitive.iter() for v in each.attrib.values())
 
 
 def _kind(element: etree._Element) -> str:

@@ -14,76 +14,11 @@ from pmkvm.deadline import Deadline
 from pmkvm.pacemaker import cib, status
 from pmkvm.pacemaker.errors import ToolError
 from tests.unit.vmctl import as_crm, world
-from vmctl import hosts, main
-from vmctl.hosts import Domain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
 
-DUMMY = (
-    '<clone id="{0}"><primitive id="p{0}" class="ocf" provider="pacemaker" type="Dummy"/></clone>'
-)
-DOCUMENT = """\
-<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="5" num_updates="7"
-     admin_epoch="1" have-quorum="1" dc-uuid="1">
-  <configuration>
-    <crm_config><cluster_property_set id="o"><nvpair id="o-s" name="stonith-enabled" value="true"/>
-    </cluster_property_set></crm_config>
-    <nodes><node id="1" uname="hostA"/><node id="2" uname="hostB"/></nodes>
-    <resources><primitive id="f" class="stonith" type="fence_dummy"/>CLONES</resources>
-    <constraints/>
-  </configuration>
-  <status>
-    <node_state id="1" uname="hostA" in_ccm="true" crmd="online" join="member" expected="member"/>
-    <node_state id="2" uname="hostB" in_ccm="true" crmd="online" join="member" expected="member"/>
-  </status>
-</cib>
-"""
-
-
-def defined(_uri: str, domains: Sequence[str]) -> Mapping[str, Domain]:
-    return {each: Domain(False, False, world.definition(each)) for each in domains}
-
-
-class Host:
-    """A CIB file, a configuration, and the definitions of guest1 to guest1000."""
-
-    def __init__(self, directory: Path) -> None:
-        self.cib = directory / "cib.xml"
-        clones = "".join(DUMMY.format(name) for name in world.CLONES)
-        self.cib.write_text(DOCUMENT.replace("CLONES", clones), encoding="utf-8")
-        self.conf = directory / "vm-ctl.conf"
-        text = (world.DATA / "slides.conf").read_text(encoding="utf-8")
-        self.conf.write_text(text.replace("/etc/libvirt/qemu", str(directory)), encoding="utf-8")
-        for number in range(1001):
-            (directory / f"guest{number}.xml").touch()
-
-    def vm_ctl(self, *words: str) -> int:
-        return main.main([*words, "--config", str(self.conf)], defined)
-
-    def root(self) -> etree._Element:
-        return etree.fromstring(self.cib.read_bytes())
-
-    def ids(self, path: str) -> set[str]:
-        return {str(e.get("id")) for e in self.root().iterfind(path)}
-
-    def role(self, domain: str) -> str | None:
-        path = f".//primitive[@id='prmVMCTL_{domain}']//nvpair[@name='target-role']"
-        found = self.root().find(path)
-        return None if found is None else found.get("value")
-
-    def epoch(self) -> int:
-        return int(self.root().get("epoch", "0"))
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
-    found = Host(tmp_path)
-    monkeypatch.setenv("CIB_file", str(found.cib))
-    # What is enabled on this machine is not what is tested.
-    monkeypatch.setattr(hosts, "LIBVIRT_GUESTS", str(tmp_path / "none"))
-    return found
+    from tests.tools.cib_host import Host
 
 
 def test_the_slides_objects_are_in_the_cib(host: Host) -> None:

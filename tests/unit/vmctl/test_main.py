@@ -85,7 +85,7 @@ def test_dry_run_prints_and_writes_nothing(
     assert vm_ctl("resource add guest1 -a hostA --dry-run --format crm", conf) == 0
     assert script.left == []
     said = capsys.readouterr().out
-    assert said.startswith("# crm configure load update -\nprimitive prmVMCTL_guest1 ocf:extra:")
+    assert said.startswith("primitive prmVMCTL_guest1 ocf:extra:")
 
 
 def test_all_hosts_that_are_online_are_asked_over_the_migration_transport(
