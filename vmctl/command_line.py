@@ -15,33 +15,25 @@ if TYPE_CHECKING:
 
 FORMATS = ("crm", "xml", "pcs")
 
-# The words of argparse's add_argument.
-OPTIONS: dict[str, dict[str, Any]] = {
-    "-a": {
-        "dest": "preferred",
-        "metavar": "NODE",
-        "required": True,
-        "help": "the node that the guests run on when nothing speaks against it",
-    },
-    "-b": {
-        "dest": "from_node",
-        "metavar": "NODE",
-        "help": "instead of DOMAIN: all guests whose preferred node this is",
-    },
-    "-m": {
-        "dest": "migrate",
-        "choices": ("on", "off"),
-        "help": "live migration; without it vm_allow_migrate of the configuration decides",
-    },
-    "-n": {"dest": "node", "metavar": "NODE", "help": "only this node"},
-    "--running": {"help": "register guests that run now on the node of -a, without a break"},
-    "--no-wait": {"help": "return as soon as the cluster has been told"},
-    "--dry-run": {"help": "change nothing, print what would be done"},
-    "--format": {
-        "choices": FORMATS,
-        "help": "with --dry-run: for crm configure, for cibadmin --patch (the default), or for pcs",
-    },
-    "--config": {"metavar": "FILE", "help": f"instead of {settings.VM_CTL_CONF}"},
+
+class Option(NamedTuple):
+    """field: of a Request. values: what may follow, in words or all of it; nothing for a flag."""
+
+    field: str
+    values: str | tuple[str, ...]
+    help: str
+
+
+OPTIONS = {
+    "-a": Option("preferred", "NODE", "where the guests run when nothing speaks against it"),
+    "-b": Option("from_node", "NODE", "instead of DOMAIN: all guests whose preferred node this is"),
+    "-m": Option("migrate", ("on", "off"), "live migration; else as vm_allow_migrate says"),
+    "-n": Option("node", "NODE", "only this node"),
+    "--running": Option("running", "", "register guests that run now on the node of -a"),
+    "--no-wait": Option("no_wait", "", "return as soon as the cluster has been told"),
+    "--dry-run": Option("dry_run", "", "change nothing, print what would be done"),
+    "--format": Option("format", FORMATS, "of --dry-run: crmsh, cibadmin --patch (default) or pcs"),
+    "--config": Option("config", "FILE", f"instead of {settings.VM_CTL_CONF}"),
 }
 DRY = ("--dry-run", "--format", "--config")
 
@@ -137,10 +129,12 @@ def parser(noun: str, verb: str) -> argparse.ArgumentParser:
     )
     metavar = "DOMAIN" if row.most == 1 else "DOMAIN[,DOMAIN...]"
     made.add_argument("operands", nargs="*", metavar=metavar)
-    for option in row.options:
-        words = OPTIONS[option]
-        flag: dict[str, Any] = {} if {"metavar", "choices"} & set(words) else {"nargs": 0}
-        made.add_argument(option, action=_Once, **flag, **words)
+    for name in row.options:
+        field, values, text = OPTIONS[name]
+        more: dict[str, Any] = {"nargs": 0} if not values else {"metavar": values}
+        if isinstance(values, tuple):
+            more = {"choices": values}
+        made.add_argument(name, action=_Once, dest=field, required=name == "-a", help=text, **more)
     return made
 
 
@@ -168,6 +162,8 @@ def parse(words: Sequence[str]) -> Request:
         raise UsageError(f"{noun} {verb} takes one domain, not {' '.join(operands)}")
     if len(domains) < row.least:
         raise UsageError(f"{noun} {verb} needs a domain")
+    if "format" in values and not request.dry_run:
+        raise UsageError("--format needs --dry-run")
     node = request.node or request.from_node
     if row.least == 0 and domains and node is not None:
         raise UsageError(f"{noun} {verb} takes a domain or a node, not both")

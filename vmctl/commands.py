@@ -96,18 +96,22 @@ def stop(session: Session) -> None:
 def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]) -> None:
     request, domains = session.request, session.request.domains
     seen: list[Registry] = []
+    notes: list[Message] = []
+    expired: list[str] = []
 
     def planned(registry: Registry) -> None:
         plan.role(domains, wanted, registry)
         seen[:] = [registry]
+        if request.verb == "start":
+            notes[:] = plan.held(domains, registry)
+            expired[:] = plan.expired(domains, registry)
 
     _cluster()
     transaction.make(planned, request)
     (registry,) = seen
-    if request.verb == "start":
-        say(plan.held(domains, registry))
-        if plan.expired(domains, registry):
-            transaction.make(lambda r: r.discard(plan.expired(domains, r)), request)
+    say(notes)
+    if expired:
+        transaction.make(lambda r: r.discard(plan.expired(domains, r)), request)
     if request.dry_run or request.no_wait or tools.is_offline():
         return
     default = waiting.DEFAULT_TIMEOUT_S
@@ -135,7 +139,8 @@ def move(session: Session) -> None:
     movement.check_scores(intended, movement.scores_without(domain, document))
     if request.dry_run or request.no_wait:
         movement.begin(intended, request)
-        say([message(53, domain=domain, seconds=intended.lifetime_s())])
+        if not request.dry_run:
+            say([message(53, domain=domain, seconds=intended.lifetime_s())])
     elif tools.is_offline():
         text = "a CIB file moves nothing; --dry-run shows the constraints"
         raise RefusedError(message(5, reason=text), message(26, domain=domain))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     Words = tuple[str, ...]
+    Rule = tuple[str, Callable[[Words], bool]]
 
 MOST_ENTRIES = 10
 OPERATORS = ("lt", "gt", "lte", "gte", "eq", "ne")
@@ -72,15 +73,6 @@ class Configuration(NamedTuple):
         return f"{self.cfg_dir.rstrip('/')}/{domain}{self.cfg_ext}"
 
 
-class Key(NamedTuple):
-    """What holds when a key is missing, what is allowed, and the number of its message."""
-
-    default: Words
-    allowed: str
-    test: Callable[[Words], bool]
-    number: int = 22
-
-
 def _is_agent(words: Words) -> bool:
     standard, *rest = words[0].split(":")
     return standard == "ocf" and len(rest) == len(("provider", "type")) and all(rest)
@@ -96,7 +88,7 @@ def _is_operation(words: Words) -> bool:
 
 def _is_score(words: Words) -> bool:
     try:
-        return bool(words) and resource.score(words[0]) is not None
+        return resource.score(words[0]) is not None
     except ValueError:
         return False
 
@@ -105,68 +97,59 @@ def _is_order(words: Words) -> bool:
     return _is_score(words) and resource.score(words[0]) >= 0 and words[1] in {"true", "false"}
 
 
-def _is_text(words: Words) -> bool:
-    return bool(words[0])
+# What a value may be, in words and as a test of the right number of them.
+ANYTHING = ("some text, or none", lambda _words: True)
+PATH = ("a directory, from / on", lambda words: words[0].startswith("/"))
+SWITCH = ("on or off", lambda words: words[0] in {"on", "off"})
+AGENT = ("ocf:PROVIDER:AGENT", _is_agent)
+IGNORED = ("a number (it has no effect any more)", lambda words: words[0].isdigit())
+URI = ("a libvirt URI", lambda words: bool(words[0]))
+TRANSPORT = ("a libvirt transport, as ssh, tls or tcp", lambda words: bool(words[0]))
+OPERATION = (
+    "(interval timeout on-fail), for stop and migrate_to (interval timeout);"
+    f" on-fail one of {' '.join(ON_FAIL)}",
+    _is_operation,
+)
+SCORE = ("a score: a number, INFINITY or -INFINITY", _is_score)
+ORDER = ("(0 false) or (0 true); a score of more than 0 makes it mandatory", _is_order)
+COMPARISON = (
+    f"(operator value), operator one of {' '.join(OPERATORS)}",
+    lambda words: words[0] in OPERATORS and bool(words[1]),
+)
 
-
-def _switch(default: str, number: int) -> Key:
-    return Key((default,), "on or off", lambda words: words[0] in {"on", "off"}, number)
-
-
-def _operation(*default: str) -> Key:
-    form = "(interval timeout on-fail)" if len(default) > len("it") else "(interval timeout)"
-    return Key(default, f"{form}, on-fail one of {' '.join(ON_FAIL)}", _is_operation)
-
-
-def _score(default: str) -> Key:
-    return Key((default,), "a score: a number, INFINITY or -INFINITY", _is_score)
-
-
-def _order(symmetrical: str) -> Key:
-    allowed = "(0 false) or (0 true); a score of more than 0 makes it mandatory"
-    return Key(("0", symmetrical), allowed, _is_order)
-
-
-def _comparison(*default: str) -> Key:
-    allowed = f"(operator value), operator one of {' '.join(OPERATORS)}"
-    return Key(default, allowed, lambda words: words[0] in OPERATORS and bool(words[1]))
-
-
-# The keys with what the shipped file says.
-KEYS = {
-    "vm_cfg_dir": Key(
-        ("/etc/libvirt/qemu",), "a directory, from / on", lambda words: words[0].startswith("/"), 6
-    ),
-    "vm_cfg_ext": Key((".xml",), "some text", lambda _words: True),
-    "vm_allow_migrate": _switch("off", 7),
-    "vm_stonith": _switch("on", 8),
-    "vm_ocf": Key(("ocf:extra:VirtualDomain",), "ocf:PROVIDER:AGENT", _is_agent),
-    "crmadmin_timeout": Key(
-        ("10000",), "a number (it has no effect any more)", lambda words: words[0].isdigit()
-    ),
-    "vm_hypervisor": Key(("qemu:///system",), "a libvirt URI", _is_text),
-    "vm_migration_transport": Key(("ssh",), "a libvirt transport, as ssh, tls or tcp", _is_text),
-    "vm_start_op": _operation("0", "120s", "restart"),
-    "vm_monitor_op": _operation("10s", "30s", "restart"),
-    "vm_stop_op": _operation("0", "90s"),
-    "vm_migrate_to_op": _operation("0", "300s"),
-    "vm_migrate_from_op": _operation("0", "240s", "restart"),
-    "vm_node_loc_act": _score("200"),
-    "vm_pingd_loc": _comparison("lt", "100"),
-    "vm_pingd_col": _score("INFINITY"),
-    "vm_pingd_odr": _order("false"),
-    "vm_diskd_loc": _comparison("eq", "ERROR"),
-    "vm_diskd_col": _score("INFINITY"),
-    "vm_diskd_odr": _order("false"),
-    "vm_managerd_loc": _comparison("eq", "ERROR"),
-    "vm_managerd_col": _score("100"),
-    "vm_managerd_odr": _order("true"),
-    "vm_stonithd_col": _score("100"),
-    "vm_stonithd_odr": _order("true"),
+# The keys with what the shipped file says; a key that is missing has this value.
+KEYS: dict[str, tuple[Words, Rule]] = {
+    "vm_cfg_dir": (("/etc/libvirt/qemu",), PATH),
+    "vm_cfg_ext": ((".xml",), ANYTHING),
+    "vm_allow_migrate": (("off",), SWITCH),
+    "vm_stonith": (("on",), SWITCH),
+    "vm_ocf": (("ocf:extra:VirtualDomain",), AGENT),
+    "crmadmin_timeout": (("10000",), IGNORED),
+    "vm_hypervisor": (("qemu:///system",), URI),
+    "vm_migration_transport": (("ssh",), TRANSPORT),
+    "vm_start_op": (("0", "120s", "restart"), OPERATION),
+    "vm_monitor_op": (("10s", "30s", "restart"), OPERATION),
+    "vm_stop_op": (("0", "90s"), OPERATION),
+    "vm_migrate_to_op": (("0", "300s"), OPERATION),
+    "vm_migrate_from_op": (("0", "240s", "restart"), OPERATION),
+    "vm_node_loc_act": (("200",), SCORE),
+    "vm_pingd_loc": (("lt", "100"), COMPARISON),
+    "vm_pingd_col": (("INFINITY",), SCORE),
+    "vm_pingd_odr": (("0", "false"), ORDER),
+    "vm_diskd_loc": (("eq", "ERROR"), COMPARISON),
+    "vm_diskd_col": (("INFINITY",), SCORE),
+    "vm_diskd_odr": (("0", "false"), ORDER),
+    "vm_managerd_loc": (("eq", "ERROR"), COMPARISON),
+    "vm_managerd_col": (("100",), SCORE),
+    "vm_managerd_odr": (("0", "true"), ORDER),
+    "vm_stonithd_col": (("100",), SCORE),
+    "vm_stonithd_odr": (("0", "true"), ORDER),
 }
 OPERATIONS = ("start", "monitor", "stop", "migrate_to", "migrate_from")
 
-# vm_KIND1 to vm_KIND10, and the number that vm-ctl has always reported a wrong one under.
+# The numbers that vm-ctl has always reported these keys under; 22 is for all others.
+NUMBERS = {"vm_cfg_dir": 6, "vm_allow_migrate": 7, "vm_stonith": 8}
+# vm_KIND1 to vm_KIND10.
 ENTRY_NUMBERS = {"pingd": 9, "diskd": 10, "managerd": 23, "stonithd": 24}
 ENTRY = re.compile(r"vm_(pingd|diskd|managerd|stonithd)([1-9][0-9]*)")
 
@@ -189,21 +172,22 @@ def from_text(text: str, path: str) -> Configuration:
     problems += [problem for each in found.values() for problem in _judge(each, path)]
     refuse(problems)
     refuse(_doubles(found, path))
-    defaults = {key: each.default for key, each in KEYS.items()}
+    defaults = {key: default for key, (default, _rule) in KEYS.items()}
     return _configuration({**defaults, **{key: each.words for key, each in found.items()}}, path)
 
 
 def _judge(each: Assignment, path: str) -> Iterator[Message]:
     where = f"{path}:{each.line}"
-    entry, key = ENTRY.fullmatch(each.key), KEYS.get(each.key)
+    entry = ENTRY.fullmatch(each.key)
     if entry is not None and int(entry[2]) <= MOST_ENTRIES:
         number = ENTRY_NUMBERS[entry[1]]
         most = 1 if entry[1] == "stonithd" else 2
         allowed = "(resource)" if most == 1 else "(resource) or (resource attribute)"
         fine = 1 <= len(each.words) <= most and all(names.is_plain(word) for word in each.words)
-    elif key is not None:
-        number, allowed = key.number, key.allowed
-        fine = len(each.words) == len(key.default) and key.test(each.words)
+    elif each.key in KEYS:
+        default, (allowed, test) = KEYS[each.key]
+        number = NUMBERS.get(each.key, 22)
+        fine = len(each.words) == len(default) and test(each.words)
     else:
         yield message(22, where=where, reason=f"{each.key}: no such key; allowed: {_all_keys()}")
         return

@@ -4,26 +4,24 @@
 from __future__ import annotations
 
 import glob
-import threading
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from lxml import etree
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.virt.connection import Connection, LibvirtError
+from pmkvm.virt.connection import Connection
+from pmkvm.within import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 # For each host, all at once: opening a connection over ssh takes about half a second.
 ANSWER_S = 3.0
+A_DOMAIN_S = 0.01
 LIBVIRT_GUESTS = "/etc/systemd/system/*.wants/libvirt-guests.service"
-
-
-class HostSilentError(HaError):
-    """A libvirt could not be asked."""
 
 
 class Domain(NamedTuple):
@@ -56,20 +54,15 @@ class Survey(NamedTuple):
 
 
 def ask_libvirt(uri: str, domains: Sequence[str]) -> Host:
-    """Those of the domains that it has. Raises HostSilentError.
-
-    May take as long as the connection takes: see survey().
-    """
-    try:
-        with Connection(uri) as connection:
-            known = ((each.name(), each) for each in connection.domains())
-            return {
-                name: Domain(each.is_running(), each.starts_by_itself(), each.definition())
-                for name, each in known
-                if name in domains
-            }
-    except LibvirtError as error:
-        raise HostSilentError(str(error)) from error
+    """Those of the domains that it has. Raises LibvirtError; may take for ever: see survey()."""
+    wanted = set(domains)
+    with Connection(uri) as connection:
+        known = ((each.name(), each) for each in connection.domains())
+        return {
+            name: Domain(each.is_running(), each.starts_by_itself(), each.definition())
+            for name, each in known
+            if name in wanted
+        }
 
 
 def remote_uri(hypervisor: str, transport: str, node: str) -> str:
@@ -79,25 +72,19 @@ def remote_uri(hypervisor: str, transport: str, node: str) -> str:
 
 
 def survey(local: str, uris: Mapping[str, str], domains: Sequence[str], ask: Ask) -> Survey:
-    """Ask all hosts (uris by node) at the same time, ANSWER_S at most."""
-    answers: dict[str, Host] = {}
-    silent = dict.fromkeys(uris, f"no answer in {ANSWER_S:.0f} s")
-
-    def ask_one(node: str, uri: str) -> None:
+    """Ask all hosts (uris by node) at the same time, ANSWER_S at most and a little a domain."""
+    deadline = Deadline(ANSWER_S + A_DOMAIN_S * len(domains))
+    calls = {node: Call(f"asking {uri}", partial(ask, uri, domains)) for node, uri in uris.items()}
+    hosts: dict[str, Host] = {}
+    silent: dict[str, str] = {}
+    for node, call in calls.items():
         try:
-            answers[node] = ask(uri, domains)
+            if not call.is_done(deadline):
+                raise call.abandon()
+            hosts[node] = cast("Host", call.result())
         except HaError as error:
             silent[node] = str(error)
-
-    # Daemon threads: one that hangs in libvirt must not keep vm-ctl from ending.
-    threads = [threading.Thread(target=ask_one, args=each, daemon=True) for each in uris.items()]
-    for thread in threads:
-        thread.start()
-    deadline = Deadline(ANSWER_S)
-    for thread in threads:
-        thread.join(deadline.remaining())
-    heard = dict(answers)
-    return Survey(local, heard, {n: why for n, why in silent.items() if n not in heard})
+    return Survey(local, hosts, silent)
 
 
 def restarts_guests() -> bool:

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None, ask: Ask | None = None) -> int:
     except SystemExit:
         return 0
     rc = _carry_out(request, ask)
-    if within.abandoned():
+    if argv is None and within.abandoned():
         sys.stdout.flush()
         os._exit(rc)
     return rc

@@ -115,7 +115,11 @@ def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
 
 def _look_ahead(move: Move, here: str) -> None:
     """Say so when the scores will draw the guest away again."""
-    scores = scores_without(move.domain, cib.query(Deadline(transaction.QUERY_S)))
+    try:
+        scores = scores_without(move.domain, cib.query(Deadline(transaction.QUERY_S)))
+    except HaError:
+        # The move itself has succeeded.
+        return
     best = max(scores, key=lambda node: (scores[node], node == here), default=here)
     if best != here:
         say([message(51, domain=move.domain, node=best)])

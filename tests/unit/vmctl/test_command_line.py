@@ -96,6 +96,7 @@ def test_a_value_may_be_attached_as_getopts_takes_it() -> None:
         "resource add g -a hostA --dry",
         "resource add g -a hostA --format yaml",
         "resource list --dry-run",
+        "resource start g --format crm",
         "resource list guest1 -n hostA",
     ],
 )

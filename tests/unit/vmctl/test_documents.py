@@ -51,7 +51,7 @@ def test_the_page_of_the_configuration_has_each_key_with_its_default() -> None:
     found = dict(re.findall(r"^\.B (vm_\w+|crmadmin_timeout)=(.*)$", page("vm-ctl.conf.5"), re.M))
     entries = [key for key in found if configuration.ENTRY.fullmatch(key)]
     assert {re.sub(r"\d", "", key[3:]) for key in entries} == set(configuration.ENTRY_NUMBERS)
-    defaults = {key: each.default for key, each in configuration.KEYS.items()}
+    defaults = {key: default for key, (default, _rule) in configuration.KEYS.items()}
     said = {key: tuple(v.strip("()").split()) for key, v in found.items() if key not in entries}
     assert said == defaults
     # The examples are valid together.

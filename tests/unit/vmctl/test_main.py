@@ -17,7 +17,7 @@ from pmkvm.virt.connection import Job, LibvirtError
 from tests.unit.pacemaker.script import Script, Step
 from tests.unit.vmctl.world import DATA, cib, crm_mon, definition, guest, running, target_role
 from vmctl import commands, hosts, main, transaction, waiting
-from vmctl.hosts import Domain, HostSilentError
+from vmctl.hosts import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -128,17 +128,15 @@ def test_a_host_that_hangs_is_named_and_holds_nobody_up(
     begun = time.monotonic()
     assert vm_ctl("resource add guest1 -a hostA", conf, ask) == 0
     assert time.monotonic() - begun < 1.5
-    assert (
-        "MSG34 hostB: its libvirt could not be asked about the guests: no answer in"
-        in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert "MSG34 hostB: its libvirt could not be asked about the guests: out of time" in said
 
 
 def test_a_silent_libvirt_here_is_not_taken_for_an_undefined_guest(
     play: Callable[..., Script], conf: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def ask(_uri: str, _domains: Sequence[str]) -> Mapping[str, Domain]:
-        raise HostSilentError("no socket")
+        raise LibvirtError(1, "no socket")
 
     play(Step(MON, out=crm_mon()), Step(NODE, out="hostA\n"))
     assert vm_ctl("resource add guest1 -a hostA", conf, ask) == 1
