@@ -68,7 +68,7 @@ def preferred_node(domain: str, node: str, score: str) -> etree._Element:
 
 def _health(domain: str, watch: Watch, attribute: str) -> etree._Element:
     location = _of(domain, "rsc_location", names.location(domain, attribute), {})
-    rule = _rule(location, "-INFINITY", "or")
+    rule = _rule(location, f"{location.get('id')}-rule", "-INFINITY", "or")
     for ending, values in (
         ("", {"operation": "not_defined"}),
         ("-0", {"operation": watch.operator, "value": watch.value}),
@@ -84,23 +84,25 @@ def move(domain: str, origin: str, target: str | None, end: float) -> Iterator[e
     Both, since with resource-stickiness=INFINITY a preference alone moves nothing.
     """
     name = names.resource(domain)
-    yield _until(domain, f"{names.BAN}{name}-on-{names.escaped(origin)}", "-INFINITY", origin, end)
+    ban = f"{names.BAN}{name}-on-{names.escaped(origin)}"
+    yield _until(_of(domain, "rsc_location", ban, {}), f"{ban}-{{}}", "-INFINITY", origin, end)
     if target is not None:
-        yield _until(domain, f"{names.PREFER}{name}", "INFINITY", target, end)
+        wish = _of(domain, "rsc_location", f"{names.PREFER}{name}", {})
+        yield _until(wish, f"{names.PREFER}{{}}-{name}", "INFINITY", target, end)
 
 
-def _until(domain: str, name: str, score: str, node: str, end: float) -> etree._Element:
-    location = _of(domain, "rsc_location", name, {})
-    rule = _rule(location, score, "and")
+def _until(location: etree._Element, ids: str, score: str, node: str, end: float) -> etree._Element:
+    """ids: the form of crm_resource, whose --clear goes by them."""
+    rule = _rule(location, ids.format("rule"), score, "and")
     here = {"attribute": "#uname", "operation": "eq", "value": node}
-    etree.SubElement(rule, "expression", {"id": f"{name}-expr", **here})
-    lifetime = {"id": f"{name}-lifetime", "operation": "lt", "end": instant.to_text(int(end))}
-    etree.SubElement(rule, "date_expression", lifetime)
+    etree.SubElement(rule, "expression", {"id": ids.format("expr"), **here})
+    until = {"operation": "lt", "end": instant.to_text(int(end))}
+    etree.SubElement(rule, "date_expression", {"id": ids.format("lifetime"), **until})
     return location
 
 
-def _rule(location: etree._Element, score: str, junction: str) -> etree._Element:
-    values = {"id": f"{location.get('id')}-rule", "score": score, "boolean-op": junction}
+def _rule(location: etree._Element, name: str, score: str, junction: str) -> etree._Element:
+    values = {"id": name, "score": score, "boolean-op": junction}
     return etree.SubElement(location, "rule", values)
 
 

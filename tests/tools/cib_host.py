@@ -48,16 +48,15 @@ ATTRIBUTES = """\
 <transient_attributes id="{0}"><instance_attributes id="status-{0}">
 <nvpair id="status-{0}-p" name="default_ping_set" value="100"/>
 <nvpair id="status-{0}-d" name="diskcheck_status" value="normal"/>
-</instance_attributes></transient_attributes>
+</instance_attributes></transient_attributes><lrm id="{0}"><lrm_resources/></lrm>
 """
 KEY = "1:1:0:aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"
 HISTORY = f"""\
-<lrm id="{{node}}"><lrm_resources>
 <lrm_resource id="{{0}}" class="ocf" provider="extra" type="VirtualDomain">
 <lrm_rsc_op id="{{0}}_last_0" operation_key="{{0}}_start_0" operation="start" call-id="9"
  rc-code="0" op-status="0" interval="0" crm_feature_set="3.16.1" transition-key="{KEY}"
  transition-magic="0:0;{KEY}" last-rc-change="1700000000"/>
-</lrm_resource></lrm_resources></lrm>
+</lrm_resource>
 """
 
 
@@ -97,6 +96,6 @@ class Host:
     def runs(self, domain: str, node: str) -> None:
         """Put into the history that the guest was started there."""
         root = self.root()
-        (state,) = root.iterfind(f"status/node_state[@uname='{node}']")
-        state.append(etree.fromstring(HISTORY.format(names.resource(domain), node=state.get("id"))))
+        (history,) = root.iterfind(f"status/node_state[@uname='{node}']/lrm/lrm_resources")
+        history.append(etree.fromstring(HISTORY.format(names.resource(domain))))
         self.cib.write_bytes(etree.tostring(root))

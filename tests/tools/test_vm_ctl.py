@@ -161,14 +161,51 @@ def test_a_change_is_planned_anew_when_somebody_writes_in_between(host: Host) ->
     assert not status.query(Deadline(30)).stonith_enabled
 
 
-def test_two_hundred_guests_are_one_change(host: Host) -> None:
-    names = ",".join(f"guest{n}" for n in range(1, 201))
+def test_a_thousand_guests_are_one_change(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ",".join(f"guest{n}" for n in range(1, 1001))
     for number, verb in enumerate((["add", names, "-a", "hostA"], ["start", names]), 6):
         assert host.vm_ctl("resource", *verb) == 0
         assert host.epoch() == number
-    assert len(host.ids("configuration/constraints/*")) == 200 * 9
+    assert len(host.ids("configuration/constraints/*")) == 1000 * 9
+    capsys.readouterr()
+    assert host.vm_ctl("resource", "list") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2 + 1000
     assert host.vm_ctl("resource", "delete", names) == 0
+    assert host.epoch() == 8
     assert host.ids("configuration/constraints/*") == set()
+
+
+def test_location_move_is_one_change_for_all_that_are_at_home_there(host: Host) -> None:
+    host.vm_ctl("resource", "add", "guest1,guest2,guest3", "-a", "hostA")
+    for guest in ("guest1", "guest2"):
+        host.runs(guest, "hostB")
+    assert host.vm_ctl("location", "move", "-b", "hostA") == 0
+    assert host.epoch() == 7
+    homes = {each for each in host.ids(".//rsc_location") if each.endswith("_ACT")}
+    assert homes == {
+        "locVMCTL_guest1_hostB_ACT",
+        "locVMCTL_guest2_hostB_ACT",
+        "locVMCTL_guest3_hostA_ACT",
+    }
+    assert host.vm_ctl("location", "move", "guest1") == 0
+    assert host.epoch() == 7
+
+
+def test_what_a_move_leaves_behind_goes_with_unmove(host: Host) -> None:
+    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    host.vm_ctl("resource", "start", "guest1")
+    host.runs("guest1", "hostB")
+    before = host.ids(".//*[@id]")
+    assert host.vm_ctl("resource", "move", "guest1", "-n", "hostA", "--no-wait") == 0
+    left = {"cli-ban-prmVMCTL_guest1-on-hostB", "cli-prefer-prmVMCTL_guest1"}
+    assert left <= host.ids("configuration/constraints/*")
+    assert host.vm_ctl("resource", "unmove", "guest1") == 0
+    assert host.ids(".//*[@id]") == before
+    # Pacemaker's own tool knows them by their names.
+    assert host.vm_ctl("resource", "move", "guest1", "-n", "hostA", "--no-wait") == 0
+    clear = ("crm_resource", "--clear", "--resource", "prmVMCTL_guest1")
+    assert run.run(clear, timeout_s=30, environment={"CIB_file": str(host.cib)}).rc == 0
+    assert host.ids(".//*[@id]") == before
 
 
 def test_no_cluster_is_said_in_one_line(
