@@ -43,6 +43,47 @@ def test_crm_verify_has_nothing_to_say(host: Host) -> None:
     assert (done.rc, done.out, done.err) == (0, "", "")
 
 
+TWO = {"prmVMCTL_guest1", "prmVMCTL_guest2"}
+
+
+@pytest.mark.parametrize(
+    ("words", "rc", "registered", "said"),
+    [
+        # What vm-ctl 1.1 made of these is in the comments.
+        # usage
+        ("resource|add|guest1,|guest2|-a|hostA", 0, TWO, ""),
+        # only guest2
+        ("resource|add|-a|hostA|guest2,|guest1", 0, TWO, ""),
+        # a stray error of the shell
+        ("resource|add|guest1, guest2|-a|hostA", 0, TWO, ""),
+        ("resource|add|guest1|-ahostA|-mon", 0, {"prmVMCTL_guest1"}, ""),
+        ("resource|add|guest1,nosuch|-a|hostA", 1, set(), "MSG03 nosuch"),
+        ("resource|add|guest1|-a|hostX", 1, set(), "MSG16 hostX"),
+        # hostB was ignored
+        ("resource|move|guest1|hostB", 1, set(), "takes one domain"),
+        ("resource|delete|guest1", 1, set(), "MSG15 guest1"),
+        ("resource|start|guest1|-n|hostB", 1, set(), "unrecognized arguments: -n"),
+        ("resource", 1, set(), "usage: vm-ctl"),
+        ("location|move|-b|hostX", 1, set(), "MSG16 hostX"),
+    ],
+)
+def test_the_rows_of_the_old_grammar(
+    host: Host,
+    words: str,
+    rc: int,
+    registered: set[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert host.vm_ctl(*words.split("|")) == rc
+    found = host.ids("configuration/resources/primitive")
+    assert {each for each in found if "VMCTL" in each} == registered
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+    assert bool(captured.err) is bool(said)
+
+
 def test_adding_twice_is_refused_and_changes_nothing(host: Host) -> None:
     assert host.vm_ctl("resource", "add", "guest1", "-a", "hostA") == 0
     before = host.cib.read_bytes()

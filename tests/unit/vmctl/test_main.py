@@ -18,6 +18,7 @@ from tests.unit.pacemaker.script import Script, Step
 from tests.unit.vmctl.world import DATA, cib, crm_mon, definition, guest, running, target_role
 from vmctl import commands, hosts, main, transaction, waiting
 from vmctl.hosts import Domain
+from vmctl.messages import TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -234,6 +235,11 @@ def test_a_lock_that_another_holds_is_waited_for(
     assert "MSG17" in capsys.readouterr().err
     play(Step(MON, out=crm_mon()), Step(QUERY, out=STOPPED), Step(MODIFY))
     assert vm_ctl("resource start guest1 --no-wait", conf) == 0
+
+
+def test_messages_have_the_numbers_of_2011() -> None:
+    # 4 was about a temporary file, of which there is none any more.
+    assert {number for number in TEXTS if number < 30} == set(range(1, 28)) - {4}
 
 
 def test_uris_of_other_hosts() -> None:
