@@ -82,6 +82,13 @@ VERBS = {
 }
 
 
+NOTES = """
+Example: vm-ctl resource add guest1, guest2 -a hostA
+With CIB_file=FILE in the environment vm-ctl works on that file, with no cluster at all.
+Exit code: 0 done, or nothing to do; 1 anything else. See vm-ctl(8).
+"""
+
+
 class UsageError(HaError):
     """The words make no command."""
 
@@ -144,7 +151,7 @@ def usage(words: Sequence[str] = ()) -> str:
         return parser(words[0], words[1]).format_usage()
     width = max(len(" ".join(words)) for words in VERBS)
     lines = (f"       vm-ctl {' '.join(words):{width}}  {row.does}" for words, row in VERBS.items())
-    return "\n".join(["usage: vm-ctl --help | --version | COMMAND [--help]", *lines, ""])
+    return "\n".join(["usage: vm-ctl --help | --version | COMMAND [--help]", *lines, NOTES])
 
 
 def parse(words: Sequence[str]) -> Request:

@@ -95,23 +95,12 @@ def stop(session: Session) -> None:
 
 def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]) -> None:
     request, domains = session.request, session.request.domains
-    seen: list[Registry] = []
-    notes: list[Message] = []
-    expired: list[str] = []
-
-    def planned(registry: Registry) -> None:
-        plan.role(domains, wanted, registry)
-        seen[:] = [registry]
-        if request.verb == "start":
-            notes[:] = plan.held(domains, registry)
-            expired[:] = plan.expired(domains, registry)
-
     _cluster()
-    transaction.make(planned, request)
-    (registry,) = seen
-    say(notes)
-    if expired:
-        transaction.make(lambda r: r.discard(plan.expired(domains, r)), request)
+    registry = transaction.make(lambda r: plan.role(domains, wanted, r), request)
+    if request.verb == "start":
+        say(plan.held(domains, registry))
+        if plan.expired(domains, registry):
+            transaction.make(lambda r: r.discard(plan.expired(domains, r)), request)
     if request.dry_run or request.no_wait or tools.is_offline():
         return
     default = waiting.DEFAULT_TIMEOUT_S

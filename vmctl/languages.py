@@ -24,7 +24,8 @@ DIFF_S = 120.0
 
 # By tag; rsc_location has a rule or a node. Attributes stand under their names.
 CRM = {
-    "primitive": "primitive {id} {agent} params {parameters} meta {meta} {operations}",
+    "primitive": "primitive {id} {agent} \\\n  params {parameters} \\\n  meta {meta} \\\n"
+    "  {operations}",
     "rsc_location": "location {id} {rsc} {score}: {node}",
     "rule": "location {id} {rsc} rule $id={rule} {score}: {expression}",
     "rsc_colocation": "colocation {id} {score}: {rsc} {with-rsc}",

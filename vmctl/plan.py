@@ -59,7 +59,10 @@ def _undeletable(domains: Iterable[str], cluster: Cluster, registry: Registry) -
 
 
 def role(domains: Sequence[str], wanted: str, registry: Registry) -> None:
+    """Raises BanError before a start under what nobody understands."""
     checks.registered(domains, registry)
+    if wanted == "Started":
+        list(held(domains, registry))
     for domain in domains:
         registry.set_meta(domain, "target-role", wanted)
 

@@ -30,22 +30,22 @@ LOCK_S = 60.0
 QUERY_S = 30.0
 
 
-def make(plan: Plan, request: Request) -> bool:
-    """Make the change, anew when somebody else was faster; False when there is none to make."""
-    if request.dry_run:
-        document = cib.query(Deadline(QUERY_S))
-        before, after = Registry(document), Registry(document)
-        plan(after)
-        sys.stdout.write(languages.WRITERS[request.format](before, after))
-        return True
+def make(plan: Plan, request: Request) -> Registry:
+    """Make the change, anew when somebody else was faster; what the CIB is then."""
+    planned: list[Registry] = []
 
     def wanted(document: str) -> cib.Change | None:
-        before, after = Registry(document), Registry(document)
+        planned[:] = before, after = Registry(document), Registry(document)
         plan(after)
         return difference.change(before, after)
 
-    with lock("vm-ctl"):
-        return cib.change(wanted, Deadline(CHANGE_S)) is not None
+    if request.dry_run:
+        wanted(cib.query(Deadline(QUERY_S)))
+        sys.stdout.write(languages.WRITERS[request.format](*planned))
+    else:
+        with lock("vm-ctl"):
+            cib.change(wanted, Deadline(CHANGE_S))
+    return planned[-1]
 
 
 @contextlib.contextmanager

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +17,7 @@ from pmkvm import run
 from pmkvm.deadline import Deadline
 from pmkvm.pacemaker import cib, status
 from pmkvm.pacemaker.errors import ToolError
+from tests import tree
 from tests.unit.vmctl import as_crm, world
 
 if TYPE_CHECKING:
@@ -247,6 +252,33 @@ def test_what_a_move_leaves_behind_goes_with_unmove(host: Host) -> None:
     clear = ("crm_resource", "--clear", "--resource", "prmVMCTL_guest1")
     assert run.run(clear, timeout_s=30, environment={"CIB_file": str(host.cib)}).rc == 0
     assert host.ids(".//*[@id]") == before
+
+
+def test_killed_at_any_moment_the_cib_is_as_before_or_as_asked(host: Host) -> None:
+    """What vm-ctl has handed over when it dies is still carried out as a whole."""
+    names = ",".join(f"guest{n}" for n in range(1, 101))
+    host.vm_ctl("resource", "add", names, "-a", "hostA")
+    before = host.cib.read_bytes()
+    words = ["resource", "start", names, "--config", str(host.conf)]
+    outcomes = set()
+    for seconds in (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 60):
+        host.cib.write_bytes(before)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "vmctl.main", *words],
+            cwd=tree.ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(seconds)
+        child.kill()
+        child.wait()
+        # A cibadmin that was at work ends by itself.
+        time.sleep(1)
+        roles = {host.role(f"guest{n}") for n in range(1, 101)}
+        assert len(roles) == 1
+        outcomes |= roles
+    assert "Started" in outcomes
 
 
 def test_no_cluster_is_said_in_one_line(
