@@ -15,10 +15,11 @@ from lxml import etree
 
 from pmkvm import run
 from pmkvm.deadline import Deadline
-from pmkvm.pacemaker import cib, status
+from pmkvm.pacemaker import cib, resource, status
 from pmkvm.pacemaker.errors import ToolError
 from tests import tree
 from tests.unit.vmctl import as_crm, world
+from vmctl import movement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,6 +236,19 @@ def test_location_move_is_one_change_for_all_that_are_at_home_there(host: Host) 
     }
     assert host.vm_ctl("location", "move", "guest1") == 0
     assert host.epoch() == 7
+
+
+def test_the_scores_tell_that_a_guest_will_go_home_once_its_move_is_over(host: Host) -> None:
+    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    host.vm_ctl("resource", "start", "guest1")
+    host.runs("guest1", "hostA")
+    assert host.vm_ctl("resource", "move", "guest1", "-n", "hostB", "--no-wait") == 0
+    scores = movement.scores_without("guest1", host.cib.read_text(encoding="utf-8"))
+    assert scores["hostA"] - scores["hostB"] >= 200
+    with_them = resource.allocation_scores(
+        host.cib.read_text(encoding="utf-8"), "prmVMCTL_guest1", Deadline(30)
+    )
+    assert (with_them["hostA"], with_them["hostB"]) == (-resource.INFINITY, resource.INFINITY)
 
 
 def test_what_a_move_leaves_behind_goes_with_unmove(host: Host) -> None:

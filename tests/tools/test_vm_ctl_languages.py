@@ -146,7 +146,7 @@ def _with_odd_names(host: Host) -> None:
         (host.cib.parent / f"{name}.xml").touch()
 
 
-ODD = ("my guest", "ゲスト1", "1st.it's")
+ODD = ("1st ゲスト's",)
 
 COMMANDS: dict[str, tuple[Callable[[Host], None], tuple[str, ...]]] = {
     "add": (lambda _host: None, ("resource", "add", "guest1", "-a", "hostA", "-m", "on")),
