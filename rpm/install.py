@@ -60,10 +60,14 @@ PROGRAMS = (
 )
 
 CONFIGURATION = "%config(noreplace)"
+MAN = "/usr/share/man"
 SYSTEMD = "/usr/lib/systemd/system"
 
 FILES = (
     File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF, CONFIGURATION),
+    File("vmctl/vm-ctl.bash", "/usr/share/bash-completion/completions/vm-ctl"),
+    File("doc/man/vm-ctl.8", f"{MAN}/man8/vm-ctl.8", "%doc"),
+    File("doc/man/vm-ctl.conf.5", f"{MAN}/man5/vm-ctl.conf.5", "%doc"),
     # For guests: without the port that the rule waits for nothing starts.
     File("daemons/vm_connectd/vm-connectd.service", f"{SYSTEMD}/vm-connectd.service"),
     File("daemons/vm_connectd/90-vm-connectd.rules", "/usr/lib/udev/rules.d/90-vm-connectd.rules"),
@@ -182,7 +186,9 @@ class Installer:
 def manifest() -> str:
     """What lies outside the private directory, as rpm's %files -f reads it."""
     programs = [program.path for program in PROGRAMS]
-    files = [f"{file.directive} {file.path}" for file in FILES]
+    # rpm compresses manual pages, and names them so.
+    packed = {file: "*" if file.path.startswith(MAN) else "" for file in FILES}
+    files = [f"{file.directive} {file.path}{ending}" for file, ending in packed.items()]
     # Also the directories of drop-ins: no package that we need owns them.
     drop_ins = {os.path.dirname(file.path) for file in FILES}
     directories = sorted(f"%dir {name}" for name in drop_ins if name.endswith(".target.d"))

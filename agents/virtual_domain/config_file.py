@@ -14,7 +14,7 @@ from pmkvm import files
 from pmkvm.errors import CommandError, DeadlineError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.virt.connection import LibvirtError
+from pmkvm.virt.connection import XML_INACTIVE, LibvirtError
 from pmkvm.virt.definition import parse_identity
 from pmkvm.virt.identity import DefinitionError
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 # What a person may see in the file: with its secrets, and as it will be at the next start.
 _SECURE = 1  # VIR_DOMAIN_XML_SECURE
-_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE
 _SAVE_S = 5.0
 # A migration waits no longer for csync2.
 _SYNC_S = 10.0
@@ -50,7 +49,7 @@ def save(context: Context, subject: Subject, deadline: Deadline) -> bool:
     said: list[str] = []
 
     def ask(domain: Domain) -> None:
-        said.append(domain.description(_SECURE | _INACTIVE))
+        said.append(domain.description(_SECURE | XML_INACTIVE))
 
     try:
         witness.command(subject, deadline.at_most(_SAVE_S), "reading the definition of", ask)

@@ -11,6 +11,7 @@ import os
 from agents.virtual_domain import snapshot
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.virt.connection import XML_INACTIVE
 from pmkvm.virt.definition import decode, parse, read, write
 from pmkvm.virt.identity import DefinitionError
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
     from pmkvm.virt.connection import Connection, Domain
-
-_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE
 
 
 def prepare(context: Context, subject: Subject, deadline: Deadline) -> None:
@@ -52,7 +51,7 @@ def create_paused(context: Context, connection: Connection, subject: Subject) ->
     if context.flag("start_resources"):
         from agents.virtual_domain import supplies
 
-        live = parse(domain.description(_INACTIVE).encode(), name) if domain else root
+        live = parse(domain.description(XML_INACTIVE).encode(), name) if domain else root
         if live is not None:
             supplies.start(context, connection, live)
     image = snapshot.path_of(context, name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _START_PAUSED = 1  # VIR_DOMAIN_START_PAUSED
-_LIST_ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
+XML_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE: as after its next start, without a life's own
 
 
 class ErrorCode(IntEnum):
@@ -102,6 +102,20 @@ class Domain:
 
         state, reason = result(libvirtmod.virDomainGetState(self.handle, 0))
         return Status(State(state), reason)
+
+    def is_running(self) -> bool:
+        """Whether it has a life now, paused ones too."""
+        import libvirtmod
+
+        active = libvirtmod.virDomainIsActive(self.handle)
+        check(active)
+        return active == 1
+
+    def starts_by_itself(self) -> bool:
+        """Whether libvirt starts it when the host boots."""
+        import libvirtmod
+
+        return result(libvirtmod.virDomainGetAutostart(self.handle)) == 1
 
     def start_paused(self) -> None:
         """Start a defined domain, its CPUs stopped."""
@@ -199,13 +213,11 @@ class Connection:
             return None
         raise error
 
-    def domain_names(self, *, running_only: bool = False) -> frozenset[str]:
-        """The domains that libvirt knows, or of those the ones that have a life now."""
+    def domains(self) -> list[Domain]:
+        """All domains that libvirt knows."""
         import libvirtmod
 
-        flags = _LIST_ACTIVE if running_only else 0
-        handles = result(libvirtmod.virConnectListAllDomains(self.handle, flags))
-        return frozenset(Domain(handle).name() for handle in handles)
+        return [Domain(h) for h in result(libvirtmod.virConnectListAllDomains(self.handle, 0))]
 
     def is_alive(self) -> bool:
         """Whether the other end is still there; without asking it."""
