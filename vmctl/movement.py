@@ -129,6 +129,9 @@ def _has_moved(move: Move, cluster: Cluster, name: str) -> bool:
     if not all(each.managed for each in cluster.instances(name)):
         unmanaged = message(25, domain=move.domain)
         raise RefusedError(unmanaged, message(27, domain=move.domain, reason="left half-way"))
+    if all(each.target_role == "Stopped" and not each.active for each in cluster.instances(name)):
+        # By a person, or by another guest's fence: it will be nowhere for long.
+        raise RefusedError(message(27, domain=move.domain, reason="stopped meanwhile"))
     nodes = [node for each in cluster.instances(name) for node in each.nodes]
     there = nodes == [move.target] if move.target else nodes not in ([], [move.origin])
     return there and waiting.is_started(cluster, name)

@@ -209,6 +209,14 @@ def test_a_move_that_does_not_happen_is_an_error_with_its_reason(
     assert fake.written == ["--modify", "--delete-all"]
 
 
+def test_a_guest_that_is_stopped_half_way(begin: Callable[..., FakeCluster]) -> None:
+    stopped = running("g1", role="Stopped", more='target_role="Stopped"')
+    fake = begin(ON_A, stopped)
+    with pytest.raises(RefusedError, match="MSG27 g1: the move failed: stopped meanwhile"):
+        carry_out()
+    assert fake.written[-1] == "--delete-all"
+
+
 def test_a_guest_that_becomes_unmanaged_half_way(begin: Callable[..., FakeCluster]) -> None:
     fake = begin(ON_A, running("g1", "hostA", more='managed="false"'))
     with pytest.raises(RefusedError, match="MSG25"):
