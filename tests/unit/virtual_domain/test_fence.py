@@ -122,7 +122,8 @@ def test_a_ban_under_a_ban_that_nobody_understands_starts_nothing(
 
 def test_a_ban_that_comes_while_libvirt_creates_leaves_no_life(world: World, cib: LocalCib) -> None:
     def watch(function: str) -> None:
-        if function == "virDomainCreateXML":
+        # The first question after the create: its QEMU is there, and does not run yet.
+        if function == "virDomainGetUUIDString":
             cib.ban()
 
     world.here.watch = watch
