@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # libvirt here answers in this time or counts as silent.
 _ANSWER_S = 30.0
 # The source has proven by its own process table that it let go; this is a second opinion.
-_SOURCE_S = 5.0
+SOURCE_S = 5.0
 
 
 def migrate_from(context: Context) -> OcfCode:
@@ -34,12 +34,16 @@ def migrate_from(context: Context) -> OcfCode:
     try:
         _wait_until_here(context, subject, fence)
         _require_left(context, subject, fence)
+        fence.during(
+            context.deadline,
+            f"saving the definition of {name}",
+            lambda: save_for_all(context, subject),
+        )
     except FencedError as fenced:
         fence.settle(subject, fenced)
         return OcfCode.SUCCESS
     lives = witness.living(subject) if subject.identity.is_qemu else []
     remember(context, subject, lives[0] if lives else None)
-    save_for_all(context, subject)
     run_monitor_scripts(context, subject)
     if utilization.is_wanted(context):
         utilization.update(context, subject)
@@ -92,12 +96,16 @@ def _require_left(context: Context, subject: Subject, fence: Fence) -> None:
     except OcfError as error:
         context.log.info(f"{name}: {source} can't be asked whether it let go: {error}")
         return
-    deadline = context.deadline.less(1).at_most(_SOURCE_S)
+    deadline = context.deadline.less(1).at_most(SOURCE_S)
     while True:
         fence.look()
         try:
-            status = witness.status(there, deadline)
-        except witness.SilentError as error:
+            status = fence.during(
+                deadline,
+                f"asking {source} for the state of {name}",
+                lambda: witness.status(there, deadline),
+            )
+        except (witness.SilentError, DeadlineError) as error:
             context.log.info(f"{name}: {source} can't be asked whether it let go: {error}")
             return
         if status is None or status.state != State.RUNNING:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 # What a person may see in the file: with its secrets, and as it will be at the next start.
 _SECURE = 1  # VIR_DOMAIN_XML_SECURE
-_SAVE_S = 5.0
+# A stop under a fence loses no more time than this.
+_SAVE_S = 2.0
 # A migration waits no longer for csync2.
 _SYNC_S = 10.0
 _MODE = 0o600

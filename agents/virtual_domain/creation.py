@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 def prepare(context: Context, subject: Subject, deadline: Deadline) -> None:
     """The disk that a guest over a backing file needs. Raises OcfError and CommandError."""
+    image = snapshot.path_of(context, subject.identity.name)
+    if image and os.path.exists(image):
+        # The memory that is restored knows the disk as it is.
+        return
     if any(context.parameters[name] for name in ("backingfile", "stateless", "copyindirs")):
         from agents.virtual_domain import overlay
 

@@ -49,12 +49,18 @@ def migrate_to(context: Context) -> OcfCode:
     fence = Fence(context, old_debt)
     try:
         fence.look()
-        if not look(context, subject).lives:
+        verdict = look(context, subject)
+        if not verdict.lives:
             if old_debt is not None and not old_debt.is_void([], time.monotonic()):
                 raise FencedError(old_debt.ban_id, kills=False)
-            text = f"{name}: does not run here, so it can't leave for {target}"
+            said = "does not run here" if verdict.code == OcfCode.NOT_RUNNING else verdict.reason
+            text = f"{name}: {said}, so it can't leave for {target}"
             raise OcfError(OcfCode.GENERIC, text)
-        save_for_all(context, subject)
+        fence.during(
+            context.deadline,
+            f"saving the definition of {name}",
+            lambda: save_for_all(context, subject),
+        )
         context.log.info(f"{name}: migrating to {target} ({migration.remote_uri})")
         _leave(context, subject, migration, fence)
     except FencedError as fenced:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import os
 
-from pmkvm import files
+from pmkvm import files, run
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.run import run
 from pmkvm.virt.definition import parse, read
 from pmkvm.virt.identity import DefinitionError
 
@@ -81,7 +80,7 @@ def _must(
     argv: Sequence[str], deadline: Deadline, environment: dict[str, str] | None = None
 ) -> str:
     """Raises OcfError with what the program said, and CommandError."""
-    done = run(argv, timeout_s=deadline.remaining(), environment=environment)
+    done = run.run(argv, timeout_s=deadline.remaining(), environment=environment)
     if done.rc != 0:
         said = (done.err or done.out).strip().rpartition("\n")[2]
         raise OcfError(OcfCode.GENERIC, f"{argv[0]} ended with {done.rc}: {said}")

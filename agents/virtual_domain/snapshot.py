@@ -54,7 +54,10 @@ def save(
 
     call = Call(f"saving {subject.identity.name} to {path}", act)
     while not call.is_done(patience.at_most(LOOK_S)):
-        if patience.expired() or is_wanted_dead():
+        if is_wanted_dead():
+            call.abandon()
+            return False
+        if patience.expired():
             context.log.warning(f"{subject.identity.name}: {call.abandon()}")
             _abort(context, subject)
             return False

@@ -77,7 +77,11 @@ def _bring_up(context: Context, subject: Subject, fence: Fence, deadline: Deadli
         _resume_if_begun(subject, remembered, deadline)
         record.store(context.instance, Record(identity, Stage.RUNNING, lives[0].life))
         return subject
-    creation.prepare(context, subject, deadline)
+    fence.during(
+        deadline,
+        f"making the disk of {identity.name}",
+        lambda: creation.prepare(context, subject, deadline),
+    )
     record.store(context.instance, Record(identity, Stage.CREATING))
     identity = _create_and_resume(context, subject, fence, deadline)
     lives = qemu.find(identity)

@@ -128,7 +128,7 @@ def _shut_down(
     if context.text("snapshot"):
         from agents.virtual_domain import snapshot
 
-        if snapshot.save(context, subject, patience, is_wanted_dead):
+        if snapshot.save(context, subject, patience, is_wanted_dead) or is_wanted_dead():
             return
     shut_down(context, subject, patience, is_gone=is_gone, is_wanted_dead=is_wanted_dead)
 

@@ -100,6 +100,17 @@ def test_a_save_that_takes_too_long_is_aborted(world: World, image: Path) -> Non
     assert qemu.exit_code() < 0
 
 
+def test_the_disk_under_a_saved_memory_is_left_alone(world: World, image: Path) -> None:
+    """A new disk under an old memory would be the end of both."""
+    save(world, image)
+    disk = world.config.with_suffix(".qcow2")
+    disk.write_text("old")
+    more = {"snapshot": str(image.parent), "backingfile": "/etc/passwd", "stateless": "yes"}
+    assert world.act("start", more).rc == 0
+    assert disk.read_text() == "old"
+    world.assert_started()
+
+
 def test_a_forced_stop_saves_nothing(world: World, image: Path) -> None:
     world.guest()
     assert world.act("stop", snapshot=str(image.parent), force_stop="yes").rc == 0
