@@ -6,10 +6,12 @@ PYTHON ?= /usr/bin/python3
 DESTDIR ?=
 MANIFEST ?=
 PYTEST_ARGS ?=
+FUZZ_S ?= 60
+FUZZ_TARGETS := frames router tokens cluster
 
 VERSION := $(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' pmkvm/version.py)
 SHIPPED := Makefile LICENSE $(wildcard README.md) CHANGELOG.md setup.cfg rpm \
-    pmkvm agents stonith daemons vmctl
+    pmkvm agents stonith daemons vmctl doc/man
 # All times in a package come from the last commit, so that two builds of it are alike.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 # On Debian rpm knows of no installed package, so build requirements can't be looked up.
@@ -24,12 +26,12 @@ UNIT_PYTHONS := 3.9 3.10 3.11 3.12 3.13
 UNIT_STAGES := $(UNIT_PYTHONS:%=unit-%)
 CHECK := $(PYTHON) -B -m tests.check
 
-.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix bench \
+.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix bench fuzz \
     rpm install packages format clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | fence-matrix | bench | rpm |"
+	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | fence-matrix | bench | fuzz | rpm |"
 	@echo "     install DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
@@ -86,6 +88,15 @@ fence-matrix: .venv/lab/ready rpm
 bench: .venv/lab/ready rpm
 	.venv/lab/bin/python -m pytest -s -o cache_dir=.cache/pytest-bench tests/bench $(PYTEST_ARGS)
 
+# Not part of the check: hostile bytes, FUZZ_S seconds for each target. What breaks one is left as
+# .cache/fuzz/crash-*; the unit tests try the same targets on fewer bytes.
+fuzz: .venv/fuzz/ready
+	@mkdir -p $(FUZZ_TARGETS:%=.cache/fuzz/%)
+	@for target in $(FUZZ_TARGETS); do \
+	    .venv/fuzz/bin/python -m tests.fuzz $$target -max_total_time=$(FUZZ_S) -max_len=4096 \
+	        -artifact_prefix=.cache/fuzz/ .cache/fuzz/$$target || exit 1; \
+	done
+
 format: .venv/tools/ready
 	.venv/tools/bin/ruff format .
 	.venv/tools/bin/ruff check --fix .
@@ -98,6 +109,9 @@ format: .venv/tools/ready
 # The lab needs what only the distribution has: the libvirt binding.
 .venv/lab/ready: .ci/pins.txt
 	.ci/venv .venv/lab "$(PYTHON) --system-site-packages" pytest
+
+.venv/fuzz/ready: .ci/pins.txt
+	.ci/venv .venv/fuzz "$$(.ci/python 3.11)" atheris cryptography
 
 .venv/%/ready: .ci/pins.txt
 	.ci/venv .venv/$* "$$(.ci/python $*)" pytest hypothesis lxml cryptography

@@ -23,14 +23,23 @@ def read_text(path: str) -> str | None:
         return None
 
 
-def write_atomically(path: str, text: str, mode: int = 0o600) -> None:
-    """Replace a file as a whole: a reader sees the old text or the new one."""
+def write_atomically(
+    path: str, text: str, mode: int = 0o600, owner: tuple[int, int] | None = None
+) -> None:
+    """Replace a file as a whole: a reader sees the old text or the new one.
+
+    owner: the numbers of a user and a group, if they are not to be the caller's.
+    """
     temporary = f"{path}.{os.getpid()}.new"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
+            if owner is not None:
+                os.fchown(descriptor, *owner)
+                # Neither the change of owner nor the umask has the last word.
+                os.fchmod(descriptor, mode)
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:

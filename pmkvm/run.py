@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from pmkvm import process, settings
 from pmkvm.errors import CommandError, CommandMissingError, CommandTimeoutError
@@ -19,9 +19,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pmkvm.deadline import Deadline
     from pmkvm.process import Life
 
 TERM_GRACE_S = 0.5
+WAIT_S = 0.02
 
 
 class Completed(NamedTuple):
@@ -114,6 +116,23 @@ def exit_code(life: Life) -> int | None:
     except ChildProcessError:
         return None
     return os.waitstatus_to_exitcode(status) if pid else None
+
+
+def wait_for_children(deadline: Deadline) -> None:
+    """Until all are reaped, here or by who started them; until the deadline at most."""
+    while not deadline.expired():
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            deadline.pause(WAIT_S)
+
+
+def replace(argv: Sequence[str]) -> NoReturn:
+    """Become that program, under the same pid, with the same environment. Raises CommandError."""
+    with _explained(argv[0]):
+        os.execv(argv[0], list(argv))  # noqa: S606 - there is no shell to begin with
 
 
 @contextlib.contextmanager

@@ -28,6 +28,9 @@ PROC = "/proc"
 # Where control groups are mounted.
 CGROUP = "/sys/fs/cgroup"
 
+# The host's network devices, bridges among them (sysfs(5)).
+NETWORK_DEVICES = "/sys/class/net"
+
 # The guest's end of the channel to its host, as udev names it.
 GUEST_PORT = "/dev/virtio-ports/vmconnectd"
 

@@ -33,11 +33,11 @@ class Program(NamedTuple):
 
 
 class File(NamedTuple):
-    """A file installed as it is, outside the private directory."""
+    """A file installed as it is, outside the private directory; directive: rpm's for its line."""
 
     source: str
     path: str
-    is_configuration: bool = False
+    directive: str = "%attr(0644, root, root)"
 
 
 # What goes into the private directory.
@@ -53,16 +53,28 @@ PROGRAMS = (
     Program("/usr/lib64/stonith/plugins/external/vm-stonith", "stonith.vm_stonith.external:main"),
     Program("/usr/sbin/vm-stonith-key", "stonith.vm_stonith_key.main:main"),
     Program("/usr/sbin/vm-ctl", "vmctl.main:main"),
+    Program("/usr/sbin/vm-adopt", "vmctl.adopt:main"),
     Program("/usr/sbin/vm-connect", "daemons.vm_connect:main"),
     Program("/usr/sbin/vm-connectd", "daemons.vm_connectd.main:main"),
     Program("/usr/sbin/vm-stonithd", "daemons.vm_stonithd.main:main"),
 )
 
+CONFIGURATION = "%config(noreplace)"
+MAN = "/usr/share/man"
+SYSTEMD = "/usr/lib/systemd/system"
+
 FILES = (
-    File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF, is_configuration=True),
+    File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF, CONFIGURATION),
+    File("vmctl/vm-ctl.bash", "/usr/share/bash-completion/completions/vm-ctl"),
+    File("doc/man/vm-ctl.8", f"{MAN}/man8/vm-ctl.8", "%doc"),
+    File("doc/man/vm-ctl.conf.5", f"{MAN}/man5/vm-ctl.conf.5", "%doc"),
     # For guests: without the port that the rule waits for nothing starts.
-    File("daemons/vm_connectd/vm-connectd.service", "/usr/lib/systemd/system/vm-connectd.service"),
+    File("daemons/vm_connectd/vm-connectd.service", f"{SYSTEMD}/vm-connectd.service"),
     File("daemons/vm_connectd/90-vm-connectd.rules", "/usr/lib/udev/rules.d/90-vm-connectd.rules"),
+    File(
+        "agents/virtual_domain/ordering.conf",
+        f"{SYSTEMD}/resource-agents-deps.target.d/50-pm_kvm_tools.conf",
+    ),
 )
 
 # -I: neither the caller's directory nor its environment decides what is imported. -S: no .pth file
@@ -133,7 +145,7 @@ class Installer:
 
     def _install_file(self, file: File) -> None:
         """A configuration that is there already is the administrator's."""
-        if not file.is_configuration or not self._target(file.path).exists():
+        if file.directive != CONFIGURATION or not self._target(file.path).exists():
             self._write(file.path, (ROOT / file.source).read_text(encoding="utf-8"), 0o644)
 
     def _write(self, path: str, text: str, mode: int) -> Path:
@@ -174,9 +186,13 @@ class Installer:
 def manifest() -> str:
     """What lies outside the private directory, as rpm's %files -f reads it."""
     programs = [program.path for program in PROGRAMS]
-    mark = {True: "%config(noreplace) ", False: ""}
-    files = [f"{mark[file.is_configuration]}{file.path}" for file in FILES]
-    return "\n".join([*programs, *files, ""])
+    # rpm compresses manual pages, and names them so.
+    packed = {file: "*" if file.path.startswith(MAN) else "" for file in FILES}
+    files = [f"{file.directive} {file.path}{ending}" for file, ending in packed.items()]
+    # Also the directories of drop-ins: no package that we need owns them.
+    drop_ins = {os.path.dirname(file.path) for file in FILES}
+    directories = sorted(f"%dir {name}" for name in drop_ins if name.endswith(".target.d"))
+    return "\n".join([*programs, *files, *directories, ""])
 
 
 def main(argv: list[str]) -> int:

@@ -3,55 +3,90 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pmkvm import settings
 from pmkvm.errors import HaError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-USAGE = """\
-usage: vm-ctl resource add    DOMAIN[,DOMAIN...] -a NODE [-m on|off] [--running] [--dry-run]
-       vm-ctl resource delete DOMAIN[,DOMAIN...] [--dry-run]
-       vm-ctl resource start  DOMAIN[,DOMAIN...] [--no-wait] [--dry-run]
-       vm-ctl resource stop   DOMAIN[,DOMAIN...] [--no-wait] [--dry-run]
-       vm-ctl resource move   DOMAIN [-n NODE] [--dry-run]
-       vm-ctl resource list   [DOMAIN | -n NODE]
-       vm-ctl --help | --version
-"""
+FORMATS = ("crm", "xml", "pcs")
 
-HELP = (
-    USAGE
-    + f"""
-  -a NODE       the node that the guests run on when nothing speaks against it
-  -m on|off     live migration; without it vm_allow_migrate of the configuration decides
-  -n NODE       move: to that node, else where the scores say; list: what that node runs
-  --running     register guests that run now on the node of -a, without a break
-  --no-wait     return as soon as the cluster has been told
-  --dry-run     print the CIB XML that would be written, change nothing
-  --config FILE instead of {settings.VM_CTL_CONF}
 
+class Option(NamedTuple):
+    """field: of a Request. values: what may follow, in words or all of it; nothing for a flag."""
+
+    field: str
+    values: str | tuple[str, ...]
+    help: str
+
+
+OPTIONS = {
+    "-a": Option("preferred", "NODE", "where the guests run when nothing speaks against it"),
+    "-b": Option("from_node", "NODE", "instead of DOMAIN: all guests whose preferred node this is"),
+    "-m": Option("migrate", ("on", "off"), "live migration; else as vm_allow_migrate says"),
+    "-n": Option("node", "NODE", "only this node"),
+    "--running": Option("running", "", "register guests that run now on the node of -a"),
+    "--no-wait": Option("no_wait", "", "return as soon as the cluster has been told"),
+    "--dry-run": Option("dry_run", "", "change nothing, print what would be done"),
+    "--format": Option("format", FORMATS, "of --dry-run: crmsh, cibadmin --patch (default) or pcs"),
+    "--config": Option("config", "FILE", f"instead of {settings.VM_CTL_CONF}"),
+}
+DRY = ("--dry-run", "--format", "--config")
+
+
+class Verb(NamedTuple):
+    """least and most: how many domains it takes."""
+
+    least: int
+    most: int
+    options: tuple[str, ...]
+    does: str
+    example: str
+
+
+VERBS = {
+    ("resource", "add"): Verb(
+        1,
+        sys.maxsize,
+        ("-a", "-m", "--running", *DRY),
+        "register guests, stopped, with all their constraints, in one change",
+        "guest1, guest2 -a hostA -m on",
+    ),
+    ("resource", "delete"): Verb(
+        1, sys.maxsize, DRY, "unregister stopped guests; libvirt keeps them", "guest1, guest2"
+    ),
+    ("resource", "start"): Verb(
+        1, sys.maxsize, ("--no-wait", *DRY), "start guests and wait until they run", "guest1,guest2"
+    ),
+    ("resource", "stop"): Verb(
+        1, sys.maxsize, ("--no-wait", *DRY), "stop guests and wait until they have", "guest1,guest2"
+    ),
+    ("resource", "move"): Verb(
+        1,
+        1,
+        ("-n", "--no-wait", *DRY),
+        "move a running guest to a node (-n), or to where the scores say, and wait for it",
+        "guest1 -n hostB",
+    ),
+    ("resource", "unmove"): Verb(1, 1, DRY, "remove what a move has left behind", "guest1"),
+    ("resource", "list"): Verb(
+        0, 1, ("-n", "--config"), "show the guests, one, or those that run on a node", "-n hostA"
+    ),
+    ("location", "move"): Verb(
+        0, 1, ("-b", *DRY), "make the node that it runs on a guest's preferred one", "guest1"
+    ),
+}
+
+
+NOTES = """
 Example: vm-ctl resource add guest1, guest2 -a hostA
 With CIB_file=FILE in the environment vm-ctl works on that file, with no cluster at all.
-Exit code: 0 done, or nothing to do; 1 anything else.
+Exit code: 0 done, or nothing to do; 1 anything else. See vm-ctl(8).
 """
-)
-
-VALUED = {"-a": "preferred", "-m": "migrate", "-n": "node", "--config": "config"}
-FLAGS = {"--running": "running", "--no-wait": "no_wait", "--dry-run": "dry_run"}
-
-# Per verb: how many domains at least and at most, and its options beside --config.
-VERBS: dict[tuple[str, str], tuple[int, int, frozenset[str]]] = {
-    ("resource", "add"): (1, sys.maxsize, frozenset(("-a", "-m", "--running", "--dry-run"))),
-    ("resource", "delete"): (1, sys.maxsize, frozenset(("--dry-run",))),
-    ("resource", "start"): (1, sys.maxsize, frozenset(("--no-wait", "--dry-run"))),
-    ("resource", "stop"): (1, sys.maxsize, frozenset(("--no-wait", "--dry-run"))),
-    ("resource", "move"): (1, 1, frozenset(("-n", "--dry-run"))),
-    ("resource", "list"): (0, 1, frozenset(("-n",))),
-}
 
 
 class UsageError(HaError):
@@ -65,69 +100,80 @@ class Request(NamedTuple):
     verb: str
     domains: tuple[str, ...]
     preferred: str | None = None
+    from_node: str | None = None
     migrate: str | None = None
     node: str | None = None
     config: str = settings.VM_CTL_CONF
     running: bool = False
     no_wait: bool = False
     dry_run: bool = False
+    format: str = "xml"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+class _Once(argparse.Action):
+    def __call__(self, _parser: Any, space: Any, value: Any, option: str | None = None) -> None:
+        if hasattr(space, self.dest):
+            raise UsageError(f"{option} is given twice")
+        if value == "":
+            raise UsageError(f"{option} needs a value")
+        setattr(space, self.dest, True if self.nargs == 0 else value)
+
+
+def parser(noun: str, verb: str) -> argparse.ArgumentParser:
+    row = VERBS[noun, verb]
+    program = f"vm-ctl {noun} {verb}"
+    made = _Parser(
+        prog=program,
+        description=f"{row.does[0].upper()}{row.does[1:]}.",
+        epilog=f"Example: {program} {row.example}",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    metavar = "DOMAIN" if row.most == 1 else "DOMAIN[,DOMAIN...]"
+    made.add_argument("operands", nargs="*", metavar=metavar)
+    for name in row.options:
+        field, values, text = OPTIONS[name]
+        more: dict[str, Any] = {"nargs": 0} if not values else {"metavar": values}
+        if isinstance(values, tuple):
+            more = {"choices": values}
+        made.add_argument(name, action=_Once, dest=field, required=name == "-a", help=text, **more)
+    return made
+
+
+def usage(words: Sequence[str] = ()) -> str:
+    """Of the verb that the words begin with, else of all."""
+    if tuple(words[:2]) in VERBS:
+        return parser(words[0], words[1]).format_usage()
+    width = max(len(" ".join(words)) for words in VERBS)
+    lines = (f"       vm-ctl {' '.join(words):{width}}  {row.does}" for words, row in VERBS.items())
+    return "\n".join(["usage: vm-ctl --help | --version | COMMAND [--help]", *lines, NOTES])
 
 
 def parse(words: Sequence[str]) -> Request:
-    """Raises UsageError with what is wrong in one line."""
-    if len(words) < len(("noun", "verb")) or (words[0], words[1]) not in VERBS:
+    """Raises UsageError with what is wrong in one line, SystemExit after --help."""
+    if tuple(words[:2]) not in VERBS:
         raise UsageError(f"no such command: {' '.join(words[:2]) or 'nothing given'}")
-    noun, verb = words[0], words[1]
-    least, most, allowed = VERBS[noun, verb]
-    operands, values = _options(words[2:], allowed | {"--config"})
-    domains = _domains(operands)
-    request = Request(noun, verb, domains, **values)
-    if verb != "add" and most == 1 and (len(operands) > 1 or len(domains) > most):
-        raise UsageError(f"{verb} takes one domain, not {' '.join(operands)}")
-    if len(domains) < least:
-        raise UsageError(f"{verb} needs a domain")
-    _check(request)
-    return request
-
-
-def _check(request: Request) -> None:
-    if request.verb == "add" and request.preferred is None:
-        raise UsageError("add needs -a NODE")
-    if request.migrate not in {None, "on", "off"}:
-        raise UsageError(f"-m is on or off, not {request.migrate}")
-    if request.verb == "list" and request.domains and request.node is not None:
-        raise UsageError("list takes a domain or -n NODE, not both")
-
-
-def _options(words: Sequence[str], allowed: frozenset[str]) -> tuple[list[str], dict[str, Any]]:
-    operands: list[str] = []
-    values: dict[str, Any] = {}
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("-"):
-            operands.append(word)
-            continue
-        if word[:2] in VALUED and len(word) > len("-a"):  # -aNODE, as getopts takes it
-            word, attached = word[:2], word[2:]
-            rest.insert(0, attached)
-        if word not in allowed:
-            raise UsageError(f"no such option here: {word}")
-        name = VALUED.get(word) or FLAGS[word]
-        if name in values:
-            raise UsageError(f"{word} is given twice")
-        values[name] = _value(word, rest) if word in VALUED else True
-    return operands, values
-
-
-def _value(option: str, rest: list[str]) -> str:
-    value = rest.pop(0) if rest else ""
-    if not value or value.startswith("-"):
-        raise UsageError(f"{option} needs a value")
-    return value
-
-
-def _domains(operands: Sequence[str]) -> tuple[str, ...]:
+    noun, verb = words[:2]
+    row = VERBS[noun, verb]
+    values = vars(parser(noun, verb).parse_intermixed_args(list(words[2:])))
+    operands = values.pop("operands", [])
     # Blanks may stand around the commas, inside a word or between words.
-    listed = ",".join(operands).replace(" ", "").split(",")
-    return tuple(sorted({name for name in listed if name}))
+    domains = sorted({name.strip() for name in ",".join(operands).split(",")} - {""})
+    request = Request(noun, verb, tuple(domains), **values)
+    if row.most == 1 and (len(operands) > 1 or len(domains) > 1):
+        raise UsageError(f"{noun} {verb} takes one domain, not {' '.join(operands)}")
+    if len(domains) < row.least:
+        raise UsageError(f"{noun} {verb} needs a domain")
+    if "format" in values and not request.dry_run:
+        raise UsageError("--format needs --dry-run")
+    node = request.node or request.from_node
+    if row.least == 0 and domains and node is not None:
+        raise UsageError(f"{noun} {verb} takes a domain or a node, not both")
+    if noun == "location" and not domains and node is None:
+        raise UsageError("location move needs a domain or -b NODE")
+    return request

@@ -1,35 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each verb of vm-ctl: gather facts, have the change planned, carry it out, wait."""
+"""Each verb of vm-ctl: gather facts, have the change planned and made, wait."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lxml import etree
-
-from pmkvm import files, settings
 from pmkvm.deadline import Deadline
-from pmkvm.errors import DeadlineError
+from pmkvm.errors import HaError
 from pmkvm.pacemaker import cib, resource, status, tools
-from vmctl import domains, list_table, movement, names, plan, waiting
-from vmctl.messages import Message, RefusedError, message
+from pmkvm.virt.connection import Connection
+from pmkvm.virt.job import job_of
+from pmkvm.within import within
+from vmctl import checks, hosts, list_table, movement, names, plan, transaction, waiting
+from vmctl.messages import Message, RefusedError, message, refuse, say
 from vmctl.registry import Registry
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
+    from pmkvm.pacemaker.status import Cluster
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
-    from vmctl.domains import Ask, Survey
+    from vmctl.hosts import Ask, Survey
 
-# A change of a large CIB is validated and written to disk on every node before it is answered.
-CHANGE_S = 120.0
-LOCK_S = 60.0
-QUERY_S = 30.0
+QUERY_S = transaction.QUERY_S
 
 
 class Session(NamedTuple):
@@ -42,59 +38,52 @@ class Session(NamedTuple):
 
 def add(session: Session) -> None:
     request, configuration, _ask = session
-    cluster = status.query(Deadline(QUERY_S))
-    survey = _survey(session, cluster)
+    cluster = _cluster()
     undefined = [
         each for each in request.domains if not os.path.isfile(configuration.definition(each))
     ]
-
-    def planned(registry: Registry) -> etree._Element:
-        return plan.add(request, configuration, plan.Facts(registry, cluster, survey, undefined))
-
-    _warn(plan.warnings(configuration, survey))
-    _merge(session, planned)
+    survey = _survey(session, cluster)
+    facts = checks.Facts(cluster, survey, undefined, hosts.restarts_guests())
+    say(checks.warnings(request, configuration, facts))
+    transaction.make(lambda r: plan.add(request, configuration, facts, r), request)
 
 
-def _survey(session: Session, cluster: status.Cluster) -> Survey:
+def _cluster() -> Cluster:
+    cluster = status.query(Deadline(QUERY_S))
+    doing = [f"{each.id} {each.pending}" for each in cluster.resources if each.pending]
+    if doing:
+        more = f" and {len(doing) - 1} more" if len(doing) > 1 else ""
+        say([message(43, doing=doing[0] + more)])
+    return cluster
+
+
+def _survey(session: Session, cluster: Cluster) -> Survey:
     """This host's libvirt, and in a cluster those of the other hosts that are online."""
-    hypervisor = session.configuration.hypervisor
+    request, configuration, ask = session
     if tools.is_offline():
-        found = domains.survey("this host", {"this host": hypervisor}, session.ask)
-        if found.local is None:
-            _warn([message(41, reason=found.silent["this host"])])
+        uris = {"this host": configuration.hypervisor}
+        found = hosts.survey("this host", uris, request.domains, ask)
+        say(message(41, reason=reason) for reason in found.silent.values())
         return found._replace(silent={})
     local = resource.local_node(Deadline(QUERY_S))
-    uris = {
-        node: domains.remote_uri(hypervisor, session.configuration.transport, node)
-        for node in cluster.online_members()
-    }
-    uris[local] = hypervisor
-    found = domains.survey(local, uris, session.ask)
-    if found.local is None:
+    uris = {node: _uri(configuration, node, local) for node in cluster.online_members()}
+    uris[local] = configuration.hypervisor
+    found = hosts.survey(local, uris, request.domains, ask)
+    if local in found.silent:
         # Unknown is not "not defined", and not "not running" either.
         raise RefusedError(message(5, reason=f"libvirt on {local}: {found.silent[local]}"))
     return found
 
 
+def _uri(configuration: Configuration, node: str, local: str) -> str:
+    if node == local:
+        return configuration.hypervisor
+    return hosts.remote_uri(configuration.hypervisor, configuration.transport, node)
+
+
 def delete(session: Session) -> None:
-    request = session.request
-    cluster = status.query(Deadline(QUERY_S))
-    done = False
-
-    def planned(document: str) -> cib.Change | None:
-        nonlocal done
-        registry = Registry(document)
-        if done and not any(registry.primitive(each) is not None for each in request.domains):
-            return None
-        done = True
-        return cib.Change(removed=plan.delete(request.domains, registry, cluster))
-
-    if request.dry_run:
-        change = planned(cib.query(Deadline(QUERY_S)))
-        _print_removed(Registry(cib.query(Deadline(QUERY_S))), change)
-        return
-    with _lock("vm-ctl"):
-        cib.change(planned, Deadline(CHANGE_S))
+    domains, cluster = session.request.domains, _cluster()
+    transaction.make(lambda r: plan.delete(domains, cluster, r), session.request)
 
 
 def start(session: Session) -> None:
@@ -105,51 +94,74 @@ def stop(session: Session) -> None:
     _role(session, "Stopped", waiting.is_stopped)
 
 
-def _role(session: Session, wanted: str, reached: Callable[[status.Cluster, str], bool]) -> None:
-    request = session.request
-    registry: Registry | None = None
-
-    def planned(current: Registry) -> etree._Element | None:
-        nonlocal registry
-        registry = current
-        return plan.role(request.domains, current, wanted)
-
-    _merge(session, planned)
-    if request.dry_run or request.no_wait or tools.is_offline() or registry is None:
+def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]) -> None:
+    request, domains = session.request, session.request.domains
+    _cluster()
+    registry = transaction.make(lambda r: plan.role(domains, wanted, r), request)
+    if request.verb == "start":
+        say(plan.held(domains, registry))
+        if plan.expired(domains, registry):
+            transaction.make(lambda r: r.discard(plan.expired(domains, r)), request)
+    if request.dry_run or request.no_wait or tools.is_offline():
         return
-    default = movement.DEFAULT_TIMEOUT_S
-    patience = max(registry.timeout_s(d, request.verb, default) for d in request.domains)
-    resources = [names.resource(domain) for domain in request.domains]
-    doing = f"waiting for {wanted.lower()}"
-    outcome = waiting.wait_for(resources, reached, patience + waiting.SLACK_S, doing)
-    plan.refuse(_late(outcome, wanted))
+    default = waiting.DEFAULT_TIMEOUT_S
+    patience = max(registry.timeout_s(each, request.verb, default) for each in domains)
+    resources = [names.resource(domain) for domain in domains]
+    outcome = waiting.wait_for(resources, reached, patience + waiting.SLACK_S, wanted.lower)
+    refuse(_late(outcome, wanted.lower()))
 
 
-def _late(outcome: waiting.Outcome, wanted: str) -> Iterator[Message]:
+def _late(outcome: waiting.Outcome, state: str) -> Iterator[Message]:
     for each in outcome.late:
+        words = {"state": state, "seconds": round(outcome.patience_s)}
         reason = waiting.why(outcome.cluster, each)
-        words = {"state": wanted.lower(), "seconds": round(outcome.patience_s), "reason": reason}
-        yield message(37, domain=names.domain(each), **words)
+        yield message(37, domain=names.domain(each), reason=reason, **words)
 
 
 def move(session: Session) -> None:
-    (domain,), target = session.request.domains, session.request.node
-    registry = Registry(cib.query(Deadline(QUERY_S)))
-    intended = movement.check(domain, target, registry, status.query(Deadline(QUERY_S)))
+    request = session.request
+    (domain,), target = request.domains, request.node
+    document = cib.query(Deadline(QUERY_S))
+    intended = movement.check(domain, target, Registry(document), _cluster())
     if target == intended.origin:
-        _warn([message(21, domain=domain, node=target)])
+        say([message(21, domain=domain, node=target)])
         return
-    scores = resource.allocation_scores(names.resource(domain), Deadline(QUERY_S))
-    movement.check_scores(intended, scores)
-    if session.request.dry_run:
-        rehearsed = etree.fromstring(movement.rehearse(intended).encode())
-        _print([e for e in rehearsed if str(e.get("id")).startswith(names.MOVE_PREFIXES)])
-        return
-    if tools.is_offline():
+    movement.check_scores(intended, movement.scores_without(domain, document))
+    if request.dry_run or request.no_wait:
+        movement.begin(intended, request)
+        if not request.dry_run:
+            say([message(53, domain=domain, seconds=intended.lifetime_s())])
+    elif tools.is_offline():
         text = "a CIB file moves nothing; --dry-run shows the constraints"
         raise RefusedError(message(5, reason=text), message(26, domain=domain))
-    with _lock(names.resource(domain)):
-        movement.carry_out(intended)
+    else:
+        with transaction.lock(names.resource(domain)):
+            uri = _origin(session, intended.origin)
+            movement.carry_out(intended, request, lambda: figures(domain, uri))
+
+
+def _origin(session: Session, node: str) -> str:
+    return _uri(session.configuration, node, resource.local_node(Deadline(QUERY_S)))
+
+
+def figures(domain: str, uri: str) -> str:
+    """How far a live migration is, as the libvirt has it that the guest comes from."""
+
+    def ask() -> str:
+        with Connection(uri) as connection:
+            guest = connection.lookup(name=domain, uuid="")
+            job = None if guest is None else job_of(guest)
+            return f"moved: {job.processed_mib} of {job.total_mib} MiB" if job else ""
+
+    try:
+        return within(Deadline(hosts.ANSWER_S), "asking libvirt", ask) or "moved"
+    except HaError:
+        return "moved"
+
+
+def unmove(session: Session) -> None:
+    (domain,) = session.request.domains
+    transaction.make(lambda r: plan.unmove(domain, r), session.request)
 
 
 def list_(session: Session) -> None:
@@ -161,10 +173,22 @@ def list_(session: Session) -> None:
             raise RefusedError(message(16, node=request.node))
         rows = list_table.on_node(request.node, registry, cluster)
     else:
-        plan.refuse(plan.unregistered(request.domains, registry))
+        checks.registered(request.domains, registry)
         wanted = request.domains or registry.domains()
         rows = [list_table.row(domain, registry, cluster) for domain in wanted]
-    sys.stdout.write(list_table.table(rows) + "\n")
+    sys.stdout.write(list_table.table(rows))
+
+
+def locate(session: Session) -> None:
+    request, configuration, _ask = session
+    cluster = _cluster()
+
+    def planned(registry: Registry) -> None:
+        checks.registered(request.domains, registry)
+        domains = request.domains or plan.preferring(request.from_node or "", registry)
+        plan.locate(domains, cluster, configuration, registry)
+
+    transaction.make(planned, request)
 
 
 VERBS: dict[tuple[str, str], Callable[[Session], None]] = {
@@ -173,58 +197,7 @@ VERBS: dict[tuple[str, str], Callable[[Session], None]] = {
     ("resource", "start"): start,
     ("resource", "stop"): stop,
     ("resource", "move"): move,
+    ("resource", "unmove"): unmove,
     ("resource", "list"): list_,
+    ("location", "move"): locate,
 }
-
-
-def _merge(session: Session, planned: Callable[[Registry], etree._Element | None]) -> None:
-    """One change of the CIB with what is planned on its current state, or its text on stdout."""
-    if session.request.dry_run:
-        document = planned(Registry(cib.query(Deadline(QUERY_S))))
-        _print([] if document is None else [document])
-        return
-
-    def wanted(document: str) -> cib.Change | None:
-        merged = planned(Registry(document))
-        if merged is None:
-            return None
-        return cib.Change(merged=etree.tostring(merged, encoding="unicode"))
-
-    with _lock("vm-ctl"):
-        cib.change(wanted, Deadline(CHANGE_S))
-
-
-def _print(elements: Iterable[etree._Element]) -> None:
-    for element in elements:
-        etree.indent(element)
-        sys.stdout.write(etree.tostring(element, encoding="unicode").rstrip() + "\n")
-
-
-def _print_removed(registry: Registry, change: cib.Change | None) -> None:
-    """A patch, as cibadmin --patch takes it, of what goes."""
-    diff = etree.Element("diff", {"format": "2"})
-    for element in registry.select(cib.selection(change.removed if change else (), "/cib")):
-        path = registry.path(element)
-        etree.SubElement(diff, "change", {"operation": "delete", "path": path})
-    _print([diff])
-
-
-def _warn(messages: Iterable[Message]) -> None:
-    for each in messages:
-        sys.stderr.write(f"vm-ctl: {each}\n")
-
-
-@contextlib.contextmanager
-def _lock(name: str) -> Iterator[None]:
-    """One vm-ctl at a time on this host; between hosts the CIB's version decides."""
-    if tools.is_offline():
-        yield
-        return
-    os.makedirs(settings.RUN_DIR, mode=0o755, exist_ok=True)
-    held = files.Lock(os.path.join(settings.RUN_DIR, f"{name}.lock"), Deadline(LOCK_S))
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(held)
-        except DeadlineError as error:
-            raise RefusedError(message(17, reason=str(error))) from error
-        yield

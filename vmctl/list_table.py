@@ -3,36 +3,44 @@
 
 from __future__ import annotations
 
-from vmctl import names
+import time
+from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
-TYPE_CHECKING = False
+from pmkvm.fencing.ban import BanError
+from vmctl import names, plan
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pmkvm.pacemaker.status import Cluster
     from vmctl.registry import Registry
 
-HEADINGS = ("Domain", "Resource", "Migration", "Preferred", "Running", "Move constraint")
-
+HEADINGS = ("Domain", "Resource", "Migration", "Preferred", "Running", "Move constraint", "Ban")
 MIGRATION = {"true": "on", "false": "off"}
 
 
 def row(domain: str, registry: Registry, cluster: Cluster) -> tuple[str, ...]:
-    resource = names.resource(domain)
-    nodes = sorted({n for i in cluster.instances(resource) if i.active for n in i.nodes})
     return (
         domain,
-        resource,
+        names.resource(domain),
         MIGRATION.get(str(registry.meta(domain, "allow-migrate")).lower(), "NONE"),
         registry.preferred(domain) or "NONE",
-        ",".join(nodes) or "Stopped",
+        ",".join(plan.nodes_of(domain, cluster)) or "Stopped",
         "yes" if registry.move_constraints(domain) else "no",
+        _ban(domain, registry),
     )
 
 
-def foreign_row(resource: str, node: str) -> tuple[str, ...]:
-    """A guest that somebody else has registered: what vm-ctl can't know is a dash."""
-    return ("-", resource, "-", "-", node, "-")
+def _ban(domain: str, registry: Registry) -> str:
+    """What a fence has left, or is just at."""
+    try:
+        ban = plan.ban_of(domain, registry)
+    except BanError:
+        return "not understood"
+    if ban is None:
+        return "no"
+    return ban.operation if ban.is_live(time.time()) else f"{ban.operation}, expired"
 
 
 def on_node(node: str, registry: Registry, cluster: Cluster) -> list[tuple[str, ...]]:
@@ -41,17 +49,23 @@ def on_node(node: str, registry: Registry, cluster: Cluster) -> list[tuple[str, 
     for instance in sorted(cluster.resources):
         if node in instance.nodes and instance.agent.split(":")[-1] == "VirtualDomain":
             domain = names.domain(instance.id)
-            known = domain is not None and registry.primitive(domain) is not None
-            ours = row(domain, registry, cluster) if domain is not None and known else None
-            rows.append(ours or foreign_row(instance.id, node))
+            if domain is not None and registry.primitive(domain) is not None:
+                rows.append(row(domain, registry, cluster))
+            else:
+                # What vm-ctl can't know of others' guests is a dash.
+                rows.append(("-", instance.id, "-", "-", node, "-", "-"))
     return rows
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
     """Columns as wide as they need, headed and underlined."""
     lines = [HEADINGS, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    widths = [max(map(_width, column)) for column in zip(*lines)]
     lines.insert(1, tuple("-" * width for width in widths))
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
-    )
+    padded = ([c + " " * (w - _width(c)) for c, w in zip(line, widths)] for line in lines)
+    return "".join("  ".join(cells).rstrip() + "\n" for cells in padded)
+
+
+def _width(text: str) -> int:
+    """In columns of a terminal: kana and kanji take two."""
+    return len(text) + sum(east_asian_width(character) in "WF" for character in text)

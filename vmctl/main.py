@@ -3,26 +3,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import TYPE_CHECKING
 
+from pmkvm import within
 from pmkvm.errors import HaError
 from pmkvm.pacemaker.errors import ClusterDownError
 from pmkvm.version import VERSION
 from vmctl import command_line
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vmctl.command_line import Request
-    from vmctl.domains import Ask
+    from vmctl.hosts import Ask
 
 
 def main(argv: Sequence[str] | None = None, ask: Ask | None = None) -> int:
     """0: done, or there was nothing to do; 1: anything else."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if "--help" in words or "-h" in words:
-        sys.stdout.write(command_line.HELP)
+    if words in (["--help"], ["-h"]):
+        sys.stdout.write(command_line.usage())
         return 0
     if words == ["--version"]:
         sys.stdout.write(f"vm-ctl {VERSION}\n")
@@ -30,21 +32,26 @@ def main(argv: Sequence[str] | None = None, ask: Ask | None = None) -> int:
     try:
         request = command_line.parse(words)
     except command_line.UsageError as error:
-        sys.stderr.write(f"vm-ctl: {error}\n{command_line.USAGE}")
+        sys.stderr.write(f"vm-ctl: {error}\n{command_line.usage(words)}")
         return 1
-    return _carry_out(request, ask)
+    except SystemExit:
+        return 0
+    rc = _carry_out(request, ask)
+    if argv is None and within.abandoned():
+        sys.stdout.flush()
+        os._exit(rc)
+    return rc
 
 
 def _carry_out(request: Request, ask: Ask | None) -> int:
     # After the grammar: lxml is worth 20 ms.
-    from vmctl import commands, configuration, domains, movement
-    from vmctl.messages import Message, RefusedError, message
+    from vmctl import commands, configuration, hosts, movement
+    from vmctl.messages import Message, RefusedError, message, say
 
     problems: Sequence[Message]
     try:
-        session = commands.Session(
-            request, configuration.load(request.config), ask or domains.ask_libvirt
-        )
+        settings = configuration.load(request.config)
+        session = commands.Session(request, settings, ask or hosts.ask_libvirt)
         commands.VERBS[request.noun, request.verb](session)
         return 0
     except RefusedError as error:
@@ -55,8 +62,7 @@ def _carry_out(request: Request, ask: Ask | None) -> int:
         problems = [message(5, reason=error)]
     except (KeyboardInterrupt, movement.Interrupted):
         problems = [message(42)]
-    for problem in problems:
-        sys.stderr.write(f"vm-ctl: {problem}\n")
+    say(problems)
     return 1
 
 

@@ -3,24 +3,22 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 from pmkvm.errors import HaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 TEXTS = {
     1: "Pacemaker is not running here: {reason}",
     2: "{path}: no such configuration file",
     3: "{domain}: no such domain in libvirt on this host",
     5: "{reason}",
-    6: "{where}: {reason}",
-    7: "{where}: {reason}",
-    8: "{where}: {reason}",
-    9: "{where}: {reason}",
-    10: "{where}: {reason}",
+    # Keys of the configuration, each with its number: 22 for those that have none of their own.
+    **dict.fromkeys((6, 7, 8, 9, 10, 22, 23, 24), "{where}: {reason}"),
     11: "{domain}: already registered as {resource}",
     12: "fencing is disabled in this cluster (stonith-enabled) while vm_stonith is on",
     13: "{domain}: running on {nodes}, stop it before it is deleted",
@@ -32,25 +30,34 @@ TEXTS = {
     19: "{domain}: its constraints forbid it on {node}",
     20: "{domain}: its constraints allow it on no other node",
     21: "{domain}: runs on {node} already, nothing done",
-    22: "{where}: {reason}",
-    23: "{where}: {reason}",
-    24: "{where}: {reason}",
     25: "{domain}: its resource is not managed by the cluster",
     26: "{domain}: the move was not started",
     27: "{domain}: the move failed: {reason}",
-    30: "{domain}: not a name that vm-ctl can use: letters, digits, '.', '_' and '-' only",
+    30: "{domain!a}: not a name that a domain can have: printable, and no /",
     31: "{domain}: runs on {nodes}, Pacemaker would shut it down; stop it, or use --running",
     32: "{domain}: --running, but it runs on {nodes} and -a says {node}",
     33: "{domain}: no definition {path} on this host",
-    34: "{node}: could not be asked whether the guests run there: {reason}",
+    34: "{node}: its libvirt could not be asked about the guests: {reason}",
     35: "{where}: score INFINITY: when {resource} cannot run, the guests stop; 100 avoids that",
     36: "the id {id} is in use in this cluster already",
     37: "{domain}: not {state} after {seconds} s{reason}",
     38: "{domain}: runs on more than one node: {nodes}",
     39: "{domain}: its resource is in {parent}, take it out first",
-    40: "{where}: {resource} is no resource of this cluster",
     41: "libvirt was not asked: {reason}",
     42: "interrupted",
+    43: "the cluster is at work ({doing}); the change is made all the same",
+    44: "{domain}: not defined on {node}, and cannot move there",
+    45: "{domain}: has uuid {other} on {node} and {uuid} here, migrations fail; define it alike",
+    46: "{domain}: its definition on {node} differs from the one here in {place}",
+    47: "{domain}: {resource} ({agent}) manages it already; see CHANGE OF OWNER in vm-ctl(8)",
+    48: "{domain}: libvirt starts it on {node} by itself; virsh autostart --disable {domain}",
+    49: "libvirt-guests is enabled here and starts and stops guests behind Pacemaker's back;"
+    " systemctl disable --now libvirt-guests",
+    50: "{where}: {resource} does not run on {nodes}: its score keeps the guests off there",
+    51: "{domain}: will go back to {node} by its scores; to keep it: vm-ctl location move {domain}",
+    52: "{domain}: a fence holds it until {end} at most; it cannot run before",
+    53: "{domain}: its move ends by itself in {seconds} s at most; see vm-ctl resource list",
+    54: "{domain}: its constraint stays, {seconds} s at most: {reason}",
 }
 
 
@@ -68,9 +75,21 @@ def message(number: int, **words: object) -> Message:
     return Message(number, TEXTS[number].format(**words))
 
 
+def say(messages: Iterable[Message]) -> None:
+    for each in messages:
+        sys.stderr.write(f"vm-ctl: {each}\n")
+
+
 class RefusedError(HaError):
     """Nothing was changed, for these reasons."""
 
     def __init__(self, *problems: Message) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
         self.problems: Sequence[Message] = problems
+
+
+def refuse(problems: Iterable[Message]) -> None:
+    """Raise RefusedError with all of them, if there is any."""
+    found = tuple(problems)
+    if found:
+        raise RefusedError(*found)

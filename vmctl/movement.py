@@ -1,35 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`resource move`: checks, a constraint that ends by itself, waiting, and its removal, always."""
+"""`resource move`: checks, constraints that end by themselves, waiting, their removal, always."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import sys
-import tempfile
-from typing import NamedTuple
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.files import write_atomically
-from pmkvm.pacemaker import cib, resource, tools
-from vmctl import names, plan, waiting
-from vmctl.messages import RefusedError, message
+from pmkvm.pacemaker import cib, resource
+from vmctl import checks, guest, names, plan, transaction, waiting
+from vmctl.messages import RefusedError, message, say
+from vmctl.registry import Registry
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pmkvm.pacemaker.status import Cluster
-    from vmctl.registry import Registry
+    from vmctl.command_line import Request
 
-TOOL_S = 60.0
 # How much longer than our own waiting the constraint lives, should nobody be left to remove it.
 LIFETIME_SLACK_S = 60
-# What Pacemaker takes for an operation that has no timeout of its own.
-DEFAULT_TIMEOUT_S = 20.0
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -49,7 +42,7 @@ class Move(NamedTuple):
 
 def check(domain: str, target: str | None, registry: Registry, cluster: Cluster) -> Move:
     """The move to make; its target is the origin when there is none. Raises RefusedError."""
-    plan.refuse(plan.unregistered((domain,), registry))
+    checks.registered((domain,), registry)
     instances = cluster.instances(names.resource(domain))
     nodes = sorted({node for each in instances for node in each.nodes})
     if not nodes:
@@ -59,30 +52,31 @@ def check(domain: str, target: str | None, registry: Registry, cluster: Cluster)
     if target is not None and target not in registry.nodes():
         raise RefusedError(message(16, node=target))
     if target != nodes[0]:
-        _check_ways(domain, target, nodes[0], cluster)
+        others = [name for name in cluster.online_members() if name != nodes[0]]
+        if target not in others and (target is not None or not others):
+            absent = message(14, node=target or "no other node")
+            raise RefusedError(absent, message(26, domain=domain))
         if not all(each.managed for each in instances):
             raise RefusedError(message(25, domain=domain), message(26, domain=domain))
     return Move(domain, nodes[0], target, _bound_s(domain, registry))
 
 
-def _check_ways(domain: str, target: str | None, origin: str, cluster: Cluster) -> None:
-    others = [name for name in cluster.online_members() if name != origin]
-    if target is None and not others:
-        raise RefusedError(message(14, node="no other node"), message(26, domain=domain))
-    if target is not None and target not in others:
-        raise RefusedError(message(14, node=target), message(26, domain=domain))
-
-
 def check_scores(move: Move, scores: Mapping[str, int]) -> None:
     """Raises RefusedError when every way is barred. A node without a score is not judged."""
+    others = {node: score for node, score in scores.items() if node != move.origin}
     if move.target is not None:
-        if scores.get(move.target, 0) <= -resource.INFINITY:
-            barred = message(19, domain=move.domain, node=move.target)
-            raise RefusedError(barred, message(26, domain=move.domain))
-        return
-    others = [score for node, score in scores.items() if node != move.origin]
-    if others and max(others) <= -resource.INFINITY:
-        raise RefusedError(message(20, domain=move.domain), message(26, domain=move.domain))
+        others = {move.target: scores.get(move.target, 0)}
+    if others and max(others.values()) <= -resource.INFINITY:
+        barred = message(19 if move.target else 20, domain=move.domain, node=move.target)
+        raise RefusedError(barred, message(26, domain=move.domain))
+
+
+def scores_without(domain: str, document: str) -> dict[str, int]:
+    """The scheduler's scores of a guest, were there no constraints of a move."""
+    registry = Registry(document)
+    plan.unmove(domain, registry)
+    deadline = Deadline(transaction.QUERY_S)
+    return resource.allocation_scores(registry.text(), names.resource(domain), deadline)
 
 
 def _bound_s(domain: str, registry: Registry) -> float:
@@ -90,47 +84,74 @@ def _bound_s(domain: str, registry: Registry) -> float:
     operations = ["stop", "start"]
     if registry.meta(domain, "allow-migrate") == "true":
         operations += ["migrate_to", "migrate_from"]
-    known = (registry.timeout_s(domain, name, DEFAULT_TIMEOUT_S) for name in operations)
+    known = (registry.timeout_s(domain, name, waiting.DEFAULT_TIMEOUT_S) for name in operations)
     return sum(known) + waiting.SLACK_S
 
 
-def carry_out(move: Move) -> None:
-    """Move and wait; the constraint is gone afterwards. Raises RefusedError, Interrupted."""
+def begin(move: Move, request: Request) -> None:
+    """Write the constraints, or show them."""
+
+    def planned(registry: Registry) -> None:
+        plan.unmove(move.domain, registry)
+        end = time.time() + move.lifetime_s()
+        new = guest.move(move.domain, move.origin, move.target, end)
+        registry.section("constraints").extend(new)
+
+    transaction.make(planned, request)
+
+
+def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
+    """Move and wait; the constraints are gone afterwards. Raises RefusedError, Interrupted."""
     name = names.resource(move.domain)
-    with _constraint(move):
+    with _constraints(move, request):
         outcome = waiting.wait_for(
-            (name,), lambda cluster, each: _has_moved(move, cluster, each), move.bound_s, "moving"
+            (name,), lambda cluster, each: _has_moved(move, cluster, each), move.bound_s, doing
         )
-    if outcome.late:
-        reason = f"not there after {move.bound_s:.0f} s{waiting.why(outcome.cluster, name)}"
-        raise RefusedError(message(27, domain=move.domain, reason=reason))
+        if outcome.late:
+            reason = f"not there after {move.bound_s:.0f} s{waiting.why(outcome.cluster, name)}"
+            raise RefusedError(message(27, domain=move.domain, reason=reason))
+        _look_ahead(move, plan.nodes_of(move.domain, outcome.cluster)[0])
+
+
+def _look_ahead(move: Move, here: str) -> None:
+    """Say so when the scores will draw the guest away again."""
+    try:
+        scores = scores_without(move.domain, cib.query(Deadline(transaction.QUERY_S)))
+    except HaError:
+        # The move itself has succeeded.
+        return
+    best = max(scores, key=lambda node: (scores[node], node == here), default=here)
+    if best != here:
+        say([message(51, domain=move.domain, node=best)])
 
 
 def _has_moved(move: Move, cluster: Cluster, name: str) -> bool:
     if not all(each.managed for each in cluster.instances(name)):
         unmanaged = message(25, domain=move.domain)
         raise RefusedError(unmanaged, message(27, domain=move.domain, reason="left half-way"))
+    if all(each.target_role == "Stopped" and not each.active for each in cluster.instances(name)):
+        # By a person, or by another guest's fence: it will be nowhere for long.
+        raise RefusedError(message(27, domain=move.domain, reason="stopped meanwhile"))
     nodes = [node for each in cluster.instances(name) for node in each.nodes]
     there = nodes == [move.target] if move.target else nodes not in ([], [move.origin])
     return there and waiting.is_started(cluster, name)
 
 
 @contextlib.contextmanager
-def _constraint(move: Move) -> Iterator[None]:
-    name = names.resource(move.domain)
+def _constraints(move: Move, request: Request) -> Iterator[None]:
     before = {each: signal.getsignal(each) for each in SIGNALS}
     for number, handler in before.items():
         # nohup has SIGHUP ignored, and it stays so.
         if handler is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
-        resource.move(name, move.target, move.lifetime_s(), Deadline(TOOL_S))
+        begin(move, request)
         yield
     finally:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         try:
-            _clear(name, move)
+            _clear(move, request)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -140,25 +161,9 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise Interrupted
 
 
-def _clear(name: str, move: Move) -> None:
+def _clear(move: Move, request: Request) -> None:
     try:
-        resource.clear(name, Deadline(TOOL_S))
+        transaction.make(lambda registry: plan.unmove(move.domain, registry), request)
     except HaError as error:
         # Not the error of the move itself; the constraint ends by itself a little later.
-        left = f"its constraint stays, {move.lifetime_s()} s at most from its beginning: {error}"
-        sys.stderr.write(f"vm-ctl: {message(27, domain=move.domain, reason=left)}\n")
-
-
-def rehearse(move: Move) -> str:
-    """The constraints that the move would write, made by crm_resource itself on a copy."""
-    deadline = Deadline(TOOL_S)
-    with tempfile.TemporaryDirectory(prefix="vm-ctl.") as directory:
-        copy = os.path.join(directory, "cib.xml")
-        write_atomically(copy, cib.query(deadline))
-        on_copy = {tools.CIB_FILE: copy}
-        name = names.resource(move.domain)
-        resource.move(name, move.target, move.lifetime_s(), deadline, environment=on_copy)
-        after = tools.call(
-            ("cibadmin", "--query", "--scope", "constraints"), deadline, environment=on_copy
-        )
-    return after.out
+        say([message(54, domain=move.domain, seconds=move.lifetime_s(), reason=error)])

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The ids under which vm-ctl has registered guests since 2011; others build on them."""
+"""The ids under which vm-ctl has registered guests since 2011; others build on them.
+
+A domain's name may hold what an XML id may not. Such characters stand as _xHHHH_ in ids, the form
+in which ISO 9075-14 puts names into XML; names of letters, digits, '.', '_' and '-' stay as ever.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +11,52 @@ import re
 
 PRIMITIVE = "prmVMCTL_"
 
-# What stays a valid XML id behind our prefixes, in every schema version. The rest of the world's
-# letters are valid in XML too, but libxml2's idea of them differs between releases.
-USABLE = re.compile(r"[A-Za-z0-9._-]+")
+# What is valid in an id in every schema version. libxml2's idea of other letters has changed.
+PLAIN = re.compile(r"[A-Za-z0-9._-]+")
+TO_ESCAPE = re.compile(r"[^A-Za-z0-9._-]|_(?=x[0-9A-F]{4,6}_)")
+ESCAPED = re.compile(r"_x((?:10|[1-9A-F])?[0-9A-F]{4})_")
 
-# crm_resource --move leaves these behind (Pacemaker 1.1.9 and later; before that cli-standby-).
-MOVE_PREFIXES = ("cli-prefer-", "cli-ban-", "cli-standby-")
+# The constraints of a move, under the names that crm_resource knows and clears.
+PREFER, BAN = "cli-prefer-", "cli-ban-"
+# cli-standby-: of Pacemaker before 1.1.9
+MOVE_PREFIXES = (PREFER, BAN, "cli-standby-")
 
 
-def is_usable(name: str) -> bool:
-    return USABLE.fullmatch(name) is not None
+def is_plain(text: str) -> bool:
+    return PLAIN.fullmatch(text) is not None
 
 
-def resource(domain: str) -> str:
-    return PRIMITIVE + domain
+def is_usable(domain_name: str) -> bool:
+    return domain_name.isprintable() and "/" not in domain_name
+
+
+def escaped(name: str) -> str:
+    return TO_ESCAPE.sub(lambda match: f"_x{ord(match[0]):04X}_", name)
+
+
+def resource(domain_name: str) -> str:
+    return PRIMITIVE + escaped(domain_name)
 
 
 def domain(resource_id: str) -> str | None:
     """The domain that a resource of ours is for, None for any other resource."""
-    ours = resource_id.startswith(PRIMITIVE) and len(resource_id) > len(PRIMITIVE)
-    return resource_id[len(PRIMITIVE) :] if ours else None
+    if not resource_id.startswith(PRIMITIVE) or resource_id == PRIMITIVE:
+        return None
+    name = resource_id[len(PRIMITIVE) :]
+    return ESCAPED.sub(lambda match: chr(int(match[1], 16)), name)
 
 
 def preferred_node(domain_name: str, node: str) -> str:
-    return f"locVMCTL_{domain_name}_{node}_ACT"
+    return f"locVMCTL_{escaped(domain_name)}_{escaped(node)}_ACT"
 
 
 def location(domain_name: str, attribute: str) -> str:
-    return f"locVMCTL_{domain_name}_{attribute}"
+    return f"locVMCTL_{escaped(domain_name)}_{attribute}"
 
 
 def colocation(domain_name: str, with_resource: str) -> str:
-    return f"colVMCTL_{domain_name}_{with_resource}"
+    return f"colVMCTL_{escaped(domain_name)}_{with_resource}"
 
 
 def order(domain_name: str, first: str) -> str:
-    return f"odrVMCTL_{domain_name}_{first}"
+    return f"odrVMCTL_{escaped(domain_name)}_{first}"

@@ -1,26 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a CIB document holds about our guests. Reads only."""
+"""A CIB document as far as it is about our guests: what it says, and edits of it."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from pmkvm.pacemaker import resource
+from pmkvm.pacemaker import cib, resource
 from pmkvm.pacemaker.errors import BadAnswerError
-from vmctl import names
+from vmctl import guest, names
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+
+COLLECTIVES = ("primitive", "group", "clone", "master", "bundle")
+SECTIONS = ("resources", "constraints", "tags")
+# By which one object of the CIB names another; an id, in a set and in a tag.
+REFERENCES = ("id", "rsc", "with-rsc", "first", "then")
+# What the schema allows only with something in it, once it was there for its members.
+NEVER_EMPTY = ("resource_set", "tag", "rsc_location", "rsc_colocation", "rsc_order", "rsc_ticket")
 
 
 class Registry:
-    """One CIB document, indexed once; the document is never changed."""
+    """One CIB document, indexed once. Whoever edits it has it for himself."""
 
     def __init__(self, document: str) -> None:
-        parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
+        parser = etree.XMLParser(
+            resolve_entities=False, no_network=True, huge_tree=True, remove_comments=True
+        )
         try:
             root = etree.fromstring(document.encode(), parser)
         except etree.XMLSyntaxError as error:
@@ -30,7 +38,7 @@ class Registry:
             raise BadAnswerError("cibadmin's answer has no configuration")
         self.configuration = configuration
         self.ids = {str(element.get("id")) for element in configuration.iterfind(".//*[@id]")}
-        self._primitives = {
+        self.primitives = {
             str(element.get("id")): element
             for element in configuration.iterfind("resources//primitive[@id]")
         }
@@ -38,72 +46,98 @@ class Registry:
         for location in configuration.iterfind("constraints/rsc_location[@rsc]"):
             self._locations.setdefault(str(location.get("rsc")), []).append(location)
 
+    def text(self) -> str:
+        return etree.tostring(self.configuration.getroottree(), encoding="unicode")
+
+    def section(self, name: str) -> etree._Element:
+        """That part of the configuration, made if there is none."""
+        found = self.configuration.find(name)
+        return etree.SubElement(self.configuration, name) if found is None else found
+
     def domains(self) -> list[str]:
         """The guests that vm-ctl has registered."""
-        return sorted(filter(None, map(names.domain, self._primitives)))
+        return sorted(filter(None, map(names.domain, self.primitives)))
 
     def primitive(self, domain: str) -> etree._Element | None:
-        return self._primitives.get(names.resource(domain))
-
-    def select(self, xpath: str) -> list[etree._Element]:
-        """The elements that an XPath for elements finds, in the document's order."""
-        return cast("list[Any]", self.configuration.getroottree().xpath(xpath))
-
-    def path(self, element: etree._Element) -> str:
-        """From /cib down, by the ids that find it, as a patch names an element."""
-        steps = [element, *element.iterancestors()]
-        by_id = (
-            f"{step.tag}[@id='{step.get('id')}']" if step.get("id") else str(step.tag)
-            for step in reversed(steps)
-        )
-        return "/" + "/".join(by_id)
+        return self.primitives.get(names.resource(domain))
 
     def nodes(self) -> set[str]:
         return {str(node.get("uname")) for node in self.configuration.iterfind("nodes/node")}
 
     def has_resource(self, name: str) -> bool:
         """Whether a constraint can refer to that id."""
-        resources = self.configuration.find("resources")
-        kinds = ("primitive", "group", "clone", "master", "bundle")
-        return resources is not None and any(e.get("id") == name for e in resources.iter(*kinds))
+        found = self.section("resources").iter(*COLLECTIVES)
+        return any(element.get("id") == name for element in found)
 
     def meta(self, domain: str, name: str) -> str | None:
         """The value of that meta attribute in the primitive itself."""
-        pair = self.meta_pair(domain, name)
+        pair = self._meta_pair(domain, name)
         return None if pair is None else pair.get("value")
 
-    def meta_pair(self, domain: str, name: str) -> etree._Element | None:
-        sets = self.meta_sets(domain)
-        return next((p for own in sets for p in own if p.get("name") == name), None)
+    def _meta_pair(self, domain: str, name: str) -> etree._Element | None:
+        sets = self._meta_sets(domain)
+        return next((pair for own in sets for pair in own if pair.get("name") == name), None)
 
-    def meta_sets(self, domain: str) -> Iterator[etree._Element]:
+    def _meta_sets(self, domain: str) -> Iterator[etree._Element]:
         """The sets that hold always (no rule) and for this resource alone (no id-ref)."""
         primitive = self.primitive(domain)
         for own in () if primitive is None else primitive.iterfind("meta_attributes[@id]"):
             if own.find("rule") is None:
                 yield own
 
+    def set_meta(self, domain: str, name: str, value: str) -> None:
+        """Where it stands already, else in the first own set, else in a new one."""
+        pair, own = self._meta_pair(domain, name), next(self._meta_sets(domain), None)
+        primitive = self.primitives[names.resource(domain)]
+        if pair is not None:
+            pair.set("value", value)
+        elif own is not None:
+            values = {"id": f"{own.get('id')}-{name}", "name": name, "value": value}
+            etree.SubElement(own, "nvpair", values)
+        else:
+            # The usual id may be that of a set with a rule, which is not the one to write to.
+            taken = f"{primitive.get('id')}-meta_attributes" in self.ids
+            guest.set_values(primitive, "meta_attributes", {name: value}, "-vm-ctl" * taken)
+
+    def locations(self, domain: str) -> list[etree._Element]:
+        return self._locations.get(names.resource(domain), [])
+
     def preferred(self, domain: str) -> str | None:
         """The node of the guest's _ACT location."""
-        for location in self._locations.get(names.resource(domain), ()):
+        for location in self.locations(domain):
             node = location.get("node")
             if node is not None and location.get("id") == names.preferred_node(domain, node):
                 return node
         return None
 
-    def move_constraints(self, domain: str) -> list[str]:
-        """Ids of what a move has left behind."""
-        locations = self._locations.get(names.resource(domain), ())
-        found = (str(location.get("id")) for location in locations)
-        return [each for each in found if each.startswith(names.MOVE_PREFIXES)]
+    def move_constraints(self, domain: str) -> list[etree._Element]:
+        """What a move has left behind."""
+        found = self.locations(domain)
+        return [each for each in found if str(each.get("id")).startswith(names.MOVE_PREFIXES)]
+
+    def discard(self, ids: Collection[str]) -> None:
+        """Remove the objects with these ids, all that refers to them, and what is empty then."""
+        doomed = set(ids)
+        sections = self.configuration.iterchildren(*SECTIONS)
+        found = [element for section in sections for element in section.iter(*cib.REMOVABLE)]
+        for element in found:
+            if not doomed.isdisjoint(filter(None, map(element.get, REFERENCES))):
+                _remove(element)
 
     def timeout_s(self, domain: str, operation: str, default_s: float) -> float:
         primitive = self.primitive(domain)
-        ops = () if primitive is None else primitive.iterfind("operations/op")
-        for op in ops:
+        for op in () if primitive is None else primitive.iterfind("operations/op"):
             if op.get("name") == operation and op.get("timeout"):
                 try:
                     return resource.seconds(str(op.get("timeout")))
                 except ValueError:
                     return default_s
         return default_s
+
+
+def _remove(element: etree._Element) -> None:
+    parent = element.getparent()
+    if parent is not None:
+        parent.remove(element)
+        if parent.tag in NEVER_EMPTY and not len(parent):
+            _remove(parent)

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.deadline import Deadline
 from pmkvm.pacemaker import status
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 # For the transition to begin, and for the answer of one crm_mon on a busy host.
 SLACK_S = 15.0
+# What Pacemaker takes for an operation that has no timeout of its own.
+DEFAULT_TIMEOUT_S = 20.0
 
 
 class Outcome(NamedTuple):
@@ -32,29 +33,34 @@ def wait_for(
     resources: Sequence[str],
     reached: Callable[[Cluster, str], bool],
     patience_s: float,
-    doing: str,
-    look: Callable[[Deadline], Cluster] = status.query,
+    doing: Callable[[], str],
 ) -> Outcome:
     """Until reached(cluster, resource) for all, while one gets there each patience_s at least.
 
     Pacemaker works through many guests a few at a time, so one operation's time-out bounds
-    the time to the next success and not the whole.
+    the time to the next success and not the whole. doing tells a person at a terminal more.
     """
     waiting = list(resources)
     deadline = Deadline(patience_s)
+    is_watched = sys.stderr.isatty()
     try:
         while True:
-            cluster = look(Deadline(SLACK_S))
+            cluster = status.query(Deadline(SLACK_S))
             left = [each for each in waiting if not reached(cluster, each)]
             if len(left) < len(waiting):
                 deadline = Deadline(patience_s)
             waiting = left
             if not waiting or deadline.expired():
                 return Outcome(waiting, patience_s, cluster)
-            _progress(f"{doing}: {len(resources) - len(waiting)} of {len(resources)}")
+            if is_watched:
+                done = len(resources) - len(waiting)
+                # Back to the line's beginning, write, clear what is left of it (ECMA-48 EL).
+                sys.stderr.write(f"\r{done} of {len(resources)} {doing()}\x1b[K")
+                sys.stderr.flush()
             deadline.pause(POLL_S)
     finally:
-        _progress("")
+        if is_watched:
+            sys.stderr.write("\r\x1b[K")
 
 
 def is_started(cluster: Cluster, resource: str) -> bool:
@@ -81,10 +87,3 @@ def why(cluster: Cluster, resource: str) -> str:
         for each in failed
     ]
     return "".join(f"; {each}" for each in words)
-
-
-def _progress(line: str) -> None:
-    if sys.stderr.isatty():
-        # Back to the line's beginning, write, and clear what is left of it (ECMA-48 EL).
-        sys.stderr.write(f"\r{line}\x1b[K")
-        sys.stderr.flush()

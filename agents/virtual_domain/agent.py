@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from agents.virtual_domain.table import PARAMETERS
 from pmkvm.ocf import agent
-from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.table import Action, Agent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from pmkvm.ocf.codes import OcfCode
     from pmkvm.ocf.context import Context
 
 
@@ -41,21 +41,21 @@ def _migrate_to(context: Context) -> OcfCode:
 
 
 def _migrate_from(context: Context) -> OcfCode:
-    from agents.virtual_domain.migrate import migrate_from
+    from agents.virtual_domain.arrive import migrate_from
 
     return migrate_from(context)
 
 
 def _validate_all(context: Context) -> OcfCode:
-    """Parameters and the definition's file; no guest, no hypervisor is needed."""
-    from agents.virtual_domain.migration import parse_options, plan
-    from agents.virtual_domain.subject import from_definition
+    from agents.virtual_domain.validate import validate_all
 
-    subject = from_definition(context)
-    parse_options(context.text("migrate_options"))
-    if subject.uri:
-        plan(context, subject.uri, "node")
-    return OcfCode.SUCCESS
+    return validate_all(context)
+
+
+def _reload_agent(context: Context) -> OcfCode:
+    from agents.virtual_domain.reload import reload_agent
+
+    return reload_agent(context)
 
 
 AGENT = Agent(
@@ -75,7 +75,8 @@ AGENT = Agent(
         Action("monitor", 30, _monitor, interval_s=10, tolerant=True),
         Action("migrate_to", 300, _migrate_to),
         Action("migrate_from", 240, _migrate_from, tolerant=True),
-        Action("validate-all", 5, _validate_all),
+        Action("reload-agent", 20, _reload_agent),
+        Action("validate-all", 30, _validate_all),
     ),
 )
 

@@ -81,8 +81,18 @@ class Fence:
             raise FencedError(debt.ban_id, kills=False)
         self._look_for_ban()
 
-    def during(self, deadline: Deadline, what: str, function: Callable[[], T]) -> T:
-        """As within(), with a look each second and one when the call fails. Raises FencedError."""
+    def during(
+        self,
+        deadline: Deadline,
+        what: str,
+        function: Callable[[], T],
+        meanwhile: Callable[[], bool] = lambda: False,
+    ) -> T:
+        """As within(), with a look each second and one when the call fails. Raises FencedError.
+
+        meanwhile is called each second, too, and says whether the deadline is that of the whole
+        action from now on.
+        """
         call = Call(what, function)
         while not call.is_done(deadline.at_most(LOOK_S)):
             try:
@@ -90,6 +100,8 @@ class Fence:
             except FencedError:
                 call.abandon()
                 raise
+            if meanwhile():
+                deadline = self._context.deadline.less(LOOK_S)
             if deadline.expired():
                 raise call.abandon()
         try:

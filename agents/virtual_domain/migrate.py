@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Live migration: judged by where the guest is afterwards, given up before Pacemaker's kill."""
+"""migrate_to: judged by where the guest is afterwards, given up before Pacemaker's kill."""
 
 from __future__ import annotations
 
 import time
 
 from agents.virtual_domain import witness
-from agents.virtual_domain.fence import LOOK_S, Fence, FencedError
+from agents.virtual_domain.config_file import save_for_all
+from agents.virtual_domain.fence import Fence, FencedError
 from agents.virtual_domain.migration import Migration, plan
-from agents.virtual_domain.monitor import look, run_monitor_scripts
-from agents.virtual_domain.subject import identify, remember
+from agents.virtual_domain.monitor import look
+from agents.virtual_domain.subject import identify
+from agents.virtual_domain.watch import Watch, limit_downtime
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.virt import record
-from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, State
+from pmkvm.virt import definition, job, record
+from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, PausedReason, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,11 +49,18 @@ def migrate_to(context: Context) -> OcfCode:
     fence = Fence(context, old_debt)
     try:
         fence.look()
-        if look(context, subject).code != OcfCode.SUCCESS:
+        verdict = look(context, subject)
+        if not verdict.lives:
             if old_debt is not None and not old_debt.is_void([], time.monotonic()):
                 raise FencedError(old_debt.ban_id, kills=False)
-            text = f"{name}: does not run here, so it can't leave for {target}"
+            said = "does not run here" if verdict.code == OcfCode.NOT_RUNNING else verdict.reason
+            text = f"{name}: {said}, so it can't leave for {target}"
             raise OcfError(OcfCode.GENERIC, text)
+        fence.during(
+            context.deadline,
+            f"saving the definition of {name}",
+            lambda: save_for_all(context, subject),
+        )
         context.log.info(f"{name}: migrating to {target} ({migration.remote_uri})")
         _leave(context, subject, migration, fence)
     except FencedError as fenced:
@@ -93,62 +102,24 @@ def _passes_by_itself(error: LibvirtError) -> bool:
     return error.code == ErrorCode.OPERATION_INVALID
 
 
-def migrate_from(context: Context) -> OcfCode:
-    """On the target: returns when the guest runs here."""
-    subject = identify(context)
-    name = subject.identity.name
-    fence = Fence(context)
-    try:
-        _wait_until_here(context, subject, fence)
-    except FencedError as fenced:
-        fence.settle(subject, fenced)
-        return OcfCode.SUCCESS
-    lives = witness.living(subject) if subject.identity.is_qemu else []
-    remember(context, subject, lives[0] if lives else None)
-    run_monitor_scripts(context, subject)
-    context.log.info(f"{name}: arrived")
-    return OcfCode.SUCCESS
-
-
-def _wait_until_here(context: Context, subject: Subject, fence: Fence) -> None:
-    while True:
-        fence.look()
-        next_look = context.deadline.at_most(LOOK_S)
-        while not next_look.expired():
-            verdict = look(context, subject)
-            if verdict.code == OcfCode.SUCCESS and _runs(context, subject):
-                return
-            if context.deadline.less(1).expired():
-                text = f"{subject.identity.name}: did not arrive: {verdict.reason}"
-                raise OcfError(OcfCode.GENERIC, text)
-            next_look.pause(witness.POLL_S)
-
-
-def _runs(context: Context, subject: Subject) -> bool:
-    """Not merely paused while its memory arrives. A silent libvirt is no obstacle."""
-    try:
-        status = witness.status(subject, context.deadline.at_most(_CONNECT_S))
-    except witness.SilentError:
-        return True
-    return status is not None and status.state != State.PAUSED
-
-
 def _migrate(context: Context, subject: Subject, migration: Migration, fence: Fence) -> None:
     """Raises LibvirtError and DeadlineError; at the deadline the migration has been aborted."""
     remaining = context.deadline.remaining()
     reserve = min(_ABORT_MAX_S, max(_ABORT_MIN_S, remaining * _ABORT_SHARE))
     deadline = context.deadline.less(reserve)
-    # Tried by itself first: a missing key is then an error before anything has moved.
-    fence.during(
+    # By itself first: a missing key is then an error before anything has moved.
+    destination = fence.during(
         deadline.at_most(_CONNECT_S),
         f"connecting to {migration.remote_uri}",
-        lambda: _connect_once(migration.remote_uri),
+        lambda: Connection(migration.remote_uri),
     )
+    watch = Watch(context, subject, migration.steering, deadline)
     try:
         fence.during(
             deadline,
             f"migrating {subject.identity.name}",
-            lambda: _migrate_by_libvirt(subject, migration),
+            lambda: _migrate_by_libvirt(context, subject, migration, destination),
+            watch.look,
         )
     except DeadlineError:
         _abort(context, subject)
@@ -159,32 +130,52 @@ def _abort(context: Context, subject: Subject) -> None:
     """One that fails came too late or to a stuck libvirt: where the guest is tells which."""
     deadline = context.deadline.less(1)
     try:
-        witness.command(subject, deadline, "aborting", lambda domain: domain.abort_job())
+        witness.command(subject, deadline, "aborting", job.abort)
     except (LibvirtError, DeadlineError) as error:
         context.log.warning(f"{subject.identity.name}: not aborted: {error}")
 
 
-def _connect_once(uri: str) -> None:
-    with Connection(uri):
-        pass
-
-
-def _migrate_by_libvirt(subject: Subject, migration: Migration) -> None:
-    with Connection(subject.uri) as source:
+def _migrate_by_libvirt(
+    context: Context, subject: Subject, migration: Migration, destination: Connection
+) -> None:
+    with destination, Connection(subject.uri) as source:
         domain = source.lookup(name=subject.identity.name, uuid=subject.identity.uuid)
         if domain is None:
             raise LibvirtError(0, "libvirt has no such domain")
+        if context.flag("start_resources"):
+            from agents.virtual_domain import supplies
+
+            live = definition.parse(domain.description().encode(), subject.identity.name)
+            supplies.start(context, destination, live)
+        limit_downtime(context, domain, migration.steering)
+        parameters = {**migration.parameters, **_read_files(migration)}
         if migration.is_peer_to_peer:
-            domain.migrate_peer_to_peer(migration.remote_uri, migration.parameters, migration.flags)
-            return
-        with Connection(migration.remote_uri) as destination:
-            domain.migrate(destination, migration.parameters, migration.flags)
+            domain.migrate_peer_to_peer(migration.remote_uri, parameters, migration.flags)
+        else:
+            domain.migrate(destination, parameters, migration.flags)
+
+
+def _read_files(migration: Migration) -> dict[str, str]:
+    try:
+        return {
+            name: definition.decode(definition.read(path), path)
+            for name, path in migration.files.items()
+        }
+    except OSError as error:
+        text = f"parameter migrate_options: {error.filename}: {error.strerror}"
+        raise OcfError(OcfCode.INSTALLED, text) from error
 
 
 def _judge_failure(context: Context, subject: Subject, migration: Migration, reason: str) -> None:
     """libvirt's error is not the last word. Raises OcfError unless the guest has arrived."""
     name = subject.identity.name
-    if look(context, subject).code == OcfCode.SUCCESS:
+    if look(context, subject).lives:
+        if _is_split(context, subject):
+            raise OcfError(
+                OcfCode.GENERIC,
+                f"{name}: runs at the other host without all of its memory: {reason};"
+                " `virsh migrate --postcopy-resume` may still save it",
+            )
         raise OcfError(OcfCode.GENERIC, f"{name}: stays here: {reason}")
     there = subject._replace(uri=migration.remote_uri)
     try:
@@ -195,6 +186,16 @@ def _judge_failure(context: Context, subject: Subject, migration: Migration, rea
     if status is None or status.state != State.RUNNING:
         raise OcfError(OcfCode.GENERIC, f"{name}: lost in migration: {reason}")
     context.log.warning(f"{name}: arrived in spite of: {reason}")
+
+
+def _is_split(context: Context, subject: Subject) -> bool:
+    """Whether post-copy has begun: what is here is no guest any more."""
+    try:
+        status = witness.status(subject, context.deadline.less(1))
+    except witness.SilentError:
+        return False
+    split = (PausedReason.POSTCOPY, PausedReason.POSTCOPY_FAILED)
+    return status is not None and status.state == State.PAUSED and status.reason in split
 
 
 def _wait_until_gone(context: Context, subject: Subject) -> None:

@@ -1,10 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where a migration goes and how: from parameters and a node name to libvirt's URIs and flags."""
+"""Where a migration goes and how: from parameters and a node name to libvirt's URIs and flags.
+
+Pure. A tunnel takes no URI for the memory: it goes through the connection (libvirt-domain.h,
+VIR_MIGRATE_TUNNELLED).
+"""
 
 from __future__ import annotations
 
 import re
 
+from agents.virtual_domain.migration_options import (
+    AUTO_CONVERGE,
+    PEER_TO_PEER,
+    POSTCOPY,
+    TLS,
+    TUNNELLED,
+    parse_options,
+)
+from agents.virtual_domain.steering import Steering
 from pmkvm.lean import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -13,49 +26,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agents.virtual_domain.migration_options import Options, Value
     from pmkvm.ocf.context import Context
 
-LIVE = 1  # VIR_MIGRATE_LIVE
-PEER_TO_PEER = 2  # VIR_MIGRATE_PEER2PEER
-
-# virsh migrate's options and libvirt's virDomainMigrateFlags.
-_FLAGS = {
-    "--live": LIVE,
-    "--p2p": PEER_TO_PEER,
-    "--tunnelled": 1 << 2,
-    "--persistent": 1 << 3,
-    "--undefinesource": 1 << 4,
-    "--copy-storage-all": 1 << 6,
-    "--copy-storage-inc": 1 << 7,
-    "--change-protection": 1 << 8,
-    "--unsafe": 1 << 9,
-    "--compressed": 1 << 11,
-    "--abort-on-error": 1 << 12,
-    "--auto-converge": 1 << 13,
-    "--rdma-pin-all": 1 << 14,
-    "--postcopy": 1 << 15,
-    "--tls": 1 << 16,
-    "--parallel": 1 << 17,
-}
-# Options with a value: libvirt's typed parameter and whether it is a number.
-_VALUES = {
-    "--migrateuri": ("migrate_uri", False),
-    "--dname": ("destination_name", False),
-    "--graphicsuri": ("graphics_uri", False),
-    "--listen-address": ("listen_address", False),
-    "--bandwidth": ("bandwidth", True),
-    "--parallel-connections": ("parallel.connections", True),
-    "--disks-port": ("disks_port", True),
-}
 _USER = re.compile(r"[A-Za-z_][-A-Za-z0-9_.]*")
 
 
+# The words of migration_mode and libvirt's flags; a tunnel is dug from libvirtd to libvirtd.
+_MODES = {"native": 0, "p2p": PEER_TO_PEER, "tunnelled": TUNNELLED | PEER_TO_PEER, "tls": TLS}
+
+
 class Migration(NamedTuple):
-    """What libvirt is asked for. parameters are virDomainMigrate3's typed ones."""
+    """What libvirt is asked for, and what is done while it is at work.
+
+    parameters are virDomainMigrate3's typed ones; those in files have their text in a file.
+    """
 
     remote_uri: str
-    parameters: Mapping[str, str | int]
+    parameters: Mapping[str, Value]
+    files: Mapping[str, str]
     flags: int
+    steering: Steering
 
     @property
     def is_peer_to_peer(self) -> bool:
@@ -64,35 +55,49 @@ class Migration(NamedTuple):
 
 def plan(context: Context, hypervisor_uri: str, target: str) -> Migration:
     """The migration of this resource to a node. Raises OcfError CONFIGURED for a bad parameter."""
-    flags, parameters = parse_options(context.text("migrate_options"))
+    options = parse_options(context.text("migrate_options"))
     address = _with_suffix(target, context.text("migration_network_suffix"))
+    parameters = dict(options.parameters)
     migrate_uri = _migrate_uri(context, address, str(parameters.get("migrate_uri", "")))
-    if migrate_uri:
+    flags = options.flags | _mode(context.text("migration_mode"))
+    if context.flag("migration_auto_converge"):
+        flags |= AUTO_CONVERGE
+    if context.flag("migration_postcopy"):
+        flags |= POSTCOPY
+    if flags & TUNNELLED:
+        flags |= PEER_TO_PEER
+        if flags & TLS:
+            raise OcfError(OcfCode.CONFIGURED, "a migration is either tunnelled or has QEMU's TLS")
+    elif migrate_uri:
         parameters["migrate_uri"] = migrate_uri
-    return Migration(_remote_uri(context, hypervisor_uri, target, address), parameters, flags)
+    if context.number("migration_speed"):
+        parameters.setdefault("bandwidth", context.number("migration_speed"))
+    remote_uri = _remote_uri(context, hypervisor_uri, target, address)
+    return Migration(remote_uri, parameters, options.files, flags, _steering(context, options))
 
 
-def parse_options(text: str) -> tuple[int, dict[str, str | int]]:
-    """Flags and typed parameters of virsh migrate's options. Raises OcfError CONFIGURED."""
-    flags, parameters = LIVE, dict[str, "str | int"]()
-    words = text.split()
-    while words:
-        option, equals, value = words.pop(0).partition("=")
-        if option in _FLAGS and not equals:
-            flags |= _FLAGS[option]
-        elif option in _VALUES and (equals or words):
-            name, is_number = _VALUES[option]
-            value = value if equals else words.pop(0)
-            if is_number and not value.isdecimal():
-                raise _bad_option(f"{option} needs a number, not {value!r}")
-            parameters[name] = int(value) if is_number else value
-        else:
-            raise _bad_option(f"{option!r} is none of {' '.join([*_FLAGS, *_VALUES])}")
-    return flags, parameters
+def _mode(text: str) -> int:
+    words = text.replace(",", " ").split()
+    unknown = [word for word in words if word not in _MODES]
+    if unknown:
+        raise OcfError(
+            OcfCode.CONFIGURED,
+            f"parameter migration_mode: {unknown[0]!r} is none of {', '.join(_MODES)}",
+        )
+    flags = 0
+    for word in words:
+        flags |= _MODES[word]
+    return flags
 
 
-def _bad_option(text: str) -> OcfError:
-    return OcfError(OcfCode.CONFIGURED, f"parameter migrate_options: {text}")
+def _steering(context: Context, options: Options) -> Steering:
+    return Steering(
+        max_downtime_ms=context.number("migration_downtime"),
+        postcopy_at_half=context.flag("migration_postcopy"),
+        postcopy_after_precopy=options.postcopy_after_precopy,
+        timeout_s=options.timeout_s,
+        postcopy_at_timeout=options.postcopy_at_timeout,
+    )
 
 
 def _with_suffix(node: str, suffix: str) -> str:

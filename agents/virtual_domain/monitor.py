@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 # of the action's own time for that answer.
 _PATIENCE_S = 5.0
 _RESERVE_S = 0.5
+# How long a guest that libvirt alone knows may be gone before it is missed.
+_REBOOT_S = 3.0
+# The depth (OCF_CHECK_LEVEL) from which libvirt must answer.
+_LIBVIRT_LEVEL = 10
 # Left of the action's time when a script is killed: nobody else would do it.
 _SCRIPT_RESERVE_S = 1.0
 
@@ -40,12 +44,15 @@ def monitor(context: Context) -> OcfCode:
 
         kill_abandoned_shells(context, subject)
     verdict = look(context, subject)
-    if verdict.code == OcfCode.SUCCESS and not context.is_probe:
-        run_monitor_scripts(context, subject)
+    is_recurring = context.meta.get("interval", "0") != "0"
+    if is_recurring and verdict.code == OcfCode.NOT_RUNNING and not subject.identity.is_qemu:
+        verdict = _look_again(context, subject)
+    if verdict.lives and not context.is_probe:
+        _look_closer(context, subject, verdict)
     if verdict.code == OcfCode.NOT_RUNNING and _is_owed(context):
         context.log.info(f"{subject.identity.name}: dead under a fence; its stop has yet to come")
         return OcfCode.SUCCESS
-    if verdict.code == OcfCode.GENERIC:
+    if verdict.code in (OcfCode.GENERIC, OcfCode.DEGRADED):
         raise OcfError(verdict.code, f"{subject.identity.name}: {verdict.reason}")
     context.log.debug(f"{subject.identity.name}: {verdict.reason}")
     return verdict.code
@@ -66,10 +73,36 @@ def _is_owed(context: Context) -> bool:
     return owed is not None and not owed.is_void([], time.monotonic())
 
 
+def _look_again(context: Context, subject: Subject) -> Verdict:
+    """A guest of Xen that reboots is no domain for a second: started now, it would run twice."""
+    deadline = context.deadline.less(_RESERVE_S).at_most(_REBOOT_S)
+    while True:
+        deadline.pause(witness.POLL_S)
+        verdict = look(context, subject)
+        if verdict.code != OcfCode.NOT_RUNNING or deadline.expired():
+            return verdict
+
+
+def _look_closer(context: Context, subject: Subject, verdict: Verdict) -> None:
+    """What a recurring monitor does beside looking; each loads what it needs."""
+    if verdict.wants_resume:
+        from agents.virtual_domain.health import resume
+
+        resume(context, subject)
+    if verdict.code == OcfCode.SUCCESS and context.text("monitor_scripts"):
+        run_monitor_scripts(context, subject)
+    if context.check_level >= _LIBVIRT_LEVEL:
+        from agents.virtual_domain.health import check
+
+        check(context, subject)
+
+
 def look(context: Context, subject: Subject) -> Verdict:
     """Ask the witnesses; what is seen running is remembered."""
     if not subject.identity.is_qemu:
-        return judge_by_libvirt(witness.patient_status(subject, context.deadline.less(1)))
+        return judge_by_libvirt(
+            witness.patient_status(subject, context.deadline.less(1)), context.text("on_io_error")
+        )
     deadline = context.deadline.less(_RESERVE_S).at_most(_PATIENCE_S)
     doubt: Verdict | None = None
     while True:
@@ -79,13 +112,13 @@ def look(context: Context, subject: Subject) -> Verdict:
         runs = not subject.is_being_created
         try:
             status = witness.status(subject, deadline)
-            verdict = judge_living(status)
+            verdict = judge_living(status, context.text("on_io_error"))
             # Somebody resumed what would be a shell otherwise: it is a guest from now on.
             runs = runs or (status is not None and status.state == State.RUNNING)
         except witness.SilentError as error:
             # Silence, or the end of our patience, does not take back what libvirt has said.
             verdict = doubt or judge_silence(str(error))
-        if verdict.code == OcfCode.SUCCESS and runs:
+        if verdict.lives and runs:
             remember(context, subject, lives[0])
         if verdict.is_final or deadline.expired():
             return verdict

@@ -15,7 +15,8 @@ from pmkvm.errors import DeadlineError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import qemu, record
-from pmkvm.virt.connection import State
+from pmkvm.virt.connection import LibvirtError, State
+from pmkvm.virt.job import is_arriving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def kill_shells(context: Context, subject: Subject) -> None:
     """
     name = subject.identity.name
     for process in qemu.find(subject.identity):
-        if process.guest.is_incoming or _runs(context, subject):
+        if _runs(context, subject) or (process.guest.is_incoming and _arrives(context, subject)):
             continue
         context.log.warning(
             f"{name}: QEMU {process.life.pid} was created by a start that was killed;"
@@ -53,6 +54,24 @@ def kill_shells(context: Context, subject: Subject) -> None:
         )
         if not qemu.kill(process.life, signal.SIGKILL, context.deadline):
             raise OcfError(OcfCode.GENERIC, f"{name}: QEMU {process.life.pid} survives SIGKILL")
+
+
+def _arrives(context: Context, subject: Subject) -> bool:
+    """Whether it is a migration's destination: one that a restore left behind looks the same.
+
+    In doubt it is. It can't run by itself, and libvirt, once it answers, tells.
+    """
+    said: list[bool] = []
+    try:
+        witness.command(
+            subject,
+            context.deadline.at_most(min(_PATIENCE_S, context.deadline.remaining() / 2)),
+            "asking for the job of",
+            lambda domain: said.append(is_arriving(domain)),
+        )
+    except (LibvirtError, DeadlineError):
+        return True
+    return said[0]
 
 
 def _runs(context: Context, subject: Subject) -> bool:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from agents.virtual_domain import witness
+from agents.virtual_domain import creation, utilization, witness
 from agents.virtual_domain.fence import Fence, FencedError
 from agents.virtual_domain.judgement import judge_living
 from agents.virtual_domain.monitor import look, run_monitor_scripts
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from agents.virtual_domain.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
-    from pmkvm.virt.connection import Domain
     from pmkvm.virt.identity import Identity
 
 # Left of the action's time when creating is given up.
@@ -60,6 +59,8 @@ def start(context: Context) -> OcfCode:
     except FencedError as fenced:
         fence.settle(identify(context), fenced, always_kill=True)
         return OcfCode.SUCCESS
+    if utilization.is_wanted(context):
+        utilization.update(context, subject)
     context.log.info(f"{subject.identity.name}: started")
     return OcfCode.SUCCESS
 
@@ -76,6 +77,11 @@ def _bring_up(context: Context, subject: Subject, fence: Fence, deadline: Deadli
         _resume_if_begun(subject, remembered, deadline)
         record.store(context.instance, Record(identity, Stage.RUNNING, lives[0].life))
         return subject
+    fence.during(
+        deadline,
+        f"making the disk of {identity.name}",
+        lambda: creation.prepare(context, subject, deadline),
+    )
     record.store(context.instance, Record(identity, Stage.CREATING))
     identity = _create_and_resume(context, subject, fence, deadline)
     lives = qemu.find(identity)
@@ -94,7 +100,7 @@ def _resume_if_begun(subject: Subject, remembered: Record | None, deadline: Dead
     except witness.SilentError as error:
         raise _TryAgainError(str(error)) from error
     verdict = judge_living(status)
-    if verdict.code != OcfCode.SUCCESS:
+    if not verdict.lives:
         # Dying, as a rule; at the deadline it is a failure of the start.
         raise _TryAgainError(verdict.reason)
     resuming = remembered is not None and remembered.stage == Stage.RESUMING
@@ -130,7 +136,7 @@ def _create_and_resume(
         with Connection(subject.uri) as connection:
             domain = None
             try:
-                domain = _create_paused(context, connection, subject)
+                domain = creation.create_paused(context, connection, subject)
                 identity = subject.identity._replace(uuid=domain.uuid())
                 # Again: a ban written while libvirt created it finds a shell, and no life.
                 fence.require_no_ban(deadline)
@@ -144,6 +150,10 @@ def _create_and_resume(
                     # libvirt has refused for good, so no create of ours is left in it.
                     record.forget(context.instance)
                 raise OcfError(OcfCode.GENERIC, f"libvirt: {error}") from error
+            except OcfError:
+                # Nothing was asked of libvirt, so nothing comes of it later.
+                record.forget(context.instance)
+                raise
 
     try:
         return fence.during(deadline, f"starting {subject.identity.name} through libvirt", work)
@@ -151,38 +161,11 @@ def _create_and_resume(
         raise _TryAgainError(f"libvirt can't be reached: {error}") from error
 
 
-def _create_paused(context: Context, connection: Connection, subject: Subject) -> Domain:
-    """A definition that libvirt has is used as it is; without one the guest is transient."""
-    name = subject.identity.name
-    domain = connection.lookup(name=name, uuid="")
-    if domain is None:
-        return connection.create_paused(_definition(context.text("config")))
-    if subject.identity.uuid not in ("", domain.uuid()):
-        # Nothing was asked of libvirt, so nothing comes of it later.
-        record.forget(context.instance)
-        raise OcfError(
-            OcfCode.INSTALLED,
-            f"{name}: {context.text('config')} says uuid {subject.identity.uuid}, libvirt's"
-            f" definition of that name {domain.uuid()}: make them equal on all hosts",
-        )
-    domain.start_paused()
-    return domain
-
-
-def _definition(path: str) -> str:
-    """The definition's text. Raises OcfError: libvirt takes UTF-8 only."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except UnicodeDecodeError as error:
-        raise OcfError(OcfCode.INSTALLED, f"{path}: not UTF-8: {error.reason}") from error
-
-
 def _wait_until_healthy(context: Context, subject: Subject, fence: Fence) -> None:
     """As a monitor will find it. A guest that dies meanwhile ends the wait at once."""
     while True:
         verdict = look(context, subject)
-        if verdict.code != OcfCode.SUCCESS:
+        if not verdict.lives:
             fence.look()
             raise OcfError(OcfCode.GENERIC, f"{subject.identity.name}: {verdict.reason}")
         try:

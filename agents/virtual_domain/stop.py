@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import signal
 
-from agents.virtual_domain import witness
-from agents.virtual_domain.fence import LOOK_S, Fence
+from agents.virtual_domain import budget, witness
+from agents.virtual_domain.fence import Fence
 from agents.virtual_domain.shell import kill_abandoned_shells
+from agents.virtual_domain.shutdown import shut_down
 from agents.virtual_domain.subject import identify
 from pmkvm.errors import DeadlineError
 from pmkvm.fencing import debt as debts
@@ -18,23 +19,16 @@ from pmkvm.virt.connection import LibvirtError, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agents.virtual_domain.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
     from pmkvm.process import Life
 
-# Kept back for the destroy: libvirt itself waits 10 to 30 s between SIGTERM and SIGKILL.
-_DESTROY_SHARE = 1 / 3
-_DESTROY_MAX_S = 20.0
-# A libvirtd that is being restarted comes back in this time, and the guest is shut down in order.
-_LIBVIRT_RETURN_S = 10.0
 # A libvirtd that does not tell a state in this time won't destroy either.
 _ANSWER_S = 5.0
-# A libvirtd that is away is asked again after this.
-_RETRY_S = 1.0
-# QEMU flushes its image formats' metadata on SIGTERM.
-_TERM_S = 5.0
-# Left at the end to say that QEMU survived, and at most a quarter of what is left.
+# Kept back of the action's time, to say how it went.
 _LAST_WORD_S = 1.0
 
 
@@ -46,13 +40,15 @@ def stop(context: Context) -> OcfCode:
     subject = identify(context)
     if subject.is_being_created:
         kill_abandoned_shells(context, subject)
-    if subject.identity.is_qemu:
-        _stop_qemu(context, subject)
-    else:
-        _stop_by_libvirt(context, subject)
+    end = _stop_qemu if subject.identity.is_qemu else _stop_by_libvirt
+    is_definition_new = end(context, subject)
     _forget(context, subject)
     # Proven dead, and this is the stop that a fence of it has owed to Pacemaker.
     debts.remove(context.instance)
+    if is_definition_new and context.flag("sync_config_on_stop"):
+        from agents.virtual_domain import config_file
+
+        config_file.sync(context, context.deadline.less(_LAST_WORD_S))
     return OcfCode.SUCCESS
 
 
@@ -62,27 +58,29 @@ def _forget(context: Context, subject: Subject) -> None:
         record.forget(context.instance)
 
 
-def _stop_qemu(context: Context, subject: Subject) -> None:
-    name = subject.identity.name
+def _stop_qemu(context: Context, subject: Subject) -> bool:
+    """Whether the guest's definition was changed while it ran, and has been saved."""
     lives = witness.living(subject)
     if not lives:
-        return
-    if not context.flag("force_stop"):
-        _shut_down(context, subject, lives[0])
-    if not witness.living(subject):
-        context.log.info(f"{name}: shut down")
-        return
+        return False
+    is_definition_new = not context.flag("force_stop") and _ask(context, subject, lives[0])
+    if witness.living(subject):
+        _end(context, subject)
+    else:
+        context.log.info(f"{subject.identity.name}: shut down")
+    return is_definition_new
+
+
+def _end(context: Context, subject: Subject) -> None:
+    """Libvirt first, then the kernel. Raises OcfError if QEMU survives."""
+    name = subject.identity.name
     context.log.info(f"{name}: destroying it")
-    # Half of what is left: libvirt may be stuck, and the kernel needs time as well.
-    _destroy(context, subject, context.deadline.at_most(context.deadline.remaining() / 2))
-    remaining = context.deadline.remaining()
-    for number, patience in (
-        (signal.SIGTERM, context.deadline.at_most(min(_TERM_S, remaining / 2))),
-        (signal.SIGKILL, context.deadline.less(min(_LAST_WORD_S, remaining / 4))),
-    ):
+    time = budget.destroy(context.deadline.remaining())
+    _destroy(context, subject, context.deadline.at_most(time.libvirt_s))
+    for number, seconds in ((signal.SIGTERM, time.term_s), (signal.SIGKILL, time.kill_s)):
         for process in qemu.find(subject.identity):
             context.log.warning(f"{name}: {number.name} to QEMU {process.life.pid}")
-            qemu.kill(process.life, number, patience)
+            qemu.kill(process.life, number, context.deadline.at_most(seconds))
     survivors = qemu.find(subject.identity)
     if survivors:
         raise OcfError(
@@ -91,38 +89,48 @@ def _stop_qemu(context: Context, subject: Subject) -> None:
         )
 
 
-def _shut_down(context: Context, subject: Subject, life: Life) -> None:
-    """Ask the guest and give it all the time but the destroy's; none under a fence."""
+def _ask(context: Context, subject: Subject, life: Life) -> bool:
+    """Give the guest all the time but the destroy's; none under a fence."""
     fence = Fence(context)
     if fence.is_wanted_dead(life):
-        return
-    remaining = context.deadline.remaining()
-    reserve = min(_DESTROY_MAX_S, remaining * _DESTROY_SHARE)
-    patience = context.deadline.less(reserve)
-    if not _ask_to_shut_down(context, subject, patience):
-        return
-    next_look = context.deadline.at_most(LOOK_S)
-    while not patience.expired() and witness.living(subject):
-        if next_look.expired():
-            if fence.is_wanted_dead(life):
-                return
-            next_look = context.deadline.at_most(LOOK_S)
-        patience.pause(witness.POLL_S)
+        return False
+    is_definition_new = _save_definition(context, subject)
+    _shut_down(
+        context,
+        subject,
+        context.deadline,
+        is_gone=lambda: not witness.living(subject),
+        is_wanted_dead=lambda: fence.is_wanted_dead(life),
+    )
+    return is_definition_new
 
 
-def _ask_to_shut_down(context: Context, subject: Subject, patience: Deadline) -> bool:
-    """Whether the guest got the request."""
-    patience = patience.at_most(_LIBVIRT_RETURN_S)
-    while True:
-        try:
-            witness.command(subject, patience, "shutting down", lambda domain: domain.shutdown())
-        except (LibvirtError, DeadlineError) as error:
-            context.log.warning(f"{subject.identity.name}: no shutdown: {error}")
-            if patience.expired() or not witness.living(subject):
-                return False
-            patience.pause(_RETRY_S)
-        else:
-            return True
+def _save_definition(context: Context, subject: Subject) -> bool:
+    """Whether there was something new."""
+    if not (context.flag("save_config_on_stop") or context.flag("sync_config_on_stop")):
+        return False
+    from agents.virtual_domain import config_file
+
+    return config_file.save(context, subject, context.deadline)
+
+
+def _shut_down(
+    context: Context,
+    subject: Subject,
+    deadline: Deadline,
+    *,
+    is_gone: Callable[[], bool],
+    is_wanted_dead: Callable[[], bool],
+) -> None:
+    """By the guest's own doing, or by saving its memory, while there is time for that."""
+    margin = budget.destroy_margin(deadline.remaining(), context.number("destroy_margin"))
+    patience = deadline.less(margin)
+    if context.text("snapshot"):
+        from agents.virtual_domain import snapshot
+
+        if snapshot.save(context, subject, patience, is_wanted_dead) or is_wanted_dead():
+            return
+    shut_down(context, subject, patience, is_gone=is_gone, is_wanted_dead=is_wanted_dead)
 
 
 def _destroy(context: Context, subject: Subject, deadline: Deadline) -> None:
@@ -134,21 +142,29 @@ def _destroy(context: Context, subject: Subject, deadline: Deadline) -> None:
         context.log.warning(f"{subject.identity.name}: no destroy: {error}")
 
 
-def _stop_by_libvirt(context: Context, subject: Subject) -> None:
+def _stop_by_libvirt(context: Context, subject: Subject) -> bool:
     """For hypervisors whose only witness is libvirt. Raises OcfError, SilentError."""
-    deadline = context.deadline.less(1)
+    deadline = context.deadline.less(_LAST_WORD_S)
+    is_definition_new = False
     if _is_off(subject, deadline):
-        return
+        return is_definition_new
     if not context.flag("force_stop"):
-        patience = deadline.less(min(_DESTROY_MAX_S, deadline.remaining() * _DESTROY_SHARE))
-        if _ask_to_shut_down(context, subject, patience):
-            while not patience.expired() and not _is_off(subject, deadline):
-                patience.pause(witness.POLL_S)
-    while not _is_off(subject, deadline):
-        if deadline.expired():
+        is_definition_new = _save_definition(context, subject)
+        _shut_down(
+            context,
+            subject,
+            deadline,
+            is_gone=lambda: _is_off(subject, context.deadline),
+            is_wanted_dead=lambda: False,
+        )
+    is_destroyed = False
+    while not _is_off(subject, context.deadline):
+        if is_destroyed and deadline.expired():
             raise OcfError(OcfCode.GENERIC, f"{subject.identity.name}: still runs after a destroy")
-        _destroy(context, subject, deadline)
+        _destroy(context, subject, context.deadline)
+        is_destroyed = True
         deadline.pause(witness.POLL_S)
+    return is_definition_new
 
 
 def _is_off(subject: Subject, deadline: Deadline) -> bool:

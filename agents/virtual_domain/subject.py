@@ -6,9 +6,8 @@ from __future__ import annotations
 from pmkvm.lean import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.virt import identity as definitions
 from pmkvm.virt import record
-from pmkvm.virt.identity import DefinitionError, Identity
+from pmkvm.virt.identity import DefinitionError, Identity, name_from_path
 from pmkvm.virt.record import Record, Stage
 
 TYPE_CHECKING = False
@@ -35,8 +34,11 @@ def from_definition(context: Context) -> Subject:
     path = context.text("config")
     if not path:
         raise OcfError(OcfCode.CONFIGURED, "parameter config is required and not set")
+    # Here and not on top: a recurring monitor remembers its guest and reads no XML.
+    from pmkvm.virt.definition import read_identity
+
     try:
-        identity = definitions.read_identity(path)
+        identity = read_identity(path)
     except OSError as error:
         raise OcfError(OcfCode.INSTALLED, f"{path}: {error.strerror}") from error
     except DefinitionError as error:
@@ -60,7 +62,7 @@ def identify(context: Context) -> Subject:
             raise
         context.log.warning(f"{error}; going by the file's name")
     scheme = context.text("hypervisor").partition(":")[0].partition("+")[0]
-    name = definitions.name_from_path(context.text("config"))
+    name = name_from_path(context.text("config"))
     identity = Identity(name, "", is_qemu=scheme in ("", "qemu"))
     return Subject(identity, _uri(context, identity), None)
 

@@ -61,8 +61,6 @@ def _wrong_everywhere(context: Context) -> Iterator[str]:
         shlex.split(context.text("cmdline_options"))
     except ValueError as error:
         yield f"parameter cmdline_options: {error}"
-    if context.number("stop_timeout") < 0:
-        yield "parameter stop_timeout must not be negative"
 
 
 def _wrong_here(context: Context) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pmkvm import settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import tools
-from pmkvm.virt import identity, record
+from pmkvm.virt import definition, identity, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Guests:
         if known is not None and known[0] == stamp:
             return known[1]
         try:
-            found = identity.read_identity(guest.config)
+            found = definition.read_identity(guest.config)
         except (OSError, identity.DefinitionError):
             remembered = _remembered(guest.id)
             name = identity.name_from_path(guest.config)

@@ -9,7 +9,7 @@ import sys
 
 from daemons.vm_connectd import options
 from pmkvm.deadline import Deadline
-from pmkvm.errors import HaError
+from pmkvm.errors import CommandError, HaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def _status(chosen: Options) -> int:
 
 
 def _serve(chosen: Options) -> int:
+    from pmkvm.service import anew, loop
     from pmkvm.service import log as service_log
-    from pmkvm.service import loop
     from pmkvm.service.listener import Listener, ListenError
 
     service_log.set_up("vm-connectd", is_debug=chosen.is_debug)
@@ -56,7 +56,9 @@ def _serve(chosen: Options) -> int:
                 await _start(chosen, service, listening)
 
             rc = loop.run(start)
-    except ListenError as error:
+        if rc == anew.ANEW:
+            anew.begin()
+    except (ListenError, CommandError) as error:
         log.error("%s", error)
         return 1
     if chosen.kind == "host":

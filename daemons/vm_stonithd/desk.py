@@ -9,14 +9,15 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import processes, requests
+from daemons.vm_stonithd import requests
+from daemons.vm_stonithd.definitions import Definitions
 from daemons.vm_stonithd.events import Arrived
 from daemons.vm_stonithd.grant import TokenError
 from pmkvm.errors import HaError
 from pmkvm.wire.registration import Registration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from daemons.vm_stonithd.facts import Request
     from daemons.vm_stonithd.readers import Readers
@@ -43,6 +44,7 @@ class Desk:
         self._watch = watch
         self._calls = calls
         self._tell = tell
+        self._definitions = Definitions()
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -93,11 +95,13 @@ class Desk:
         except TokenError as error:
             return requests.refused(number, forwarded, requests.REFUSED, str(error))
         seen = self._watch.seen
-        place = requests.Place("" if seen is None else seen.cluster, self._uuid_of)
+        configs = {} if seen is None else seen.configs
+        place = requests.Place(
+            "" if seen is None else seen.cluster,
+            lambda resource: self._uuid(configs, resource),
+            lambda uuid: self._definitions.of(uuid, configs),
+        )
         return requests.allowed(number, forwarded, words.operation, grant, place)
 
-    def _uuid_of(self, resource: str) -> str | None:
-        seen = self._watch.seen
-        if seen is None or resource not in seen.configs:
-            return None
-        return processes.uuid_of(seen.configs[resource])
+    def _uuid(self, configs: Mapping[str, str], resource: str) -> str | None:
+        return self._definitions.uuid(configs[resource]) if resource in configs else None

@@ -9,7 +9,7 @@ import sys
 
 from daemons.vm_stonithd import options
 from pmkvm.deadline import Deadline
-from pmkvm.errors import HaError
+from pmkvm.errors import CommandError, HaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def _status(chosen: Options) -> int:
 
 def _serve(chosen: Options) -> int:
     from daemons.vm_stonithd.daemon import Daemon
+    from pmkvm.service import anew, loop
     from pmkvm.service import log as service_log
-    from pmkvm.service import loop
     from pmkvm.service.listener import Listener, ListenError
     from pmkvm.service.notify import notify
 
@@ -60,7 +60,9 @@ def _serve(chosen: Options) -> int:
                 await daemon.start(service, listening)
 
             rc = loop.run(start)
-    except ListenError as error:
+        if rc == anew.ANEW:
+            anew.begin()
+    except (ListenError, CommandError) as error:
         log.error("%s", error)
         return 1
     # A call that hangs has no end: the interpreter's way out would wait for it.

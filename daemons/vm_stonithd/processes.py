@@ -16,8 +16,8 @@ from pmkvm.fencing import ban as bans
 from pmkvm.fencing import debt as debts
 from pmkvm.pacemaker import cib
 from pmkvm.process import Pidfd
-from pmkvm.virt import identity, qemu, record
-from pmkvm.virt.identity import Identity
+from pmkvm.virt import definition, qemu, record
+from pmkvm.virt.identity import DefinitionError, Identity
 from pmkvm.virt.record import Stage
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def uuid_of(config: str) -> str:
     if not config:
         return ""
     try:
-        return identity.read_identity(config).uuid
-    except (OSError, identity.DefinitionError):
+        return definition.read_identity(config).uuid
+    except (OSError, DefinitionError):
         return ""
 
 

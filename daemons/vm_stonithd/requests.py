@@ -35,10 +35,12 @@ class Words(NamedTuple):
 
 class Place(NamedTuple):
     """Where a token is to hold: the cluster's name; uuid_of gives the uuid of a resource's domain
-    as it is defined on this host, empty if none can be told, None for what is no resource."""
+    as it is defined on this host, empty if none can be told, None for what is no resource; whose
+    gives the resources whose domains have a uuid."""
 
     cluster: str
     uuid_of: Callable[[str], str | None]
+    whose: Callable[[str], list[str]] = lambda _uuid: []
 
 
 def split(body: str) -> Words:
@@ -71,7 +73,7 @@ def allowed(
     uuid = place.uuid_of(target)
     request = _request(number, forwarded, operation, target, uuid or grant.uuid or "")
     who = forwarded.sender.uuid
-    why = _not_for(grant, who, operation) or _not_here(grant, place.cluster, uuid)
+    why = _not_for(grant, who, operation) or _not_here(grant, place, uuid)
     if not why and operation.is_fence and uuid == who:
         why = f"{target} asks for {operation.value} of itself"
     if why:
@@ -91,15 +93,17 @@ def _not_for(grant: Grant, who: str, operation: Operation) -> str:
     return ""
 
 
-def _not_here(grant: Grant, cluster: str, uuid: str | None) -> str:
+def _not_here(grant: Grant, place: Place, uuid: str | None) -> str:
     """Why it means something else than what has this name here."""
-    if grant.cluster is not None and grant.cluster != cluster:
-        return f"the token is for the cluster {shown(grant.cluster)}, this is {shown(cluster)}"
+    if grant.cluster is not None and grant.cluster != place.cluster:
+        ours = shown(place.cluster)
+        return f"the token is for the cluster {shown(grant.cluster)}, this is {ours}"
     if uuid == "":
         return f"the domain of {grant.resource} is not defined on this host, or has no uuid there"
     if None not in (uuid, grant.uuid) and uuid != grant.uuid:
         return f"{grant.resource} is another domain than when the token was made: {uuid} here"
-    return ""
+    others = [each for each in place.whose(uuid or "") if each != grant.resource]
+    return f"{grant.resource} and {others[0]} have the same uuid, {uuid}" if others else ""
 
 
 def _request(

@@ -101,15 +101,30 @@ def _value(parameter: Parameter, env: Mapping[str, str], problems: list[str]) ->
             problems.append(f"parameter {parameter.name} is required and not set")
         return parameter.default
     try:
-        if parameter.content_type == "boolean":
-            return parse_boolean(text)
-        if parameter.content_type == "integer":
-            return int(text)
+        return _parse(parameter, text)
     except ValueError:
-        allowed = "yes or no" if parameter.content_type == "boolean" else "a whole number"
-        problems.append(f"parameter {parameter.name}={text!r} must be {allowed}")
+        problems.append(f"parameter {parameter.name}={text!r} must be {_allowed(parameter)}")
         return parameter.default
+
+
+def _parse(parameter: Parameter, text: str) -> Value:
+    """Raises ValueError."""
+    if parameter.content_type == "boolean":
+        return parse_boolean(text)
+    if parameter.content_type == "integer":
+        # int() alone takes a sign, 1_000 and the digits of every script.
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError(text)
+        return int(text)
+    if parameter.choices and text not in parameter.choices:
+        raise ValueError(text)
     return text
+
+
+def _allowed(parameter: Parameter) -> str:
+    if parameter.choices:
+        return f"one of {', '.join(parameter.choices)}"
+    return {"boolean": "yes or no", "integer": "a whole number"}.get(parameter.content_type, "")
 
 
 def _timeout_s(meta: Mapping[str, str], default_s: float) -> float:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Parameter(NamedTuple):
-    """One OCF_RESKEY_name. The default's type is the parameter's type."""
+    """One OCF_RESKEY_name. The default's type is the parameter's type; numbers are 0 or more.
+
+    choices are the words that it may be, where it can't be just anything.
+    """
 
     name: str
     shortdesc: str
@@ -26,6 +29,7 @@ class Parameter(NamedTuple):
     required: bool = False
     unique: bool = False
     reloadable: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def content_type(self) -> str:

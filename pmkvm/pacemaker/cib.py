@@ -5,7 +5,8 @@ A change is planned on one version of the configuration and carries that version
 its XPath, which the CIB manager evaluates on the ordered CIB, the same on every node: on another
 version it changes nothing, and the plan is made anew. Status updates do not disturb it.
 Not `cibadmin --patch`: it compares the whole configuration, element by element, on every node
-(measured, 2.1.5: 14 s in a cluster of 1000 guests, whatever the patch says; this way 1.3 s).
+(measured, 2.1.5: 14 s in a cluster of 1000 guests, whatever the patch says; this way 1.3 s, and
+replacing all its 9000 constraints 1.4 s).
 """
 
 from __future__ import annotations
@@ -51,15 +52,17 @@ class Version(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Either elements to create and attributes to set, or objects to remove.
+    """Elements to create and attributes to set, or objects to remove, or all constraints anew.
 
     merged is a <configuration>: an element with a known tag and id gets the attributes and the
     children given, any other is created behind its siblings. removed are ids: the objects and
     all that refers to one of them by rsc, with-rsc, first, then, or as a set's or tag's member.
+    constraints is the whole <constraints>, for what both removes and creates there.
     """
 
     merged: str = ""
     removed: Collection[str] = ()
+    constraints: str = ""
 
 
 def query(deadline: Deadline) -> str:
@@ -104,16 +107,19 @@ def change(plan: Callable[[str], Change | None], deadline: Deadline) -> Change |
 
 def apply(base: Version, wanted: Change, deadline: Deadline) -> bool:
     """Carry the change out on that very version; False (nothing changed) if it is another."""
-    if wanted.merged and wanted.removed:
-        raise ValueError("one change either merges or removes")
+    if sum(map(bool, wanted)) != 1:
+        raise ValueError("one change either merges, or removes, or replaces the constraints")
+    place = f"{base.guard()}/configuration"
     if wanted.merged:
-        return _merge(base, wanted.merged, deadline)
+        return _write("--modify", place, wanted.merged, deadline)
+    if wanted.constraints:
+        return _write("--replace", f"{place}/constraints", wanted.constraints, deadline)
     return _remove(base, wanted.removed, deadline)
 
 
-def _merge(base: Version, configuration: str, deadline: Deadline) -> bool:
-    argv = ("cibadmin", "--modify", "--xpath", f"{base.guard()}/configuration", "--xml-pipe")
-    done = tools.call(argv, deadline, stdin=configuration, also_fine=(ExitCode.NOSUCH,))
+def _write(command: str, xpath: str, document: str, deadline: Deadline) -> bool:
+    argv = ("cibadmin", command, "--xpath", xpath, "--xml-pipe")
+    done = tools.call(argv, deadline, stdin=document, also_fine=(ExitCode.NOSUCH,))
     return done.rc == 0
 
 

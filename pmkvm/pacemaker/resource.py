@@ -10,8 +10,6 @@ from pmkvm.pacemaker.errors import BadAnswerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pmkvm.deadline import Deadline
 
 # Pacemaker's infinity; every score is between it and its negative (crm/common/scores.h).
@@ -26,33 +24,10 @@ def local_node(deadline: Deadline) -> str:
     return name
 
 
-def move(
-    resource: str,
-    node: str | None,
-    lifetime_s: int,
-    deadline: Deadline,
-    *,
-    environment: Mapping[str, str] | None = None,
-) -> None:
-    """Forbid its node, and prefer the given one, for lifetime_s: the constraints end themselves.
-
-    --force, since with resource-stickiness=INFINITY a preference alone moves nothing.
-    """
-    argv = ["crm_resource", "--move", "--resource", resource, "--lifetime", f"PT{lifetime_s}S"]
-    if node is not None:
-        argv += ["--node", node, "--force"]
-    tools.call(argv, deadline, environment=environment)
-
-
-def clear(resource: str, deadline: Deadline) -> None:
-    """Remove what move() wrote; nothing there is no error."""
-    tools.call(("crm_resource", "--clear", "--resource", resource), deadline)
-
-
-def allocation_scores(resource: str, deadline: Deadline) -> dict[str, int]:
-    """The scheduler's score of each node for that resource, all constraints considered."""
-    argv = ("crm_simulate", "--live-check", "--show-scores", "--output-as=xml")
-    return parse_scores(tools.call(argv, deadline).out, resource)
+def allocation_scores(document: str, resource: str, deadline: Deadline) -> dict[str, int]:
+    """The scheduler's score of each node for that resource in a CIB, all of it considered."""
+    argv = ("crm_simulate", "--xml-pipe", "--show-scores", "--output-as=xml")
+    return parse_scores(tools.call(argv, deadline, stdin=document).out, resource)
 
 
 def parse_scores(document: str, resource: str) -> dict[str, int]:

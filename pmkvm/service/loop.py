@@ -13,6 +13,8 @@ import signal
 from typing import Any, Callable
 
 from pmkvm.errors import HaError
+from pmkvm.service import anew
+from pmkvm.service.calls import Calls
 from pmkvm.service.notify import notify
 
 TYPE_CHECKING = False
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_S = 5.0
+RENEW_S = anew.CHECK_S + 5.0
 
 
 class Service:
@@ -31,6 +34,7 @@ class Service:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
         self._rc = 0
+        self._is_renewing = False
 
     @property
     def is_stopping(self) -> bool:
@@ -50,8 +54,12 @@ class Service:
 
     def stop(self, reason: str, rc: int = 0) -> None:
         if not self.is_stopping:
-            log.info("stopping: %s", reason)
             notify("STOPPING=1")
+            self._end(reason, rc)
+
+    def _end(self, reason: str, rc: int) -> None:
+        if not self.is_stopping:
+            log.info("stopping: %s", reason)
             self._rc = rc
             self._stopped.set()
 
@@ -61,10 +69,27 @@ class Service:
         loop.set_exception_handler(_log_error)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         self.supervise("the start", _start(start, self))
         await self._stopped.wait()
         await self._end_tasks()
         return self._rc
+
+    def _hang_up(self) -> None:
+        if not self._is_renewing:
+            self._is_renewing = True
+            self.supervise("beginning anew", self._renew())
+
+    async def _renew(self) -> None:
+        """Only if what is installed now starts: else this one goes on."""
+        calls = Calls(1)
+        try:
+            await calls.call("checking the program", lambda: anew.check(anew.own_words()), RENEW_S)
+        except (HaError, OSError) as error:
+            log.error("what is installed now does not start, so this goes on: %s", error)
+            self._is_renewing = False
+        else:
+            self._end("SIGHUP", anew.ANEW)
 
     async def _watched(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -87,7 +112,8 @@ class Service:
 
 
 def run(start: Callable[[Service], Awaitable[None]]) -> int:
-    """The daemon's exit code: 0 after a signal, 1 if a supervised task failed."""
+    """The daemon's exit code: 0 after a signal, 1 if a supervised task failed, anew.ANEW if it is
+    to execute itself anew once it has let go of what it holds."""
 
     async def serve() -> int:
         return await Service().run(start)

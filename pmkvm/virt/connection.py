@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _START_PAUSED = 1  # VIR_DOMAIN_START_PAUSED
-_LIST_ACTIVE = 1  # VIR_CONNECT_LIST_DOMAINS_ACTIVE
+XML_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE: as after its next start, without a life's own
 
 
 class ErrorCode(IntEnum):
@@ -31,7 +31,10 @@ class ErrorCode(IntEnum):
     SYSTEM_ERROR = 38
     RPC = 39
     NO_DOMAIN = 42
+    NO_NETWORK = 43
+    NO_STORAGE_POOL = 49
     OPERATION_INVALID = 55
+    AGENT_UNRESPONSIVE = 86
 
 
 class State(IntEnum):
@@ -45,6 +48,17 @@ class State(IntEnum):
     SHUTOFF = 5
     CRASHED = 6
     PM_SUSPENDED = 7
+
+
+class PausedReason(IntEnum):
+    """virDomainPausedReason, as far as something here depends on it."""
+
+    IO_ERROR = 5
+    WATCHDOG = 6
+    CRASHED = 10
+    POSTCOPY = 12
+    POSTCOPY_FAILED = 13
+    API_ERROR = 14
 
 
 class LibvirtError(HaError):
@@ -71,50 +85,74 @@ class Domain:
     """A domain that libvirt knows, running or not."""
 
     def __init__(self, handle: _Handle) -> None:
-        self._handle = handle
+        self.handle = handle
 
     def name(self) -> str:
         import libvirtmod
 
-        return _result(libvirtmod.virDomainGetName(self._handle))
+        return result(libvirtmod.virDomainGetName(self.handle))
 
     def uuid(self) -> str:
         import libvirtmod
 
-        return _result(libvirtmod.virDomainGetUUIDString(self._handle))
+        return result(libvirtmod.virDomainGetUUIDString(self.handle))
 
     def status(self) -> Status:
         import libvirtmod
 
-        state, reason = _result(libvirtmod.virDomainGetState(self._handle, 0))
+        state, reason = result(libvirtmod.virDomainGetState(self.handle, 0))
         return Status(State(state), reason)
+
+    def is_running(self) -> bool:
+        """Whether it has a life now, paused ones too."""
+        import libvirtmod
+
+        active = libvirtmod.virDomainIsActive(self.handle)
+        check(active)
+        return active == 1
+
+    def starts_by_itself(self) -> bool:
+        """Whether libvirt starts it when the host boots."""
+        import libvirtmod
+
+        return result(libvirtmod.virDomainGetAutostart(self.handle)) == 1
 
     def start_paused(self) -> None:
         """Start a defined domain, its CPUs stopped."""
         import libvirtmod
 
-        _check(libvirtmod.virDomainCreateWithFlags(self._handle, _START_PAUSED))
+        check(libvirtmod.virDomainCreateWithFlags(self.handle, _START_PAUSED))
 
     def resume(self) -> None:
         import libvirtmod
 
-        _check(libvirtmod.virDomainResume(self._handle))
+        check(libvirtmod.virDomainResume(self.handle))
 
-    def shutdown(self) -> None:
-        """Ask the guest to shut down; whether it does is another matter."""
+    def shutdown(self, method: int = 0) -> None:
+        """Ask the guest to shut down; whether it does is another matter.
+
+        method is one of virDomainShutdownFlagValues, 0 leaves it to libvirt.
+        """
         import libvirtmod
 
-        _check(libvirtmod.virDomainShutdown(self._handle))
+        check(libvirtmod.virDomainShutdownFlags(self.handle, method))
+
+    def wake(self) -> None:
+        """Out of the sleep that the guest has put itself into."""
+        import libvirtmod
+
+        check(libvirtmod.virDomainPMWakeup(self.handle, 0))
+
+    def description(self, flags: int = 0) -> str:
+        """The domain's XML; flags are virDomainXMLFlags."""
+        import libvirtmod
+
+        return result(libvirtmod.virDomainGetXMLDesc(self.handle, flags))
 
     def destroy(self) -> None:
         import libvirtmod
 
-        _check(libvirtmod.virDomainDestroy(self._handle))
-
-    def abort_job(self) -> None:
-        import libvirtmod
-
-        _check(libvirtmod.virDomainAbortJob(self._handle))
+        check(libvirtmod.virDomainDestroy(self.handle))
 
     def migrate(
         self, destination: Connection, parameters: Mapping[str, object], flags: int
@@ -122,8 +160,8 @@ class Domain:
         """Migrate with this process in between: it ends if the process does."""
         import libvirtmod
 
-        _result(
-            libvirtmod.virDomainMigrate3(self._handle, destination.handle, dict(parameters), flags)
+        result(
+            libvirtmod.virDomainMigrate3(self.handle, destination.handle, dict(parameters), flags)
         )
 
     def migrate_peer_to_peer(
@@ -132,10 +170,8 @@ class Domain:
         """Migrate from one libvirtd to the other."""
         import libvirtmod
 
-        _check(
-            libvirtmod.virDomainMigrateToURI3(
-                self._handle, destination_uri, dict(parameters), flags
-            )
+        check(
+            libvirtmod.virDomainMigrateToURI3(self.handle, destination_uri, dict(parameters), flags)
         )
 
 
@@ -152,7 +188,7 @@ class Connection:
 
         # Without a handler libvirt prints every error to stderr by itself.
         libvirtmod.virRegisterErrorHandler(_ignore, None)
-        self.handle = _result(libvirtmod.virConnectOpen(uri or None))
+        self.handle = result(libvirtmod.virConnectOpen(uri or None))
 
     def __enter__(self) -> Connection:
         return self
@@ -177,13 +213,11 @@ class Connection:
             return None
         raise error
 
-    def domain_names(self, *, running_only: bool = False) -> frozenset[str]:
-        """The domains that libvirt knows, or of those the ones that have a life now."""
+    def domains(self) -> list[Domain]:
+        """All domains that libvirt knows."""
         import libvirtmod
 
-        flags = _LIST_ACTIVE if running_only else 0
-        handles = _result(libvirtmod.virConnectListAllDomains(self.handle, flags))
-        return frozenset(Domain(handle).name() for handle in handles)
+        return [Domain(h) for h in result(libvirtmod.virConnectListAllDomains(self.handle, 0))]
 
     def is_alive(self) -> bool:
         """Whether the other end is still there; without asking it."""
@@ -195,22 +229,22 @@ class Connection:
         """Create a transient domain, its CPUs stopped."""
         import libvirtmod
 
-        return Domain(
-            _result(libvirtmod.virDomainCreateXML(self.handle, definition, _START_PAUSED))
-        )
+        return Domain(result(libvirtmod.virDomainCreateXML(self.handle, definition, _START_PAUSED)))
 
 
 def _ignore(_context: object, _error: object) -> None:
     """Errors are raised where they are met."""
 
 
-def _result(value: T | None) -> T:
+def result(value: T | None) -> T:
+    """What libvirtmod returned; None means that the reason is in the thread's last error."""
     if value is None:
         raise _last_error()
     return value
 
 
-def _check(value: int) -> None:
+def check(value: int) -> None:
+    """As result(), where libvirtmod returns a number and -1 means an error."""
     if value < 0:
         raise _last_error()
 

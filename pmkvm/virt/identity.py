@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which domain a resource is: name, uuid and kind, read from its definition.
-
-Owns the reading of libvirt's domain XML; asks neither libvirt nor the process table.
-"""
+"""Which domain a resource is: its name, its uuid, its kind."""
 
 from __future__ import annotations
 
@@ -11,8 +8,6 @@ import os
 from pmkvm.errors import HaError
 from pmkvm.lean import NamedTuple
 
-# The hypervisor drivers of libvirt whose guests are QEMU processes of this host.
-_QEMU_TYPES = ("kvm", "qemu", "hvf")
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -26,34 +21,6 @@ class Identity(NamedTuple):
     name: str
     uuid: str
     is_qemu: bool
-
-
-def read_identity(path: str) -> Identity:
-    """The domain that a definition file describes.
-
-    Raises OSError if it can't be read, DefinitionError if it is no domain's definition.
-    """
-    with open(path, "rb") as file:
-        return parse_identity(file.read(), path)
-
-
-def parse_identity(definition: bytes, where: str) -> Identity:
-    """The domain that a definition describes; where it came from is for the error's text."""
-    # Here and not on top: a recurring monitor remembers its guest and reads no XML.
-    import xml.etree.ElementTree as ET
-
-    try:
-        root = ET.fromstring(definition)
-    except (ET.ParseError, ValueError, LookupError) as error:
-        raise DefinitionError(f"{where}: not XML: {error}") from error
-    if root.tag != "domain":
-        raise DefinitionError(f"{where}: the root element is <{root.tag}>, not <domain>")
-    name = (root.findtext("name") or "").strip()
-    if not name or "/" in name:
-        raise DefinitionError(f"{where}: <name> is {name!r}, no name for a domain")
-    return Identity(
-        name, parse_uuid(root.findtext("uuid") or "", where), root.get("type") in _QEMU_TYPES
-    )
 
 
 def parse_uuid(text: str, where: str) -> str:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from pmkvm.errors import HaError
 from pmkvm.pacemaker.errors import BadAnswerError
 from pmkvm.pacemaker.targets import cluster_name, targets
-from pmkvm.virt import identity
+from pmkvm.virt import definition
 from pmkvm.virt.identity import DefinitionError
 
 TYPE_CHECKING = False
@@ -58,7 +58,7 @@ def read(document: str) -> Cluster:
     guests, problems = [], {}
     for resource, path in targets(configuration):
         try:
-            known = identity.read_identity(path)
+            known = definition.read_identity(path)
         except OSError as error:
             problems[resource] = f"{path or 'no definition'}: {error.strerror}"
         except DefinitionError as error:

@@ -90,7 +90,7 @@ def _ask_of_a_persistent_one(asker: _Asker, connection: Any) -> None:
     ask("destroying it again", "virDomainDestroy", test)
     ask("starting it", "virDomainCreateWithFlags", test, 0)
     state("it runs again", test)
-    ask("shutting it down", "virDomainShutdown", test)
+    ask("shutting it down", "virDomainShutdownFlags", test, 0)
     state("it is off", test)
 
 
@@ -104,7 +104,7 @@ def _ask_of_a_transient_one(asker: _Asker, connection: Any) -> None:
     ask("no XML", "virDomainCreateXML", connection, "<domain", 0)
     ask("resuming what is not paused", "virDomainResume", t1)
     ask("a good answer clears the error", "virDomainGetName", t1)
-    ask("shutting the transient one down", "virDomainShutdown", t1)
+    ask("shutting the transient one down", "virDomainShutdownFlags", t1, 0)
     ask("it is gone", "virDomainLookupByName", connection, "t1")
     state("its handle knows", t1)
     ask("it can't be resumed", "virDomainResume", t1)

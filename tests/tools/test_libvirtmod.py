@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain.migration import parse_options
-from pmkvm.virt.connection import ErrorCode, State
+from agents.virtual_domain.budget import METHODS
+from agents.virtual_domain.migration_options import parse_options
+from pmkvm.virt.connection import ErrorCode, PausedReason, State
 from tests import tree
 from tests.tools.questions import URI, answers
 from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, FakeHypervisor, FakeLibvirt
@@ -71,8 +72,25 @@ def constants() -> dict[str, int]:
         (ErrorCode.SYSTEM_ERROR, "VIR_ERR_SYSTEM_ERROR"),
         (ErrorCode.RPC, "VIR_ERR_RPC"),
         (ErrorCode.NO_DOMAIN, "VIR_ERR_NO_DOMAIN"),
+        (ErrorCode.NO_NETWORK, "VIR_ERR_NO_NETWORK"),
+        (ErrorCode.NO_STORAGE_POOL, "VIR_ERR_NO_STORAGE_POOL"),
         (ErrorCode.OPERATION_INVALID, "VIR_ERR_OPERATION_INVALID"),
+        (ErrorCode.AGENT_UNRESPONSIVE, "VIR_ERR_AGENT_UNRESPONSIVE"),
+        (PausedReason.IO_ERROR, "VIR_DOMAIN_PAUSED_IOERROR"),
+        (PausedReason.WATCHDOG, "VIR_DOMAIN_PAUSED_WATCHDOG"),
+        (PausedReason.CRASHED, "VIR_DOMAIN_PAUSED_CRASHED"),
+        (PausedReason.POSTCOPY, "VIR_DOMAIN_PAUSED_POSTCOPY"),
+        (PausedReason.POSTCOPY_FAILED, "VIR_DOMAIN_PAUSED_POSTCOPY_FAILED"),
+        (METHODS["acpi"], "VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN"),
+        (METHODS["agent"], "VIR_DOMAIN_SHUTDOWN_GUEST_AGENT"),
+        (METHODS["initctl"], "VIR_DOMAIN_SHUTDOWN_INITCTL"),
+        (METHODS["signal"], "VIR_DOMAIN_SHUTDOWN_SIGNAL"),
+        (METHODS["paravirt"], "VIR_DOMAIN_SHUTDOWN_PARAVIRT"),
         (1, "VIR_DOMAIN_START_PAUSED"),
+        (2, "VIR_DOMAIN_SAVE_RUNNING"),
+        (4, "VIR_DOMAIN_SAVE_PAUSED"),
+        (1, "VIR_DOMAIN_XML_SECURE"),
+        (2, "VIR_DOMAIN_XML_INACTIVE"),
     ],
 )
 def test_our_numbers_are_libvirts(constants: dict[str, int], ours: int, name: str) -> None:
@@ -98,10 +116,12 @@ def test_our_numbers_are_libvirts(constants: dict[str, int], ours: int, name: st
         ("--postcopy", "POSTCOPY"),
         ("--tls", "TLS"),
         ("--parallel", "PARALLEL"),
+        ("--copy-storage-synchronous-writes", "NON_SHARED_SYNCHRONOUS_WRITES"),
+        ("--zerocopy", "ZEROCOPY"),
     ],
 )
 def test_our_options_are_libvirts_flags(constants: dict[str, int], option: str, name: str) -> None:
-    assert parse_options(option)[0] == constants[f"VIR_MIGRATE_{name}"] | 1
+    assert parse_options(option).flags == constants[f"VIR_MIGRATE_{name}"] | 1
 
 
 PARAMETERS = """\
@@ -113,11 +133,17 @@ json.dump([getattr(libvirt, "VIR_MIGRATE_PARAM_" + name) for name in sys.argv[1:
 def test_our_typed_parameters_are_libvirts() -> None:
     options = (
         "--migrateuri a --dname a --graphicsuri a --listen-address a --bandwidth 1"
-        " --parallel-connections 1 --disks-port 1"
+        " --parallel-connections 1 --disks-port 1 --disks-uri a --tls-destination a"
+        " --migrate-disks a --comp-methods a --postcopy-bandwidth 1 --comp-mt-level 1"
+        " --comp-mt-threads 1 --comp-mt-dthreads 1 --comp-xbzrle-cache 1"
+        " --auto-converge-initial 1 --auto-converge-increment 1"
     )
     names = ["URI", "DEST_NAME", "GRAPHICS_URI", "LISTEN_ADDRESS", "BANDWIDTH"]
-    names += ["PARALLEL_CONNECTIONS", "DISKS_PORT"]
-    assert list(parse_options(options)[1]) == json.loads(ask_real("-c", PARAMETERS, *names))
+    names += ["PARALLEL_CONNECTIONS", "DISKS_PORT", "DISKS_URI", "TLS_DESTINATION"]
+    names += ["MIGRATE_DISKS", "COMPRESSION", "BANDWIDTH_POSTCOPY", "COMPRESSION_MT_LEVEL"]
+    names += ["COMPRESSION_MT_THREADS", "COMPRESSION_MT_DTHREADS", "COMPRESSION_XBZRLE_CACHE"]
+    names += ["AUTO_CONVERGE_INITIAL", "AUTO_CONVERGE_INCREMENT"]
+    assert list(parse_options(options).parameters) == json.loads(ask_real("-c", PARAMETERS, *names))
 
 
 AGENT = """\

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,77 +15,16 @@ from lxml import etree
 
 from pmkvm import run
 from pmkvm.deadline import Deadline
-from pmkvm.pacemaker import cib, status
+from pmkvm.pacemaker import cib, resource, status
 from pmkvm.pacemaker.errors import ToolError
+from tests import tree
 from tests.unit.vmctl import as_crm, world
-from vmctl import main
-from vmctl.domains import HostDomains
+from vmctl import movement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-DUMMY = (
-    '<clone id="{0}"><primitive id="p{0}" class="ocf" provider="pacemaker" type="Dummy"/></clone>'
-)
-DOCUMENT = """\
-<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="5" num_updates="7"
-     admin_epoch="1" have-quorum="1" dc-uuid="1">
-  <configuration>
-    <crm_config><cluster_property_set id="o"><nvpair id="o-s" name="stonith-enabled" value="true"/>
-    </cluster_property_set></crm_config>
-    <nodes><node id="1" uname="hostA"/><node id="2" uname="hostB"/></nodes>
-    <resources><primitive id="f" class="stonith" type="fence_dummy"/>CLONES</resources>
-    <constraints/>
-  </configuration>
-  <status>
-    <node_state id="1" uname="hostA" in_ccm="true" crmd="online" join="member" expected="member"/>
-    <node_state id="2" uname="hostB" in_ccm="true" crmd="online" join="member" expected="member"/>
-  </status>
-</cib>
-"""
-
-
-def defined(_uri: str) -> HostDomains:
-    return HostDomains(frozenset(f"guest{n}" for n in range(201)), frozenset())
-
-
-class Host:
-    """A CIB file, a configuration, and the definitions of guest1 to guest200."""
-
-    def __init__(self, directory: Path) -> None:
-        self.cib = directory / "cib.xml"
-        clones = "".join(DUMMY.format(name) for name in world.CLONES)
-        self.cib.write_text(DOCUMENT.replace("CLONES", clones), encoding="utf-8")
-        self.conf = directory / "vm-ctl.conf"
-        text = (world.DATA / "slides.conf").read_text(encoding="utf-8")
-        self.conf.write_text(text.replace("/etc/libvirt/qemu", str(directory)), encoding="utf-8")
-        for number in range(201):
-            (directory / f"guest{number}.xml").touch()
-
-    def vm_ctl(self, *words: str) -> int:
-        return main.main([*words, "--config", str(self.conf)], defined)
-
-    def root(self) -> etree._Element:
-        return etree.fromstring(self.cib.read_bytes())
-
-    def ids(self, path: str) -> set[str]:
-        return {str(e.get("id")) for e in self.root().iterfind(path)}
-
-    def role(self, domain: str) -> str | None:
-        path = f".//primitive[@id='prmVMCTL_{domain}']//nvpair[@name='target-role']"
-        found = self.root().find(path)
-        return None if found is None else found.get("value")
-
-    def epoch(self) -> int:
-        return int(self.root().get("epoch", "0"))
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
-    found = Host(tmp_path)
-    monkeypatch.setenv("CIB_file", str(found.cib))
-    return found
+    from tests.tools.cib_host import Host
 
 
 def test_the_slides_objects_are_in_the_cib(host: Host) -> None:
@@ -104,6 +47,47 @@ def test_crm_verify_has_nothing_to_say(host: Host) -> None:
     assert host.vm_ctl("resource", "add", "guest1", "-a", "hostA", "-m", "on") == 0
     done = run.run(("crm_verify", "-V", "--xml-file", str(host.cib)), timeout_s=30)
     assert (done.rc, done.out, done.err) == (0, "", "")
+
+
+TWO = {"prmVMCTL_guest1", "prmVMCTL_guest2"}
+
+
+@pytest.mark.parametrize(
+    ("words", "rc", "registered", "said"),
+    [
+        # What vm-ctl 1.1 made of these is in the comments.
+        # usage
+        ("resource|add|guest1,|guest2|-a|hostA", 0, TWO, ""),
+        # only guest2
+        ("resource|add|-a|hostA|guest2,|guest1", 0, TWO, ""),
+        # a stray error of the shell
+        ("resource|add|guest1, guest2|-a|hostA", 0, TWO, ""),
+        ("resource|add|guest1|-ahostA|-mon", 0, {"prmVMCTL_guest1"}, ""),
+        ("resource|add|guest1,nosuch|-a|hostA", 1, set(), "MSG03 nosuch"),
+        ("resource|add|guest1|-a|hostX", 1, set(), "MSG16 hostX"),
+        # hostB was ignored
+        ("resource|move|guest1|hostB", 1, set(), "takes one domain"),
+        ("resource|delete|guest1", 1, set(), "MSG15 guest1"),
+        ("resource|start|guest1|-n|hostB", 1, set(), "unrecognized arguments: -n"),
+        ("resource", 1, set(), "usage: vm-ctl"),
+        ("location|move|-b|hostX", 1, set(), "MSG16 hostX"),
+    ],
+)
+def test_the_rows_of_the_old_grammar(
+    host: Host,
+    words: str,
+    rc: int,
+    registered: set[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert host.vm_ctl(*words.split("|")) == rc
+    found = host.ids("configuration/resources/primitive")
+    assert {each for each in found if "VMCTL" in each} == registered
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+    assert bool(captured.err) is bool(said)
 
 
 def test_adding_twice_is_refused_and_changes_nothing(host: Host) -> None:
@@ -138,35 +122,11 @@ def test_delete_leaves_nothing_behind(host: Host) -> None:
     assert host.ids(".//*[@id]") == before
 
 
-@pytest.mark.parametrize("typed", ["delete guest1", "stop guest1", "start guest1"])
-def test_dry_run_changes_nothing_and_prints_xml(
-    host: Host, typed: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
-    before = host.cib.read_bytes()
-    assert host.vm_ctl("resource", *typed.split(), "--dry-run") == 0
-    assert host.cib.read_bytes() == before
-    printed = capsys.readouterr().out
-    assert not printed or etree.fromstring(printed).tag in {"configuration", "diff"}
-
-
-def test_what_dry_run_prints_of_a_delete_is_a_patch_that_does_it(
-    host: Host, capsys: pytest.CaptureFixture[str]
-) -> None:
-    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
-    host.vm_ctl("resource", "delete", "guest1", "--dry-run")
-    patch = capsys.readouterr().out
-    argv = ("cibadmin", "--patch", "--xml-pipe")
-    environment = {"CIB_file": str(host.cib)}
-    assert run.run(argv, timeout_s=30, stdin=patch, environment=environment).rc == 0
-    assert not any("guest1" in each for each in host.ids(".//*[@id]"))
-
-
 def test_list_shows_them(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
     assert host.vm_ctl("resource", "list") == 0
     row = capsys.readouterr().out.splitlines()[-1]
-    assert row.split() == ["guest1", "prmVMCTL_guest1", "off", "hostA", "Stopped", "no"]
+    assert row.split() == ["guest1", "prmVMCTL_guest1", "off", "hostA", "Stopped", "no", "no"]
 
 
 def test_a_stopped_guest_is_not_moved(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,11 +150,11 @@ def test_a_move_is_rehearsed_with_a_lifetime(
     before = running.cib.read_bytes()
     assert running.vm_ctl("resource", "move", "guest1", "-n", "hostB", "--dry-run") == 0
     assert running.cib.read_bytes() == before
-    printed = etree.fromstring(f"<all>{capsys.readouterr().out}</all>")
-    assert [e.get("id") for e in printed] == [
+    printed = etree.fromstring(capsys.readouterr().out)
+    assert {e.get("id") for e in printed.iterfind("change[@operation='create']/rsc_location")} == {
         "cli-prefer-prmVMCTL_guest1",
         "cli-ban-prmVMCTL_guest1-on-hostA",
-    ]
+    }
     assert len(printed.findall(".//date_expression[@end]")) == 2
 
 
@@ -248,14 +208,91 @@ def test_a_change_is_planned_anew_when_somebody_writes_in_between(host: Host) ->
     assert not status.query(Deadline(30)).stonith_enabled
 
 
-def test_two_hundred_guests_are_one_change(host: Host) -> None:
-    names = ",".join(f"guest{n}" for n in range(1, 201))
+def test_a_thousand_guests_are_one_change(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ",".join(f"guest{n}" for n in range(1, 1001))
     for number, verb in enumerate((["add", names, "-a", "hostA"], ["start", names]), 6):
         assert host.vm_ctl("resource", *verb) == 0
         assert host.epoch() == number
-    assert len(host.ids("configuration/constraints/*")) == 200 * 9
+    assert len(host.ids("configuration/constraints/*")) == 1000 * 9
+    capsys.readouterr()
+    assert host.vm_ctl("resource", "list") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2 + 1000
     assert host.vm_ctl("resource", "delete", names) == 0
+    assert host.epoch() == 8
     assert host.ids("configuration/constraints/*") == set()
+
+
+def test_location_move_is_one_change_for_all_that_are_at_home_there(host: Host) -> None:
+    host.vm_ctl("resource", "add", "guest1,guest2,guest3", "-a", "hostA")
+    for guest in ("guest1", "guest2"):
+        host.runs(guest, "hostB")
+    assert host.vm_ctl("location", "move", "-b", "hostA") == 0
+    assert host.epoch() == 7
+    homes = {each for each in host.ids(".//rsc_location") if each.endswith("_ACT")}
+    assert homes == {
+        "locVMCTL_guest1_hostB_ACT",
+        "locVMCTL_guest2_hostB_ACT",
+        "locVMCTL_guest3_hostA_ACT",
+    }
+    assert host.vm_ctl("location", "move", "guest1") == 0
+    assert host.epoch() == 7
+
+
+def test_the_scores_tell_that_a_guest_will_go_home_once_its_move_is_over(host: Host) -> None:
+    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    host.vm_ctl("resource", "start", "guest1")
+    host.runs("guest1", "hostA")
+    assert host.vm_ctl("resource", "move", "guest1", "-n", "hostB", "--no-wait") == 0
+    scores = movement.scores_without("guest1", host.cib.read_text(encoding="utf-8"))
+    assert scores["hostA"] - scores["hostB"] >= 200
+    with_them = resource.allocation_scores(
+        host.cib.read_text(encoding="utf-8"), "prmVMCTL_guest1", Deadline(30)
+    )
+    assert (with_them["hostA"], with_them["hostB"]) == (-resource.INFINITY, resource.INFINITY)
+
+
+def test_what_a_move_leaves_behind_goes_with_unmove(host: Host) -> None:
+    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    host.vm_ctl("resource", "start", "guest1")
+    host.runs("guest1", "hostB")
+    before = host.ids(".//*[@id]")
+    assert host.vm_ctl("resource", "move", "guest1", "-n", "hostA", "--no-wait") == 0
+    left = {"cli-ban-prmVMCTL_guest1-on-hostB", "cli-prefer-prmVMCTL_guest1"}
+    assert left <= host.ids("configuration/constraints/*")
+    assert host.vm_ctl("resource", "unmove", "guest1") == 0
+    assert host.ids(".//*[@id]") == before
+    # Pacemaker's own tool knows them by their names.
+    assert host.vm_ctl("resource", "move", "guest1", "-n", "hostA", "--no-wait") == 0
+    clear = ("crm_resource", "--clear", "--resource", "prmVMCTL_guest1")
+    assert run.run(clear, timeout_s=30, environment={"CIB_file": str(host.cib)}).rc == 0
+    assert host.ids(".//*[@id]") == before
+
+
+def test_killed_at_any_moment_the_cib_is_as_before_or_as_asked(host: Host) -> None:
+    """What vm-ctl has handed over when it dies is still carried out as a whole."""
+    names = ",".join(f"guest{n}" for n in range(1, 101))
+    host.vm_ctl("resource", "add", names, "-a", "hostA")
+    before = host.cib.read_bytes()
+    words = ["resource", "start", names, "--config", str(host.conf)]
+    outcomes = set()
+    for seconds in (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 60):
+        host.cib.write_bytes(before)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "vmctl.main", *words],
+            cwd=tree.ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(seconds)
+        child.kill()
+        child.wait()
+        # A cibadmin that was at work ends by itself.
+        time.sleep(1)
+        roles = {host.role(f"guest{n}") for n in range(1, 101)}
+        assert len(roles) == 1
+        outcomes |= roles
+    assert "Started" in outcomes
 
 
 def test_no_cluster_is_said_in_one_line(

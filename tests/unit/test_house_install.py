@@ -189,7 +189,35 @@ def test_only_configuration_is_kept_when_it_is_there_already(tmp_path: Path) -> 
     assert "BindsTo" in unit.read_text(encoding="utf-8")
     listed = (tmp_path / "list").read_text(encoding="utf-8").splitlines()
     assert f"%config(noreplace) {settings.VM_CTL_CONF}" in listed
-    assert "/usr/lib/systemd/system/vm-connectd.service" in listed
+    assert "%attr(0644, root, root) /usr/lib/systemd/system/vm-connectd.service" in listed
+
+
+ORDERING = "usr/lib/systemd/system/resource-agents-deps.target.d/50-pm_kvm_tools.conf"
+
+
+def test_pacemaker_is_ordered_around_what_guests_need(root: Path) -> None:
+    """systemd's own opinion of the file is asked in tests/tools."""
+    lines = (root / ORDERING).read_text(encoding="utf-8").splitlines()
+    after = {name for line in lines if line.startswith("After=") for name in line[6:].split()}
+    assert {"virt-guest-shutdown.target", "libvirt-guests.service"} <= after
+    for daemon in ("libvirtd", "virtqemud", "virtproxyd", "virtnetworkd", "virtlockd"):
+        assert {f"{daemon}.service", f"{daemon}.socket"} <= after
+    assert "Wants=virt-guest-shutdown.target" in lines
+    assert lines.count("[Unit]") == 1
+    # Nothing is started, and nothing stops Pacemaker, for the sake of an order.
+    assert {line.partition("=")[0] for line in lines if "=" in line and line[0] != "#"} == {
+        "After",
+        "Wants",
+    }
+
+
+def test_the_package_takes_only_stubs_for_programs(tmp_path: Path) -> None:
+    listed = tmp_path / "list"
+    install(tmp_path / "root", f"--manifest={listed}")
+    for line in listed.read_text(encoding="utf-8").splitlines():
+        is_stub = (tmp_path / "root" / line.lstrip("/")).is_file() and line.startswith("/")
+        assert is_stub == (not line.startswith("%")), line
+    assert f"/{ORDERING}" in listed.read_text(encoding="utf-8")
 
 
 def test_an_old_module_goes_and_an_edited_configuration_stays(tmp_path: Path) -> None:

@@ -110,16 +110,21 @@ class Host:
             encoding="utf-8",
         )
 
-    def agent(self, action: str, **environment: str) -> Ended:
+    def code(self, action: str) -> str:
+        """A program that is the agent, called so."""
         paths = [str(tree.ROOT), str(self._library)]
-        code = CHILD.format(paths=paths, run_dir=str(self._run_dir), action=action)
-        ours = {
+        return CHILD.format(paths=paths, run_dir=str(self._run_dir), action=action)
+
+    def environment(self) -> dict[str, str]:
+        return {
             "OCF_RESOURCE_INSTANCE": "guest",
             "OCF_RESKEY_config": str(self._config),
             "OCF_RESKEY_CRM_meta_timeout": "20000",
             "HA_LOGFACILITY": "none",
         }
-        return python(code, {**ours, **environment})
+
+    def agent(self, action: str, **environment: str) -> Ended:
+        return python(self.code(action), {**self.environment(), **environment})
 
     def start_qemu(self) -> subprocess.Popen[bytes]:
         name = "guest=guest,debug-threads=on"
@@ -167,6 +172,12 @@ def test_a_monitor_of_no_guest_does_not_load_libvirt(host: Host) -> None:
     ended = host.agent("monitor", OCF_RESKEY_CRM_meta_interval="0")
     assert ended.rc == 7, ended.output
     assert forbidden(ended.loaded, NO_LIBVIRT) == set()
+
+
+def test_parameters_are_validated_without_libvirt(host: Host) -> None:
+    ended = host.agent("validate-all")
+    assert ended.rc == 0, ended.output
+    assert forbidden(ended.loaded, {"libvirtmod", "libvirt", "lxml"}) == set()
 
 
 @pytest.mark.parametrize("action", ["meta-data", "usage"])

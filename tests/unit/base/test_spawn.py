@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pmkvm import process
+from pmkvm import process, run
+from pmkvm.deadline import Deadline
 from pmkvm.errors import CommandError, CommandMissingError
 from pmkvm.process import Life, Pidfd
 from pmkvm.run import Account, exit_code, spawn
@@ -102,3 +105,17 @@ def test_an_account_is_taken_on_whole_or_not_at_all(output: Output) -> None:
     life = output.spawn("/usr/bin/python3", "-I", "-c", code, account=account)
     uids, gids = (65534,) * 3, (65533,) * 3
     assert output.of(life) == (0, f"{uids} {gids} [65532, 65533]\n")
+
+
+def test_children_are_waited_for_and_not_for_ever() -> None:
+    quick = subprocess.Popen(["sleep", "0.2"])
+    run.wait_for_children(Deadline(10))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(quick.pid, 0)
+    quick.returncode = 0
+    with subprocess.Popen(["sleep", "60"]) as slow:
+        began = time.monotonic()
+        run.wait_for_children(Deadline(0.2))
+        assert time.monotonic() - began < 5
+        assert slow.poll() is None
+        slow.kill()

@@ -54,6 +54,21 @@ def test_an_unknown_action_is_unimplemented(word: str) -> None:
     assert called.reason == ""
 
 
+@pytest.mark.parametrize(
+    ("action", "minor", "rc"),
+    [("monitor", "1", 190), ("monitor", "0", 0), ("monitor", "", 0), ("start", "1", 0)],
+)
+def test_degraded_is_said_to_a_monitor_of_ocf_1_1_only(action: str, minor: str, rc: int) -> None:
+    def degraded(_context: Context) -> OcfCode:
+        raise OcfError(OcfCode.DEGRADED, "half of it is gone")
+
+    env = {"OCF_RESKEY_config": "/g1.xml", "OCF_RA_VERSION_MINOR": minor}
+    called = call(agent_with((action, degraded)), action, env=env)
+    assert called.rc == rc
+    assert called.reason == ("half of it is gone" if rc else "")
+    assert "half of it is gone" in called.err
+
+
 @pytest.mark.parametrize("code", [OcfCode(number) for number in (0, 1, 7, 8, 190)])
 def test_the_code_of_the_action_is_passed_on_in_silence(code: OcfCode) -> None:
     assert call(agent_with(("monitor", lambda _context: code)), "monitor") == (

@@ -4,7 +4,8 @@ from __future__ import annotations
 import pytest
 
 from pmkvm.ocf.context import parse_boolean
-from tests.unit.ocf.sample import seen_by
+from pmkvm.ocf.table import Parameter
+from tests.unit.ocf.sample import PARAMETERS, agent_with, call, seen_by, succeed
 
 CONFIG = {"OCF_RESKEY_config": "/etc/g1.xml"}
 
@@ -33,7 +34,6 @@ def test_any_other_word_is_neither(word: str) -> None:
         ("uri", "", "qemu:///system"),
         ("uri", None, "qemu:///system"),
         ("count", "12", 12),
-        ("count", "-1", -1),
         ("count", " ", 3),
         ("force", "Yes", True),
         ("force", "0", False),
@@ -55,6 +55,25 @@ def test_the_typed_accessors() -> None:
     assert context.text("config") == "/etc/g1.xml"
     assert context.number("count") == 7
     assert context.flag("force") is True
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "allowed"),
+    [
+        ("count", "-5", "a whole number"),
+        ("count", "1_000", "a whole number"),
+        ("count", "\u0663", "a whole number"),
+        ("force", "perhaps", "yes or no"),
+        ("colour", "blue", "one of red, green"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named_with_what_is(
+    name: str, text: str, allowed: str
+) -> None:
+    parameters = (*PARAMETERS, Parameter("colour", "C", "C.", "red", choices=("red", "green")))
+    agent = agent_with(("start", succeed), parameters=parameters)
+    called = call(agent, "start", env={**CONFIG, f"OCF_RESKEY_{name}": text})
+    assert (called.rc, called.reason) == (6, f"parameter {name}={text!r} must be {allowed}")
 
 
 def test_a_bad_value_of_a_tolerant_action_is_replaced_by_the_default() -> None:

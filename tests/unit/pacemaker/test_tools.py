@@ -225,17 +225,6 @@ def test_allocation_scores_of_one_resource(release: str) -> None:
         resource.parse_scores("", "r")
 
 
-def test_a_move_forbids_the_old_node_also_when_the_new_one_is_named(
-    play: Callable[..., Script],
-) -> None:
-    script = play(Step(("crm_resource", "--move")), Step(("crm_resource", "--move")))
-    resource.move("r", "hostB", 60, Deadline(5))
-    resource.move("r", None, 60, Deadline(5))
-    first, second = (argv for argv, _, _ in script.calls)
-    assert first[-5:] == ("--lifetime", "PT60S", "--node", "hostB", "--force")
-    assert "--force" not in second
-
-
 def test_the_local_node_has_a_name(play: Callable[..., Script]) -> None:
     play(Step(("crm_node", "--name"), out="hostA\n"), Step(("crm_node", "--name")))
     assert resource.local_node(Deadline(5)) == "hostA"

@@ -58,7 +58,9 @@ class FakeQemu:
     @property
     def lives(self) -> bool:
         """By wait(), so that a test's verdict does not rest on the code under test."""
-        return self._child.poll() is None
+        # poll() knows nothing while another thread reaps it.
+        with self._ending:
+            return self._child.poll() is None
 
     def exit_code(self) -> int:
         """Wait for its end, at most ten seconds."""

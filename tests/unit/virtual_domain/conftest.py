@@ -28,6 +28,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(witness, "POLL_S", 0.01)
     libvirt = FakeLibvirt()
     monkeypatch.setitem(sys.modules, "libvirtmod", libvirt.module())
+    monkeypatch.setitem(sys.modules, "libvirtmod_qemu", libvirt.module())
     table = FakeProcessTable(tmp_path / "proc")
     yield World(libvirt, table, tmp_path / "g1.xml")
     table.close()

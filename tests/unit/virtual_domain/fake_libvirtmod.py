@@ -13,6 +13,8 @@ import uuid as uuids
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Optional
 
+from tests.unit.virtual_domain.fake_services import FakeServices, Pool
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeVar
@@ -32,8 +34,10 @@ XML = 35
 SYSTEM = 38
 RPC = 39
 NO_DOMAIN = 42
+NO_SUPPLY = 43
 OPERATION_INVALID = 55
 OPERATION_ABORTED = 78
+AGENT_UNRESPONSIVE = 86
 
 Error = Optional[tuple[int, int, str, int, Optional[str], Optional[str], Optional[str], int, int]]
 
@@ -65,8 +69,20 @@ class FakeDomain:
         self.reason = 0
         self.persistent = persistent
         self.honours_shutdown = True
+        # The methods of shutting down (virDomainShutdownFlagValues) that the guest hears.
+        self.hears: tuple[int, ...] = (0, 1, 2, 4, 8, 16)
+        self.xml = ""
+        self.cpus = 2
+        self.memory_kib = 1048576
+        self.job: Callable[[], dict[str, object]] = lambda: {"type": 0}
+        self.postcopy = threading.Event()
         self.qemu: FakeQemu | None = None
         self.aborted = threading.Event()
+
+    def description(self) -> str:
+        return self.xml or (
+            f"<domain type='kvm'><name>{self.name}</name><uuid>{self.uuid}</uuid></domain>"
+        )
 
 
 class FakeHypervisor:
@@ -81,6 +97,8 @@ class FakeHypervisor:
         self.troubles: dict[str, list[Trouble]] = {}
         self.start_qemu: Callable[[FakeDomain], FakeQemu | None] = lambda _domain: None
         self.migrate: Migration = arrive
+        # Pools and networks alike, by name.
+        self.supplies: dict[str, Pool] = {}
         # Called with the function's name before it does anything.
         self.watch: Callable[[str], None] = lambda _function: None
 
@@ -99,6 +117,20 @@ class FakeHypervisor:
 
     def called(self, *functions: str) -> list[Call]:
         return [call for call in self.calls if call.function in functions]
+
+    def existing(self, domain: FakeDomain) -> FakeDomain:
+        if self.domains.get(domain.name) is not domain:
+            _no_domain()
+        return domain
+
+    def restored(self, name: str, uuid: str, *, persistent: bool) -> FakeDomain:
+        """A life that goes on where an image was made, its CPUs stopped."""
+        return self.add(name, uuid, PAUSED, persistent=persistent)
+
+    def supply(self, name: str) -> Pool:
+        if name not in self.supplies:
+            raise Trouble(NO_SUPPLY, f"no pool or network with matching name '{name}'")
+        return self.supplies[name]
 
     def end(self, domain: FakeDomain) -> None:
         """Its life is over, its definition stays if it is persistent."""
@@ -128,6 +160,12 @@ def arrive(
     there.add(domain.name, domain.uuid, RUNNING, persistent=False)
 
 
+def arriving() -> dict[str, object]:
+    """The job of a migration's destination, which libvirt does not tell."""
+    text = "migration statistics are available only on the source host"
+    raise Trouble(OPERATION_INVALID, text)
+
+
 class _Connection:
     def __init__(self, hypervisor: FakeHypervisor) -> None:
         self.hypervisor = hypervisor
@@ -141,7 +179,7 @@ class _Domain:
         self.domain = domain
 
 
-class FakeLibvirt:
+class FakeLibvirt(FakeServices):
     """All hypervisors that can be reached, by URI; libvirt's default has the URI None."""
 
     def __init__(self) -> None:
@@ -244,12 +282,6 @@ class FakeLibvirt:
 
         return self._do(connection, "virDomainCreateXML", create, xml, flags)
 
-    def virDomainGetName(self, handle: _Domain) -> str | None:
-        return self._do(handle.connection, "virDomainGetName", lambda: handle.domain.name)
-
-    def virDomainGetUUIDString(self, handle: _Domain) -> str | None:
-        return self._do(handle.connection, "virDomainGetUUIDString", lambda: handle.domain.uuid)
-
     def virDomainGetState(self, handle: _Domain, flags: int) -> list[int] | None:
         assert flags == 0
 
@@ -278,13 +310,13 @@ class FakeLibvirt:
 
         return self._order(handle, "virDomainResume", resume)
 
-    def virDomainShutdown(self, handle: _Domain) -> int:
+    def virDomainShutdownFlags(self, handle: _Domain, flags: int) -> int:
         def shut_down() -> None:
             domain = _running(handle)
-            if domain.honours_shutdown:
+            if domain.honours_shutdown and flags in domain.hears:
                 handle.connection.hypervisor.end(domain)
 
-        return self._order(handle, "virDomainShutdown", shut_down)
+        return self._order(handle, "virDomainShutdownFlags", shut_down, flags)
 
     def virDomainDestroy(self, handle: _Domain) -> int:
         return self._order(
@@ -292,9 +324,6 @@ class FakeLibvirt:
             "virDomainDestroy",
             lambda: handle.connection.hypervisor.end(_running(handle)),
         )
-
-    def virDomainAbortJob(self, handle: _Domain) -> int:
-        return self._order(handle, "virDomainAbortJob", handle.domain.aborted.set)
 
     def virDomainMigrate3(
         self, handle: _Domain, there: _Connection, parameters: dict[str, object], flags: int
@@ -354,10 +383,7 @@ class FakeLibvirt:
 
 
 def _existing(handle: _Domain) -> FakeDomain:
-    domain = handle.domain
-    if handle.connection.hypervisor.domains.get(domain.name) is not domain:
-        _no_domain()
-    return domain
+    return handle.connection.hypervisor.existing(handle.domain)
 
 
 def _running(handle: _Domain) -> FakeDomain:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agents.virtual_domain import arrive
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.fake_libvirtmod import (
     PAUSED,
     RUNNING,
+    FakeHypervisor,
+    arriving,
 )
 from tests.unit.virtual_domain.world import G1, OTHER_UUID, UUID, World
 
@@ -34,6 +37,7 @@ def test_a_guest_whose_memory_is_still_arriving_is_waited_for(
     domain = world.here.add("g1", UUID)
     domain.qemu = world.table.start_qemu("g1", UUID, incoming=True)
     domain.state = PAUSED
+    domain.job = arriving
     if remembered:
         world.remember(Stage.CREATING)
 
@@ -77,3 +81,63 @@ def test_an_arrival_whose_scripts_are_not_content_is_a_failure(
     called = world.act("migrate_from", monitor_scripts=str(script))
     assert called.rc == 1
     assert called.reason == f"monitor script {script} ended with 1: no web server"
+
+
+def test_a_guest_that_was_paused_when_it_left_arrives_paused(world: World) -> None:
+    domain = world.guest(PAUSED)
+    assert world.act("migrate_from").rc == 0
+    assert domain.state == PAUSED
+
+
+# The source.
+
+FROM_NODE1 = {"CRM_meta_migrate_source": "node1", "migration_transport": "tcp"}
+
+
+@pytest.fixture
+def source(world: World) -> FakeHypervisor:
+    """The libvirtd that the guest came from."""
+    world.guest()
+    source = world.libvirt.hypervisors["qemu+tcp://node1/system"] = FakeHypervisor()
+    return source
+
+
+@pytest.mark.parametrize("left", ["nothing", "a definition", "a shell"])
+def test_a_source_that_let_go_is_content(world: World, source: FakeHypervisor, left: str) -> None:
+    if left != "nothing":
+        source.add("g1", UUID, PAUSED if left == "a shell" else 5)
+    assert world.act("migrate_from", FROM_NODE1).rc == 0
+    assert source.called("virConnectOpen")
+
+
+def test_a_guest_that_runs_on_both_ends_has_not_arrived(
+    world: World, source: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrive, "SOURCE_S", 0.5)
+    source.add("g1", UUID, RUNNING)
+    called = world.act("migrate_from", FROM_NODE1)
+    assert (called.rc, called.reason) == (1, "g1: runs here and on node1, too")
+
+
+def test_a_source_that_takes_a_moment_is_waited_for(world: World, source: FakeHypervisor) -> None:
+    domain = source.add("g1", UUID, RUNNING)
+
+    def let_go(function: str) -> None:
+        if function == "virDomainGetState" and len(source.called(function)) == 3:
+            domain.state = 5
+
+    source.watch = let_go
+    assert world.act("migrate_from", FROM_NODE1).rc == 0
+
+
+@pytest.mark.parametrize("trouble", ["down", "stuck"])
+def test_a_source_that_cannot_be_asked_is_no_obstacle(
+    world: World, source: FakeHypervisor, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    monkeypatch.setattr(arrive, "SOURCE_S", 0.5)
+    if trouble == "down":
+        source.down = "No route to host"
+    source.stuck = trouble == "stuck"
+    called = world.act("migrate_from", FROM_NODE1)
+    assert (called.rc, called.reason) == (0, "")
+    assert "node1 can't be asked whether it let go" in called.err

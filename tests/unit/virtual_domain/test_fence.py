@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import fence
+from agents.virtual_domain import arrive, fence
 from pmkvm import run
 from pmkvm.errors import CommandTimeoutError
 from pmkvm.fencing import debt as debts
@@ -25,6 +25,7 @@ from tests.unit.virtual_domain.world import ORDERS, THERE, UUID, World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tests.unit.ocf.sample import Called
 
@@ -58,8 +59,8 @@ def cib(world: World, monkeypatch: pytest.MonkeyPatch) -> LocalCib:
     local = LocalCib()
     monkeypatch.setattr(run, "run", local.run)
     monkeypatch.setattr(fence, "LOOK_S", 0.05)
-    monkeypatch.setattr("agents.virtual_domain.stop.LOOK_S", 0.05)
-    monkeypatch.setattr("agents.virtual_domain.migrate.LOOK_S", 0.05)
+    monkeypatch.setattr("agents.virtual_domain.shutdown.LOOK_S", 0.05)
+    monkeypatch.setattr("agents.virtual_domain.arrive.LOOK_S", 0.05)
     return local
 
 
@@ -121,7 +122,8 @@ def test_a_ban_under_a_ban_that_nobody_understands_starts_nothing(
 
 def test_a_ban_that_comes_while_libvirt_creates_leaves_no_life(world: World, cib: LocalCib) -> None:
     def watch(function: str) -> None:
-        if function == "virDomainCreateXML":
+        # The first question after the create: its QEMU is there, and does not run yet.
+        if function == "virDomainGetUUIDString":
             cib.ban()
 
     world.here.watch = watch
@@ -253,7 +255,7 @@ def test_a_stop_under_a_ban_destroys_at_once_and_pays(world: World, cib: LocalCi
     cib.ban()
     owe(OVER)
     assert called_by_pacemaker(world, "stop").rc == 0
-    assert world.here.called("virDomainShutdown") == []
+    assert world.here.called("virDomainShutdownFlags") == []
     assert world.table.living() == []
     assert debts.load("vm1") is None
 
@@ -261,7 +263,7 @@ def test_a_stop_under_a_ban_destroys_at_once_and_pays(world: World, cib: LocalCi
 def test_a_stop_with_a_debt_for_this_life_destroys_at_once(world: World, cib: LocalCib) -> None:
     owe(world.qemu_of(world.guest()).life)
     assert called_by_pacemaker(world, "stop").rc == 0
-    assert world.here.called("virDomainShutdown") == []
+    assert world.here.called("virDomainShutdownFlags") == []
     assert cib.looks == 0
 
 
@@ -269,7 +271,7 @@ def test_a_debt_for_another_life_costs_a_guest_no_shutdown(world: World, cib: Lo
     world.guest()
     owe(OVER)
     assert called_by_pacemaker(world, "stop").rc == 0
-    assert len(world.here.called("virDomainShutdown")) == 1
+    assert len(world.here.called("virDomainShutdownFlags")) == 1
     assert cib.looks > 0
 
 
@@ -277,7 +279,7 @@ def test_a_ban_ends_the_wait_for_a_guest_that_is_to_shut_down(world: World, cib:
     world.guest().honours_shutdown = False
 
     def watch(function: str) -> None:
-        if function == "virDomainShutdown":
+        if function == "virDomainShutdownFlags":
             cib.ban()
 
     world.here.watch = watch
@@ -290,7 +292,7 @@ def test_a_stop_never_waits_for_the_cib(world: World, cib: LocalCib) -> None:
     cib.is_readable = False
     world.guest()
     assert called_by_pacemaker(world, "stop").rc == 0
-    assert len(world.here.called("virDomainShutdown")) == 1
+    assert len(world.here.called("virDomainShutdownFlags")) == 1
 
 
 # --- monitor
@@ -325,3 +327,60 @@ def test_a_killed_starts_stage_is_kept_under_a_ban(world: World, cib: LocalCib) 
     cib.ban()
     assert called_by_pacemaker(world, "start").rc == 0
     assert world.stage == "CREATING"
+
+
+# --- what may take long beside libvirt's own calls
+
+
+def test_a_ban_ends_the_saving_of_a_guests_memory(
+    world: World, cib: LocalCib, tmp_path: Path
+) -> None:
+    qemu = world.qemu_of(world.guest())
+
+    def watch(function: str) -> None:
+        if function == "virDomainSaveFlags":
+            cib.ban()
+            world.here.released.wait()
+            raise SystemExit
+
+    world.here.watch = watch
+    called = called_by_pacemaker(world, "stop", timeout_s=600, snapshot=str(tmp_path))
+    assert called.rc == 0
+    assert qemu.exit_code() < 0
+    assert world.here.called("virDomainShutdownFlags") == []
+
+
+def test_a_ban_ends_the_making_of_a_disk(
+    world: World, cib: LocalCib, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can take a minute, with the lock held that vm-stonithd waits for."""
+
+    def hang(argv: Sequence[str], **_options: object) -> Completed:
+        if argv[0] != "qemu-img":
+            return cib.run(argv)
+        cib.ban()
+        world.here.released.wait()
+        raise SystemExit
+
+    monkeypatch.setattr(run, "run", hang)
+    called = called_by_pacemaker(world, "start", timeout_s=600, backingfile="/etc/passwd")
+    assert called.rc == 0
+    assert world.here.called("virDomainCreateXML") == []
+    assert debts.load("vm1") is not None
+
+
+def test_a_ban_ends_the_question_to_the_source(world: World, cib: LocalCib) -> None:
+    source = world.libvirt.hypervisors["qemu+tcp://node1/system"] = FakeHypervisor()
+    world.guest()
+
+    def watch(_function: str) -> None:
+        cib.ban()
+        world.here.released.wait()
+        raise SystemExit
+
+    source.watch = watch
+    parameters = {"CRM_meta_migrate_source": "node1", "migration_transport": "tcp"}
+    began = time.monotonic()
+    assert world.act("migrate_from", parameters, CRM_meta_on_node="node2", timeout_s=600).rc == 0
+    assert time.monotonic() - began < arrive.SOURCE_S
+    assert world.table.living() == []

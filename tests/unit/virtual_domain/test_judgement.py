@@ -3,13 +3,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from agents.virtual_domain.judgement import DEAD, judge_by_libvirt, judge_living, judge_silence
+from agents.virtual_domain.judgement import (
+    DEAD,
+    Verdict,
+    judge_by_libvirt,
+    judge_living,
+    judge_silence,
+)
+from agents.virtual_domain.table import PARAMETERS
 from pmkvm.ocf.codes import OcfCode
-from pmkvm.virt.connection import State, Status
+from pmkvm.virt.connection import PausedReason, State, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SUCCESS, GENERIC, NOT_RUNNING = OcfCode.SUCCESS, OcfCode.GENERIC, OcfCode.NOT_RUNNING
+DEGRADED = OcfCode.DEGRADED
 
 # State, code while its QEMU lives, whether that is the last word, code where only libvirt knows.
 TABLE = [
@@ -21,7 +34,7 @@ TABLE = [
     # libvirt is ahead of the process table for a moment: look again.
     (State.SHUTOFF, GENERIC, False, NOT_RUNNING),
     (State.CRASHED, GENERIC, True, GENERIC),
-    (State.PM_SUSPENDED, GENERIC, True, GENERIC),
+    (State.PM_SUSPENDED, DEGRADED, True, DEGRADED),
     # A libvirt of the future.
     (8, GENERIC, True, GENERIC),
     (None, GENERIC, False, NOT_RUNNING),
@@ -68,3 +81,61 @@ def test_a_bad_verdict_names_the_state() -> None:
     assert "CRASHED" in judge_living(Status(State.CRASHED, 0)).reason
     assert "CRASHED" in judge_by_libvirt(Status(State.CRASHED, 0)).reason
     assert "8" in judge_living(status(8)).reason
+
+
+# Why a guest is paused: every number that libvirt has.
+
+PAUSED = [
+    (0, SUCCESS),  # unknown
+    (1, SUCCESS),  # by a person
+    (2, SUCCESS),  # migration
+    (3, SUCCESS),  # save
+    (4, SUCCESS),  # dump
+    (6, DEGRADED),  # its watchdog
+    (7, SUCCESS),  # from a snapshot
+    (8, SUCCESS),  # shutting down
+    (9, SUCCESS),  # snapshot
+    (10, GENERIC),  # crashed
+    (11, SUCCESS),  # starting up
+    (12, SUCCESS),  # post-copy
+    (13, DEGRADED),  # failed post-copy
+    (14, DEGRADED),  # an error of libvirt's
+    (15, SUCCESS),  # a libvirt of the future
+]
+
+
+@pytest.mark.parametrize(("reason", "code"), PAUSED)
+@pytest.mark.parametrize("judge", [judge_living, judge_by_libvirt])
+def test_a_paused_guest_is_what_paused_it(
+    judge: Callable[[Status, str], Verdict], reason: int, code: OcfCode
+) -> None:
+    verdict = judge(Status(State.PAUSED, reason), "failed")
+    assert (verdict.code, verdict.wants_resume) == (code, False)
+    assert verdict.lives == (code != GENERIC)
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "wants_resume"),
+    [
+        ("ok", SUCCESS, False),
+        ("degraded", DEGRADED, False),
+        ("failed", GENERIC, False),
+        ("resume", DEGRADED, True),
+    ],
+)
+def test_an_io_error_is_what_the_parameter_says(
+    policy: str, code: OcfCode, wants_resume: bool
+) -> None:
+    verdict = judge_living(Status(State.PAUSED, PausedReason.IO_ERROR), policy)
+    assert (verdict.code, verdict.wants_resume, verdict.is_final) == (code, wants_resume, True)
+    assert "virsh resume" in verdict.reason
+
+
+def test_every_policy_is_judged() -> None:
+    (parameter,) = (one for one in PARAMETERS if one.name == "on_io_error")
+    for policy in parameter.choices:
+        assert judge_living(Status(State.PAUSED, PausedReason.IO_ERROR), policy).reason
+
+
+def test_not_running_is_neither_lives_nor_degraded() -> None:
+    assert not DEAD.lives

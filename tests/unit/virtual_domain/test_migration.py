@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain.agent import AGENT
-from agents.virtual_domain.migration import parse_options, plan
+from agents.virtual_domain.migration import plan
+from agents.virtual_domain.migration_options import Options, parse_options
+from agents.virtual_domain.steering import Steering
 from agents.virtual_domain.table import PARAMETERS
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -156,12 +157,14 @@ def test_where_the_memory_goes(parameters: dict[str, str], uri: str | None) -> N
         ("--postcopy", 1 | 32768),
         ("--tls", 1 | 65536),
         ("--parallel", 1 | 131072),
+        ("--copy-storage-synchronous-writes", 1 | 262144),
+        ("--zerocopy", 1 | 1048576),
+        ("--verbose", 1),
         ("  --auto-converge\t--p2p --auto-converge ", 1 | 2 | 8192),
     ],
 )
 def test_options_are_virshs_and_flags_libvirts(options: str, bits: int) -> None:
-    flags, parameters = parse_options(options)
-    assert (flags, parameters) == (bits, {})
+    assert parse_options(options) == Options(bits, {}, {})
     assert planned(migrate_options=options).is_peer_to_peer is bool(bits & 2)
 
 
@@ -177,18 +180,27 @@ def test_options_are_virshs_and_flags_libvirts(options: str, bits: int) -> None:
         ("--disks-port 49152", {"disks_port": 49152}),
         ("--migrateuri tcp://h", {"migrate_uri": "tcp://h"}),
         ("--bandwidth 1 --bandwidth 2", {"bandwidth": 2}),
+        ("--postcopy-bandwidth 3", {"bandwidth.postcopy": 3}),
+        ("--migrate-disks vda,vdb", {"migrate_disks": ["vda", "vdb"]}),
+        ("--comp-methods mt,xbzrle", {"compression": ["mt", "xbzrle"]}),
+        ("--comp-mt-level 1", {"compression.mt.level": 1}),
+        ("--auto-converge-initial 30", {"auto_converge.initial": 30}),
+        ("--tls-destination h", {"tls.destination": "h"}),
     ],
 )
 def test_options_with_a_value_are_typed_parameters(
-    options: str, parameters: dict[str, str | int]
+    options: str, parameters: dict[str, str | int | list[str]]
 ) -> None:
-    assert parse_options(options) == (1, parameters)
+    assert parse_options(options) == Options(1, parameters, {})
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ("--verbose", "'--verbose' is none of --live"),
+        ("--quick", "'--quick' is none of --live"),
+        ("--suspend", "--suspend leaves the guest as Pacemaker does not expect it"),
+        ("--offline", "--offline leaves the guest as"),
+        ("--timeout soon", "--timeout needs a number, not 'soon'"),
         ("p2p", "'p2p' is none of"),
         ("--p2p=yes", "'--p2p' is none of"),
         ("--bandwidth", "'--bandwidth' is none of"),
@@ -213,17 +225,69 @@ def test_a_user_that_is_none_is_refused_and_not_left_out(user: str) -> None:
         planned(migration_user=user)
 
 
-def test_the_agent_has_the_parameters_that_people_use() -> None:
-    assert [parameter.name for parameter in AGENT.parameters] == [
-        "config",
-        "hypervisor",
-        "force_stop",
-        "migration_transport",
-        "migration_user",
-        "migration_network_suffix",
-        "migrateport",
-        "migrateuri",
-        "remoteuri",
-        "migrate_options",
-        "monitor_scripts",
-    ]
+def test_files_are_read_when_the_guest_leaves_and_not_before() -> None:
+    options = parse_options("--xml /a.xml --persistent-xml=/b.xml")
+    assert options.files == {"destination_xml": "/a.xml", "persistent_xml": "/b.xml"}
+    assert options.parameters == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "steering"),
+    [
+        ("", Steering()),
+        ("--postcopy", Steering()),
+        ("--postcopy-after-precopy", Steering(postcopy_after_precopy=True)),
+        ("--timeout 60", Steering(timeout_s=60)),
+        ("--timeout 60 --timeout-suspend", Steering(timeout_s=60)),
+        ("--timeout=60 --timeout-postcopy", Steering(timeout_s=60, postcopy_at_timeout=True)),
+    ],
+)
+def test_what_virsh_does_meanwhile_we_do(options: str, steering: Steering) -> None:
+    assert planned(migrate_options=options).steering == steering
+    flags = planned(migrate_options=options).flags
+    assert bool(flags & 32768) == ("postcopy" in options)
+
+
+# Our own parameters.
+
+
+@pytest.mark.parametrize(
+    ("parameters", "bits", "typed"),
+    [
+        ({}, 1, {}),
+        ({"migration_mode": "native"}, 1, {}),
+        ({"migration_mode": "p2p"}, 1 | 2, {}),
+        ({"migration_mode": "tunnelled"}, 1 | 2 | 4, {}),
+        ({"migration_mode": "tls"}, 1 | 65536, {}),
+        ({"migration_mode": "p2p,tls"}, 1 | 2 | 65536, {}),
+        ({"migration_auto_converge": "yes"}, 1 | 8192, {}),
+        ({"migration_postcopy": "yes"}, 1 | 32768, {}),
+        ({"migration_speed": "100"}, 1, {"bandwidth": 100}),
+        ({"migration_speed": "100", "migrate_options": "--bandwidth 5"}, 1, {"bandwidth": 5}),
+        ({"migrate_options": "--tunnelled"}, 1 | 2 | 4, {}),
+        # A tunnel has no address of its own.
+        ({"migration_mode": "tunnelled", "migration_network_suffix": "-m"}, 1 | 2 | 4, {}),
+    ],
+)
+def test_parameters_are_flags_and_typed_parameters(
+    parameters: dict[str, str], bits: int, typed: dict[str, int]
+) -> None:
+    migration = planned(**parameters)
+    assert (migration.flags, migration.parameters) == (bits, typed)
+
+
+def test_the_downtime_and_post_copy_are_for_the_way() -> None:
+    steering = planned(migration_downtime="300", migration_postcopy="yes").steering
+    assert steering == Steering(max_downtime_ms=300, postcopy_at_half=True)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"migration_mode": "fast"}, "migration_mode: 'fast' is none of native, p2p"),
+        ({"migration_mode": "tunnelled,tls"}, "either tunnelled or has QEMU's TLS"),
+    ],
+)
+def test_a_mode_that_can_not_be_is_refused(parameters: dict[str, str], reason: str) -> None:
+    with pytest.raises(AssertionError, match=reason):
+        planned(**parameters)

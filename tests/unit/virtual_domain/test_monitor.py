@@ -22,6 +22,7 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     SYSTEM,
     FakeHypervisor,
     Trouble,
+    arriving,
 )
 from tests.unit.virtual_domain.world import G1, HERE, OTHER_UUID, UUID, World
 
@@ -56,7 +57,7 @@ def test_without_a_qemu_it_is_not_running_and_libvirt_is_not_even_asked(world: W
 
 
 @pytest.mark.parametrize(
-    ("state", "rc"), [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 1), (99, 1)]
+    ("state", "rc"), [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 0), (99, 1)]
 )
 @pytest.mark.usefixtures("_impatient")
 def test_libvirt_tells_the_state_of_a_living_qemu(world: World, state: int, rc: int) -> None:
@@ -235,7 +236,7 @@ def test_the_parameter_hypervisor_says_who_is_asked(world: World, given: str, as
 
 
 @pytest.mark.parametrize(
-    ("state", "rc"), [(1, 0), (3, 0), (4, 0), (5, 7), (6, 1), (7, 1), (None, 7)]
+    ("state", "rc"), [(1, 0), (3, 0), (4, 0), (5, 7), (6, 1), (7, 0), (None, 7)]
 )
 def test_other_hypervisors_are_judged_by_libvirt(world: World, state: int | None, rc: int) -> None:
     world.define(kind="lxc")
@@ -299,6 +300,7 @@ def test_a_qemu_that_waits_for_a_migration_is_no_shell(world: World) -> None:
     domain.qemu = world.table.start_qemu("g1", UUID, incoming=True)
     domain.state = PAUSED
     world.remember(Stage.CREATING)
+    domain.job = arriving
     assert world.act("monitor").rc == 0
     assert domain.qemu.lives
 

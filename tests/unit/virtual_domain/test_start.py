@@ -283,14 +283,20 @@ def test_a_definition_that_is_none_is_not_started(world: World, text: str) -> No
     assert world.here.calls == []
 
 
-def test_a_definition_that_is_not_utf_8_is_refused_in_one_line(world: World) -> None:
-    text = (
-        '<?xml version="1.0" encoding="ISO-8859-1"?><domain type="kvm"><name>g1</name><title>\xe9'
-    )
-    world.config.write_bytes(f"{text}</title></domain>".encode("latin-1"))
+def test_a_definition_is_handed_over_as_text_whatever_its_encoding(world: World) -> None:
+    text = f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid><title>caf\xe9</title></domain>"
+    declaration = '<?xml version="1.0" encoding="ISO-8859-1"?>'
+    world.config.write_bytes(f"{declaration}{text}".encode("latin-1"))
+    assert world.act("start").rc == 0
+    assert world.here.called("virDomainCreateXML")[0].arguments == (text, 1)
+
+
+def test_a_definition_in_an_undeclared_encoding_is_refused_in_one_line(world: World) -> None:
+    world.config.write_bytes("<domain type='kvm'><name>\xe9</name></domain>".encode("latin-1"))
     called = world.act("start")
     assert called.rc == 5
-    assert called.reason.startswith(f"{world.config}: not UTF-8")
+    assert called.reason.startswith(f"{world.config}: not UTF-8 (")
+    assert called.reason.endswith("save it as UTF-8 or declare its encoding")
 
 
 def test_a_foreign_guest_of_that_name_is_for_a_person(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import stop
+from agents.virtual_domain import budget, shutdown, stop
 from pmkvm.deadline import Deadline
 from pmkvm.process import Life
 from pmkvm.virt import record
@@ -28,16 +28,16 @@ from tests.unit.virtual_domain.world import OTHER_UUID, UUID, World
 if TYPE_CHECKING:
     from tests.unit.virtual_domain.fake_libvirtmod import FakeDomain
 
-ORDERS = ("virDomainShutdown", "virDomainDestroy")
+ORDERS = ("virDomainShutdownFlags", "virDomainDestroy")
 SHUTDOWN, DESTROY = ORDERS
 
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a libvirt that is away nor QEMU is waited for any longer than this."""
-    monkeypatch.setattr(stop, "_LIBVIRT_RETURN_S", 0.1)
+    monkeypatch.setattr(shutdown, "_LIBVIRT_RETURN_S", 0.1)
     monkeypatch.setattr(stop, "_ANSWER_S", 0.1)
-    monkeypatch.setattr(stop, "_TERM_S", 0.2)
+    monkeypatch.setattr(budget, "_TERM_MAX_S", 0.2)
 
 
 def orders(world: World) -> list[str]:
@@ -181,7 +181,7 @@ def test_a_stuck_libvirt_leaves_time_for_the_kill_in_a_short_timeout(world: Worl
 def test_a_libvirt_that_comes_back_shuts_the_guest_down_in_order(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stop, "_RETRY_S", 0.01)
+    monkeypatch.setattr(shutdown, "_RETRY_S", 0.01)
     world.guest()
     world.here.script("virConnectOpen", *[Trouble(SYSTEM, "restarting")] * 2)
     called = world.act("stop")
@@ -195,7 +195,7 @@ def test_a_connection_that_breaks_does_not_keep_a_guest_alive(
     world: World, function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Not _impatient: on a busy machine the call might be given up before it runs into its trouble.
-    monkeypatch.setattr(stop, "_RETRY_S", 0.01)
+    monkeypatch.setattr(shutdown, "_RETRY_S", 0.01)
     qemu = world.qemu_of(world.guest())
     world.here.script(function, Trouble(RPC, "closed", breaks=True))
     force = "yes" if function == DESTROY else "no"
@@ -320,7 +320,7 @@ def test_guests_of_other_hypervisors_are_stopped_by_libvirts_word(
 ) -> None:
     hypervisor = xen(world, RUNNING)
     hypervisor.domains["g1"].honours_shutdown = honours
-    assert world.act("stop", timeout_s=1.8, force_stop=force).rc == 0
+    assert world.act("stop", timeout_s=3, force_stop=force).rc == 0
     assert [call.function for call in hypervisor.called(*ORDERS)] == expected
     assert world.act("monitor").rc == 7
 

@@ -13,6 +13,7 @@ from tests.unit.ocf.sample import call
 from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, FakeHypervisor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pmkvm.process import Life
@@ -54,14 +55,26 @@ class World:
         assert domain.qemu is not None
         return domain.qemu
 
-    def act(self, action: str, *, timeout_s: float = 30, **parameters: str) -> Called:
-        """One action. Parameters that begin with CRM_meta_ are given as Pacemaker does."""
+    def act(
+        self,
+        action: str,
+        given: Mapping[str, str] | None = None,
+        /,
+        *,
+        timeout_s: float = 30,
+        **parameters: str,
+    ) -> Called:
+        """One action. Parameters that begin with CRM_meta_ are given as Pacemaker does.
+
+        What is given under a whole name of the environment, such as OCF_CHECK_LEVEL, stays so.
+        """
         env = {
             "OCF_RESOURCE_INSTANCE": "vm1",
             "OCF_RESKEY_CRM_meta_timeout": str(int(timeout_s * 1000)),
             "OCF_RESKEY_config": str(self.config),
         }
-        env.update({f"OCF_RESKEY_{name}": value for name, value in parameters.items()})
+        for name, value in {**(given or {}), **parameters}.items():
+            env[name if name.startswith("OCF_") else f"OCF_RESKEY_{name}"] = value
         return call(AGENT, action, env=env)
 
     def probe(self, **parameters: str) -> Called:

@@ -241,7 +241,11 @@ def test_a_hook_that_is_never_content_is_no_start(world: World) -> None:
         ({}, 6, "parameter binfile is required and not set"),
         ({"binfile": "/bin/sh", "workdir": "/etc/passwd"}, 5, "/etc/passwd is no directory"),
         ({"binfile": "/bin/sh", "user": "no.such"}, 5, "user 'no.such' does not exist here"),
-        ({"binfile": "/bin/sh", "stop_timeout": "-1"}, 6, "stop_timeout must not be negative"),
+        (
+            {"binfile": "/bin/sh", "stop_timeout": "-1"},
+            6,
+            "stop_timeout='-1' must be a whole number",
+        ),
         ({"binfile": "/bin/sh", "login_shell": "x"}, 6, "login_shell='x' must be yes or no"),
         ({"binfile": "/nowhere", "workdir": "/no"}, 5, "see it; /no is no directory"),
     ],

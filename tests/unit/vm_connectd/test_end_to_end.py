@@ -120,6 +120,54 @@ def test_the_hosts_daemon_restarts_and_the_guest_sends_again_by_itself(
     assert world.status("g1")["sent_again"] == 1
 
 
+def test_an_upgrade_of_the_host_in_place_loses_no_request(
+    world: World, clients: ThreadPoolExecutor
+) -> None:
+    _qemu, host = joined(world)
+    first = world.serve()
+    answer = clients.submit(world.ask, "g1", "reset A", 20.0, "id-1")
+    asked = first.take()
+    host.child.send_signal(signal.SIGHUP)
+    eventually("the new one serves", lambda: host.said.count("info: ready") == 2)
+    assert host.child.poll() is None
+    second = world.serve()
+    again = second.take()
+    assert (again.id, again.body, again.sender) == (asked.id, asked.body, asked.sender)
+    second.answer(again, "OK")
+    assert answer.result(10) == "OK"
+
+
+def test_an_upgrade_of_the_guest_in_place_loses_no_request(
+    world: World, clients: ThreadPoolExecutor
+) -> None:
+    """The plugin sends again when vm-connectd ends the connection."""
+    uuid = world.define("g1")
+    host = world.start_host()
+    world.start_qemu("g1", uuid)
+    guest = world.start_guest("g1")
+    world.wait_ready(host, guest)
+    world.wait_joined("g1")
+    server = world.serve()
+    path = world.socket_of("g1")
+
+    def plugin() -> str:
+        while True:
+            try:
+                return client.ask("stonith", "reset A", Deadline(20), request_id="id-1", path=path)
+            except (NotRunningError, RefusedError):
+                time.sleep(0.2)
+
+    answer = clients.submit(plugin)
+    asked = server.take()
+    guest.child.send_signal(signal.SIGHUP)
+    eventually("the new one serves", lambda: guest.said.count("info: ready") == 2)
+    assert guest.child.poll() is None
+    # The host's may have let the first one go with its connection, or not.
+    eventually("it is asked again", lambda: world.status("g1")["outstanding"] == 1)
+    server.answer(asked, "OK")
+    assert answer.result(20) == "OK"
+
+
 @pytest.mark.usefixtures("qemu")
 def test_a_client_that_leaves_takes_its_request_along(world: World) -> None:
     world.serve()

@@ -104,6 +104,7 @@ def openReadOnly(uri):
 DAEMON = """\
 import sys
 sys.dont_write_bytecode = True
+if "--version" in sys.argv: sys.exit(print("installed now"))
 sys.path[:0] = {paths!r}
 from pmkvm import settings
 settings.RUN_DIR = settings.LIBVIRT_PID_DIR = {run_dir!r}

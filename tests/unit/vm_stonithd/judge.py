@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable
 
 from pmkvm.fencing.ban import OFF, SETTLE
+from pmkvm.fencing.debt import UNTOUCHED_S
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.facts import Request, View
@@ -113,6 +114,11 @@ class Judge:
         if operation == "migrate_from" and resource in self.taken_by_hand:
             # Known: deleted before the destination's daemon saw it, the ban leaves no debt there.
             self.count("migrate_from without a debt")
+            return
+        debt = hosts.debts[host].get(resource)
+        if debt is not None and hosts.engine.now - debt.stamp >= UNTOUCHED_S:
+            # A ban deleted by hand, and no vm-stonithd on that host: after 5 minutes it is void.
+            self.count("forgotten debt")
             return
         here = hosts.ends.get((host, resource))
         if (hosts.last_end.get(resource) if operation == "migrate_from" else here) == "fence":

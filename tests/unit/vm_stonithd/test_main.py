@@ -78,6 +78,18 @@ def test_stays_up_says_what_is_wrong_and_ends_when_asked(
         assert time.monotonic() - began < 10
 
 
+def test_an_upgrade_in_place_keeps_the_pid_and_the_words(
+    sockets: list[str], notified: socket.socket
+) -> None:
+    with running([*sockets, "--keys", "/nowhere", "-c", "/bin/cat", "-i"], notified) as daemon:
+        assert [notified.recv(100) for _ in range(2)] == [b"STATUS=starting", b"READY=1"]
+        daemon.send_signal(signal.SIGHUP)
+        assert [notified.recv(100) for _ in range(2)] == [b"STATUS=starting", b"READY=1"]
+        said = json.loads(status.ask(sockets[1], Deadline(10)))
+        assert (said["pid"], said["reads_tokens"]) == (daemon.pid, True)
+        assert daemon.poll() is None
+
+
 def test_nobody_to_ask() -> None:
     with pytest.raises(status.StatusError, match="does not run"):
         status.ask("/nowhere/vm-stonithd.sock", Deadline(1))

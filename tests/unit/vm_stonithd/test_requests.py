@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import pytest
 
 from daemons.vm_stonithd import attributes, requests, words
+from daemons.vm_stonithd.definitions import Definitions
 from daemons.vm_stonithd.facts import Operation, Request
 from daemons.vm_stonithd.grant import Grant
 from daemons.vm_stonithd.requests import REFUSED, Place
 from daemons.vm_stonithd.words import Done, Stage, Word, Words
 from pmkvm.process import Life
 from pmkvm.wire.message import Forwarded, Sender
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TARGET, UUID = "prmVMCTL_guest2", "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
 CLUSTER = "hosts"
@@ -79,6 +84,33 @@ def test_whoever_may_fence_may_ask() -> None:
     assert [allowed(each, grant).refusal for each in (Operation.RESET, Operation.STATUS)] == [
         ""
     ] * 2
+
+
+def test_two_domains_of_one_uuid_are_refused(tmp_path: Path) -> None:
+    """Who kills one of them kills the other."""
+    configs = {}
+    for name, uuid in (("guest2", UUID), ("copy", UUID), ("guest3", UUID[:-1] + "1")):
+        path = tmp_path / f"{name}.xml"
+        path.write_text(f"<domain type='kvm'><name>{name}</name><uuid>{uuid}</uuid></domain>")
+        configs[f"prmVMCTL_{name}"] = str(path)
+    known = Definitions()
+
+    def made(resource: str) -> Request:
+        place = Place(
+            CLUSTER,
+            lambda each: known.uuid(configs[each]),
+            lambda uuid: known.of(uuid, configs),
+        )
+        return requests.allowed(3, FORWARDED, Operation.RESET, Grant(resource), place)
+
+    assert "prmVMCTL_guest2 and prmVMCTL_copy have the same uuid" in made("prmVMCTL_guest2").why
+    assert made("prmVMCTL_guest3").why == ""
+    (tmp_path / "copy.xml").write_text(
+        f"<domain type='kvm'><name>copy</name><uuid>{UUID[:-1]}2</uuid></domain>\n"
+    )
+    assert made("prmVMCTL_guest2").why == ""
+    (tmp_path / "guest2.xml").unlink()
+    assert "is not defined on this host" in made("prmVMCTL_guest2").why
 
 
 def test_a_guest_may_ask_how_it_is_itself() -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from daemons.vm_stonithd import words
@@ -27,7 +27,6 @@ WORDS = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(WORDS)
 def test_they_come_back_as_they_were_said(said: Words) -> None:
     text = words.encode(said)

@@ -6,25 +6,40 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
-from pmkvm.pacemaker import status
 from tests.unit.vmctl import as_crm, world
-from tests.unit.vmctl.world import DATA, cib, cluster, facts, guest, slides_conf, survey
-from vmctl import command_line, names, plan
+from tests.unit.vmctl.world import DATA, cib, cluster, facts, guest, running, slides_conf, survey
+from vmctl import checks, command_line, names, plan
+from vmctl.hosts import Survey
 from vmctl.messages import RefusedError
+from vmctl.registry import Registry
 
 
 def request(typed: str = "guest1 -a hostA") -> command_line.Request:
     return command_line.parse(["resource", "add", *typed.split()])
 
 
-def added(typed: str = "guest1 -a hostA", more: str = "") -> etree._Element:
-    return plan.add(request(typed), slides_conf(more), facts())
+def added(
+    typed: str = "guest1 -a hostA", more: str = "", found: checks.Facts | None = None
+) -> etree._Element:
+    """The <configuration> that one --modify is told."""
+    known = found or facts()
+    change = world.differ(
+        cib(), lambda registry: plan.add(request(typed), slides_conf(more), known, registry)
+    )
+    assert change is not None
+    return etree.fromstring(change.merged)
 
 
-def numbers(found: plan.Facts, typed: str = "guest1 -a hostA", more: str = "") -> list[int]:
+def numbers(
+    found: checks.Facts, typed: str = "guest1 -a hostA", more: str = "", document: str = ""
+) -> list[int]:
     with pytest.raises(RefusedError) as caught:
-        plan.add(request(typed), slides_conf(more), found)
+        plan.add(request(typed), slides_conf(more), found, Registry(document or cib()))
     return [problem.number for problem in caught.value.problems]
+
+
+def warnings(found: checks.Facts, more: str = "") -> list[str]:
+    return [str(each) for each in checks.warnings(request(), slides_conf(more), found)]
 
 
 AS_BEFORE = "\nvm_stonithd_col=INFINITY\nvm_stonithd_odr=(0 false)\n"
@@ -106,7 +121,7 @@ def test_what_is_not_defined_here_is_refused() -> None:
 
 
 def test_what_is_registered_is_refused() -> None:
-    assert numbers(facts(cib(guest("guest1"))), "guest1 guest2 -a hostA") == [11]
+    assert numbers(facts(), "guest1 guest2 -a hostA", document=cib(guest("guest1"))) == [11]
 
 
 def test_a_definition_that_is_not_here_is_refused() -> None:
@@ -116,7 +131,7 @@ def test_a_definition_that_is_not_here_is_refused() -> None:
 def test_disabled_fencing_is_refused_while_failures_are_to_be_fenced() -> None:
     unfenced = facts(found=cluster(fencing="false"))
     assert numbers(unfenced) == [12]
-    plan.add(request(), slides_conf("\nvm_stonith=off"), unfenced)
+    assert len(added(more="\nvm_stonith=off", found=unfenced)) == 2
 
 
 def test_an_unknown_node_is_refused() -> None:
@@ -136,15 +151,14 @@ def test_a_clone_that_the_cluster_has_not_is_refused(entry: str, number: int) ->
     assert numbers(facts(), more=f"\n{entry}\n") == [number]
 
 
-def test_a_name_that_cannot_be_an_id_is_refused() -> None:
-    for name in ("a:b", "a/b", "ゲスト", "a&b", 'a"b', "a*"):
+def test_a_name_that_no_domain_can_have_is_refused() -> None:
+    for name in ("a/b", "a\x07b"):
         assert numbers(facts(), f"{name} -a hostA") == [30]
-    assert names.is_usable("web-1.example_2")
 
 
 def test_an_id_in_use_is_never_merged_into() -> None:
     taken = '<rsc_location id="locVMCTL_guest1_hostA_ACT" rsc="pclnPingd" node="hostB"/>'
-    assert numbers(facts(cib(constraints=taken))) == [36]
+    assert numbers(facts(), document=cib(constraints=taken)) == [36]
 
 
 def test_domain_problems_come_before_those_of_the_cluster() -> None:
@@ -154,36 +168,132 @@ def test_domain_problems_come_before_those_of_the_cluster() -> None:
 
 def test_a_guest_that_runs_is_refused_with_its_host() -> None:
     with pytest.raises(RefusedError, match="MSG31 guest1: runs on hostB"):
-        plan.add(request(), slides_conf(), facts(hosts=survey("guest1", guest1="hostB")))
+        added(found=facts(hosts=survey("guest1", guest1="hostB")))
 
 
 def test_running_registers_it_as_started() -> None:
     running = facts(hosts=survey("guest1", guest1="hostA"))
-    document = plan.add(request("guest1 -a hostA --running"), slides_conf(), running)
+    document = added("guest1 -a hostA --running", found=running)
     pairs = document.iterfind(".//meta_attributes/nvpair")
     assert {str(p.get("name")): p.get("value") for p in pairs}["target-role"] == "Started"
 
 
 @pytest.mark.parametrize("where", ["hostB", "nowhere"])
 def test_running_wants_it_on_the_preferred_node_and_only_there(where: str) -> None:
-    assert numbers(facts(hosts=survey("guest1", guest1=where)), "guest1 -a hostA --running") == [32]
+    found = facts(hosts=survey("guest1", guest1=where))
+    assert numbers(found, "guest1 -a hostA --running") == [32]
 
 
 def test_running_on_two_hosts_is_refused() -> None:
-    twice = survey("guest1", guest1="hostA")
-    both = twice._replace(running={**twice.running, "hostB": frozenset(["guest1"])})
-    assert numbers(facts(hosts=both), "guest1 -a hostA --running") == [32]
+    here = survey("guest1", guest1="hostA").hosts["hostA"]
+    twice = survey("guest1")._replace(hosts={"hostA": here, "hostB": here})
+    assert numbers(facts(hosts=twice), "guest1 -a hostA --running") == [32]
 
 
-def test_hosts_that_could_not_be_asked_and_hard_bonds_are_warned_about() -> None:
-    silent = survey("guest1")._replace(silent={"hostB": "no route"})
-    found = [str(each) for each in plan.warnings(slides_conf(AS_BEFORE), silent)]
-    assert found[0] == "MSG34 hostB: could not be asked whether the guests run there: no route"
-    assert found[1].startswith("MSG35 /etc/vm-ctl.conf: vm_stonithd1: score INFINITY")
-    assert list(plan.warnings(slides_conf(), survey("guest1"))) == []
+def on_b(**values: object) -> Survey:
+    """A survey in which guest1 is otherwise on hostB."""
+    alike = survey("guest1")
+    other = alike.hosts["hostB"]["guest1"]._replace(**values)  # type: ignore[arg-type]
+    return alike._replace(hosts={**alike.hosts, "hostB": {"guest1": other}})
+
+
+def test_a_guest_that_another_resource_manages_is_refused_with_its_name() -> None:
+    theirs = (
+        '<primitive id="vm1" class="ocf" provider="heartbeat" type="VirtualDomain">'
+        '<instance_attributes id="i"><nvpair id="i-c" name="config" value="/else/guest1.xml"/>'
+        "</instance_attributes></primitive>"
+    )
+    with pytest.raises(RefusedError, match=r"MSG47 guest1: vm1 \(ocf:heartbeat:VirtualDomain\)"):
+        plan.add(request(), slides_conf(), facts(), Registry(cib(theirs)))
+    assert numbers(facts(), "guest2 nosuch -a hostA", document=cib(theirs)) == [3]
+
+
+def test_a_domain_that_libvirt_starts_by_itself_is_refused_with_the_host() -> None:
+    assert numbers(facts(hosts=on_b(autostart=True))) == [48]
+
+
+def test_another_uuid_on_another_host_is_refused() -> None:
+    with pytest.raises(RefusedError, match="MSG45 guest1: has uuid u2 on hostB and u1 here"):
+        added(found=facts(hosts=on_b(definition=world.definition("guest1", "u2"))))
+
+
+def test_another_content_on_another_host_is_warned_about_with_its_place() -> None:
+    more = "<devices><disk><source file='/b'/></disk></devices>"
+    hosts = on_b(definition=world.definition("guest1", more=more))
+    assert warnings(facts(hosts=hosts)) == [
+        "MSG46 guest1: its definition on hostB differs from the one here in <domain>"
+    ]
+    alike = world.definition("guest1").replace("><", ">\n  <")
+    assert warnings(facts(hosts=on_b(definition=alike))) == []
+
+
+def test_a_definition_that_is_not_on_another_host_is_warned_about() -> None:
+    alike = survey("guest1")
+    only_here = alike._replace(hosts={**alike.hosts, "hostB": {}})
+    assert warnings(facts(hosts=only_here)) == [
+        "MSG44 guest1: not defined on hostB, and cannot move there"
+    ]
+
+
+def test_hosts_that_could_not_be_asked_are_warned_about() -> None:
+    silent = survey("guest1")._replace(silent={"hostC": "no route"})
+    assert warnings(facts(hosts=silent)) == [
+        "MSG34 hostC: its libvirt could not be asked about the guests: no route"
+    ]
+
+
+def test_libvirt_guests_is_warned_about() -> None:
+    assert warnings(facts()._replace(libvirt_guests=True))[0].startswith("MSG49 libvirt-guests is")
+
+
+def test_hard_bonds_are_warned_about_with_the_nodes_that_they_bar() -> None:
+    copy = running("x", "hostA").replace("prmVMCTL_x", "vm-stonithd")
+    partly = facts(cluster(f'<clone id="clnVmStonithd">{copy}</clone>'))
+    where = "/etc/vm-ctl.conf: vm_stonithd1"
+    assert warnings(partly, AS_BEFORE) == [
+        f"MSG35 {where}: score INFINITY: when clnVmStonithd cannot run, the guests stop;"
+        " 100 avoids that",
+        f"MSG50 {where}: clnVmStonithd does not run on hostB: its score keeps the guests off there",
+    ]
+    assert warnings(partly) == []
 
 
 def test_nothing_is_known_of_an_unasked_libvirt() -> None:
-    unasked = facts(hosts=world.survey()._replace(local=None, running={}))
-    assert isinstance(unasked.cluster, status.Cluster)
-    assert len(plan.add(request(), slides_conf(), unasked)) == 2
+    unasked = facts(hosts=Survey("hostA", {}, {}))
+    assert len(added(found=unasked)) == 2
+
+
+LONGEST = "g" * 64
+ODD = {
+    "web-1.example_2": "web-1.example_2",
+    "1st": "1st",
+    "my guest": "my_x0020_guest",
+    "ゲスト": "_x30B2__x30B9__x30C8_",
+    "a_x0020_b": "a_x005F_x0020_b",
+    "a:b&'\"<*": "a_x003A_b_x0026__x0027__x0022__x003C__x002A_",
+    "😀": "_x1F600_",
+    LONGEST: LONGEST,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_any_name_becomes_an_id_and_is_read_back(name: str) -> None:
+    known = facts(hosts=survey(name))
+    words = ["resource", "add", name, "-a", "hostA"]
+    registry = Registry(cib())
+    plan.add(command_line.parse(words), slides_conf(), known, registry)
+    after = Registry(registry.text())
+    (element,) = [e for e in after.primitives.values() if e.get("type") == "VirtualDomain"]
+    assert element.get("id") == f"prmVMCTL_{ODD[name]}" == names.resource(name)
+    assert after.domains() == [name]
+    assert after.preferred(name) == "hostA"
+    config = element.find("instance_attributes/nvpair[@name='config']")
+    assert config is not None
+    assert config.get("value") == f"/etc/libvirt/qemu/{name}.xml"
+    assert all(names.is_plain(each) for each in after.ids)
+
+
+def test_names_that_differ_make_ids_that_differ() -> None:
+    assert len({names.escaped(name) for name in (*ODD, *ODD.values())}) == len(
+        {*ODD, *ODD.values()}
+    )

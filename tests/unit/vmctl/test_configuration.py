@@ -24,7 +24,7 @@ def test_the_shipped_sample_says_what_holds_without_it() -> None:
 
 def test_the_shipped_sample_names_every_key_and_its_examples_are_valid() -> None:
     text = SHIPPED.read_text(encoding="utf-8")
-    assert set(configuration.DEFAULTS) == set(parse(text)[0])
+    assert set(configuration.KEYS) == set(parse(text)[0])
     with_examples = from_text(text.replace("#vm_", "vm_"))
     kinds = [watch.kind for watch in with_examples.watches]
     assert kinds == ["pingd", "diskd", "diskd", "managerd", "stonithd"]

@@ -10,14 +10,19 @@ import pytest
 
 from pmkvm import run, settings
 from pmkvm.deadline import Deadline
+from pmkvm.fencing import ban as bans
+from pmkvm.fencing.ban import Ban
 from pmkvm.files import Lock
+from pmkvm.virt.connection import LibvirtError
+from pmkvm.virt.job import Job
 from tests.unit.pacemaker.script import Script, Step
-from tests.unit.vmctl.world import DATA, cib, crm_mon, guest, running, target_role
-from vmctl import commands, domains, main, movement, waiting
-from vmctl.domains import HostDomains, HostSilentError
+from tests.unit.vmctl.world import DATA, cib, crm_mon, definition, guest, running, target_role
+from vmctl import commands, hosts, main, transaction, waiting
+from vmctl.hosts import Domain
+from vmctl.messages import TEXTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 MON = ("crm_mon", "--output-as=xml")
@@ -25,8 +30,12 @@ NODE = ("crm_node", "--name")
 QUERY, MODIFY = ("cibadmin", "--query"), ("cibadmin", "--modify")
 
 
-def nothing_runs(_uri: str) -> HostDomains:
-    return HostDomains(frozenset(["guest1", "guest2"]), frozenset())
+def nothing_runs(_uri: str, domains: Sequence[str]) -> Mapping[str, Domain]:
+    return {
+        domain: Domain(False, False, definition(domain))
+        for domain in domains
+        if domain in {"guest1", "guest2"}
+    }
 
 
 @pytest.fixture
@@ -35,6 +44,7 @@ def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Scrip
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setattr(waiting, "POLL_S", 0.0)
+    monkeypatch.setattr(hosts, "LIBVIRT_GUESTS", str(tmp_path / "none"))
 
     def begin(*steps: Step) -> Script:
         script = Script(*steps)
@@ -55,7 +65,7 @@ def conf(tmp_path: Path) -> str:
     return str(path)
 
 
-def vm_ctl(typed: str, conf: str, ask: domains.Ask = nothing_runs) -> int:
+def vm_ctl(typed: str, conf: str, ask: hosts.Ask = nothing_runs) -> int:
     return main.main([*typed.split(), "--config", conf], ask)
 
 
@@ -74,9 +84,10 @@ def test_dry_run_prints_and_writes_nothing(
     play: Callable[..., Script], conf: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = play(Step(MON, out=crm_mon()), Step(NODE, out="hostA\n"), Step(QUERY, out=cib()))
-    assert vm_ctl("resource add guest1 -a hostA --dry-run", conf) == 0
+    assert vm_ctl("resource add guest1 -a hostA --dry-run --format crm", conf) == 0
     assert script.left == []
-    assert '<primitive id="prmVMCTL_guest1"' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("primitive prmVMCTL_guest1 ocf:extra:")
 
 
 def test_all_hosts_that_are_online_are_asked_over_the_migration_transport(
@@ -84,10 +95,12 @@ def test_all_hosts_that_are_online_are_asked_over_the_migration_transport(
 ) -> None:
     asked: list[str] = []
 
-    def ask(uri: str) -> HostDomains:
+    def ask(uri: str, wanted: Sequence[str]) -> Mapping[str, Domain]:
         asked.append(uri)
-        on_b = frozenset(["guest2"]) if "hostB" in uri else frozenset[str]()
-        return HostDomains(frozenset(["guest1", "guest2"]), on_b)
+        known = dict(nothing_runs(uri, wanted))
+        if "hostB" in uri:
+            known["guest2"] = known["guest2"]._replace(running=True)
+        return known
 
     play(Step(MON, out=crm_mon()), Step(NODE, out="hostA\n"), Step(QUERY, out=cib()))
     assert vm_ctl("resource add guest1,guest2 -a hostA", conf, ask) == 1
@@ -106,25 +119,26 @@ def test_a_host_that_hangs_is_named_and_holds_nobody_up(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(domains, "ANSWER_S", 0.2)
+    monkeypatch.setattr(hosts, "ANSWER_S", 0.2)
 
-    def ask(uri: str) -> HostDomains:
+    def ask(uri: str, wanted: Sequence[str]) -> Mapping[str, Domain]:
         if "hostB" in uri:
             time.sleep(2)
-        return nothing_runs(uri)
+        return nothing_runs(uri, wanted)
 
     play(Step(MON, out=crm_mon()), Step(NODE, out="hostA"), Step(QUERY, out=cib()), Step(MODIFY))
     begun = time.monotonic()
     assert vm_ctl("resource add guest1 -a hostA", conf, ask) == 0
     assert time.monotonic() - begun < 1.5
-    assert "MSG34 hostB: could not be asked" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "MSG34 hostB: its libvirt could not be asked about the guests: out of time" in said
 
 
 def test_a_silent_libvirt_here_is_not_taken_for_an_undefined_guest(
     play: Callable[..., Script], conf: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def ask(_uri: str) -> HostDomains:
-        raise HostSilentError("no socket")
+    def ask(_uri: str, _domains: Sequence[str]) -> Mapping[str, Domain]:
+        raise LibvirtError(1, "no socket")
 
     play(Step(MON, out=crm_mon()), Step(NODE, out="hostA\n"))
     assert vm_ctl("resource add guest1 -a hostA", conf, ask) == 1
@@ -136,6 +150,7 @@ STOPPED = cib(guest("guest1", target_role("guest1", "Stopped")))
 
 def test_start_waits_until_it_runs(play: Callable[..., Script], conf: str) -> None:
     script = play(
+        Step(MON, out=crm_mon()),
         Step(QUERY, out=STOPPED),
         Step(MODIFY),
         Step(MON, out=crm_mon(running("guest1", role="Stopped"))),
@@ -148,14 +163,14 @@ def test_start_waits_until_it_runs(play: Callable[..., Script], conf: str) -> No
 def test_no_wait_returns_when_the_cluster_has_been_told(
     play: Callable[..., Script], conf: str
 ) -> None:
-    script = play(Step(QUERY, out=STOPPED), Step(MODIFY))
+    script = play(Step(MON, out=crm_mon()), Step(QUERY, out=STOPPED), Step(MODIFY))
     assert vm_ctl("resource start guest1 --no-wait", conf) == 0
     assert script.left == []
 
 
 def test_stop_of_a_stopped_guest_writes_nothing(play: Callable[..., Script], conf: str) -> None:
     stopped = crm_mon(running("guest1", role="Stopped"))
-    script = play(Step(QUERY, out=STOPPED), Step(MON, out=stopped))
+    script = play(Step(MON, out=stopped), Step(QUERY, out=STOPPED), Step(MON, out=stopped))
     assert vm_ctl("resource stop guest1", conf) == 0
     assert script.left == []
 
@@ -167,10 +182,10 @@ def test_one_that_does_not_start_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(waiting, "SLACK_S", 0.05)
-    monkeypatch.setattr(movement, "DEFAULT_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(waiting, "DEFAULT_TIMEOUT_S", 0.0)
     monkeypatch.setattr(waiting, "POLL_S", 1.0)
     stopped = Step(MON, out=crm_mon(running("guest1", role="Stopped")))
-    play(Step(QUERY, out=STOPPED), Step(MODIFY), stopped, stopped)
+    play(stopped, Step(QUERY, out=STOPPED), Step(MODIFY), stopped, stopped)
     assert vm_ctl("resource start guest1", conf) == 1
     assert capsys.readouterr().err.startswith("vm-ctl: MSG37 guest1: not started after 0 s")
 
@@ -199,7 +214,7 @@ def test_a_cluster_that_does_not_answer_well_is_one_line(
     step: Step,
     message: str,
 ) -> None:
-    play(step)
+    play(Step(MON, out=crm_mon()), step)
     assert vm_ctl("resource start guest1", conf) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"vm-ctl: {message}")
@@ -213,16 +228,103 @@ def test_a_lock_that_another_holds_is_waited_for(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(commands, "LOCK_S", 0.1)
+    monkeypatch.setattr(transaction, "LOCK_S", 0.1)
     (tmp_path / "run").mkdir()
-    play()
+    play(Step(MON, out=crm_mon()))
     with Lock(str(tmp_path / "run" / "vm-ctl.lock"), Deadline(1)):
         assert vm_ctl("resource start guest1 --no-wait", conf) == 1
     assert "MSG17" in capsys.readouterr().err
-    play(Step(QUERY, out=STOPPED), Step(MODIFY))
+    play(Step(MON, out=crm_mon()), Step(QUERY, out=STOPPED), Step(MODIFY))
     assert vm_ctl("resource start guest1 --no-wait", conf) == 0
 
 
+def test_messages_have_the_numbers_of_2011() -> None:
+    # 4 was about a temporary file, of which there is none any more.
+    assert {number for number in TEXTS if number < 30} == set(range(1, 28)) - {4}
+
+
 def test_uris_of_other_hosts() -> None:
-    assert domains.remote_uri("qemu:///system", "tcp", "b") == "qemu+tcp://b/system?no_tty=1"
-    assert domains.remote_uri("xen:///", "ssh", "b") == "xen+ssh://b/?no_tty=1"
+    assert hosts.remote_uri("qemu:///system", "tcp", "b") == "qemu+tcp://b/system?no_tty=1"
+    assert hosts.remote_uri("xen:///", "ssh", "b") == "xen+ssh://b/?no_tty=1"
+
+
+def test_a_start_clears_what_a_fence_left_behind_and_says_what_one_holds(
+    play: Callable[..., Script], conf: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = int(time.time())
+    held = Ban("prmVMCTL_guest2", "reset", "1", "r", "h", "hostA", "u", now + 60)
+    left = held._replace(resource="prmVMCTL_guest1", end=now - 1)
+    both = guest("guest1", target_role("guest1", "Stopped")) + guest("guest2")
+    document = cib(both, bans.to_xml(held) + bans.to_xml(left))
+    script = play(
+        *(Step(MON, out=crm_mon()), Step(QUERY, out=document), Step(MODIFY)),
+        *(Step(QUERY, out=document), Step(("cibadmin", "--delete-all")), Step(QUERY, 105)),
+    )
+    assert vm_ctl("resource start guest1,guest2 --no-wait", conf) == 0
+    assert script.left == []
+    assert "' vm-stonith-prmVMCTL_guest1 '" in script.calls[4][0][-1]
+    assert capsys.readouterr().err.startswith("vm-ctl: MSG52 guest2: a fence holds it until 20")
+
+
+def test_a_transition_under_way_is_said_and_waited_for_by_nobody(
+    play: Callable[..., Script], conf: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy = crm_mon(running("guest2", role="Stopped", more='pending="Starting"'))
+    play(Step(MON, out=busy), Step(QUERY, out=STOPPED), Step(MODIFY))
+    assert vm_ctl("resource start guest1 --no-wait", conf) == 0
+    assert capsys.readouterr().err == (
+        "vm-ctl: MSG43 the cluster is at work (prmVMCTL_guest2 Starting);"
+        " the change is made all the same\n"
+    )
+
+
+def test_location_move_is_one_replacement_of_the_constraints(
+    play: Callable[..., Script], conf: str
+) -> None:
+    home = '<rsc_location id="locVMCTL_guest1_hostA_ACT" rsc="prmVMCTL_guest1" node="hostA"/>'
+    script = play(
+        Step(MON, out=crm_mon(running("guest1", "hostB"))),
+        Step(QUERY, out=cib(guest("guest1"), home)),
+        Step(("cibadmin", "--replace")),
+    )
+    assert vm_ctl("location move -b hostA", conf) == 0
+    assert script.left == []
+    argv, written, _environment = script.calls[-1]
+    assert argv[-2] == "/cib[@admin_epoch='0' and @epoch='5']/configuration/constraints"
+    assert "locVMCTL_guest1_hostB_ACT" in (written or "")
+
+
+def test_a_move_may_be_left_to_end_by_itself(
+    play: Callable[..., Script], conf: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = Step(("crm_simulate", "--xml-pipe"), out="<r/>")
+    on_a = crm_mon(running("guest1", "hostA"))
+    query = Step(QUERY, out=STOPPED)
+    script = play(query, Step(MON, out=on_a), scores, query, Step(MODIFY))
+    assert vm_ctl("resource move guest1 -n hostB --no-wait", conf) == 0
+    assert script.left == []
+    assert (script.calls[-1][1] or "").count("<date_expression ") == 2
+    assert "MSG53 guest1: its move ends by itself in" in capsys.readouterr().err
+
+
+def test_figures_of_a_migration_are_libvirts(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Moving:
+        def __init__(self, uri: str) -> None:
+            if uri != "qemu+ssh://hostB/system?no_tty=1":
+                raise LibvirtError(1, uri)
+
+        def __enter__(self) -> Moving:
+            return self
+
+        def __exit__(self, *_error: object) -> None:
+            pass
+
+        def lookup(self, **_which: str) -> Moving:
+            return self
+
+    monkeypatch.setattr(commands, "Connection", Moving)
+    job = Job(3.0, 256, 768, 1024, 85, 1, 300)
+    monkeypatch.setattr(commands, "job_of", lambda _guest: job)
+    uri = "qemu+ssh://hostB/system?no_tty=1"
+    assert commands.figures("guest1", uri) == "moved: 256 of 1024 MiB"
+    assert commands.figures("guest1", "qemu:///system") == "moved"

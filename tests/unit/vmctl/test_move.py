@@ -5,21 +5,26 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+from lxml import etree
 
-from pmkvm import run
+from pmkvm import run, settings
+from pmkvm.fencing import instant
 from pmkvm.pacemaker import status
 from pmkvm.pacemaker.errors import ClusterDownError
 from pmkvm.pacemaker.resource import INFINITY
 from tests.unit.vmctl.world import cib, cluster, crm_mon, guest, running
 from vmctl import movement, waiting
+from vmctl.command_line import Request
 from vmctl.messages import RefusedError
 from vmctl.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 ON_A = running("g1", "hostA")
 OPS = (
@@ -102,26 +107,51 @@ def test_scores_that_do_not(target: str | None, scores: dict[str, int]) -> None:
     movement.check_scores(check(target=target), scores)
 
 
+SCORE = '<node_weight function="pcmk__primitive_assign" node="{}" score="{}" id="prmVMCTL_g1"/>'
+
+
 class FakeCluster:
-    """crm_resource and crm_mon: the guest is where `places` says, one look after the other."""
+    """The CIB, the scheduler, and crm_mon: the guest is where `places` says, look after look."""
 
     def __init__(self, *places: str) -> None:
         self.places = list(places)
-        self.said: list[str] = []
+        self.document = cib(guest("g1"))
+        self.written: list[str] = []
+        self.scores = {"hostA": 0, "hostB": 0}
         self.on_look: Callable[[], object] = lambda: None
+        self.rc = 0
 
-    def run(self, argv: Sequence[str], **_more: object) -> run.Completed:
+    def run(self, argv: Sequence[str], stdin: str | None = None, **_more: object) -> run.Completed:
         if argv[0] == "crm_mon":
             self.on_look()
             place = self.places.pop(0) if len(self.places) > 1 else self.places[0]
-            return run.Completed(0, crm_mon(place), "")
-        self.said.append(argv[1])
-        return run.Completed(0, "", "")
+            return run.Completed(self.rc, crm_mon(place), "")
+        if argv[0] == "crm_simulate":
+            assert stdin is not None
+            assert "cli-" not in stdin
+            weights = "".join(SCORE.format(*each) for each in self.scores.items())
+            return run.Completed(0, f"<r>{weights}</r>", "")
+        return run.Completed(*self.cibadmin(argv, stdin), "")
+
+    def cibadmin(self, argv: Sequence[str], stdin: str | None) -> tuple[int, str]:
+        if argv[1] == "--query":
+            # With an XPath it is asked whether a removal has left anything.
+            return (self.rc, self.document) if len(argv) == 2 else (105, "")
+        self.written.append(argv[1])
+        if argv[1] == "--modify":
+            constraints = etree.fromstring((stdin or "").encode()).findall("constraints/*")
+            texts = "".join(etree.tostring(each, encoding="unicode") for each in constraints)
+            self.document = cib(guest("g1"), texts)
+        else:
+            self.document = cib(guest("g1"))
+        return self.rc, ""
 
 
 @pytest.fixture
-def begin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeCluster]:
+def begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., FakeCluster]:
     monkeypatch.setattr(waiting, "POLL_S", 0.0)
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path))
+    monkeypatch.delenv("CIB_file", raising=False)
 
     def fake(*places: str) -> FakeCluster:
         found = FakeCluster(*places)
@@ -133,16 +163,41 @@ def begin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeCluster]:
 
 MIGRATING = running("g1", "hostA", role="Migrating")
 ON_B = running("g1", "hostB")
+REQUEST = Request("resource", "move", ("g1",))
+
+
+def carry_out(target: str | None = "hostB", bound_s: float = 5.0) -> None:
+    movement.carry_out(movement.Move("g1", "hostA", target, bound_s), REQUEST, lambda: "")
 
 
 @pytest.mark.parametrize("target", ["hostB", None])
-def test_a_move_ends_when_the_guest_is_there_and_takes_its_constraint_along(
-    begin: Callable[..., FakeCluster], target: str | None
+def test_a_move_ends_when_the_guest_is_there_and_takes_its_constraints_along(
+    begin: Callable[..., FakeCluster], target: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = begin(ON_A, MIGRATING, running("g1", "hostB", role="Starting"), ON_B)
-    movement.carry_out(movement.Move("g1", "hostA", target, 5.0))
-    assert fake.said == ["--move", "--clear"]
+    seen: list[str] = []
+    fake.on_look = lambda: seen.append(fake.document)
+    carry_out(target)
+    assert fake.written == ["--modify", "--delete-all"]
     assert fake.places == [ON_B]
+    assert capsys.readouterr().err == ""
+    ends = etree.fromstring(seen[0].encode()).findall(".//date_expression")
+    assert len(ends) == (2 if target else 1)
+    for end in ends:
+        assert 5 < instant.from_text(str(end.get("end"))) - time.time() <= 65
+
+
+def test_scores_that_will_pull_the_guest_back_are_said_with_the_command_that_keeps_it(
+    begin: Callable[..., FakeCluster], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = begin(ON_A, ON_B)
+    fake.scores = {"hostA": 200, "hostB": 100}
+    carry_out()
+    assert capsys.readouterr().err == (
+        "vm-ctl: MSG51 g1: will go back to hostA by its scores; to keep it:"
+        " vm-ctl location move g1\n"
+    )
+    assert fake.written[-1] == "--delete-all"
 
 
 def test_a_move_that_does_not_happen_is_an_error_with_its_reason(
@@ -150,40 +205,50 @@ def test_a_move_that_does_not_happen_is_an_error_with_its_reason(
 ) -> None:
     fake = begin(ON_A)
     with pytest.raises(RefusedError, match="MSG27 g1: the move failed: not there after"):
-        movement.carry_out(movement.Move("g1", "hostA", "hostB", 0.05))
-    assert fake.said == ["--move", "--clear"]
+        carry_out(bound_s=0.05)
+    assert fake.written == ["--modify", "--delete-all"]
+
+
+def test_a_guest_that_is_stopped_half_way(begin: Callable[..., FakeCluster]) -> None:
+    stopped = running("g1", role="Stopped", more='target_role="Stopped"')
+    fake = begin(ON_A, stopped)
+    with pytest.raises(RefusedError, match="MSG27 g1: the move failed: stopped meanwhile"):
+        carry_out()
+    assert fake.written[-1] == "--delete-all"
 
 
 def test_a_guest_that_becomes_unmanaged_half_way(begin: Callable[..., FakeCluster]) -> None:
     fake = begin(ON_A, running("g1", "hostA", more='managed="false"'))
     with pytest.raises(RefusedError, match="MSG25"):
-        movement.carry_out(movement.Move("g1", "hostA", "hostB", 5.0))
-    assert fake.said[-1] == "--clear"
+        carry_out()
+    assert fake.written[-1] == "--delete-all"
 
 
 @pytest.mark.parametrize("number", movement.SIGNALS)
-def test_a_signal_ends_the_move_without_leaving_the_constraint(
+def test_a_signal_ends_the_move_without_leaving_the_constraints(
     begin: Callable[..., FakeCluster], number: signal.Signals
 ) -> None:
     before = signal.getsignal(number)
     fake = begin(ON_A)
     fake.on_look = lambda: os.kill(os.getpid(), number)
     with pytest.raises(movement.Interrupted):
-        movement.carry_out(movement.Move("g1", "hostA", "hostB", 5.0))
-    assert fake.said == ["--move", "--clear"]
+        carry_out()
+    assert fake.written == ["--modify", "--delete-all"]
     assert signal.getsignal(number) is before
 
 
-def test_a_constraint_that_cannot_be_removed_is_told_and_hides_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_constraints_that_cannot_be_removed_are_told_and_hide_nothing(
+    begin: Callable[..., FakeCluster], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def gone(argv: Sequence[str], **_more: object) -> run.Completed:
-        return run.Completed(102 if argv[0] == "crm_mon" or "--clear" in argv else 0, "", "")
+    fake = begin(ON_A)
 
-    monkeypatch.setattr(run, "run", gone)
+    def lose_the_cluster() -> None:
+        fake.rc = 102
+
+    fake.on_look = lose_the_cluster
     with pytest.raises(ClusterDownError, match="crm_mon"):
-        movement.carry_out(movement.Move("g1", "hostA", "hostB", 5.0))
-    assert "its constraint stays" in capsys.readouterr().err
+        carry_out()
+    assert capsys.readouterr().err.startswith("vm-ctl: MSG54 g1: its constraint stays, 65 s at")
 
 
 @pytest.mark.parametrize(
@@ -214,10 +279,10 @@ def test_progress_of_one_guest_gives_the_others_their_time(
     names = ["prmVMCTL_g1", "prmVMCTL_g2"]
     first, second = running("g1", "hostA"), running("g2", "hostA")
     begin(running("g2", role="Stopped"), first, first, first + second)
-    outcome = waiting.wait_for(names, waiting.is_started, 5.0, "starting")
+    outcome = waiting.wait_for(names, waiting.is_started, 5.0, str)
     assert outcome.late == []
     begin(first)
-    assert waiting.wait_for(names, waiting.is_started, 0.05, "starting").late == ["prmVMCTL_g2"]
+    assert waiting.wait_for(names, waiting.is_started, 0.05, str).late == ["prmVMCTL_g2"]
 
 
 def test_why_says_what_pacemaker_remembers() -> None:

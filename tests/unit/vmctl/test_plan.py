@@ -1,13 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""delete, start and stop as plans, and the table of list."""
+"""All plans but that of add, the one write that each comes down to, and the table of list."""
 
 from __future__ import annotations
+
+import time
 
 import pytest
 from lxml import etree
 
-from pmkvm.pacemaker import cib as pacemaker_cib
-from tests.unit.vmctl.world import cib, cluster, guest, running, target_role
+from pmkvm.fencing import ban as bans
+from pmkvm.fencing.ban import Ban
+from pmkvm.pacemaker.cib import Change
+from tests.unit.vmctl.world import (
+    applied,
+    cib,
+    cluster,
+    differ,
+    guest,
+    running,
+    slides_conf,
+    target_role,
+)
+from vmctl import guest as objects
 from vmctl import list_table, plan
 from vmctl.messages import RefusedError
 from vmctl.registry import Registry
@@ -15,18 +29,19 @@ from vmctl.registry import Registry
 ORDER = '<rsc_order id="{}" first="clnPingd" then="prmVMCTL_{}"/>'
 
 
+def delete(document: str, *domains: str, resources: str = "") -> Change | None:
+    return differ(document, lambda r: plan.delete(domains, cluster(resources), r))
+
+
 def remaining(document: str, *domains: str) -> set[str]:
     """The ids left in resources, constraints and tags after a delete."""
-    registry = Registry(document)
-    ids = plan.delete(domains, registry, cluster())
-    for element in registry.select(pacemaker_cib.selection(ids, "/cib")):
-        parent = element.getparent()
-        if parent is not None:
-            parent.remove(element)
+    left = applied(document, delete(document, *domains))
+    planned = Registry(document)
+    plan.delete(domains, cluster(), planned)
+    # What the write's XPath selects is what the plan takes away.
+    assert left.text() == planned.text()
     sections = ("resources", "constraints", "tags")
-    return {
-        str(e.get("id")) for tag in sections for e in registry.configuration.iterfind(f"{tag}//*")
-    }
+    return {str(e.get("id")) for tag in sections for e in left.configuration.iterfind(f"{tag}//*")}
 
 
 def test_delete_takes_the_primitive_and_all_that_refers_to_it() -> None:
@@ -72,39 +87,46 @@ def test_members_leave_sets_and_tags_and_empty_ones_go() -> None:
 
 @pytest.mark.parametrize("role", ["Started", "Stopping"])
 def test_delete_is_refused_for_all_while_one_runs(role: str) -> None:
-    registry = Registry(cib(guest("g1") + guest("g2")))
     with pytest.raises(RefusedError, match="MSG13 g2: running on hostB"):
-        plan.delete(("g1", "g2"), registry, cluster(running("g2", "hostB", role=role)))
+        delete(
+            cib(guest("g1") + guest("g2")), "g1", "g2", resources=running("g2", "hostB", role=role)
+        )
 
 
 def test_delete_of_what_is_not_there() -> None:
     with pytest.raises(RefusedError, match="MSG15 g9: no resource prmVMCTL_g9"):
-        plan.delete(("g9",), Registry(cib()), cluster())
+        delete(cib(), "g9")
 
 
 def test_delete_leaves_a_group_to_its_maker() -> None:
-    registry = Registry(cib(f'<group id="grp">{guest("g1")}</group>'))
     with pytest.raises(RefusedError, match="MSG39 g1: its resource is in grp"):
-        plan.delete(("g1",), registry, cluster())
+        delete(cib(f'<group id="grp">{guest("g1")}</group>'), "g1")
 
 
-def merged(document: str, *domains: str, role: str = "Started") -> str:
-    found = plan.role(domains, Registry(document), role)
-    return "" if found is None else etree.tostring(found, encoding="unicode")
+def role(document: str, *domains: str) -> str:
+    change = differ(document, lambda registry: plan.role(domains, "Started", registry))
+    return "" if change is None else change.merged
 
 
 def test_a_role_is_set_where_it_stands() -> None:
     document = cib(guest("g1", target_role("g1", "Stopped")))
-    assert merged(document, "g1") == (
-        '<configuration><resources><primitive id="prmVMCTL_g1">'
-        '<meta_attributes id="prmVMCTL_g1-meta_attributes">'
-        '<nvpair id="prmVMCTL_g1-meta_attributes-target-role" name="target-role" value="Started"/>'
-        "</meta_attributes></primitive></resources></configuration>"
-    )
+    (pair,) = etree.fromstring(role(document, "g1")).iter("nvpair")
+    assert dict(pair.items()) == {
+        "id": "prmVMCTL_g1-meta_attributes-target-role",
+        "name": "target-role",
+        "value": "Started",
+    }
+    path = [(str(e.tag), e.get("id")) for e in pair.iterancestors()]
+    assert path == [
+        ("meta_attributes", "prmVMCTL_g1-meta_attributes"),
+        ("primitive", "prmVMCTL_g1"),
+        ("resources", None),
+        ("configuration", None),
+    ]
 
 
 def test_a_role_that_holds_already_is_not_written() -> None:
-    assert merged(cib(guest("g1", target_role("g1", "Started"))), "g1") == ""
+    assert role(cib(guest("g1", target_role("g1", "Started"))), "g1") == ""
 
 
 @pytest.mark.parametrize(
@@ -125,15 +147,16 @@ def test_a_role_that_holds_already_is_not_written() -> None:
             "prmVMCTL_g1-meta_attributes-vm-ctl-target-role",
         ),
         (
-            '<meta_attributes id-ref="shared"/>',
+            '<meta_attributes id-ref="shared"/><meta_attributes id-ref="shared2"/>',
             "prmVMCTL_g1-meta_attributes",
             "prmVMCTL_g1-meta_attributes-target-role",
         ),
     ],
 )
-def test_the_right_set_gets_the_role(meta: str, set_id: str, pair_id: str) -> None:
-    found = plan.role(("g1",), Registry(cib(guest("g1", meta))), "Started")
-    assert found is not None
+def test_the_right_set_gets_the_role_and_nothing_else_is_told(
+    meta: str, set_id: str, pair_id: str
+) -> None:
+    found = etree.fromstring(role(cib(guest("g1", meta)), "g1"))
     (own,) = found.iterfind(".//meta_attributes")
     (pair,) = own
     assert (own.get("id"), pair.get("id")) == (set_id, pair_id)
@@ -141,10 +164,8 @@ def test_the_right_set_gets_the_role(meta: str, set_id: str, pair_id: str) -> No
 
 def test_roles_of_many_share_one_path_through_their_group() -> None:
     document = cib(f'<group id="grp">{guest("g1")}{guest("g2")}</group>{guest("g3")}')
-    found = plan.role(("g1", "g2", "g3"), Registry(document), "Started")
-    assert found is not None
-    (resources,) = found
-    assert [(e.tag, e.get("id")) for e in resources] == [
+    (resources,) = etree.fromstring(role(document, "g1", "g2", "g3"))
+    assert [(str(e.tag), e.get("id")) for e in resources] == [
         ("group", "grp"),
         ("primitive", "prmVMCTL_g3"),
     ]
@@ -153,7 +174,139 @@ def test_roles_of_many_share_one_path_through_their_group() -> None:
 
 def test_a_role_for_what_is_not_there() -> None:
     with pytest.raises(RefusedError, match="MSG15"):
-        plan.role(("g1", "g9"), Registry(cib(guest("g1"))), "Started")
+        role(cib(guest("g1")), "g1", "g9")
+
+
+HOME = '<rsc_location id="locVMCTL_{0}_{1}_ACT" rsc="prmVMCTL_{0}" score="300" node="{1}"/>'
+
+
+def located(document: str, resources: str, *domains: str) -> dict[str, str | None]:
+    """The write of location move as node by constraint; empty when there is none."""
+    change = differ(document, lambda r: plan.locate(domains, cluster(resources), slides_conf(), r))
+    written = change.constraints or change.merged if change else ""
+    found = etree.fromstring(written).iter("rsc_location") if written else ()
+    return {str(e.get("id")): e.get("node") for e in found}
+
+
+def test_location_move_is_one_write_of_the_constraints() -> None:
+    document = cib(
+        guest("g1") + guest("g2"), HOME.format("g1", "hostA") + HOME.format("g2", "hostA")
+    )
+    here = running("g1", "hostB") + running("g2", "hostB")
+    assert located(document, here, "g1") == {
+        "locVMCTL_g2_hostA_ACT": "hostA",
+        "locVMCTL_g1_hostB_ACT": "hostB",
+    }
+    assert located(document, here, "g1", "g2") == {
+        "locVMCTL_g1_hostB_ACT": "hostB",
+        "locVMCTL_g2_hostB_ACT": "hostB",
+    }
+
+
+@pytest.mark.parametrize("place", [running("g1", "hostA"), running("g1"), ""])
+def test_location_move_of_one_that_is_at_home_or_stopped_does_nothing(place: str) -> None:
+    assert located(cib(guest("g1"), HOME.format("g1", "hostA")), place, "g1") == {}
+
+
+def test_location_move_gives_a_home_to_one_that_has_none() -> None:
+    assert located(cib(guest("g1")), running("g1", "hostB"), "g1") == {
+        "locVMCTL_g1_hostB_ACT": "hostB"
+    }
+
+
+def test_location_move_of_one_that_runs_twice_is_refused() -> None:
+    with pytest.raises(RefusedError, match="MSG38"):
+        located(cib(guest("g1")), running("g1", "hostA", "hostB"), "g1")
+
+
+def test_the_guests_at_home_on_a_node() -> None:
+    homes = HOME.format("g1", "hostA") + HOME.format("g2", "hostB")
+    registry = Registry(cib(guest("g1") + guest("g2") + guest("g3"), homes))
+    assert plan.preferring("hostA", registry) == ["g1"]
+    with pytest.raises(RefusedError, match="MSG16 hostX"):
+        plan.preferring("hostX", registry)
+
+
+LEFT = (
+    '<rsc_location id="cli-ban-prmVMCTL_g1-on-hostB" rsc="prmVMCTL_g1" node="hostB"/>'
+    '<rsc_location id="cli-prefer-prmVMCTL_g2" rsc="prmVMCTL_g2" node="hostB"/>'
+    '<rsc_location id="cli-ban-other" rsc="other" node="hostB"/>'
+)
+
+
+def test_unmove_takes_away_what_moves_of_that_guest_have_left() -> None:
+    document = cib(guest("g1") + guest("g2"), LEFT)
+    assert differ(document, lambda registry: plan.unmove("g1", registry)) == Change(
+        removed=["cli-ban-prmVMCTL_g1-on-hostB"]
+    )
+    assert differ(cib(guest("g1")), lambda registry: plan.unmove("g1", registry)) is None
+
+
+def moved(registry: Registry) -> None:
+    plan.unmove("g1", registry)
+    registry.section("constraints").extend(objects.move("g1", "hostB", "hostA", time.time() + 60))
+
+
+def test_a_move_over_what_another_has_left_is_still_one_write() -> None:
+    document = cib(guest("g1"), LEFT + HOME.format("g1", "hostA"))
+    change = differ(document, moved)
+    assert change is not None
+    assert not change.merged
+    left = Registry(applied(document, change).text())
+    assert [str(e.get("id")) for e in left.move_constraints("g1")] == [
+        "cli-ban-prmVMCTL_g1-on-hostB",
+        "cli-prefer-prmVMCTL_g1",
+    ]
+    # The new ban has a rule and ends; an attribute of the old one would make it one for ever.
+    ban = left.move_constraints("g1")[0]
+    assert ban.get("node") is None
+    assert plan.expired(["g1"], left) == []
+
+
+def ban(domain: str, seconds: int) -> str:
+    own = Ban(
+        f"prmVMCTL_{domain}", "reset", "1", "r", "h", "hostA", "u", int(time.time()) + seconds
+    )
+    return bans.to_xml(own)
+
+
+def test_expired_bans_and_moves_are_found_and_live_ones_are_not() -> None:
+    old = (etree.tostring(e, encoding="unicode") for e in objects.move("g2", "hostA", "hostB", 5))
+    registry = Registry(
+        cib(
+            guest("g1") + guest("g2") + guest("g3"),
+            ban("g1", -1) + ban("g3", 60) + "".join(old) + LEFT,
+        )
+    )
+    assert plan.expired(["g1", "g2", "g3"], registry) == [
+        "vm-stonith-prmVMCTL_g1",
+        "cli-ban-prmVMCTL_g2-on-hostA",
+        "cli-prefer-prmVMCTL_g2",
+    ]
+    assert [each.number for each in plan.held(["g1", "g2", "g3"], registry)] == [52]
+
+
+def test_a_guest_that_a_fence_holds_is_not_deleted() -> None:
+    with pytest.raises(RefusedError, match="MSG52 g1: a fence holds it until 20"):
+        delete(cib(guest("g1"), ban("g1", 60)), "g1")
+    assert remaining(cib(guest("g1"), ban("g1", -1)), "g1") >= {"clnPingd"}
+
+
+def test_a_ban_that_nobody_understands_is_never_taken_for_none() -> None:
+    broken = '<rsc_location id="vm-stonith-prmVMCTL_g1" rsc="prmVMCTL_g1" node="hostA"/>'
+    document = cib(guest("g1"), broken)
+    with pytest.raises(bans.BanError):
+        delete(document, "g1")
+    assert list_table.row("g1", Registry(document), cluster())[-1] == "not understood"
+
+
+def test_removals_beside_additions_outside_of_the_constraints_are_no_one_write() -> None:
+    def both(registry: Registry) -> None:
+        plan.delete(["g1"], cluster(), registry)
+        plan.role(["g2"], "Started", registry)
+
+    with pytest.raises(ValueError, match="removals beside additions"):
+        differ(cib(guest("g1") + guest("g2")), both)
 
 
 CONSTRAINTS = (
@@ -167,18 +320,19 @@ MIGRATE = (
 
 
 def test_list_has_a_row_for_each_guest() -> None:
-    registry = Registry(cib(guest("g1", MIGRATE) + guest("g2"), CONSTRAINTS))
+    bans_left = ban("g1", -1) + ban("g2", 60)
+    registry = Registry(cib(guest("g1", MIGRATE) + guest("g2"), CONSTRAINTS + bans_left))
     found = cluster(running("g1", "hostA") + running("g2"))
     rows = [list_table.row(domain, registry, found) for domain in registry.domains()]
     assert rows == [
-        ("g1", "prmVMCTL_g1", "on", "hostA", "hostA", "yes"),
-        ("g2", "prmVMCTL_g2", "NONE", "NONE", "Stopped", "no"),
+        ("g1", "prmVMCTL_g1", "on", "hostA", "hostA", "yes", "reset, expired"),
+        ("g2", "prmVMCTL_g2", "NONE", "NONE", "Stopped", "no", "reset"),
     ]
     assert list_table.table(rows).splitlines() == [
-        "Domain  Resource     Migration  Preferred  Running  Move constraint",
-        "------  -----------  ---------  ---------  -------  ---------------",
-        "g1      prmVMCTL_g1  on         hostA      hostA    yes",
-        "g2      prmVMCTL_g2  NONE       NONE       Stopped  no",
+        "Domain  Resource     Migration  Preferred  Running  Move constraint  Ban",
+        "------  -----------  ---------  ---------  -------  ---------------  --------------",
+        "g1      prmVMCTL_g1  on         hostA      hostA    yes              reset, expired",
+        "g2      prmVMCTL_g2  NONE       NONE       Stopped  no               reset",
     ]
 
 
@@ -190,3 +344,8 @@ def test_list_of_a_node_has_the_guests_of_others_too() -> None:
         ("g1", "prmVMCTL_g1"),
         ("-", "their-guest"),
     ]
+
+
+def test_columns_hold_wide_letters() -> None:
+    lines = list_table.table([("ゲスト", *"abcdef"), ("guest1", *"abcdef")]).splitlines()
+    assert lines[2] == "ゲスト  " + lines[3][8:]

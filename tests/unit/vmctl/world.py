@@ -3,12 +3,21 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from lxml import etree
 
 from pmkvm.pacemaker import status
-from vmctl import configuration, plan
-from vmctl.domains import HostDomains, Survey
+from pmkvm.pacemaker.cib import Change, selection
+from vmctl import configuration, difference
+from vmctl.checks import Facts
+from vmctl.hosts import Domain, Survey
 from vmctl.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DATA = Path(__file__).parent / "data"
 
@@ -66,24 +75,46 @@ def cluster(resources: str = "", *, fencing: str = "true", online: str = "true")
     return status.parse(crm_mon(resources, fencing=fencing, online=online))
 
 
+def definition(domain: str, uuid: str = "u1", more: str = "") -> str:
+    return f"<domain type='kvm'><name>{escape(domain)}</name><uuid>{uuid}</uuid>{more}</domain>"
+
+
 def survey(*defined: str, **running_on: str) -> Survey:
-    """running_on: domain=host."""
+    """On both hosts the domains defined; running_on: domain=host."""
     hosts = {
-        host: frozenset(d for d, where in running_on.items() if where == host)
+        host: {
+            each: Domain(running_on.get(each) == host, False, definition(each))
+            for each in {*defined, *(d for d, where in running_on.items() if where == host)}
+        }
         for host in ("hostA", "hostB")
     }
-    return Survey(HostDomains(frozenset(defined), hosts["hostA"]), hosts, {})
+    return Survey("hostA", hosts, {})
 
 
 def facts(
-    document: str = "",
     found: status.Cluster | None = None,
     hosts: Survey | None = None,
     undefined: tuple[str, ...] = (),
-) -> plan.Facts:
-    return plan.Facts(
-        Registry(document or cib()),
-        found or cluster(),
-        hosts or survey("guest1", "guest2"),
-        undefined,
-    )
+) -> Facts:
+    return Facts(found or cluster(), hosts or survey("guest1", "guest2"), undefined)
+
+
+def differ(document: str, plan: Callable[[Registry], None]) -> Change | None:
+    """The write that a plan comes down to."""
+    before, after = Registry(document), Registry(document)
+    plan(after)
+    return difference.change(before, after)
+
+
+def applied(document: str, change: Change | None) -> Registry:
+    """A document after a write of removals or of constraints, as the CIB manager makes it."""
+    registry = Registry(document)
+    if change is not None and change.constraints:
+        registry.configuration.replace(
+            registry.section("constraints"), etree.fromstring(change.constraints)
+        )
+    elif change is not None:
+        xpath = selection(change.removed, "/cib")
+        for element in cast("Any", registry.configuration.getroottree().xpath(xpath)):
+            element.getparent().remove(element)
+    return registry

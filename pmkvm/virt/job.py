@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What libvirt does with a running domain in the background: a migration, a save."""
+
+from __future__ import annotations
+
+from pmkvm.lean import NamedTuple
+from pmkvm.virt.connection import ErrorCode, LibvirtError, check, result
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pmkvm.virt.connection import Domain
+
+_MIB = 1 << 20
+
+
+class Job(NamedTuple):
+    """libvirt's own figures of a job under way; iteration counts the passes over the memory."""
+
+    elapsed_s: float
+    processed_mib: int
+    remaining_mib: int
+    total_mib: int
+    mib_per_s: int
+    iteration: int
+    downtime_ms: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.elapsed_s:.0f} s, {self.processed_mib} MiB sent, {self.remaining_mib} of"
+            f" {self.total_mib} MiB left, {self.mib_per_s} MiB/s, pass {self.iteration},"
+            f" expected downtime {self.downtime_ms} ms"
+        )
+
+
+def job_of(domain: Domain) -> Job | None:
+    """The job under way, None if there is none. Raises LibvirtError."""
+    import libvirtmod
+
+    stats = result(libvirtmod.virDomainGetJobStats(domain.handle, 0))
+    # virDomainJobType: 0 is none, 3 and more are ends.
+    if stats.get("type") not in (1, 2):
+        return None
+
+    def number(name: str) -> int:
+        value = stats.get(name, 0)
+        return value if isinstance(value, int) else 0
+
+    return Job(
+        number("time_elapsed") / 1000,
+        number("data_processed") // _MIB,
+        number("data_remaining") // _MIB,
+        number("data_total") // _MIB,
+        number("memory_bps") // _MIB,
+        number("memory_iteration"),
+        number("downtime"),
+    )
+
+
+def is_arriving(domain: Domain) -> bool:
+    """Whether it is the destination of a migration that is under way. Raises LibvirtError.
+
+    The command line does not tell: a restored QEMU has the same "-incoming defer", and the
+    same reason for being paused (measured, libvirt 9.0). But of the destination's job libvirt
+    refuses to speak: "migration statistics are available only on the source host".
+    """
+    try:
+        job_of(domain)
+    except LibvirtError as error:
+        if error.code == ErrorCode.OPERATION_INVALID:
+            return True
+        raise
+    return False
+
+
+def abort(domain: Domain) -> None:
+    import libvirtmod
+
+    check(libvirtmod.virDomainAbortJob(domain.handle))
+
+
+def suspend(domain: Domain) -> None:
+    """Pause the guest: what it no longer changes need not be sent again."""
+    import libvirtmod
+
+    check(libvirtmod.virDomainSuspend(domain.handle))
+
+
+def start_postcopy(domain: Domain) -> None:
+    """Let the guest run at the destination at once, its memory following. There is no way back."""
+    import libvirtmod
+
+    check(libvirtmod.virDomainMigrateStartPostCopy(domain.handle, 0))
+
+
+def set_max_downtime(domain: Domain, milliseconds: int) -> None:
+    """Also before a migration begins (measured, libvirt 9.0), so that a short one has it too."""
+    import libvirtmod
+
+    check(libvirtmod.virDomainMigrateSetMaxDowntime(domain.handle, milliseconds, 0))

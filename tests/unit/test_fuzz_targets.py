@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The fuzzer's targets, without the fuzzer: on their seeds, and on bytes drawn at random."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.fuzz.targets import SEEDS, TARGETS
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds(name: str) -> None:
+    assert SEEDS[name]
+    for seed in SEEDS[name]:
+        TARGETS[name](seed)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds_with_some_bytes_changed(name: str) -> None:
+    draw = random.Random(name)
+    for _ in range(300):
+        data = bytearray(draw.choice(SEEDS[name]))
+        for _ in range(draw.randint(1, 6)):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        at = draw.randrange(len(data))
+        TARGETS[name](bytes(data[:at] + data[at:] * draw.randint(0, 3)))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_any_bytes(name: str) -> None:
+    draw = random.Random(name)
+    for length in (0, 1, 2, 17, 300, 5000):
+        for _ in range(10):
+            TARGETS[name](draw.randbytes(length))

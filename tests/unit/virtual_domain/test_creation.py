@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What libvirt is given at a start: the definition, the disk, the pools and networks."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.virtual_domain.fake_libvirtmod import OPERATION_FAILED, SHUTOFF, Trouble
+from tests.unit.virtual_domain.fake_services import Pool
+from tests.unit.virtual_domain.programs import Programs
+from tests.unit.virtual_domain.world import UUID, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFINITION = f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid>{{}}</domain>"
+CREATE = "virDomainCreateXML"
+
+
+def created(world: World) -> ET.Element:
+    (call,) = world.here.called(CREATE)
+    return ET.fromstring(str(call.arguments[0]))
+
+
+# UEFI and TPM.
+
+
+def test_a_tpm_outlives_the_transient_domain(world: World) -> None:
+    tpm = "<devices><tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>"
+    world.config.write_text(DEFINITION.format(tpm))
+    assert world.act("start").rc == 0
+    (backend,) = created(world).iterfind("devices/tpm/backend")
+    assert backend.attrib == {"type": "emulator", "version": "2.0", "persistent_state": "yes"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "<devices><tpm><backend type='emulator' persistent_state='no'/></tpm></devices>",
+        "<devices><tpm><backend type='passthrough'/></tpm></devices>",
+        "<os firmware='efi'><nvram>/var/lib/libvirt/qemu/nvram/g1_VARS.fd</nvram></os>",
+        "<!-- as it is -->",
+    ],
+)
+def test_everything_else_is_handed_over_letter_by_letter(world: World, more: str) -> None:
+    world.config.write_text(DEFINITION.format(more))
+    assert world.act("start").rc == 0
+    assert world.here.called(CREATE)[0].arguments == (DEFINITION.format(more), 1)
+
+
+def test_a_definition_that_libvirt_has_is_neither_changed_nor_undefined(world: World) -> None:
+    domain = world.guest(SHUTOFF, persistent=True)
+    assert world.act("start").rc == 0
+    assert world.act("stop").rc == 0
+    assert world.here.domains["g1"] is domain
+    assert world.here.called(CREATE) == []
+
+
+# Pools and networks.
+
+SUPPLIED = DEFINITION.format(
+    "<devices><disk type='volume'><source pool='images' volume='g1'/></disk>"
+    "<disk type='volume'><source pool='images' volume='g2'/></disk>"
+    "<interface type='network'><source network='lan'/></interface>"
+    "<interface type='bridge'><source bridge='br0'/></interface></devices>"
+)
+
+
+def test_pools_and_networks_are_up_before_the_guest(world: World) -> None:
+    world.config.write_text(SUPPLIED)
+    world.here.supplies = {"images": Pool(active=False), "lan": Pool(active=False)}
+    assert world.act("start", start_resources="yes").rc == 0
+    assert [pool.active for pool in world.here.supplies.values()] == [True, True]
+    order = world.here.called("virNetworkCreate", "virStoragePoolCreate", CREATE)
+    assert [call.function for call in order][-1] == CREATE
+    assert len(order) == 3
+
+
+def test_an_active_pool_looks_for_new_volumes(world: World) -> None:
+    world.config.write_text(SUPPLIED)
+    world.here.supplies = {"images": Pool(active=True), "lan": Pool(active=True)}
+    assert world.act("start", start_resources="yes").rc == 0
+    assert world.here.supplies["images"].refreshed == 1
+    assert world.here.called("virNetworkCreate", "virStoragePoolCreate") == []
+
+
+def test_those_of_a_persistent_guest_are_read_from_libvirts_definition(world: World) -> None:
+    world.guest(SHUTOFF, persistent=True).xml = SUPPLIED
+    world.here.supplies = {"images": Pool(active=False), "lan": Pool(active=False)}
+    assert world.act("start", start_resources="yes").rc == 0
+    assert world.here.supplies["lan"].active
+
+
+def test_libvirt_decides_whether_a_guest_can_do_without(world: World) -> None:
+    world.config.write_text(SUPPLIED)
+    world.here.supplies = {"images": Pool(active=False)}
+    world.here.script("virStoragePoolCreate", Trouble(OPERATION_FAILED, "mount failed"))
+    called = world.act("start", start_resources="yes")
+    assert called.rc == 0
+    assert "pool images: mount failed" in called.err
+    assert "network lan: no pool or network with matching name" in called.err
+
+
+def test_nobody_asks_for_them_unless_told(world: World) -> None:
+    world.config.write_text(SUPPLIED)
+    assert world.act("start").rc == 0
+
+
+# A disk over a backing file.
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """qemu-img makes a file that says so, at its last argument."""
+    programs = Programs(tmp_path, monkeypatch)
+    make = 'echo new >"$(eval echo \\${$#})"'
+    programs.play("qemu-img", f'[ "$1" = info ] && echo \'{{"format": "raw"}}\' || {make}')
+    programs.play("virt-copy-in")
+    (tmp_path / "base.img").write_text("base")
+    return programs
+
+
+def over(world: World, **parameters: str) -> dict[str, str]:
+    disk = world.config.with_suffix(".qcow2")
+    text = f"<devices><disk><source file='{disk}'/></disk></devices>"
+    world.config.write_text(DEFINITION.format(text))
+    return {"backingfile": str(world.config.with_name("base.img")), **parameters}
+
+
+def test_a_disk_is_made_over_its_backing_file(world: World, programs: Programs) -> None:
+    called = world.act("start", over(world))
+    assert called.rc == 0, called.err
+    disk, base = world.config.with_suffix(".qcow2"), world.config.with_name("base.img")
+    assert disk.read_text() == "new\n"
+    assert programs.calls() == [
+        f"qemu-img info --force-share --output=json {base}",
+        f"qemu-img create -q -f qcow2 -F raw -b {base} {disk}.new",
+    ]
+    assert base.read_text() == "base"
+    assert "has no effect" not in called.err
+
+
+@pytest.mark.parametrize(("stateless", "text"), [("no", "old"), ("yes", "new\n")])
+@pytest.mark.usefixtures("programs")
+def test_a_disk_that_is_there_begins_anew_only_if_told(
+    world: World, stateless: str, text: str
+) -> None:
+    disk = world.config.with_suffix(".qcow2")
+    disk.write_text("old")
+    assert world.act("start", over(world, stateless=stateless)).rc == 0
+    assert disk.read_text() == text
+    assert not disk.with_suffix(".qcow2.new").exists()
+
+
+@pytest.mark.usefixtures("programs")
+def test_the_disk_of_a_guest_that_runs_is_left_alone(world: World) -> None:
+    world.guest()
+    disk = world.config.with_suffix(".qcow2")
+    disk.write_text("old")
+    assert world.act("start", over(world, stateless="yes")).rc == 0
+    assert disk.read_text() == "old"
+
+
+def test_directories_are_copied_into_a_new_disk(
+    world: World, programs: Programs, tmp_path: Path
+) -> None:
+    (tmp_path / "etc").mkdir()
+    assert world.act("start", over(world, copyindirs=f"{tmp_path}/etc /usr")).rc == 0
+    disk = world.config.with_suffix(".qcow2")
+    assert programs.calls()[-1] == f"virt-copy-in -a {disk}.new {tmp_path}/etc /usr /"
+
+
+def test_a_disk_that_cannot_be_made_is_an_error_with_the_old_one_kept(
+    world: World, programs: Programs
+) -> None:
+    programs.play("qemu-img", "echo warning >&2; echo no space >&2; exit 1")
+    disk = world.config.with_suffix(".qcow2")
+    disk.write_text("old")
+    called = world.act("start", over(world, stateless="yes"))
+    assert (called.rc, called.reason) == (1, "qemu-img ended with 1: no space")
+    assert disk.read_text() == "old"
+    assert world.stage == "nothing"
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_disk_that_nobody_uses_is_warned_of(world: World) -> None:
+    parameters = over(world)
+    world.define()
+    called = world.act("start", parameters)
+    assert called.rc == 0
+    assert "so backingfile has no effect" in called.err
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rc", "reason"),
+    [
+        ({"stateless": "yes"}, 6, "parameter stateless means nothing without backingfile"),
+        ({"copyindirs": "/etc"}, 6, "parameter copyindirs means nothing without backingfile"),
+        ({"backingfile": "base.img"}, 6, "'base.img' must be an absolute path"),
+        ({"backingfile": "/no/such/base.img"}, 5, "/no/such/base.img is not there"),
+        ({"backingfile": "/etc/passwd", "copyindirs": "/no/such"}, 5, "/no/such is not there"),
+    ],
+)
+@pytest.mark.parametrize("action", ["start", "validate-all"])
+def test_what_cannot_be_is_said_before_anything_is_done(
+    world: World, action: str, parameters: dict[str, str], rc: int, reason: str
+) -> None:
+    called = world.act(action, parameters)
+    assert (called.rc, called.reason) == (rc, reason)
+    assert world.here.called(CREATE) == []

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest that lives and is not well, and how deep a monitor looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.virtual_domain import monitor
+from tests.unit.virtual_domain.fake_libvirtmod import (
+    AGENT_UNRESPONSIVE,
+    INTERNAL,
+    PAUSED,
+    RUNNING,
+    FakeHypervisor,
+    Trouble,
+)
+from tests.unit.virtual_domain.world import UUID, World
+
+if TYPE_CHECKING:
+    from tests.unit.ocf.sample import Called
+
+IO_ERROR = 5
+PING = "virDomainQemuAgentCommand"
+
+
+def recurring(world: World, *, level: int = 0, minor: str = "1", **parameters: str) -> Called:
+    env = {"OCF_CHECK_LEVEL": str(level), "OCF_RA_VERSION_MINOR": minor}
+    return world.act("monitor", {**env, **parameters}, CRM_meta_interval="10000")
+
+
+def paused_by_io_error(world: World) -> None:
+    domain = world.guest()
+    domain.state, domain.reason = PAUSED, IO_ERROR
+
+
+# An I/O error.
+
+
+@pytest.mark.parametrize(
+    ("policy", "minor", "rc"),
+    [
+        ("ok", "1", 0),
+        ("", "1", 190),
+        ("degraded", "1", 190),
+        # Who does not speak OCF 1.1 would take it for a failure.
+        ("degraded", "0", 0),
+        ("failed", "1", 1),
+        ("failed", "0", 1),
+        ("resume", "1", 190),
+    ],
+)
+def test_what_an_io_error_is_worth(world: World, policy: str, minor: str, rc: int) -> None:
+    paused_by_io_error(world)
+    called = recurring(world, minor=minor, on_io_error=policy)
+    assert called.rc == rc
+    assert ("paused by an I/O error" in called.err) == (policy != "ok")
+    assert bool(world.here.called("virDomainResume")) == (policy == "resume")
+    assert world.stage == ("nothing" if policy == "failed" else "RUNNING")
+
+
+def test_a_guest_that_was_resumed_is_well_at_the_next_look(world: World) -> None:
+    paused_by_io_error(world)
+    assert recurring(world, on_io_error="resume").rc == 190
+    assert recurring(world, on_io_error="resume").rc == 0
+
+
+def test_a_guest_that_cannot_be_resumed_is_a_failure(world: World) -> None:
+    paused_by_io_error(world)
+    world.here.script("virDomainResume", Trouble(INTERNAL, "block device error"))
+    called = recurring(world, on_io_error="resume")
+    assert called.rc == 1
+    assert called.reason == "g1: paused by an I/O error and can't be resumed: block device error"
+
+
+def test_a_probe_resumes_nobody(world: World) -> None:
+    paused_by_io_error(world)
+    world.probe(on_io_error="resume")
+    assert world.here.called("virDomainResume") == []
+
+
+def test_a_guest_asleep_is_degraded_and_not_recovered(world: World) -> None:
+    world.guest().state = 7
+    called = recurring(world)
+    assert called.rc == 190
+    assert "dompmwakeup" in called.reason
+
+
+def test_a_start_of_a_guest_that_is_degraded_is_a_success(world: World) -> None:
+    paused_by_io_error(world)
+    assert world.act("start", {"OCF_RA_VERSION_MINOR": "1"}).rc == 0
+
+
+# A guest that vanishes for a moment.
+
+
+def xen(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeHypervisor:
+    monkeypatch.setattr(monitor, "_REBOOT_S", 0.5)
+    world.define(kind="xen")
+    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
+    return hypervisor
+
+
+def test_a_guest_that_reboots_is_not_missed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    hypervisor = xen(world, monkeypatch)
+    lookup = "virDomainLookupByUUIDString"
+
+    def come_back(function: str) -> None:
+        if function == lookup and len(hypervisor.called(lookup)) == 3:
+            hypervisor.add("g1", UUID, RUNNING)
+
+    hypervisor.watch = come_back
+    assert recurring(world).rc == 0
+
+
+def test_a_guest_that_does_not_come_back_is_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    xen(world, monkeypatch)
+    assert recurring(world).rc == 7
+
+
+def test_a_probe_does_not_wait_for_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    hypervisor = xen(world, monkeypatch)
+    assert world.probe().rc == 7
+    assert len(hypervisor.called("virConnectOpen")) == 1
+
+
+# Depth.
+
+
+def with_agent(world: World, state: str) -> None:
+    target = f"<target name='org.qemu.guest_agent.0' state='{state}'/>" if state else ""
+    channels = f"<channel><target name='other'/></channel><channel>{target}</channel>"
+    world.guest().xml = f"<domain><name>g1</name><devices>{channels}</devices></domain>"
+
+
+def test_at_depth_0_nobody_asks_the_guest(world: World) -> None:
+    with_agent(world, "connected")
+    assert recurring(world).rc == 0
+    assert world.here.called(PING) == []
+
+
+def test_at_depth_10_libvirt_must_answer(world: World) -> None:
+    world.guest()
+    assert recurring(world, level=10).rc == 0
+    world.here.down = "Connection refused"
+    assert recurring(world).rc == 0
+    called = recurring(world, level=10)
+    assert (called.rc, called.reason) == (
+        190,
+        "g1: runs, but libvirt does not answer: Connection refused",
+    )
+
+
+@pytest.mark.parametrize("level", [20, 25])
+def test_at_depth_20_the_guest_agent_must_answer(world: World, level: int) -> None:
+    with_agent(world, "connected")
+    assert recurring(world, level=level).rc == 0
+    assert world.here.called(PING)[0].arguments == (5,)
+
+
+def test_a_guest_agent_that_is_there_and_silent_is_a_failure(world: World) -> None:
+    with_agent(world, "connected")
+    world.here.script(PING, Trouble(AGENT_UNRESPONSIVE, "agent not available for now"))
+    called = recurring(world, level=20)
+    assert (called.rc, called.reason) == (
+        1,
+        "g1: the guest agent is silent: agent not available for now",
+    )
+
+
+def test_a_guest_agent_that_has_not_come_yet_is_no_failure(world: World) -> None:
+    with_agent(world, "disconnected")
+    called = recurring(world, level=20)
+    assert called.rc == 190
+    assert "does qemu-guest-agent run?" in called.reason
+
+
+def test_a_guest_without_the_channel_can_not_be_asked(world: World) -> None:
+    with_agent(world, "")
+    called = recurring(world, level=20)
+    assert called.rc == 6
+    assert "no channel org.qemu.guest_agent.0" in called.reason
+
+
+def test_a_probe_is_not_deep(world: World) -> None:
+    with_agent(world, "")
+    assert world.act("monitor", {"OCF_CHECK_LEVEL": "20"}, CRM_meta_interval="0").rc == 0

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""validate-all at level 10 names all that is missing, before it hurts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pmkvm import settings
+from tests.unit.virtual_domain.fake_libvirtmod import SHUTOFF, FakeHypervisor
+from tests.unit.virtual_domain.fake_services import Pool
+from tests.unit.virtual_domain.programs import Programs
+from tests.unit.virtual_domain.world import OTHER_UUID, UUID, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.ocf.sample import Called
+
+CRM_MON = """<pacemaker-result><status code='0'/><summary/><nodes>
+<node name='node1' id='1' online='true' type='member'/>
+<node name='node2' id='2' online='true' type='member'/>
+<node name='node3' id='3' online='false' type='member'/></nodes></pacemaker-result>"""
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """A cluster of three hosts, of which this is the first and the third is down."""
+    programs = Programs(tmp_path, monkeypatch)
+    programs.play("crm_node", "echo node1")
+    programs.play("crm_mon", f'echo "{CRM_MON}"')
+    (tmp_path / "net" / "br0").mkdir(parents=True)
+    monkeypatch.setattr(settings, "NETWORK_DEVICES", str(tmp_path / "net"))
+    return programs
+
+
+@pytest.fixture
+def node2(world: World) -> FakeHypervisor:
+    node2 = world.libvirt.hypervisors["qemu+tcp://node2/system"] = FakeHypervisor()
+    return node2
+
+
+def validate(world: World, level: str = "10", **parameters: str) -> Called:
+    given = {"OCF_CHECK_LEVEL": level, "migration_transport": "tcp"}
+    return world.act("validate-all", {**given, **parameters})
+
+
+def devices(world: World, text: str) -> None:
+    world.config.write_text(
+        f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid><devices>{text}</devices></domain>"
+    )
+
+
+@pytest.mark.usefixtures("node2")
+def test_a_host_that_has_everything_is_content(world: World, tmp_path: Path) -> None:
+    world.here.supplies = {"images": Pool(active=False), "lan": Pool(active=False)}
+    devices(
+        world,
+        f"<emulator>/bin/sh</emulator><disk><source file='{tmp_path}'/></disk>"
+        "<disk device='cdrom'/><disk><source file='/no/cd' startupPolicy='optional'/></disk>"
+        "<disk><source pool='images' volume='g1'/></disk>"
+        "<interface><source bridge='br0'/></interface>"
+        "<interface><source network='lan'/></interface>",
+    )
+    assert validate(world) == (0, "", "")
+    # Nothing was started.
+    assert not any(pool.active for pool in world.here.supplies.values())
+
+
+def test_all_that_is_missing_is_said_at_once(world: World) -> None:
+    devices(
+        world,
+        "<emulator>/no/qemu</emulator><disk><source dev='/no/disk'/></disk>"
+        "<disk><source pool='images' volume='g1'/></disk>"
+        "<interface><source bridge='br9'/></interface>"
+        "<interface><source network='lan'/></interface>",
+    )
+    called = validate(world)
+    assert called.rc == 5
+    assert called.reason == (
+        "g1: emulator /no/qemu is not there or not executable; disk /no/disk is not there;"
+        " bridge br9 is not there; libvirt has no pool images; libvirt has no network lan"
+    )
+
+
+def test_libvirt_must_be_there(world: World) -> None:
+    world.here.down = "Failed to connect socket to '/run/libvirt/libvirt-sock'"
+    called = validate(world)
+    assert called.rc == 5
+    assert called.reason.startswith("g1: libvirt can't be asked: Failed to connect socket")
+
+
+def test_the_parameters_alone_need_none_of_it(world: World) -> None:
+    devices(world, "<emulator>/no/qemu</emulator>")
+    world.here.down = "no"
+    assert validate(world, level="0").rc == 0
+    assert validate(world, level="9").rc == 0
+
+
+def test_programs_that_parameters_need_are_looked_for(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(settings.CHILD_ENVIRONMENT, "PATH", "/no/such")
+    called = validate(world, backingfile=str(tmp_path), copyindirs="/usr")
+    assert called.rc == 5
+    assert "program qemu-img is not installed; program virt-copy-in is not" in called.reason
+    called = validate(world, level="0", sync_config_on_stop="yes")
+    assert (called.rc, called.reason) == (
+        5,
+        "sync_config_on_stop needs csync2, which is not installed",
+    )
+
+
+# The other hosts.
+
+
+def test_hosts_that_agree_are_content(world: World, node2: FakeHypervisor) -> None:
+    node2.add("g1", UUID, SHUTOFF)
+    assert validate(world).rc == 0
+    assert len(node2.called("virConnectOpen")) == 1
+
+
+def test_a_definition_that_differs_is_named_before_it_hurts(
+    world: World, node2: FakeHypervisor
+) -> None:
+    node2.add("g1", OTHER_UUID, SHUTOFF)
+    called = validate(world)
+    assert called.rc == 6
+    assert called.reason == (
+        f"g1: uuid {UUID} here, {OTHER_UUID} in libvirt's definition on node2: make them equal, or"
+        " a migration fails"
+    )
+
+
+def test_a_host_that_cannot_be_reached_is_warned_of(world: World, node2: FakeHypervisor) -> None:
+    node2.down = "Host key verification failed."
+    called = validate(world)
+    assert called.rc == 0
+    assert "node2: no migration to it: Host key verification failed." in called.err
+
+
+def test_without_a_cluster_this_host_is_all(world: World, programs: Programs) -> None:
+    programs.play("crm_node", "exit 102")
+    called = validate(world)
+    assert called.rc == 0
+    assert "other hosts are not looked at: Pacemaker does not run" in called.err
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rc", "reason"),
+    [
+        ({"snapshot": "images"}, 6, "parameter snapshot='images' must be absolute"),
+        ({"snapshot": "/no/such"}, 5, "/no/such is no directory"),
+        ({"snapshot": "/tmp", "force_stop": "yes"}, 6, "force_stop destroys what snapshot would"),
+        ({"shutdown_mode": "apci"}, 6, "parameter shutdown_mode: 'apci' is none of"),
+        ({"migration_mode": "ssh"}, 6, "parameter migration_mode: 'ssh' is none of"),
+    ],
+)
+def test_a_bad_parameter_is_named_without_any_of_it(
+    world: World, parameters: dict[str, str], rc: int, reason: str
+) -> None:
+    called = validate(world, level="0", **parameters)
+    assert called.rc == rc
+    assert called.reason.startswith(reason)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest is asked in several ways, more than once, and what can't hear is not waited for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.virtual_domain import shutdown
+from tests.unit.virtual_domain.fake_libvirtmod import (
+    AGENT_UNRESPONSIVE,
+    CRASHED,
+    PAUSED,
+    SYSTEM,
+    Call,
+    Trouble,
+)
+
+if TYPE_CHECKING:
+    from tests.unit.virtual_domain.world import World
+
+ASK = "virDomainShutdownFlags"
+ACPI, AGENT = 1, 2
+SHUTDOWN, PM_SUSPENDED = 4, 7
+IO_ERROR, BY_A_PERSON = 5, 1
+NO_AGENT = Trouble(AGENT_UNRESPONSIVE, "QEMU guest agent is not connected")
+
+
+def methods(world: World) -> list[object]:
+    return [call.arguments[0] for call in world.here.called(ASK)]
+
+
+def destroyed(world: World) -> bool:
+    return bool(world.here.called("virDomainDestroy"))
+
+
+def test_the_mode_that_is_set_is_the_one_that_is_used(world: World) -> None:
+    """heartbeat's never had any effect."""
+    world.guest()
+    assert world.act("stop", shutdown_mode="agent").rc == 0
+    assert methods(world) == [AGENT]
+    assert not destroyed(world)
+
+
+def test_without_an_agent_the_next_way_is_taken_at_once(world: World) -> None:
+    world.guest()
+    world.here.script(ASK, NO_AGENT)
+    called = world.act("stop", shutdown_mode="agent,acpi")
+    assert called.rc == 0
+    assert methods(world) == [AGENT, ACPI]
+    assert "no shutdown: QEMU guest agent is not connected" in called.err
+    assert not destroyed(world)
+
+
+def test_a_guest_that_does_not_hear_one_way_is_asked_by_the_next(world: World) -> None:
+    world.guest().hears = (ACPI,)
+    called = world.act("stop", shutdown_mode="agent,acpi", shutdown_resend="1")
+    assert called.rc == 0
+    assert methods(world) == [AGENT, ACPI]
+    assert not destroyed(world)
+
+
+def test_a_guest_that_boots_is_asked_again(world: World) -> None:
+    domain = world.guest()
+    domain.hears = ()
+
+    def boot(function: str) -> None:
+        if function == ASK and len(world.here.called(ASK)) == 2:
+            domain.hears = (ACPI,)
+
+    world.here.watch = boot
+    assert world.act("stop", shutdown_mode="acpi", shutdown_resend="1").rc == 0
+    assert methods(world) == [ACPI, ACPI]
+    assert not destroyed(world)
+
+
+def test_asked_once_means_once(world: World) -> None:
+    world.guest().honours_shutdown = False
+    assert world.act("stop", timeout_s=2, shutdown_mode="acpi", shutdown_resend="0").rc == 0
+    assert methods(world) == [ACPI]
+    assert destroyed(world)
+
+
+def test_a_request_that_hangs_does_not_keep_the_next_from_being_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libvirt waits 60 s for a guest agent that is connected and silent."""
+    monkeypatch.setattr(shutdown, "_LIBVIRT_RETURN_S", 0.3)
+    world.guest()
+
+    def hang(function: str) -> None:
+        if function == ASK and len(world.here.called(ASK)) == 1:
+            world.here.released.wait()
+            raise SystemExit
+
+    world.here.watch = hang
+    called = world.act("stop", shutdown_mode="agent,acpi", shutdown_resend="1")
+    assert called.rc == 0
+    assert methods(world) == [AGENT, ACPI]
+    assert "out of time while asking g1 to shut down" in called.err
+    assert not destroyed(world)
+
+
+def test_a_libvirt_that_is_away_does_not_use_up_a_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutdown, "_RETRY_S", 0.01)
+    world.guest()
+    world.here.script("virConnectOpen", Trouble(SYSTEM, "restarting"))
+    assert world.act("stop", shutdown_mode="agent,acpi").rc == 0
+    assert methods(world) == [AGENT]
+
+
+def test_a_word_that_is_no_way_does_not_keep_a_guest_alive(world: World) -> None:
+    world.guest()
+    called = world.act("stop", shutdown_mode="gently")
+    assert called.rc == 0
+    assert methods(world) == [0]
+    assert "'gently' is none of acpi" in called.err
+
+
+def test_a_crashed_guest_is_not_waited_for(world: World) -> None:
+    world.guest().state = CRASHED
+    assert world.act("stop", timeout_s=600).rc == 0
+    assert methods(world) == []
+    assert destroyed(world)
+
+
+def test_a_guest_asleep_is_woken_and_asked(world: World) -> None:
+    world.guest().state = PM_SUSPENDED
+    assert world.act("stop").rc == 0
+    assert world.here.called("virDomainPMWakeup", ASK) == [
+        Call("virDomainPMWakeup", (0,)),
+        Call(ASK, (0,)),
+    ]
+
+
+@pytest.mark.parametrize(("reason", "resumed"), [(IO_ERROR, True), (BY_A_PERSON, False)])
+def test_only_who_was_paused_by_an_io_error_is_resumed(
+    world: World, reason: int, resumed: bool
+) -> None:
+    domain = world.guest()
+    domain.state, domain.reason = PAUSED, reason
+    assert world.act("stop").rc == 0
+    assert bool(world.here.called("virDomainResume")) == resumed
+
+
+def test_the_margin_is_kept_for_the_destroy(world: World) -> None:
+    """With the margin nearly all of the time, a deaf guest is gone at once."""
+    world.guest().honours_shutdown = False
+    assert world.act("stop", timeout_s=3, destroy_margin="100").rc == 0
+    assert destroyed(world)
+    assert world.table.living() == []
+
+
+def test_a_guest_in_shutdown_is_not_asked_again(world: World) -> None:
+    world.guest().state = SHUTDOWN
+    assert world.act("stop", timeout_s=2).rc == 0
+    assert methods(world) == []
+    assert destroyed(world)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Memory that a stop saves and a start goes on with, at most once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pmkvm.virt.record import Stage
+from tests.unit.virtual_domain.fake_libvirtmod import (
+    OPERATION_FAILED,
+    PAUSED,
+    RPC,
+    FakeHypervisor,
+    Trouble,
+    arriving,
+)
+from tests.unit.virtual_domain.world import OTHER_UUID, UUID, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAVE, RESTORE, SHUTDOWN = "virDomainSaveFlags", "virDomainRestoreFlags", "virDomainShutdownFlags"
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """Where the guest's memory goes."""
+    return tmp_path / "g1.state"
+
+
+def save(world: World, image: Path) -> None:
+    world.guest()
+    assert world.act("stop", snapshot=str(image.parent)).rc == 0
+    assert image.exists()
+
+
+def test_a_stop_saves_the_memory_and_the_start_goes_on_with_it(world: World, image: Path) -> None:
+    save(world, image)
+    assert world.table.living() == []
+    assert world.here.called(SHUTDOWN, "virDomainDestroy") == []
+    assert world.act("start", snapshot=str(image.parent)).rc == 0
+    world.assert_started()
+    assert world.here.called("virDomainCreateXML") == []
+    assert not image.exists()
+
+
+def test_the_guest_goes_on_through_the_connection_that_it_was_saved_by(
+    world: World, image: Path
+) -> None:
+    """heartbeat's restore went to libvirt's default."""
+    there = world.libvirt.hypervisors["qemu:///elsewhere"] = FakeHypervisor()
+    there.start_qemu = world.here.start_qemu
+    save(world, image)
+    parameters = {"snapshot": str(image.parent), "hypervisor": "qemu:///elsewhere"}
+    assert world.act("start", parameters).rc == 0
+    assert len(there.called(RESTORE)) == 1
+    assert world.here.called(RESTORE) == []
+
+
+def test_the_memory_is_gone_before_the_guest_runs(world: World, image: Path) -> None:
+    """Restored a second time it would find disks that have gone on."""
+    save(world, image)
+    seen: list[bool] = []
+    world.here.watch = lambda function: (
+        seen.append(image.exists()) if function == "virDomainResume" else None
+    )
+    assert world.act("start", snapshot=str(image.parent)).rc == 0
+    assert seen == [False]
+
+
+def test_without_memory_the_guest_boots(world: World, image: Path) -> None:
+    assert world.act("start", snapshot=str(image.parent)).rc == 0
+    world.assert_started()
+    assert world.here.called(RESTORE) == []
+
+
+def test_a_guest_that_cannot_be_saved_is_shut_down(world: World, image: Path) -> None:
+    world.guest()
+    world.here.script(SAVE, Trouble(OPERATION_FAILED, "no space left on device"))
+    called = world.act("stop", snapshot=str(image.parent))
+    assert called.rc == 0
+    assert f"not saved to {image}: no space left on device" in called.err
+    assert len(world.here.called(SHUTDOWN)) == 1
+
+
+def test_a_save_that_takes_too_long_is_aborted(world: World, image: Path) -> None:
+    qemu = world.qemu_of(world.guest())
+
+    def hang(function: str) -> None:
+        if function == SAVE:
+            world.here.released.wait()
+            raise SystemExit
+
+    world.here.watch = hang
+    called = world.act("stop", timeout_s=3, snapshot=str(image.parent))
+    assert called.rc == 0
+    assert len(world.here.called("virDomainAbortJob")) == 1
+    assert qemu.exit_code() < 0
+
+
+def test_the_disk_under_a_saved_memory_is_left_alone(world: World, image: Path) -> None:
+    """A new disk under an old memory would be the end of both."""
+    save(world, image)
+    disk = world.config.with_suffix(".qcow2")
+    disk.write_text("old")
+    more = {"snapshot": str(image.parent), "backingfile": "/etc/passwd", "stateless": "yes"}
+    assert world.act("start", more).rc == 0
+    assert disk.read_text() == "old"
+    world.assert_started()
+
+
+def test_a_forced_stop_saves_nothing(world: World, image: Path) -> None:
+    world.guest()
+    assert world.act("stop", snapshot=str(image.parent), force_stop="yes").rc == 0
+    assert not image.exists()
+
+
+def test_memory_that_cannot_be_read_is_for_a_person(world: World, image: Path) -> None:
+    save(world, image)
+    world.here.script(RESTORE, Trouble(OPERATION_FAILED, "save image is incomplete"))
+    called = world.act("start", snapshot=str(image.parent))
+    assert (called.rc, called.reason) == (
+        1,
+        f"libvirt: save image is incomplete: move {image} away to boot afresh",
+    )
+    assert image.exists()
+    assert world.stage == "nothing"
+
+
+def test_the_memory_of_another_guest_is_not_restored(world: World, image: Path) -> None:
+    image.write_text(f'["g1", "{OTHER_UUID}"]')
+    called = world.act("start", snapshot=str(image.parent))
+    assert called.rc == 5
+    assert f"is the memory of g1, uuid {OTHER_UUID}" in called.reason
+    assert world.here.called(RESTORE) == []
+
+
+def test_a_restore_whose_agent_was_killed_leaves_a_shell_that_is_removed(world: World) -> None:
+    """Its command line is that of a migration's destination."""
+    shell = world.table.start_qemu("g1", UUID, incoming=True)
+    domain = world.guest(PAUSED)
+    world.qemu_of(domain).end()
+    domain.qemu = shell
+    world.remember(Stage.CREATING)
+    assert world.probe().rc == 7
+    assert not shell.lives
+
+
+@pytest.mark.parametrize("trouble", ["arriving", "silent"])
+def test_a_destination_of_a_migration_is_no_shell(world: World, trouble: str) -> None:
+    guest = world.table.start_qemu("g1", UUID, incoming=True)
+    domain = world.guest(PAUSED)
+    world.qemu_of(domain).end()
+    domain.qemu = guest
+    world.remember(Stage.CREATING)
+    if trouble == "arriving":
+        domain.job = arriving
+    else:
+        world.here.script("virDomainGetJobStats", Trouble(RPC, "closed"))
+    world.act("monitor")
+    assert guest.lives

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A migration under way: what is due, what is said, and that nobody waits for the answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agents.virtual_domain import watch
+from agents.virtual_domain.steering import Order, Steering, steer
+from pmkvm.virt.job import Job
+from tests.unit.virtual_domain.fake_libvirtmod import (
+    OPERATION_ABORTED,
+    OPERATION_FAILED,
+    PAUSED,
+    Call,
+    FakeHypervisor,
+    Trouble,
+    arrive,
+)
+from tests.unit.virtual_domain.fake_services import Pool
+from tests.unit.virtual_domain.world import THERE, World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.unit.virtual_domain.fake_libvirtmod import FakeDomain
+
+MIB = 1 << 20
+PARAMETERS = {"CRM_meta_migrate_target": "node2", "migration_transport": "tcp"}
+
+
+def job(elapsed_s: float, iteration: int) -> Job:
+    return Job(elapsed_s, 10, 20, 30, 5, iteration, 300)
+
+
+@pytest.mark.parametrize(
+    ("steering", "elapsed_s", "iteration", "order"),
+    [
+        (Steering(), 1000, 9, None),
+        (Steering(postcopy_at_half=True), 49, 9, None),
+        (Steering(postcopy_at_half=True), 50, 2, Order.POSTCOPY),
+        # Nothing is there yet that could run.
+        (Steering(postcopy_at_half=True), 90, 1, None),
+        (Steering(postcopy_after_precopy=True), 1, 1, None),
+        (Steering(postcopy_after_precopy=True), 1, 2, Order.POSTCOPY),
+        (Steering(timeout_s=10), 9, 1, None),
+        (Steering(timeout_s=10), 10, 1, Order.SUSPEND),
+        (Steering(timeout_s=10, postcopy_at_timeout=True), 10, 1, Order.POSTCOPY),
+    ],
+)
+def test_what_is_due(
+    steering: Steering, elapsed_s: float, iteration: int, order: Order | None
+) -> None:
+    assert steer(steering, job(elapsed_s, iteration), 100) == order
+
+
+def test_the_figures_are_readable() -> None:
+    assert str(job(4.4, 2)) == (
+        "4 s, 10 MiB sent, 20 of 30 MiB left, 5 MiB/s, pass 2, expected downtime 300 ms"
+    )
+
+
+@pytest.fixture
+def there(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeHypervisor:
+    monkeypatch.setattr(watch, "_ASK_S", 0.02)
+    monkeypatch.setattr(watch, "_SAY_S", 0.05)
+    monkeypatch.setattr("agents.virtual_domain.fence.LOOK_S", 0.02)
+    there = world.libvirt.hypervisors[THERE] = FakeHypervisor()
+    return there
+
+
+def figures(elapsed_s: float, iteration: int) -> dict[str, object]:
+    return {
+        "type": 2,
+        "time_elapsed": int(elapsed_s * 1000),
+        "data_processed": 7 * MIB,
+        "data_remaining": 8 * MIB,
+        "data_total": 15 * MIB,
+        "memory_bps": 3 * MIB,
+        "memory_iteration": iteration,
+        "downtime": 120,
+    }
+
+
+class Slow:
+    """A migration that ends when something happens, or after a while."""
+
+    def __init__(self, world: World, elapsed_s: float = 1, iteration: int = 2) -> None:
+        self.domain = world.guest()
+        self.domain.job = lambda: figures(elapsed_s, iteration)
+        self.until = threading.Event()
+        world.here.migrate = self.move
+
+    def move(
+        self,
+        domain: FakeDomain,
+        there: FakeHypervisor,
+        parameters: Mapping[str, object],
+        flags: int,
+    ) -> None:
+        self.until.wait(0.6)
+        if domain.aborted.is_set() and not domain.postcopy.is_set():
+            raise Trouble(OPERATION_ABORTED, "canceled")
+        arrive(domain, there, parameters, flags)
+
+
+@pytest.mark.usefixtures("there")
+def test_libvirts_own_figures_are_in_the_log(world: World) -> None:
+    Slow(world)
+    called = world.act("migrate_to", PARAMETERS)
+    assert called.rc == 0
+    assert "g1: migrating: 1 s, 7 MiB sent, 8 of 15 MiB left, 3 MiB/s, pass 2" in called.err
+
+
+@pytest.mark.usefixtures("there")
+def test_a_question_that_hangs_is_not_waited_for(world: World) -> None:
+    slow = Slow(world)
+
+    def hang() -> dict[str, object]:
+        world.here.released.wait()
+        raise SystemExit
+
+    slow.domain.job = hang
+    assert world.act("migrate_to", PARAMETERS).rc == 0
+
+
+@pytest.mark.usefixtures("there")
+def test_post_copy_begins_once(world: World) -> None:
+    slow = Slow(world, elapsed_s=20, iteration=3)
+    slow.until = slow.domain.postcopy
+    called = world.act("migrate_to", PARAMETERS, migration_postcopy="yes", timeout_s=30)
+    assert called.rc == 0
+    assert len(world.here.called("virDomainMigrateStartPostCopy")) == 1
+    assert "goes on by post-copy" in called.err
+
+
+@pytest.mark.usefixtures("there")
+def test_without_leave_there_is_no_post_copy(world: World) -> None:
+    Slow(world, elapsed_s=1000, iteration=30)
+    assert world.act("migrate_to", PARAMETERS).rc == 0
+    assert world.here.called("virDomainMigrateStartPostCopy", "virDomainSuspend") == []
+
+
+@pytest.mark.usefixtures("there")
+def test_a_post_copy_that_libvirt_refuses_is_tried_again(world: World) -> None:
+    Slow(world, elapsed_s=20, iteration=3)
+    world.here.script("virDomainMigrateStartPostCopy", Trouble(OPERATION_FAILED, "not yet"))
+    assert world.act("migrate_to", PARAMETERS, migration_postcopy="yes", timeout_s=30).rc == 0
+    assert len(world.here.called("virDomainMigrateStartPostCopy")) == 2
+
+
+@pytest.mark.usefixtures("there")
+def test_a_post_copy_under_way_is_not_given_up(world: World) -> None:
+    """There is no way back: it has the action's whole time."""
+    slow = Slow(world, elapsed_s=20, iteration=3)
+    slow.until = threading.Event()
+
+    def finish_late(
+        domain: FakeDomain, there: FakeHypervisor, parameters: Mapping[str, object], flags: int
+    ) -> None:
+        assert domain.postcopy.wait(5)
+        time.sleep(2.5)
+        arrive(domain, there, parameters, flags)
+
+    world.here.migrate = finish_late
+    # Given up 2 s before the end otherwise.
+    called = world.act("migrate_to", PARAMETERS, migration_postcopy="yes", timeout_s=4.5)
+    assert (called.rc, called.reason) == (0, "")
+    assert world.here.called("virDomainAbortJob") == []
+
+
+@pytest.mark.usefixtures("there")
+def test_a_guest_that_is_split_is_not_said_to_stay(world: World) -> None:
+    slow = Slow(world)
+
+    def split(
+        domain: FakeDomain, _there: FakeHypervisor, _parameters: Mapping[str, object], _flags: int
+    ) -> None:
+        domain.state, domain.reason = PAUSED, 13
+        raise Trouble(OPERATION_FAILED, "broken pipe")
+
+    world.here.migrate = split
+    called = world.act("migrate_to", PARAMETERS)
+    assert called.rc == 1
+    assert "runs at the other host without all of its memory: broken pipe" in called.reason
+    assert world.qemu_of(slow.domain).lives
+
+
+@pytest.mark.usefixtures("there")
+def test_the_downtime_is_set_before_the_guest_moves(world: World) -> None:
+    world.guest()
+    assert world.act("migrate_to", PARAMETERS, migration_downtime="300").rc == 0
+    calls = world.here.called("virDomainMigrateSetMaxDowntime", "virDomainMigrate3")
+    assert calls[0] == Call("virDomainMigrateSetMaxDowntime", (300,))
+    assert len(calls) == 2
+
+
+@pytest.mark.usefixtures("there")
+def test_a_downtime_that_libvirt_refuses_is_a_warning(world: World) -> None:
+    world.guest()
+    world.here.script("virDomainMigrateSetMaxDowntime", Trouble(OPERATION_FAILED, "no"))
+    called = world.act("migrate_to", PARAMETERS, migration_downtime="300")
+    assert called.rc == 0
+    assert "migration_downtime=300: no" in called.err
+
+
+def test_pools_and_networks_are_up_at_the_other_host(world: World, there: FakeHypervisor) -> None:
+    xml = "<interface type='network'><source network='lan'/></interface>"
+    world.guest().xml = f"<domain><name>g1</name><devices>{xml}</devices></domain>"
+    there.supplies["lan"] = Pool(active=False)
+    assert world.act("migrate_to", PARAMETERS, start_resources="yes").rc == 0
+    assert there.supplies["lan"].active
+
+
+@pytest.mark.usefixtures("there")
+def test_a_file_of_an_option_is_read_or_named(world: World) -> None:
+    world.guest()
+    called = world.act("migrate_to", PARAMETERS, migrate_options="--xml /no/such.xml")
+    assert called.rc == 5
+    assert called.reason == "parameter migrate_options: /no/such.xml: No such file or directory"
+    assert world.here.called("virDomainMigrate3") == []
+    options = f"--xml {world.config}"
+    assert world.act("migrate_to", PARAMETERS, migrate_options=options).rc == 0
+    ((parameters, _flags),) = (c.arguments for c in world.here.called("virDomainMigrate3"))
+    assert parameters == {"destination_xml": world.config.read_text()}

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VirtualDomain resources change their provider while their guests run on.
+
+Pacemaker restarts a resource whose provider changes. So: maintenance on, the provider changed in
+one write, the history cleared, the new provider's probes awaited, maintenance off. What goes
+wrong on the way leaves the resources in maintenance, the guests alone, and says how to go on.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from xml.etree import ElementTree as ET
+
+from pmkvm.errors import DeadlineError, HaError
+from pmkvm.fencing import ban as bans
+from pmkvm.pacemaker import cib, status, tools
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from pmkvm.deadline import Deadline
+    from pmkvm.pacemaker.status import Cluster
+
+TYPE = "VirtualDomain"
+HEARTBEAT, EXTRA = "heartbeat", "extra"
+
+_POLL_S = 0.5
+
+
+class AdoptionError(HaError):
+    """It can't be done, or not to its end."""
+
+
+class Guest(NamedTuple):
+    """A resource, the nodes that it runs on, and whether somebody else has it in maintenance."""
+
+    resource: str
+    nodes: tuple[str, ...]
+    was_in_maintenance: bool
+
+
+def plan(document: str, resources: Collection[str], new: str) -> cib.Change | None:
+    """The one write: of each resource only the provider. Raises AdoptionError. Pure."""
+    old = HEARTBEAT if new == EXTRA else EXTRA
+    configuration = ET.fromstring(document).find("configuration")
+    section = None if configuration is None else configuration.find("resources")
+    found: set[str] = set()
+    merged = ET.Element("resources")
+    for path in _paths(section):
+        primitive = path[-1]
+        if primitive.get("id") in resources:
+            _require_kind(primitive, old, new)
+            found.add(primitive.attrib["id"])
+            if primitive.get("provider") == old:
+                _add(merged, path, new)
+    missing = sorted(set(resources) - found)
+    if missing:
+        raise AdoptionError(f"there is no resource {', '.join(missing)}")
+    if len(merged) == 0:
+        return None
+    text = ET.tostring(merged, encoding="unicode")
+    return cib.Change(merged=f"<configuration>{text}</configuration>")
+
+
+def guests(cluster: Cluster, resources: Sequence[str]) -> list[Guest]:
+    """As they are now. Raises AdoptionError for one whose state is not clear. Pure."""
+    found = []
+    for resource in resources:
+        instances = cluster.instances(resource)
+        if len(instances) != 1:
+            raise AdoptionError(f"{resource} has {len(instances)} instances, and must have one")
+        (one,) = instances
+        if one.failed or one.blocked or one.pending or len(one.nodes) > 1:
+            raise AdoptionError(f"{resource} is failed, blocked or on its way: settle that first")
+        found.append(Guest(resource, one.nodes, was_in_maintenance=not one.managed))
+    return found
+
+
+def is_adopted(cluster: Cluster, guest: Guest, new: str) -> bool:
+    """Whether the new provider's probes have found the guest where it was. Pure."""
+    agent = f"ocf:{new}:{TYPE}"
+    return any(
+        one.agent == agent and one.nodes == guest.nodes and not one.failed and not one.pending
+        for one in cluster.instances(guest.resource)
+    )
+
+
+def adopt(
+    resources: Sequence[str], new: str, deadline: Deadline, say: Callable[[str], None]
+) -> None:
+    """Raises AdoptionError, and HaError from Pacemaker's tools."""
+    if plan(cib.query(deadline), resources, new) is None:
+        say(f"all of them are ocf:{new}:{TYPE} already")
+        return
+    found = guests(status.query(deadline), resources)
+    for guest in found:
+        _refuse_ban(guest.resource, deadline)
+    ours = [guest for guest in found if not guest.was_in_maintenance]
+    for guest in ours:
+        _maintenance(guest.resource, deadline, on=True)
+    try:
+        _wait("maintenance", deadline, lambda now: all(_is_unmanaged(now, one) for one in found))
+        say("in maintenance")
+        cib.change(lambda document: plan(document, resources, new), deadline)
+        say(f"provider is {new}")
+        for guest in found:
+            tools.call(("crm_resource", "--refresh", "--resource", guest.resource), deadline)
+        _wait(
+            "the probes to find every guest where it was",
+            deadline,
+            lambda now: all(is_adopted(now, guest, new) for guest in found),
+        )
+        say("found by the new provider where they were")
+    except HaError as error:
+        raise AdoptionError(_advice(error, [guest.resource for guest in ours])) from error
+    for guest in ours:
+        _maintenance(guest.resource, deadline, on=False)
+    say("maintenance is over")
+
+
+def _paths(section: ET.Element | None) -> Iterator[tuple[ET.Element, ...]]:
+    """Each primitive with the groups around it, outermost first; clones are none of ours."""
+    for child in [] if section is None else section:
+        if child.tag == "primitive":
+            yield (child,)
+        elif child.tag == "group":
+            yield from ((child, one) for one in child.iterfind("primitive"))
+
+
+def _require_kind(primitive: ET.Element, old: str, new: str) -> None:
+    kind = [primitive.get(name) for name in ("class", "provider", "type")]
+    if kind not in (["ocf", old, TYPE], ["ocf", new, TYPE]):
+        said = ":".join(part or "" for part in kind)
+        raise AdoptionError(f"{primitive.get('id')} is {said}, and not ocf:{old}:{TYPE}")
+
+
+def _add(merged: ET.Element, path: tuple[ET.Element, ...], new: str) -> None:
+    place = merged
+    for element in path:
+        there = place.find(f"{element.tag}[@id='{element.get('id')}']")
+        place = (
+            ET.SubElement(place, element.tag, id=element.attrib["id"]) if there is None else there
+        )
+    place.set("provider", new)
+
+
+def _refuse_ban(resource: str, deadline: Deadline) -> None:
+    if bans.find(cib.query_local(bans.xpath(resource), deadline), resource) is not None:
+        raise AdoptionError(f"{resource} is being fenced: try again when that is over")
+
+
+def _maintenance(resource: str, deadline: Deadline, *, on: bool) -> None:
+    argv = ["crm_resource", "--resource", resource, "--meta"]
+    argv += ["--set-parameter", "maintenance", "--parameter-value", "true"] if on else []
+    argv += [] if on else ["--delete-parameter", "maintenance"]
+    tools.call(argv, deadline)
+
+
+def _is_unmanaged(cluster: Cluster, guest: Guest) -> bool:
+    return all(not one.managed and not one.pending for one in cluster.instances(guest.resource))
+
+
+def _wait(what: str, deadline: Deadline, is_so: Callable[[Cluster], bool]) -> None:
+    try:
+        while not is_so(status.query(deadline)):
+            deadline.pause(_POLL_S)
+    except DeadlineError as error:
+        raise DeadlineError(f"out of time while waiting for {what}") from error
+
+
+def _advice(error: HaError, resources: Sequence[str]) -> str:
+    names = " ".join(resources)
+    return (
+        f"{error}. The guests run on, in maintenance. Look at `crm_mon -1`; repeat this command, or"
+        f" undo it with --back; at last, for each of {names}:"
+        " crm_resource --resource ID --meta --delete-parameter maintenance"
+    )

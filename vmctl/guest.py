@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The objects of one guest in the CIB, with the ids that crmsh gives the same objects. Pure.
+
+In the order that vm-ctl has always written them; one rule a constraint and every id explicit,
+since Pacemaker 3's schema takes nothing else.
+"""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from pmkvm.fencing import instant
+from vmctl import names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmctl.configuration import Configuration, Watch
+
+
+def primitive(
+    domain: str, configuration: Configuration, *, allow_migrate: bool, role: str
+) -> etree._Element:
+    agent = dict(zip(("class", "provider", "type"), configuration.agent))
+    element = etree.Element("primitive", {"id": names.resource(domain), **agent})
+    parameters = {
+        "config": configuration.definition(domain),
+        "hypervisor": configuration.hypervisor,
+        "migration_transport": configuration.transport,
+    }
+    set_values(element, "instance_attributes", parameters)
+    meta = {"allow-migrate": str(allow_migrate).lower(), "target-role": role}
+    set_values(element, "meta_attributes", meta)
+    operations = etree.SubElement(element, "operations")
+    for operation in configuration.operations:
+        values = dict(zip(("name", "interval", "timeout", "on-fail"), operation))
+        op_id = f"{element.get('id')}-{operation.name}-{operation.interval}"
+        etree.SubElement(operations, "op", {"id": op_id, **values})
+    return element
+
+
+def set_values(parent: etree._Element, tag: str, pairs: dict[str, str], more: str = "") -> None:
+    """A new set of name and value pairs; more: what its usual id lacks to be unique."""
+    set_id = f"{parent.get('id')}-{tag}{more}"
+    own = etree.SubElement(parent, tag, {"id": set_id})
+    for name, value in pairs.items():
+        etree.SubElement(own, "nvpair", {"id": f"{set_id}-{name}", "name": name, "value": value})
+
+
+def constraints(domain: str, node: str, configuration: Configuration) -> Iterator[etree._Element]:
+    yield preferred_node(domain, node, configuration.preferred_score)
+    for watch in configuration.watches:
+        if watch.attribute is not None:
+            yield _health(domain, watch, watch.attribute)
+        name, bond = names.colocation(domain, watch.resource), {"with-rsc": watch.resource}
+        yield _of(domain, "rsc_colocation", name, {"score": watch.score, **bond})
+        ends = {"first": watch.resource, "then": names.resource(domain)}
+        kind = {"kind": watch.order_kind, "symmetrical": watch.symmetrical}
+        order_id = names.order(domain, watch.resource)
+        yield etree.Element("rsc_order", {"id": order_id, **ends, **kind})
+
+
+def preferred_node(domain: str, node: str, score: str) -> etree._Element:
+    where = {"score": score, "node": node}
+    return _of(domain, "rsc_location", names.preferred_node(domain, node), where)
+
+
+def _health(domain: str, watch: Watch, attribute: str) -> etree._Element:
+    location = _of(domain, "rsc_location", names.location(domain, attribute), {})
+    rule = _rule(location, f"{location.get('id')}-rule", "-INFINITY", "or")
+    for ending, values in (
+        ("", {"operation": "not_defined"}),
+        ("-0", {"operation": watch.operator, "value": watch.value}),
+    ):
+        name = f"{rule.get('id')}-expression{ending}"
+        etree.SubElement(rule, "expression", {"id": name, **values, "attribute": attribute})
+    return location
+
+
+def move(domain: str, origin: str, target: str | None, end: float) -> Iterator[etree._Element]:
+    """What keeps it off its node, and draws it to the target, until then (seconds since 1970).
+
+    Both, since with resource-stickiness=INFINITY a preference alone moves nothing.
+    """
+    name = names.resource(domain)
+    ban = f"{names.BAN}{name}-on-{names.escaped(origin)}"
+    yield _until(_of(domain, "rsc_location", ban, {}), f"{ban}-{{}}", "-INFINITY", origin, end)
+    if target is not None:
+        wish = _of(domain, "rsc_location", f"{names.PREFER}{name}", {})
+        yield _until(wish, f"{names.PREFER}{{}}-{name}", "INFINITY", target, end)
+
+
+def _until(location: etree._Element, ids: str, score: str, node: str, end: float) -> etree._Element:
+    """ids: the form of crm_resource, whose --clear goes by them."""
+    rule = _rule(location, ids.format("rule"), score, "and")
+    here = {"attribute": "#uname", "operation": "eq", "value": node}
+    etree.SubElement(rule, "expression", {"id": ids.format("expr"), **here})
+    until = {"operation": "lt", "end": instant.to_text(int(end))}
+    etree.SubElement(rule, "date_expression", {"id": ids.format("lifetime"), **until})
+    return location
+
+
+def _rule(location: etree._Element, name: str, score: str, junction: str) -> etree._Element:
+    values = {"id": name, "score": score, "boolean-op": junction}
+    return etree.SubElement(location, "rule", values)
+
+
+def _of(domain: str, tag: str, name: str, more: dict[str, str]) -> etree._Element:
+    return etree.Element(tag, {"id": name, "rsc": names.resource(domain), **more})

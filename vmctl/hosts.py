@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the hosts' libvirts know of some guests. A host that does not answer is unknown."""
+
+from __future__ import annotations
+
+import glob
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast
+from urllib.parse import urlsplit
+
+from lxml import etree
+
+from pmkvm.deadline import Deadline
+from pmkvm.errors import HaError
+from pmkvm.virt.connection import XML_INACTIVE, Connection
+from pmkvm.within import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+# For each host, all at once: opening a connection over ssh takes about half a second.
+ANSWER_S = 3.0
+A_DOMAIN_S = 0.01
+LIBVIRT_GUESTS = "/etc/systemd/system/*.wants/libvirt-guests.service"
+
+
+class Domain(NamedTuple):
+    """definition: libvirt's XML of it; of what it has after the next start, where it lives."""
+
+    running: bool
+    autostart: bool
+    definition: str
+
+
+if TYPE_CHECKING:
+    Host = Mapping[str, Domain]
+    Ask = Callable[[str, Sequence[str]], Host]
+
+
+class Survey(NamedTuple):
+    """local is the name of this host, which is not in hosts when its libvirt was not asked."""
+
+    local: str
+    hosts: Mapping[str, Host]
+    silent: Mapping[str, str]
+
+    def here(self, domain: str) -> Domain | None:
+        return self.hosts.get(self.local, {}).get(domain)
+
+    def running_on(self, domain: str) -> list[str]:
+        return sorted(
+            n for n, host in self.hosts.items() if domain in host and host[domain].running
+        )
+
+
+def ask_libvirt(uri: str, domains: Sequence[str]) -> Host:
+    """Those of the domains that it has. Raises LibvirtError; may take for ever: see survey()."""
+    wanted = set(domains)
+    with Connection(uri) as connection:
+        known = ((each.name(), each) for each in connection.domains())
+        return {
+            name: Domain(each.is_running(), each.starts_by_itself(), each.description(XML_INACTIVE))
+            for name, each in known
+            if name in wanted
+        }
+
+
+def remote_uri(hypervisor: str, transport: str, node: str) -> str:
+    """qemu:///system as seen from another host; no_tty, so that ssh never asks a question."""
+    parts = urlsplit(hypervisor)
+    return f"{parts.scheme}+{transport}://{node}{parts.path}?no_tty=1"
+
+
+def survey(local: str, uris: Mapping[str, str], domains: Sequence[str], ask: Ask) -> Survey:
+    """Ask all hosts (uris by node) at the same time, ANSWER_S at most and a little a domain."""
+    deadline = Deadline(ANSWER_S + A_DOMAIN_S * len(domains))
+    calls = {node: Call(f"asking {uri}", partial(ask, uri, domains)) for node, uri in uris.items()}
+    hosts: dict[str, Host] = {}
+    silent: dict[str, str] = {}
+    for node, call in calls.items():
+        try:
+            if not call.is_done(deadline):
+                raise call.abandon()
+            hosts[node] = cast("Host", call.result())
+        except HaError as error:
+            silent[node] = str(error)
+    return Survey(local, hosts, silent)
+
+
+def restarts_guests() -> bool:
+    """Whether libvirt's own service for the guests of a host is enabled here."""
+    return bool(glob.glob(LIBVIRT_GUESTS))
+
+
+def uuid(definition: str) -> str:
+    return _parsed(definition).findtext("uuid", "none")
+
+
+def place_of_difference(one: str, other: str) -> str | None:
+    """The first element in which two definitions differ; None when they say the same."""
+    return _differing(_parsed(one), _parsed(other))
+
+
+def _parsed(definition: str) -> etree._Element:
+    parser = etree.XMLParser(remove_blank_text=True, remove_comments=True, resolve_entities=False)
+    return etree.fromstring(definition.encode(), parser)
+
+
+def _differing(one: etree._Element, other: etree._Element) -> str | None:
+    mine = (one.tag, one.items(), (one.text or "").strip(), [child.tag for child in one])
+    theirs = (other.tag, other.items(), (other.text or "").strip(), [c.tag for c in other])
+    if mine != theirs:
+        return f"<{one.tag}>"
+    found = (_differing(child, its) for child, its in zip(one, other))
+    return next((f"<{one.tag}>{place}" for place in found if place), None)
