@@ -92,9 +92,9 @@ def test_a_fence_takes_half_of_fence_xvms_time(pair: Pair) -> None:
 def test_no_fence_waits_for_another_resource(pair: Pair) -> None:
     """Behind a stranger's stop, and behind another guest's long migration."""
     lab = pair.lab
-    add_stranger(pair)
     mover = register(lab, other_guest(pair), lab.hosts[0], "-m", "on")
     mover.start()
+    add_stranger(pair)
     medians = {}
     threshold = ["crm_resource", "--meta", "-r", pair.target.resource, "-p", "migration-threshold"]
     lab.hosts[0].must([*threshold, "-v", "1"])
@@ -172,7 +172,11 @@ def timed(pair: Pair, argv: list[str]) -> float:
 def add_stranger(pair: Pair) -> None:
     values = {"op_sleep": str(STRANGERS_STOP_S)}
     operations = (("start", "0", "90s"), ("stop", "0", "90s"))
-    pair.lab.cluster.add(primitive("stranger", parameters=values, operations=operations))
+    stopped = {"target-role": "Stopped"}
+    stranger = primitive("stranger", parameters=values, meta=stopped, operations=operations)
+    pair.lab.cluster.add(stranger)
+    # Each of its actions takes that long, its probes too.
+    hurry(pair, pair.lab.cluster.is_idle, "its probes")
 
 
 @contextlib.contextmanager

@@ -125,17 +125,16 @@ class Cluster(NamedTuple):
 
         return self.wait(is_stopped, f"{name} stopped", timeout_s)
 
+    def is_idle(self) -> bool:
+        """Whether the DC has nothing more to do."""
+        dc = self.status().dc
+        if not dc:
+            return False
+        done = self.speaker().run(["crmadmin", "--status", dc], timeout_s=10)
+        return "S_IDLE" in done.out
+
     def wait_idle(self, timeout_s: float = 60.0) -> float:
-        """Until the DC has nothing more to do."""
-
-        def is_idle() -> bool:
-            dc = self.status().dc
-            if not dc:
-                return False
-            done = self.speaker().run(["crmadmin", "--status", dc], timeout_s=10)
-            return "S_IDLE" in done.out
-
-        return self._wait(is_idle, "the DC is idle", timeout_s)
+        return self._wait(self.is_idle, "the DC is idle", timeout_s)
 
     def _wait(self, is_true: Callable[[], bool], what: str, timeout_s: float) -> float:
         deadline = Deadline(timeout_s)
