@@ -17,10 +17,10 @@ _ASK_MIN_SHARE = 1 / 3
 # Of what is kept back. libvirt may be stuck, and the kernel needs time as well.
 _LIBVIRT_SHARE = 0.5
 # QEMU flushes its image formats' metadata on SIGTERM.
-_TERM_SHARE = 0.2
+_TERM_SHARE = 0.15
 _TERM_MAX_S = 5.0
 # Left at the end to say that QEMU survived.
-_LAST_WORD_SHARE = 0.1
+_LAST_WORD_SHARE = 0.15
 _LAST_WORD_MAX_S = 1.0
 
 # virDomainShutdownFlagValues, by virsh's names for them. libvirt chooses what has no name.

@@ -65,7 +65,7 @@ def test_a_guest_that_honours_the_request_is_not_destroyed(world: World) -> None
 def test_a_guest_that_ignores_the_request_is_destroyed_with_time_left(world: World) -> None:
     domain = world.guest()
     domain.honours_shutdown = False
-    called = world.act("stop", timeout_s=1)
+    called = world.act("stop", timeout_s=4)
     assert (called.rc, called.reason) == (0, "")
     assert orders(world) == [SHUTDOWN, DESTROY]
     assert world.table.living() == []
@@ -173,7 +173,7 @@ def test_a_stuck_libvirt_leaves_time_for_the_kill_in_a_short_timeout(world: Worl
     """With no limit of ours set lower: the shares must fit into what Pacemaker allows."""
     qemu = world.qemu_of(deaf_guest(world))
     world.here.stuck = True
-    called = world.act("stop", timeout_s=2.5)
+    called = world.act("stop", timeout_s=6)
     assert (called.rc, called.reason) == (0, "")
     assert qemu.exit_code() == -signal.SIGKILL
 
