@@ -88,16 +88,10 @@ def _new_id() -> str:
 
 
 def _sha256(data: bytes) -> str:
-    """Without OpenSSL where Python has its own: loading it takes as long again."""
-    try:
-        # As CPython's random.py does; 3.12 renamed it.
-        from _sha2 import sha256  # type: ignore[import-not-found]
-    except ImportError:
-        try:
-            from _sha256 import sha256  # type: ignore[import-not-found]
-        except ImportError:
-            from hashlib import sha256
-    return str(sha256(data).hexdigest())
+    # Here: it loads OpenSSL, which nobody shall wait for before the request is out.
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def _no(reason: str) -> Answer:

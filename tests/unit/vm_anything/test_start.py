@@ -225,7 +225,7 @@ def test_the_hook_may_need_the_program_to_be_further(world: World) -> None:
 
 def test_a_hook_that_is_never_content_is_no_start(world: World) -> None:
     parameters = {**world.program(WAIT), "monitor_hook": "echo no service; exit 4"}
-    called = world.act("start", parameters, timeout_s=2)
+    called = world.act("start", parameters, timeout_s=5)
     assert (called.rc, called.reason) == (1, "monitor_hook ended with 4: no service")
     assert world.processes() == []
     assert not world.pidfile().exists()

@@ -180,10 +180,9 @@ def test_a_client_that_leaves_takes_its_request_along(world: World) -> None:
 def test_without_a_host_end_the_client_is_told_in_time(world: World) -> None:  # L2, L7
     world.start_qemu("g1", world.define("g1"))
     world.wait_ready(world.start_guest("g1"))
-    began = time.monotonic()
+    # Told before its time was over: else this is a NoAnswerError.
     with pytest.raises(UnavailableError, match="no vm-connectd of a host"):
         world.ask("g1", "reset A", 1.0)
-    assert time.monotonic() - began < 1.0
     with pytest.raises(NotRunningError):
         client.ask("stonith", "x", Deadline(1), path=world.socket_of("nobody"))
 
