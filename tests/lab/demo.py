@@ -134,9 +134,11 @@ def _fence(tell: Narrator, guests: list[Registered], what: str) -> None:
     answered = ask.begin(lab.guests, one.guest).answered()
     tell.say(f"{answered.text}, after {answered.took_s:.2f} s in the emulated guest")
     check(answered.is_ok, "guest2 is not fenced")
-    for host in lab.hosts:
-        line = next(iter(reversed(host.read(stonith.LOG).splitlines())), "")
-        tell.say(f"[{host.name}] {line}")
+    logs = {host.name: host.read(stonith.LOG).splitlines() for host in lab.hosts}
+    digits = next(line.split()[4] for line in reversed(logs["host1"]) if ": OK, " in line)
+    for name, lines in logs.items():
+        for line in (each for each in lines if digits in each):
+            tell.say(f"[{name}] {line}")
     stonith.wait_clean(lab)
     lab.cluster.wait_running(other.resource)
     tick = other.counter.wait_for_boot(other_than=boot)
@@ -148,13 +150,13 @@ def _fence(tell: Narrator, guests: list[Registered], what: str) -> None:
 
 def _move(tell: Narrator, one: Registered, host1: Machine, host2: Machine) -> None:
     tell.step("guest2 moves live, over ssh, without a break of its counter")
-    boot = one.counter.boot()
+    boots = one.counter.boots()
     with one.counter.watch() as watch:
         tell.command(host1, "vm-ctl", "resource", "move", one.guest.name, "-n", host2.name)
         check(one.counter.is_ticking(), "guest2 stands still")
     check(one.hosts() == [host2.name], "guest2 is not on host2 alone")
-    check(one.counter.boots() == [boot], "guest2 has booted again")
-    tell.say(f"same boot {boot}; the longest silence was {watch.longest_silence_s:.2f} s")
+    check(one.counter.boots() == boots, "guest2 has booted again")
+    tell.say(f"same boot {boots[-1]}; the longest silence was {watch.longest_silence_s:.2f} s")
 
 
 def _lose_a_host(tell: Narrator, lab: Lab, guests: list[Registered], host2: Machine) -> None:
