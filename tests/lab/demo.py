@@ -160,8 +160,9 @@ def _move(tell: Narrator, one: Registered, host1: Machine, host2: Machine) -> No
 
 
 def _lose_a_host(tell: Narrator, lab: Lab, guests: list[Registered], host2: Machine) -> None:
-    tell.step("host2 is killed; it is fenced, and guest2 comes back on host1")
+    tell.step("guest2 moves again, host2 is killed; it is fenced, guest2 comes back on host1")
     one, other = guests[1], guests[0]
+    tell.command(lab.host("host1"), "vm-ctl", "resource", "move", one.guest.name, "-n", "host2")
     boot, other_boot = one.counter.boot(), other.counter.boot()
     tell.say("host2 loses its power")
     host2.kill()
