@@ -124,9 +124,11 @@ def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
             scene.is_idle = False
         else:
             scene.is_down = True
-        # The answer to a question is told twice: as soon as the CIB is there, and whole.
-        await scene.until_whole(3 if what == "ask" else 2)
-        assert [each.ticket for each in scene.told[1:3]][-1] == (7 if what == "ask" else 0)
+        await scene.until_whole(2)
+        if what == "ask" and scene.told[-1].ticket == 0:
+            # The CIB was there before the other answers, and has been told by itself.
+            await scene.until_whole(3)
+        assert scene.told[-1].ticket == (7 if what == "ask" else 0)
         assert scene.told[-1].began > scene.told[0].began
 
     play(scene, act)
