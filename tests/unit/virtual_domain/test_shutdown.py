@@ -77,7 +77,7 @@ def test_a_guest_that_boots_is_asked_again(world: World) -> None:
 
 def test_asked_once_means_once(world: World) -> None:
     world.guest().honours_shutdown = False
-    assert world.act("stop", timeout_s=2, shutdown_mode="acpi", shutdown_resend="0").rc == 0
+    assert world.act("stop", timeout_s=4, shutdown_mode="acpi", shutdown_resend="0").rc == 0
     assert methods(world) == [ACPI]
     assert destroyed(world)
 
@@ -156,6 +156,6 @@ def test_the_margin_is_kept_for_the_destroy(world: World) -> None:
 
 def test_a_guest_in_shutdown_is_not_asked_again(world: World) -> None:
     world.guest().state = SHUTDOWN
-    assert world.act("stop", timeout_s=2).rc == 0
+    assert world.act("stop", timeout_s=4).rc == 0
     assert methods(world) == []
     assert destroyed(world)

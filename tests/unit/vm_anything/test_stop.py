@@ -64,7 +64,7 @@ def test_one_that_is_deaf_and_has_long_is_killed_before_pacemaker_gives_up(world
     world.start(parameters)
     wait_until_deaf(world)
     begin = time.monotonic()
-    assert world.act("stop", parameters, timeout_s=1).rc == 0
+    assert world.act("stop", parameters, timeout_s=3).rc == 0
     assert time.monotonic() - begin < 1
     assert world.processes() == []
 
@@ -72,7 +72,7 @@ def test_one_that_is_deaf_and_has_long_is_killed_before_pacemaker_gives_up(world
 def test_one_that_stands_still_is_killed(world: World) -> None:
     parameters = world.program(WAIT)
     os.kill(world.start(parameters), signal.SIGSTOP)
-    assert world.act("stop", parameters, timeout_s=1).rc == 0
+    assert world.act("stop", parameters, timeout_s=3).rc == 0
     assert world.processes() == []
 
 
@@ -84,7 +84,7 @@ def test_a_child_does_not_outlive_the_stop(world: World, child: str) -> None:
     wait_for(lambda: len(world.processes()) >= 2)
     if "deaf" in child:
         wait_until_deaf(world)
-    assert world.act("stop", parameters, timeout_s=1).rc == 0
+    assert world.act("stop", parameters, timeout_s=3).rc == 0
     assert world.processes() == []
 
 
@@ -94,7 +94,7 @@ def test_a_child_whose_parent_has_died_is_killed(world: World) -> None:
     wait_until_deaf(world)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    assert world.act("stop", parameters, timeout_s=1).rc == 0
+    assert world.act("stop", parameters, timeout_s=3).rc == 0
     assert world.processes() == []
 
 
@@ -135,7 +135,7 @@ def test_those_that_fork_and_end_all_the_time_do_not_escape(world: World) -> Non
     parameters = world.python(text)
     world.start(parameters)
     wait_for(lambda: len(world.processes()) >= 2)
-    assert world.act("stop", parameters, timeout_s=2).rc == 0
+    assert world.act("stop", parameters, timeout_s=4).rc == 0
     time.sleep(0.1)
     assert world.processes() == []
 
@@ -148,7 +148,7 @@ def test_survivors_are_an_error_and_remembered(
     pid = world.start(parameters)
     monkeypatch.setattr(session, "_signal", lambda *_words: None)
     monkeypatch.setattr(session, "_kill_group", lambda *_words: None)
-    called = world.act("stop", parameters, timeout_s=1.5)
+    called = world.act("stop", parameters, timeout_s=4)
     assert (called.rc, called.reason) == (1, f"process {pid} survives SIGKILL")
     assert world.pid() == pid
 
