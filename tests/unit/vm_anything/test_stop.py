@@ -65,7 +65,7 @@ def test_one_that_is_deaf_and_has_long_is_killed_before_pacemaker_gives_up(world
     wait_until_deaf(world)
     begin = time.monotonic()
     assert world.act("stop", parameters, timeout_s=3).rc == 0
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 3
     assert world.processes() == []
 
 
