@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab import evidence, state
+from tests.lab import evidence, sample, state
 from tests.lab.cib import RSC_DEFAULTS
 from tests.lab.errors import LabError
 from tests.lab.guests import Guest, Guests
@@ -40,19 +40,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab-install", default=rpms, metavar="DIR", help=text)
     text = "everything as often and as long as it is meant to be; without it a sample"
     group.addoption("--lab-full", action="store_true", help=text)
-    text = "which tenth of the fence matrix (default: by the commit)"
+    text = "which part of what an everyday run takes parts of (default: by the commit)"
     group.addoption("--lab-seed", type=int, default=None, help=text)
     group.addoption("--lab-reuse", action="store_true", help="use a lab that is up, leave it up")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "lab: needs root and the lab of real hosts and guests")
+    config.addinivalue_line("markers", sample.MARKER)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.lab)
+    is_whole = config.getoption("--lab-full") or config.option.keyword or _is_named(config)
+    if not is_whole:
+        others = sample.left_out(items, sample.seed(config))
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -158,6 +164,11 @@ def pair(lab: Lab, pairs: list[Pair], request: pytest.FixtureRequest) -> Iterato
     yield pairs[0]
     if request.session.testsfailed > failed_before:
         pairs.clear()
+
+
+def _is_named(config: pytest.Config) -> bool:
+    """Whether somebody asks for single tests, or for a module."""
+    return any(argument.partition("::")[0].endswith(".py") for argument in config.args)
 
 
 def _plan(config: pytest.Config) -> Plan:

@@ -6,10 +6,8 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from pmkvm.run import run
-from tests.lab import fence_cells, stonith
+from tests.lab import fence_cells, sample, stonith
 from tests.lab.lives import Lives
-from tests.lab.process import CHECKOUT
 from tests.lab.situations import End, matches, wait_until
 
 TYPE_CHECKING = False
@@ -32,15 +30,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if option("--lab-full"):
         chosen = fence_cells.cells(hosts)
     else:
-        chosen = fence_cells.sample(hosts, _seed(option("--lab-seed")))
+        chosen = fence_cells.sample(hosts, sample.seed(metafunc.config))
     metafunc.parametrize("cell", chosen, ids=[cell.name for cell in chosen])
-
-
-def _seed(given: int | None) -> int:
-    if given is not None:
-        return given
-    done = run(["git", "-C", CHECKOUT, "rev-parse", "--short=8", "HEAD"], timeout_s=10)
-    return int(done.out.strip() or "0", 16)
 
 
 class Before(NamedTuple):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.lab.machine import Machine
 
+pytestmark = pytest.mark.rotating(parts=3)
+
 BOOT_S = 60.0
 PROGRAM_S = 30.0
 # Says when it began, works for a while, says when it ended.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.lab.machine import Machine
 
+pytestmark = pytest.mark.rotating(parts=3)
+
 VIRTUAL_DOMAIN = "ocf:heartbeat:VirtualDomain"
 SSH_TRUE = ["ssh", "-o", "BatchMode=yes"]
 
