@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # A program that has said nothing through its NOTIFY_SOCKET in this time does not speak it.
 MOMENT_S = 1.0
 # Kept back for the end of a program that does not become ready, and at most a quarter of the time.
-_RESERVE_S = 1.0
+_RESERVE_S = 4.0
 # How soon a death is seen while the socket is silent.
 _POLL_S = 0.02
 _HOOK_PAUSE_S = 1.0

@@ -40,7 +40,7 @@ def test_it_is_waited_for_beyond_the_moment(world: World, monkeypatch: pytest.Mo
 
 def test_one_that_never_becomes_ready_is_not_started(world: World) -> None:
     text = "say('STATUS=starting'); say('STATUS=waiting for a key'); say('X=1')"
-    called = world.act("start", world.python(text + STAY), timeout_s=2)
+    called = world.act("start", world.python(text + STAY), timeout_s=6)
     assert called.rc == 1
     assert called.reason.endswith("lives but is not ready in time, it says: waiting for a key")
     assert world.processes() == []
@@ -72,7 +72,7 @@ def test_a_child_may_say_it(world: World) -> None:
 def test_a_stranger_is_not_heard(world: World) -> None:
     """One that has left the session is a stranger."""
     text = "pid = os.fork()\nif not pid: os.setsid(); say('READY=1'); time.sleep(60)\n"
-    called = world.act("start", world.python(text + "say('STATUS=up')" + STAY), timeout_s=2)
+    called = world.act("start", world.python(text + "say('STATUS=up')" + STAY), timeout_s=6)
     assert called.rc == 1
     assert "it says: up" in called.reason
 
