@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmctl import hosts, names
+from vmctl.configuration import ENTRY_NUMBERS
 from vmctl.messages import Message, message, refuse
 
 if TYPE_CHECKING:
@@ -80,11 +81,11 @@ def _other_owner(path: str, registry: Registry) -> etree._Element | None:
 def _cluster(
     request: Request, configuration: Configuration, facts: Facts, registry: Registry
 ) -> Iterator[Message]:
-    for watch in configuration.watches:
+    for watch in configuration.watches():
         if not registry.has_resource(watch.resource):
             text = f"{watch.resource} is no resource of this cluster"
-            yield message(watch.number, where=watch.where, reason=text)
-    if configuration.stonith and not facts.cluster.stonith_enabled:
+            yield message(ENTRY_NUMBERS[watch.kind], where=watch.where, reason=text)
+    if configuration.is_on("vm_stonith") and not facts.cluster.stonith_enabled:
         yield message(12)
     if request.preferred not in registry.nodes():
         yield message(16, node=request.preferred)
@@ -132,7 +133,7 @@ def warnings(request: Request, configuration: Configuration, facts: Facts) -> It
 
 
 def _bonds(configuration: Configuration, cluster: Cluster) -> Iterator[Message]:
-    for watch in configuration.watches:
+    for watch in configuration.watches():
         if watch.kind in {"stonithd", "managerd"} and watch.is_binding():
             yield message(35, where=watch.where, resource=watch.resource)
             copies = (each for each in cluster.resources if watch.resource in each.parents)

@@ -61,13 +61,13 @@ def _survey(session: Session, cluster: Cluster) -> Survey:
     """This host's libvirt, and in a cluster those of the other hosts that are online."""
     request, configuration, ask = session
     if tools.is_offline():
-        uris = {"this host": configuration.hypervisor}
+        uris = {"this host": configuration.text("vm_hypervisor")}
         found = hosts.survey("this host", uris, request.domains, ask)
         say(message(41, reason=reason) for reason in found.silent.values())
         return found._replace(silent={})
     local = resource.local_node(Deadline(QUERY_S))
     uris = {node: _uri(configuration, node, local) for node in cluster.online_members()}
-    uris[local] = configuration.hypervisor
+    uris[local] = configuration.text("vm_hypervisor")
     found = hosts.survey(local, uris, request.domains, ask)
     if local in found.silent:
         # Unknown is not "not defined", and not "not running" either.
@@ -77,8 +77,10 @@ def _survey(session: Session, cluster: Cluster) -> Survey:
 
 def _uri(configuration: Configuration, node: str, local: str) -> str:
     if node == local:
-        return configuration.hypervisor
-    return hosts.remote_uri(configuration.hypervisor, configuration.transport, node)
+        return configuration.text("vm_hypervisor")
+    return hosts.remote_uri(
+        configuration.text("vm_hypervisor"), configuration.text("vm_migration_transport"), node
+    )
 
 
 def delete(session: Session) -> None:

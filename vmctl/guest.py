@@ -22,21 +22,20 @@ if TYPE_CHECKING:
 def primitive(
     domain: str, configuration: Configuration, *, allow_migrate: bool, role: str
 ) -> etree._Element:
-    agent = dict(zip(("class", "provider", "type"), configuration.agent))
+    agent = dict(zip(("class", "provider", "type"), configuration.text("vm_ocf").split(":")))
     element = etree.Element("primitive", {"id": names.resource(domain), **agent})
     parameters = {
         "config": configuration.definition(domain),
-        "hypervisor": configuration.hypervisor,
-        "migration_transport": configuration.transport,
+        "hypervisor": configuration.text("vm_hypervisor"),
+        "migration_transport": configuration.text("vm_migration_transport"),
     }
     set_values(element, "instance_attributes", parameters)
     meta = {"allow-migrate": str(allow_migrate).lower(), "target-role": role}
     set_values(element, "meta_attributes", meta)
     operations = etree.SubElement(element, "operations")
-    for operation in configuration.operations:
-        values = dict(zip(("name", "interval", "timeout", "on-fail"), operation))
-        op_id = f"{element.get('id')}-{operation.name}-{operation.interval}"
-        etree.SubElement(operations, "op", {"id": op_id, **values})
+    for op in configuration.operations():
+        op_id = f"{element.get('id')}-{op['name']}-{op['interval']}"
+        etree.SubElement(operations, "op", {"id": op_id, **op})
     return element
 
 
@@ -49,16 +48,17 @@ def set_values(parent: etree._Element, tag: str, pairs: dict[str, str], more: st
 
 
 def constraints(domain: str, node: str, configuration: Configuration) -> Iterator[etree._Element]:
-    yield preferred_node(domain, node, configuration.preferred_score)
-    for watch in configuration.watches:
+    yield preferred_node(domain, node, configuration.text("vm_node_loc_act"))
+    for watch in configuration.watches():
         if watch.attribute is not None:
             yield _health(domain, watch, watch.attribute)
-        name, bond = names.colocation(domain, watch.resource), {"with-rsc": watch.resource}
-        yield _of(domain, "rsc_colocation", name, {"score": watch.score, **bond})
-        ends = {"first": watch.resource, "then": names.resource(domain)}
-        kind = {"kind": watch.order_kind, "symmetrical": watch.symmetrical}
-        order_id = names.order(domain, watch.resource)
-        yield etree.Element("rsc_order", {"id": order_id, **ends, **kind})
+        together = {"score": watch.score, "with-rsc": watch.resource}
+        yield _of(
+            domain, "rsc_colocation", names.constraint("col", domain, watch.resource), together
+        )
+        order = {"id": names.constraint("odr", domain, watch.resource), "first": watch.resource}
+        kind = {"kind": watch.order_kind(), "symmetrical": watch.order[1]}
+        yield etree.Element("rsc_order", {**order, "then": names.resource(domain), **kind})
 
 
 def preferred_node(domain: str, node: str, score: str) -> etree._Element:
@@ -67,14 +67,13 @@ def preferred_node(domain: str, node: str, score: str) -> etree._Element:
 
 
 def _health(domain: str, watch: Watch, attribute: str) -> etree._Element:
-    location = _of(domain, "rsc_location", names.location(domain, attribute), {})
+    """Off the nodes where the attribute is bad, or not there."""
+    location = _of(domain, "rsc_location", names.constraint("loc", domain, attribute), {})
     rule = _rule(location, f"{location.get('id')}-rule", "-INFINITY", "or")
-    for ending, values in (
-        ("", {"operation": "not_defined"}),
-        ("-0", {"operation": watch.operator, "value": watch.value}),
-    ):
+    bad = dict(zip(("operation", "value"), watch.comparison))
+    for ending, test in (("", {"operation": "not_defined"}), ("-0", bad)):
         name = f"{rule.get('id')}-expression{ending}"
-        etree.SubElement(rule, "expression", {"id": name, **values, "attribute": attribute})
+        etree.SubElement(rule, "expression", {"id": name, **test, "attribute": attribute})
     return location
 
 

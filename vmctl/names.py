@@ -50,13 +50,6 @@ def preferred_node(domain_name: str, node: str) -> str:
     return f"locVMCTL_{escaped(domain_name)}_{escaped(node)}_ACT"
 
 
-def location(domain_name: str, attribute: str) -> str:
-    return f"locVMCTL_{escaped(domain_name)}_{attribute}"
-
-
-def colocation(domain_name: str, with_resource: str) -> str:
-    return f"colVMCTL_{escaped(domain_name)}_{with_resource}"
-
-
-def order(domain_name: str, first: str) -> str:
-    return f"odrVMCTL_{escaped(domain_name)}_{first}"
+def constraint(kind: str, domain_name: str, what: str) -> str:
+    """kind: loc for a node attribute, col or odr for a resource."""
+    return f"{kind}VMCTL_{escaped(domain_name)}_{what}"

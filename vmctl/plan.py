@@ -27,7 +27,9 @@ def add(
     request: Request, configuration: Configuration, facts: checks.Facts, registry: Registry
 ) -> None:
     checks.addition(request, configuration, facts, registry)
-    migrate = {None: configuration.allow_migrate, "on": True, "off": False}[request.migrate]
+    migrate = {None: configuration.is_on("vm_allow_migrate"), "on": True, "off": False}[
+        request.migrate
+    ]
     role = "Started" if request.running else "Stopped"
     known = set(registry.ids)
     for domain in request.domains:
@@ -78,7 +80,7 @@ def locate(
         if nodes and nodes[0] != preferred:
             if preferred is not None:
                 registry.discard([names.preferred_node(domain, preferred)])
-            new = guest.preferred_node(domain, nodes[0], configuration.preferred_score)
+            new = guest.preferred_node(domain, nodes[0], configuration.text("vm_node_loc_act"))
             registry.section("constraints").append(new)
 
 

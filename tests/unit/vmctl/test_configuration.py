@@ -26,29 +26,29 @@ def test_the_shipped_sample_names_every_key_and_its_examples_are_valid() -> None
     text = SHIPPED.read_text(encoding="utf-8")
     assert set(configuration.KEYS) == set(parse(text)[0])
     with_examples = from_text(text.replace("#vm_", "vm_"))
-    kinds = [watch.kind for watch in with_examples.watches]
+    kinds = [watch.kind for watch in with_examples.watches()]
     assert kinds == ["pingd", "diskd", "diskd", "managerd", "stonithd"]
 
 
 def test_the_slides_configuration() -> None:
     slides = slides_conf()
     assert slides.definition("guest1") == "/etc/libvirt/qemu/guest1.xml"
-    assert not slides.allow_migrate
-    assert slides.stonith
-    assert slides.agent == ("ocf", "extra", "VirtualDomain")
-    by_kind = {watch.kind: watch for watch in slides.watches}
+    assert not slides.is_on("vm_allow_migrate")
+    assert slides.is_on("vm_stonith")
+    assert slides.text("vm_ocf") == "ocf:extra:VirtualDomain"
+    by_kind = {watch.kind: watch for watch in slides.watches()}
     assert (by_kind["pingd"].resource, by_kind["pingd"].attribute) == (
         "clnPingd",
         "default_ping_set",
     )
-    assert (by_kind["pingd"].score, by_kind["pingd"].symmetrical) == ("INFINITY", "false")
-    assert (by_kind["stonithd"].score, by_kind["stonithd"].symmetrical) == ("100", "true")
-    assert {watch.order_kind for watch in slides.watches} == {"Optional"}
+    assert (by_kind["pingd"].score, by_kind["pingd"].order[1]) == ("INFINITY", "false")
+    assert (by_kind["stonithd"].score, by_kind["stonithd"].order[1]) == ("100", "true")
+    assert {watch.order_kind() for watch in slides.watches()} == {"Optional"}
 
 
 def test_on_fail_follows_vm_stonith() -> None:
     def on_fail(text: str) -> dict[str, str]:
-        return {each.name: each.on_fail for each in from_text(text).operations}
+        return {each["name"]: each["on-fail"] for each in from_text(text).operations()}
 
     fencing = on_fail("vm_stonith=on")
     assert fencing == {
@@ -62,13 +62,13 @@ def test_on_fail_follows_vm_stonith() -> None:
 
 
 def test_an_order_with_a_score_is_mandatory() -> None:
-    (watch,) = from_text("vm_pingd1=(a b)\nvm_pingd_odr=(INFINITY true)").watches
-    assert (watch.order_kind, watch.symmetrical) == ("Mandatory", "true")
+    (watch,) = from_text("vm_pingd1=(a b)\nvm_pingd_odr=(INFINITY true)").watches()
+    assert (watch.order_kind(), watch.order[1]) == ("Mandatory", "true")
 
 
 def test_ten_entries_and_a_gap() -> None:
     entries = "\n".join(f"vm_diskd{n}=(c{n} a{n})" for n in range(2, 11))
-    assert [watch.resource for watch in from_text(entries).watches] == [
+    assert [watch.resource for watch in from_text(entries).watches()] == [
         f"c{n}" for n in range(2, 11)
     ]
 
