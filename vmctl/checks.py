@@ -36,7 +36,7 @@ def registered(domains: Iterable[str], registry: Registry) -> None:
     refuse(
         message(15, domain=domain, resource=names.resource(domain))
         for domain in domains
-        if registry.primitive(domain) is None
+        if not registry.has(domain)
     )
 
 
@@ -59,7 +59,7 @@ def _domains(
         owner = _other_owner(path, registry)
         if asked and facts.survey.here(domain) is None:
             yield message(3, domain=domain)
-        elif registry.primitive(domain) is not None:
+        elif registry.has(domain):
             yield message(11, domain=domain, resource=names.resource(domain))
         elif owner is not None:
             agent = ":".join(str(owner.get(part)) for part in ("class", "provider", "type"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.deadline import Deadline
@@ -14,11 +15,11 @@ from pmkvm.virt.connection import Connection
 from pmkvm.virt.job import job_of
 from pmkvm.within import within
 from vmctl import checks, hosts, list_table, movement, names, plan, transaction, waiting
-from vmctl.messages import Message, RefusedError, message, refuse, say
+from vmctl.messages import RefusedError, message, refuse, say
 from vmctl.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pmkvm.pacemaker.status import Cluster
     from vmctl.command_line import Request
@@ -60,40 +61,30 @@ def _cluster() -> Cluster:
 def _survey(session: Session, cluster: Cluster) -> Survey:
     """This host's libvirt, and in a cluster those of the other hosts that are online."""
     request, configuration, ask = session
-    if tools.is_offline():
-        uris = {"this host": configuration.text("vm_hypervisor")}
-        found = hosts.survey("this host", uris, request.domains, ask)
-        say(message(41, reason=reason) for reason in found.silent.values())
-        return found._replace(silent={})
-    local = resource.local_node(Deadline(QUERY_S))
-    uris = {node: _uri(configuration, node, local) for node in cluster.online_members()}
-    uris[local] = configuration.text("vm_hypervisor")
+    offline = tools.is_offline()
+    local = "this host" if offline else resource.local_node(Deadline(QUERY_S))
+    nodes = {local} if offline else {local, *cluster.online_members()}
+    uris = {node: _uri(configuration, node, local) for node in nodes}
     found = hosts.survey(local, uris, request.domains, ask)
-    if local in found.silent:
+    if local not in found.silent:
+        return found
+    if not offline:
         # Unknown is not "not defined", and not "not running" either.
         raise RefusedError(message(5, reason=f"libvirt on {local}: {found.silent[local]}"))
-    return found
+    say([message(41, reason=found.silent[local])])
+    return found._replace(silent={})
 
 
 def _uri(configuration: Configuration, node: str, local: str) -> str:
-    if node == local:
-        return configuration.text("vm_hypervisor")
-    return hosts.remote_uri(
-        configuration.text("vm_hypervisor"), configuration.text("vm_migration_transport"), node
-    )
+    """Of a node's libvirt, as the local node has it."""
+    uri = configuration.text("vm_hypervisor")
+    transport = configuration.text("vm_migration_transport")
+    return uri if node == local else hosts.remote_uri(uri, transport, node)
 
 
 def delete(session: Session) -> None:
     domains, cluster = session.request.domains, _cluster()
     transaction.make(lambda r: plan.delete(domains, cluster, r), session.request)
-
-
-def start(session: Session) -> None:
-    _role(session, "Started", waiting.is_started)
-
-
-def stop(session: Session) -> None:
-    _role(session, "Stopped", waiting.is_stopped)
 
 
 def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]) -> None:
@@ -107,17 +98,15 @@ def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]
     if request.dry_run or request.no_wait or tools.is_offline():
         return
     default = waiting.DEFAULT_TIMEOUT_S
-    patience = max(registry.timeout_s(each, request.verb, default) for each in domains)
+    timeouts = (registry.timeout_s(each, request.verb, default) for each in domains)
+    patience_s = max(timeouts) + waiting.SLACK_S
     resources = [names.resource(domain) for domain in domains]
-    outcome = waiting.wait_for(resources, reached, patience + waiting.SLACK_S, wanted.lower)
-    refuse(_late(outcome, wanted.lower()))
-
-
-def _late(outcome: waiting.Outcome, state: str) -> Iterator[Message]:
-    for each in outcome.late:
-        words = {"state": state, "seconds": round(outcome.patience_s)}
-        reason = waiting.why(outcome.cluster, each)
-        yield message(37, domain=names.domain(each), reason=reason, **words)
+    outcome = waiting.wait_for(resources, reached, patience_s, wanted.lower)
+    words = {"state": wanted.lower(), "seconds": round(patience_s)}
+    refuse(
+        message(37, domain=names.domain(each), reason=waiting.why(outcome.cluster, each), **words)
+        for each in outcome.late
+    )
 
 
 def move(session: Session) -> None:
@@ -138,12 +127,9 @@ def move(session: Session) -> None:
         raise RefusedError(message(5, reason=text), message(26, domain=domain))
     else:
         with transaction.lock(names.resource(domain)):
-            uri = _origin(session, intended.origin)
+            local = resource.local_node(Deadline(QUERY_S))
+            uri = _uri(session.configuration, intended.origin, local)
             movement.carry_out(intended, request, lambda: figures(domain, uri))
-
-
-def _origin(session: Session, node: str) -> str:
-    return _uri(session.configuration, node, resource.local_node(Deadline(QUERY_S)))
 
 
 def figures(domain: str, uri: str) -> str:
@@ -196,8 +182,8 @@ def locate(session: Session) -> None:
 VERBS: dict[tuple[str, str], Callable[[Session], None]] = {
     ("resource", "add"): add,
     ("resource", "delete"): delete,
-    ("resource", "start"): start,
-    ("resource", "stop"): stop,
+    ("resource", "start"): partial(_role, wanted="Started", reached=waiting.is_started),
+    ("resource", "stop"): partial(_role, wanted="Stopped", reached=waiting.is_stopped),
     ("resource", "move"): move,
     ("resource", "unmove"): unmove,
     ("resource", "list"): list_,

@@ -49,7 +49,7 @@ def on_node(node: str, registry: Registry, cluster: Cluster) -> list[tuple[str, 
     for instance in sorted(cluster.resources):
         if node in instance.nodes and instance.agent.split(":")[-1] == "VirtualDomain":
             domain = names.domain(instance.id)
-            if domain is not None and registry.primitive(domain) is not None:
+            if domain is not None and registry.has(domain):
                 rows.append(row(domain, registry, cluster))
             else:
                 # What vm-ctl can't know of others' guests is a dash.

@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None, ask: Ask | None = None) -> int:
     """0: done, or there was nothing to do; 1: anything else."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words in (["--help"], ["-h"]):
-        sys.stdout.write(command_line.usage())
-        return 0
-    if words == ["--version"]:
-        sys.stdout.write(f"vm-ctl {VERSION}\n")
+    if words in (["--help"], ["-h"], ["--version"]):
+        version = f"vm-ctl {VERSION}\n"
+        sys.stdout.write(version if words == ["--version"] else command_line.usage())
         return 0
     try:
         request = command_line.parse(words)
@@ -45,24 +43,22 @@ def main(argv: Sequence[str] | None = None, ask: Ask | None = None) -> int:
 
 def _carry_out(request: Request, ask: Ask | None) -> int:
     # After the grammar: lxml is worth 20 ms.
-    from vmctl import commands, configuration, hosts, movement
-    from vmctl.messages import Message, RefusedError, message, say
+    from vmctl import commands, configuration, hosts
+    from vmctl.messages import RefusedError, message, say
 
-    problems: Sequence[Message]
     try:
         settings = configuration.load(request.config)
         session = commands.Session(request, settings, ask or hosts.ask_libvirt)
         commands.VERBS[request.noun, request.verb](session)
         return 0
     except RefusedError as error:
-        problems = error.problems
+        say(error.problems)
     except ClusterDownError as error:
-        problems = [message(1, reason=error)]
+        say([message(1, reason=error)])
     except (HaError, OSError) as error:
-        problems = [message(5, reason=error)]
-    except (KeyboardInterrupt, movement.Interrupted):
-        problems = [message(42)]
-    say(problems)
+        say([message(5, reason=error)])
+    except KeyboardInterrupt:
+        say([message(42)])
     return 1
 
 

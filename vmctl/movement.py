@@ -17,6 +17,7 @@ from vmctl.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from types import FrameType
 
     from pmkvm.pacemaker.status import Cluster
     from vmctl.command_line import Request
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 # How much longer than our own waiting the constraint lives, should nobody be left to remove it.
 LIFETIME_SLACK_S = 60
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Interrupted(BaseException):
-    """A signal asked vm-ctl to end; what it began is undone on the way out."""
 
 
 class Move(NamedTuple):
@@ -101,7 +98,7 @@ def begin(move: Move, request: Request) -> None:
 
 
 def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
-    """Move and wait; the constraints are gone afterwards. Raises RefusedError, Interrupted."""
+    """Move and wait; the constraints are gone afterwards, also when this is interrupted."""
     name = names.resource(move.domain)
     with _constraints(move, request):
         outcome = waiting.wait_for(
@@ -139,26 +136,30 @@ def _has_moved(move: Move, cluster: Cluster, name: str) -> bool:
 
 @contextlib.contextmanager
 def _constraints(move: Move, request: Request) -> Iterator[None]:
+    """In force meanwhile, and gone at the end; a signal to end is such an end."""
+    with _signals(signal.default_int_handler):
+        try:
+            begin(move, request)
+            yield
+        finally:
+            with _signals(signal.SIG_IGN):
+                _clear(move, request)
+
+
+@contextlib.contextmanager
+def _signals(
+    handler: Callable[[int, FrameType | None], object] | signal.Handlers,
+) -> Iterator[None]:
     before = {each: signal.getsignal(each) for each in SIGNALS}
-    for number, handler in before.items():
-        # nohup has SIGHUP ignored, and it stays so.
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+    # nohup has SIGHUP ignored, and it stays so.
+    heard = [each for each in SIGNALS if before[each] is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, handler)
     try:
-        begin(move, request)
         yield
     finally:
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        try:
-            _clear(move, request)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise Interrupted
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 def _clear(move: Move, request: Request) -> None:

@@ -51,9 +51,7 @@ def delete(domains: Sequence[str], cluster: Cluster, registry: Registry) -> None
 
 def _undeletable(domains: Iterable[str], cluster: Cluster, registry: Registry) -> Iterator[Message]:
     for domain in domains:
-        nodes = nodes_of(domain, cluster)
-        element = registry.primitive(domain)
-        parent = None if element is None else element.getparent()
+        nodes, parent = nodes_of(domain, cluster), registry.primitive(domain).getparent()
         if nodes:
             yield message(13, domain=domain, nodes=", ".join(nodes))
         elif parent is not None and parent.tag != "resources":

@@ -12,7 +12,7 @@ from pmkvm.pacemaker.errors import BadAnswerError
 from vmctl import guest, names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
 COLLECTIVES = ("primitive", "group", "clone", "master", "bundle")
 SECTIONS = ("resources", "constraints", "tags")
@@ -58,8 +58,12 @@ class Registry:
         """The guests that vm-ctl has registered."""
         return sorted(filter(None, map(names.domain, self.primitives)))
 
-    def primitive(self, domain: str) -> etree._Element | None:
-        return self.primitives.get(names.resource(domain))
+    def has(self, domain: str) -> bool:
+        return names.resource(domain) in self.primitives
+
+    def primitive(self, domain: str) -> etree._Element:
+        """Of a guest that is registered."""
+        return self.primitives[names.resource(domain)]
 
     def nodes(self) -> set[str]:
         return {str(node.get("uname")) for node in self.configuration.iterfind("nodes/node")}
@@ -71,24 +75,20 @@ class Registry:
 
     def meta(self, domain: str, name: str) -> str | None:
         """The value of that meta attribute in the primitive itself."""
-        pair = self._meta_pair(domain, name)
+        _first, pair = self._meta(domain, name)
         return None if pair is None else pair.get("value")
 
-    def _meta_pair(self, domain: str, name: str) -> etree._Element | None:
-        sets = self._meta_sets(domain)
-        return next((pair for own in sets for pair in own if pair.get("name") == name), None)
-
-    def _meta_sets(self, domain: str) -> Iterator[etree._Element]:
-        """The sets that hold always (no rule) and for this resource alone (no id-ref)."""
-        primitive = self.primitive(domain)
-        for own in () if primitive is None else primitive.iterfind("meta_attributes[@id]"):
-            if own.find("rule") is None:
-                yield own
+    def _meta(self, domain: str, name: str) -> tuple[etree._Element | None, etree._Element | None]:
+        """The first set that holds always (no rule) and here alone (no id-ref); the pair in one."""
+        sets = self.primitive(domain).iterfind("meta_attributes[@id]")
+        own = [each for each in sets if each.find("rule") is None]
+        pairs = (pair for each in own for pair in each if pair.get("name") == name)
+        return next(iter(own), None), next(pairs, None)
 
     def set_meta(self, domain: str, name: str, value: str) -> None:
         """Where it stands already, else in the first own set, else in a new one."""
-        pair, own = self._meta_pair(domain, name), next(self._meta_sets(domain), None)
-        primitive = self.primitives[names.resource(domain)]
+        own, pair = self._meta(domain, name)
+        primitive = self.primitive(domain)
         if pair is not None:
             pair.set("value", value)
         elif own is not None:
@@ -125,14 +125,11 @@ class Registry:
                 _remove(element)
 
     def timeout_s(self, domain: str, operation: str, default_s: float) -> float:
-        primitive = self.primitive(domain)
-        for op in () if primitive is None else primitive.iterfind("operations/op"):
-            if op.get("name") == operation and op.get("timeout"):
-                try:
-                    return resource.seconds(str(op.get("timeout")))
-                except ValueError:
-                    return default_s
-        return default_s
+        op = self.primitive(domain).find(f"operations/op[@name='{operation}'][@timeout]")
+        try:
+            return default_s if op is None else resource.seconds(str(op.get("timeout")))
+        except ValueError:
+            return default_s
 
 
 def _remove(element: etree._Element) -> None:

@@ -22,10 +22,9 @@ DEFAULT_TIMEOUT_S = 20.0
 
 
 class Outcome(NamedTuple):
-    """late: what did not get there, for how long nothing moved then; the last look."""
+    """late: what did not get there; the last look."""
 
     late: Sequence[str]
-    patience_s: float
     cluster: Cluster
 
 
@@ -51,7 +50,7 @@ def wait_for(
                 deadline = Deadline(patience_s)
             waiting = left
             if not waiting or deadline.expired():
-                return Outcome(waiting, patience_s, cluster)
+                return Outcome(waiting, cluster)
             if is_watched:
                 done = len(resources) - len(waiting)
                 # Back to the line's beginning, write, clear what is left of it (ECMA-48 EL).
@@ -64,11 +63,9 @@ def wait_for(
 
 
 def is_started(cluster: Cluster, resource: str) -> bool:
-    instances = cluster.instances(resource)
-    return len(instances) == 1 and all(
-        each.role == "Started" and len(each.nodes) == 1 and each.pending is None
-        for each in instances
-    )
+    return [(each.role, len(each.nodes), each.pending) for each in cluster.instances(resource)] == [
+        ("Started", 1, None)
+    ]
 
 
 def is_stopped(cluster: Cluster, resource: str) -> bool:
@@ -80,10 +77,9 @@ def is_stopped(cluster: Cluster, resource: str) -> bool:
 
 def why(cluster: Cluster, resource: str) -> str:
     """What Pacemaker remembers as failed of it, to stand behind a sentence."""
-    failed = [each for each in cluster.failures if each.key.startswith(f"{resource}_")]
-    words = [
-        f"{each.key[len(resource) + 1 :].rsplit('_', 1)[0]} failed on {each.node}"
-        + (f": {each.reason}" if each.reason else "")
-        for each in failed
-    ]
-    return "".join(f"; {each}" for each in words)
+    said = ""
+    for key, node, _rc, reason in cluster.failures:
+        if key.startswith(f"{resource}_"):
+            task, _, _interval = key[len(resource) + 1 :].rpartition("_")
+            said += f"; {task} failed on {node}" + (f": {reason}" if reason else "")
+    return said

@@ -231,7 +231,7 @@ def test_a_signal_ends_the_move_without_leaving_the_constraints(
     before = signal.getsignal(number)
     fake = begin(ON_A)
     fake.on_look = lambda: os.kill(os.getpid(), number)
-    with pytest.raises(movement.Interrupted):
+    with pytest.raises(KeyboardInterrupt):
         carry_out()
     assert fake.written == ["--modify", "--delete-all"]
     assert signal.getsignal(number) is before
