@@ -47,16 +47,17 @@ def addition(
     refuse(message(30, domain=each) for each in request.domains if not names.is_usable(each))
     refuse(_domains(request, configuration, facts, registry))
     refuse(_cluster(request, configuration, facts, registry))
-    refuse(_hosts(request, facts))
+    refuse(_hosts(request, facts.survey))
 
 
 def _domains(
     request: Request, configuration: Configuration, facts: Facts, registry: Registry
 ) -> Iterator[Message]:
+    owners = _owners(registry)
     asked = facts.survey.local in facts.survey.hosts
     for domain in request.domains:
         path = configuration.definition(domain)
-        owner = _other_owner(path, registry)
+        owner = owners.get(os.path.basename(path))
         if asked and facts.survey.here(domain) is None:
             yield message(3, domain=domain)
         elif registry.has(domain):
@@ -68,14 +69,14 @@ def _domains(
             yield message(33, domain=domain, path=path)
 
 
-def _other_owner(path: str, registry: Registry) -> etree._Element | None:
-    """Who else has a guest with a definition of that file name, wherever the file lies."""
+def _owners(registry: Registry) -> dict[str, etree._Element]:
+    """Who has a guest already, by the name of its definition, wherever that lies."""
+    found: dict[str, etree._Element] = {}
     for primitive in registry.primitives.values():
         if primitive.get("type") == "VirtualDomain":
             for pair in primitive.iterfind("instance_attributes/nvpair[@name='config']"):
-                if os.path.basename(str(pair.get("value"))) == os.path.basename(path):
-                    return primitive
-    return None
+                found.setdefault(os.path.basename(str(pair.get("value"))), primitive)
+    return found
 
 
 def _cluster(
@@ -83,62 +84,57 @@ def _cluster(
 ) -> Iterator[Message]:
     for watch in configuration.watches():
         if not registry.has_resource(watch.resource):
-            text = f"{watch.resource} is no resource of this cluster"
-            yield message(ENTRY_NUMBERS[watch.kind], where=watch.where, reason=text)
+            reason = f"{watch.resource} is no resource of this cluster"
+            yield message(ENTRY_NUMBERS[watch.kind], where=watch.where, reason=reason)
     if configuration.is_on("vm_stonith") and not facts.cluster.stonith_enabled:
         yield message(12)
     if request.preferred not in registry.nodes():
         yield message(16, node=request.preferred)
 
 
-def _hosts(request: Request, facts: Facts) -> Iterator[Message]:
+def _hosts(request: Request, survey: Survey) -> Iterator[Message]:
     for domain in request.domains:
-        found = facts.survey.running_on(domain)
-        nodes = ", ".join(found)
-        if found and not request.running:
+        here, having = survey.here(domain), survey.having(domain)
+        running = [node for node, there in having if there.running]
+        nodes = ", ".join(running) or "no host that could be asked"
+        if running and not request.running:
             yield message(31, domain=domain, nodes=nodes)
-        elif request.running and found != [request.preferred]:
-            nodes = nodes or "no host that could be asked"
+        elif request.running and running != [request.preferred]:
             yield message(32, domain=domain, nodes=nodes, node=request.preferred)
-        yield from _definitions(domain, facts.survey)
-
-
-def _definitions(domain: str, survey: Survey) -> Iterator[Message]:
-    here = survey.here(domain)
-    for node, host in sorted(survey.hosts.items()):
-        other = host.get(domain)
-        if other is not None and other.autostart:
-            yield message(48, domain=domain, node=node)
-        if here is not None and other is not None:
-            uuid, its = hosts.uuid(here.definition), hosts.uuid(other.definition)
-            if uuid != its:
-                yield message(45, domain=domain, node=node, uuid=uuid, other=its)
+        for node, there in having:
+            if there.autostart:
+                yield message(48, domain=domain, node=node)
+            uuid, other = hosts.uuid((here or there).definition), hosts.uuid(there.definition)
+            if uuid != other:
+                yield message(45, domain=domain, node=node, uuid=uuid, other=other)
 
 
 def warnings(request: Request, configuration: Configuration, facts: Facts) -> Iterator[Message]:
-    for node, reason in sorted(facts.survey.silent.items()):
+    survey = facts.survey
+    for node, reason in sorted(survey.silent.items()):
         yield message(34, node=node, reason=reason)
     if facts.libvirt_guests:
         yield message(49)
     yield from _bonds(configuration, facts.cluster)
-    for domain in request.domains:
-        here = facts.survey.here(domain)
-        for node, host in sorted(facts.survey.hosts.items()) if here else ():
-            if domain not in host:
+    for domain in filter(survey.here, request.domains):
+        having = dict(survey.having(domain))
+        for node in sorted(survey.hosts):
+            if node not in having:
                 yield message(44, domain=domain, node=node)
-            elif here is not None:
-                place = hosts.place_of_difference(here.definition, host[domain].definition)
-                if place is not None:
-                    yield message(46, domain=domain, node=node, place=place)
+                continue
+            mine, its = having[survey.local].definition, having[node].definition
+            place = hosts.place_of_difference(mine, its)
+            if place is not None:
+                yield message(46, domain=domain, node=node, place=place)
 
 
 def _bonds(configuration: Configuration, cluster: Cluster) -> Iterator[Message]:
     for watch in configuration.watches():
         if watch.kind in {"stonithd", "managerd"} and watch.is_binding():
-            yield message(35, where=watch.where, resource=watch.resource)
+            words = {"where": watch.where, "resource": watch.resource}
+            yield message(35, **words)
             copies = (each for each in cluster.resources if watch.resource in each.parents)
             there = {node for each in copies if each.active for node in each.nodes}
-            bare = [node for node in cluster.online_members() if node not in there]
+            bare = ", ".join(node for node in cluster.online_members() if node not in there)
             if bare:
-                nodes = ", ".join(bare)
-                yield message(50, where=watch.where, resource=watch.resource, nodes=nodes)
+                yield message(50, nodes=bare, **words)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pmkvm import settings
@@ -38,11 +37,12 @@ OPTIONS = {
 DRY = ("--dry-run", "--format", "--config")
 
 
-class Verb(NamedTuple):
-    """least and most: how many domains it takes."""
+# What of domains a verb takes.
+MANY, ONE, ONE_OR_NONE = "DOMAIN[,DOMAIN...]", "DOMAIN", "[DOMAIN]"
 
-    least: int
-    most: int
+
+class Verb(NamedTuple):
+    domains: str
     options: tuple[str, ...]
     does: str
     example: str
@@ -50,34 +50,35 @@ class Verb(NamedTuple):
 
 VERBS = {
     ("resource", "add"): Verb(
-        1,
-        sys.maxsize,
+        MANY,
         ("-a", "-m", "--running", *DRY),
         "register guests, stopped, with all their constraints, in one change",
         "guest1, guest2 -a hostA -m on",
     ),
     ("resource", "delete"): Verb(
-        1, sys.maxsize, DRY, "unregister stopped guests; libvirt keeps them", "guest1, guest2"
+        MANY, DRY, "unregister stopped guests; libvirt keeps them", "guest1, guest2"
     ),
     ("resource", "start"): Verb(
-        1, sys.maxsize, ("--no-wait", *DRY), "start guests and wait until they run", "guest1,guest2"
+        MANY, ("--no-wait", *DRY), "start guests and wait until they run", "guest1,guest2"
     ),
     ("resource", "stop"): Verb(
-        1, sys.maxsize, ("--no-wait", *DRY), "stop guests and wait until they have", "guest1,guest2"
+        MANY, ("--no-wait", *DRY), "stop guests and wait until they have", "guest1,guest2"
     ),
     ("resource", "move"): Verb(
-        1,
-        1,
+        ONE,
         ("-n", "--no-wait", *DRY),
         "move a running guest to a node (-n), or to where the scores say, and wait for it",
         "guest1 -n hostB",
     ),
-    ("resource", "unmove"): Verb(1, 1, DRY, "remove what a move has left behind", "guest1"),
+    ("resource", "unmove"): Verb(ONE, DRY, "remove what a move has left behind", "guest1"),
     ("resource", "list"): Verb(
-        0, 1, ("-n", "--config"), "show the guests, one, or those that run on a node", "-n hostA"
+        ONE_OR_NONE,
+        ("-n", "--config"),
+        "show the guests, one, or those that run on a node",
+        "-n hostA",
     ),
     ("location", "move"): Verb(
-        0, 1, ("-b", *DRY), "make the node that it runs on a guest's preferred one", "guest1"
+        ONE_OR_NONE, ("-b", *DRY), "make the node that it runs on a guest's preferred one", "guest1"
     ),
 }
 
@@ -134,8 +135,7 @@ def parser(noun: str, verb: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
-    metavar = "DOMAIN" if row.most == 1 else "DOMAIN[,DOMAIN...]"
-    made.add_argument("operands", nargs="*", metavar=metavar)
+    made.add_argument("operands", nargs="*", metavar=row.domains.strip("[]"))
     for name in row.options:
         field, values, text = OPTIONS[name]
         more: dict[str, Any] = {"nargs": 0} if not values else {"metavar": values}
@@ -165,15 +165,14 @@ def parse(words: Sequence[str]) -> Request:
     # Blanks may stand around the commas, inside a word or between words.
     domains = sorted({name.strip() for name in ",".join(operands).split(",")} - {""})
     request = Request(noun, verb, tuple(domains), **values)
-    if row.most == 1 and (len(operands) > 1 or len(domains) > 1):
+    if row.domains != MANY and max(len(operands), len(domains)) > 1:
         raise UsageError(f"{noun} {verb} takes one domain, not {' '.join(operands)}")
-    if len(domains) < row.least:
+    if row.domains != ONE_OR_NONE and not domains:
         raise UsageError(f"{noun} {verb} needs a domain")
     if "format" in values and not request.dry_run:
         raise UsageError("--format needs --dry-run")
-    node = request.node or request.from_node
-    if row.least == 0 and domains and node is not None:
+    if domains and (request.from_node or (verb == "list" and request.node)):
         raise UsageError(f"{noun} {verb} takes a domain or a node, not both")
-    if noun == "location" and not domains and node is None:
+    if noun == "location" and not (domains or request.from_node):
         raise UsageError("location move needs a domain or -b NODE")
     return request

@@ -93,7 +93,7 @@ def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]
     registry = transaction.make(lambda r: plan.role(domains, wanted, r), request)
     if request.verb == "start":
         say(plan.held(domains, registry))
-        if plan.expired(domains, registry):
+        if any(plan.expired(domains, registry)):
             transaction.make(lambda r: r.discard(plan.expired(domains, r)), request)
     if request.dry_run or request.no_wait or tools.is_offline():
         return

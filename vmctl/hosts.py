@@ -47,10 +47,10 @@ class Survey(NamedTuple):
     def here(self, domain: str) -> Domain | None:
         return self.hosts.get(self.local, {}).get(domain)
 
-    def running_on(self, domain: str) -> list[str]:
-        return sorted(
-            n for n, host in self.hosts.items() if domain in host and host[domain].running
-        )
+    def having(self, domain: str) -> list[tuple[str, Domain]]:
+        """The hosts that know it, each with what it knows."""
+        found = sorted(self.hosts.items())
+        return [(node, host[domain]) for node, host in found if domain in host]
 
 
 def ask_libvirt(uri: str, domains: Sequence[str]) -> Host:

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import tempfile
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from pmkvm.deadline import Deadline
-from pmkvm.files import write_atomically
 from pmkvm.pacemaker import tools
 from vmctl import difference
 
@@ -46,12 +44,11 @@ PCS = {
 
 def as_xml(before: Registry, after: Registry) -> str:
     """For cibadmin --patch --xml-pipe."""
-    with tempfile.TemporaryDirectory(prefix="vm-ctl.") as directory:
-        argv = ["crm_diff", "--no-version"]
-        for option, registry in (("--original", before), ("--new", after)):
-            path = os.path.join(directory, option.strip("-"))
-            write_atomically(path, registry.text())
-            argv += [option, path]
+    with NamedTemporaryFile(prefix="vm-ctl.") as old, NamedTemporaryFile(prefix="vm-ctl.") as new:
+        for file, registry in ((old, before), (new, after)):
+            file.write(registry.text().encode())
+            file.flush()
+        argv = ("crm_diff", "--no-version", "--original", old.name, "--new", new.name)
         # 1: they differ
         return tools.call(argv, Deadline(DIFF_S), also_fine=(1,)).out
 

@@ -17,7 +17,6 @@ from vmctl.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from types import FrameType
 
     from pmkvm.pacemaker.status import Cluster
     from vmctl.command_line import Request
@@ -49,8 +48,8 @@ def check(domain: str, target: str | None, registry: Registry, cluster: Cluster)
     if target is not None and target not in registry.nodes():
         raise RefusedError(message(16, node=target))
     if target != nodes[0]:
-        others = [name for name in cluster.online_members() if name != nodes[0]]
-        if target not in others and (target is not None or not others):
+        others = set(cluster.online_members()) - set(nodes)
+        if not (target in others if target else others):
             absent = message(14, node=target or "no other node")
             raise RefusedError(absent, message(26, domain=domain))
         if not all(each.managed for each in instances):
@@ -123,48 +122,37 @@ def _look_ahead(move: Move, here: str) -> None:
 
 
 def _has_moved(move: Move, cluster: Cluster, name: str) -> bool:
-    if not all(each.managed for each in cluster.instances(name)):
+    instances = cluster.instances(name)
+    if not all(each.managed for each in instances):
         unmanaged = message(25, domain=move.domain)
         raise RefusedError(unmanaged, message(27, domain=move.domain, reason="left half-way"))
-    if all(each.target_role == "Stopped" and not each.active for each in cluster.instances(name)):
+    if all(each.target_role == "Stopped" and not each.active for each in instances):
         # By a person, or by another guest's fence: it will be nowhere for long.
         raise RefusedError(message(27, domain=move.domain, reason="stopped meanwhile"))
-    nodes = [node for each in cluster.instances(name) for node in each.nodes]
+    nodes = [node for each in instances for node in each.nodes]
     there = nodes == [move.target] if move.target else nodes not in ([], [move.origin])
     return there and waiting.is_started(cluster, name)
 
 
 @contextlib.contextmanager
 def _constraints(move: Move, request: Request) -> Iterator[None]:
-    """In force meanwhile, and gone at the end; a signal to end is such an end."""
-    with _signals(signal.default_int_handler):
-        try:
-            begin(move, request)
-            yield
-        finally:
-            with _signals(signal.SIG_IGN):
-                _clear(move, request)
-
-
-@contextlib.contextmanager
-def _signals(
-    handler: Callable[[int, FrameType | None], object] | signal.Handlers,
-) -> Iterator[None]:
+    """In force meanwhile and gone at the end, also when a signal makes it the end."""
     before = {each: signal.getsignal(each) for each in SIGNALS}
     # nohup has SIGHUP ignored, and it stays so.
     heard = [each for each in SIGNALS if before[each] is not signal.SIG_IGN]
     for number in heard:
-        signal.signal(number, handler)
+        signal.signal(number, signal.default_int_handler)
     try:
+        begin(move, request)
         yield
     finally:
         for number in heard:
-            signal.signal(number, before[number])
-
-
-def _clear(move: Move, request: Request) -> None:
-    try:
-        transaction.make(lambda registry: plan.unmove(move.domain, registry), request)
-    except HaError as error:
-        # Not the error of the move itself; the constraint ends by itself a little later.
-        say([message(54, domain=move.domain, seconds=move.lifetime_s(), reason=error)])
+            signal.signal(number, signal.SIG_IGN)
+        try:
+            transaction.make(lambda registry: plan.unmove(move.domain, registry), request)
+        except HaError as error:
+            # Not the error of the move itself; the constraint ends by itself a little later.
+            say([message(54, domain=move.domain, seconds=move.lifetime_s(), reason=error)])
+        finally:
+            for number in heard:
+                signal.signal(number, before[number])

@@ -45,17 +45,15 @@ def add(
 
 def delete(domains: Sequence[str], cluster: Cluster, registry: Registry) -> None:
     checks.registered(domains, registry)
-    refuse([*_undeletable(domains, cluster, registry), *held(domains, registry)])
-    registry.discard([names.resource(domain) for domain in domains])
-
-
-def _undeletable(domains: Iterable[str], cluster: Cluster, registry: Registry) -> Iterator[Message]:
+    problems = []
     for domain in domains:
         nodes, parent = nodes_of(domain, cluster), registry.primitive(domain).getparent()
         if nodes:
-            yield message(13, domain=domain, nodes=", ".join(nodes))
+            problems.append(message(13, domain=domain, nodes=", ".join(nodes)))
         elif parent is not None and parent.tag != "resources":
-            yield message(39, domain=domain, parent=parent.get("id"))
+            problems.append(message(39, domain=domain, parent=parent.get("id")))
+    refuse([*problems, *held(domains, registry)])
+    registry.discard(map(names.resource, domains))
 
 
 def role(domains: Sequence[str], wanted: str, registry: Registry) -> None:
@@ -71,15 +69,17 @@ def locate(
     domains: Iterable[str], cluster: Cluster, configuration: Configuration, registry: Registry
 ) -> None:
     """Where each runs is its preferred node from now on; one that does not run stays as it is."""
+    score = configuration.text("vm_node_loc_act")
+    old, new = [], []
     for domain in domains:
         nodes, preferred = nodes_of(domain, cluster), registry.preferred(domain)
         if len(nodes) > 1:
             raise RefusedError(message(38, domain=domain, nodes=", ".join(nodes)))
         if nodes and nodes[0] != preferred:
-            if preferred is not None:
-                registry.discard([names.preferred_node(domain, preferred)])
-            new = guest.preferred_node(domain, nodes[0], configuration.text("vm_node_loc_act"))
-            registry.section("constraints").append(new)
+            old += [names.preferred_node(domain, preferred)] if preferred else []
+            new.append(guest.preferred_node(domain, nodes[0], score))
+    registry.discard(old)
+    registry.section("constraints").extend(new)
 
 
 def preferring(node: str, registry: Registry) -> list[str]:
@@ -94,16 +94,16 @@ def unmove(domain: str, registry: Registry) -> None:
     registry.discard([str(each.get("id")) for each in registry.move_constraints(domain)])
 
 
-def expired(domains: Iterable[str], registry: Registry) -> list[str]:
+def expired(domains: Iterable[str], registry: Registry) -> Iterator[str]:
     """The ids of bans and moves of these guests that have ended by themselves."""
     now = time.time()
-    found: list[str] = []
     for domain in domains:
         ban = ban_of(domain, registry)
-        found += [bans.name(ban.resource)] if ban is not None and not ban.is_live(now) else []
-        ended = (each for each in registry.move_constraints(domain) if _end(each) <= now)
-        found += [str(each.get("id")) for each in ended]
-    return found
+        if ban is not None and not ban.is_live(now):
+            yield bans.name(ban.resource)
+        for constraint in registry.move_constraints(domain):
+            if _end(constraint) <= now:
+                yield str(constraint.get("id"))
 
 
 def _end(location: etree._Element) -> float:

@@ -12,7 +12,7 @@ from pmkvm.pacemaker.errors import BadAnswerError
 from vmctl import guest, names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
 
 COLLECTIVES = ("primitive", "group", "clone", "master", "bundle")
 SECTIONS = ("resources", "constraints", "tags")
@@ -115,7 +115,7 @@ class Registry:
         found = self.locations(domain)
         return [each for each in found if str(each.get("id")).startswith(names.MOVE_PREFIXES)]
 
-    def discard(self, ids: Collection[str]) -> None:
+    def discard(self, ids: Iterable[str]) -> None:
         """Remove the objects with these ids, all that refers to them, and what is empty then."""
         doomed = set(ids)
         sections = self.configuration.iterchildren(*SECTIONS)

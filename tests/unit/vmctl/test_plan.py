@@ -260,7 +260,7 @@ def test_a_move_over_what_another_has_left_is_still_one_write() -> None:
     # The new ban has a rule and ends; an attribute of the old one would make it one for ever.
     ban = left.move_constraints("g1")[0]
     assert ban.get("node") is None
-    assert plan.expired(["g1"], left) == []
+    assert list(plan.expired(["g1"], left)) == []
 
 
 def ban(domain: str, seconds: int) -> str:
@@ -278,7 +278,7 @@ def test_expired_bans_and_moves_are_found_and_live_ones_are_not() -> None:
             ban("g1", -1) + ban("g3", 60) + "".join(old) + LEFT,
         )
     )
-    assert plan.expired(["g1", "g2", "g3"], registry) == [
+    assert list(plan.expired(["g1", "g2", "g3"], registry)) == [
         "vm-stonith-prmVMCTL_g1",
         "cli-ban-prmVMCTL_g2-on-hostA",
         "cli-prefer-prmVMCTL_g2",
