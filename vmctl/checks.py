@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmctl import hosts, names
+from pmkvm.virt import definition
+from vmctl import names
 from vmctl.configuration import ENTRY_NUMBERS
 from vmctl.messages import Message, message, refuse
 
@@ -104,7 +105,8 @@ def _hosts(request: Request, survey: Survey) -> Iterator[Message]:
         for node, there in having:
             if there.autostart:
                 yield message(48, domain=domain, node=node)
-            uuid, other = hosts.uuid((here or there).definition), hosts.uuid(there.definition)
+            uuid = (here or there).definition().findtext("uuid", "none")
+            other = there.definition().findtext("uuid", "none")
             if uuid != other:
                 yield message(45, domain=domain, node=node, uuid=uuid, other=other)
 
@@ -122,8 +124,8 @@ def warnings(request: Request, configuration: Configuration, facts: Facts) -> It
             if node not in having:
                 yield message(44, domain=domain, node=node)
                 continue
-            mine, its = having[survey.local].definition, having[node].definition
-            place = hosts.place_of_difference(mine, its)
+            mine, its = having[survey.local].definition(), having[node].definition()
+            place = definition.place_of_difference(mine, its)
             if place is not None:
                 yield message(46, domain=domain, node=node, place=place)
 

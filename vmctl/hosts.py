@@ -8,15 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from lxml import etree
-
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
+from pmkvm.virt import definition
 from pmkvm.virt.connection import XML_INACTIVE, Connection
 from pmkvm.within import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from xml.etree.ElementTree import Element
 
 # For each host, all at once: opening a connection over ssh takes about half a second.
 ANSWER_S = 3.0
@@ -25,11 +25,15 @@ LIBVIRT_GUESTS = "/etc/systemd/system/*.wants/libvirt-guests.service"
 
 
 class Domain(NamedTuple):
-    """definition: libvirt's XML of it; of what it has after the next start, where it lives."""
+    """xml: libvirt's definition of it; of what it has after the next start, where it lives."""
 
     running: bool
     autostart: bool
-    definition: str
+    xml: str
+
+    def definition(self) -> Element:
+        """Raises DefinitionError."""
+        return definition.parse(self.xml.encode(), "libvirt's definition")
 
 
 if TYPE_CHECKING:
@@ -90,26 +94,3 @@ def survey(local: str, uris: Mapping[str, str], domains: Sequence[str], ask: Ask
 def restarts_guests() -> bool:
     """Whether libvirt's own service for the guests of a host is enabled here."""
     return bool(glob.glob(LIBVIRT_GUESTS))
-
-
-def uuid(definition: str) -> str:
-    return _parsed(definition).findtext("uuid", "none")
-
-
-def place_of_difference(one: str, other: str) -> str | None:
-    """The first element in which two definitions differ; None when they say the same."""
-    return _differing(_parsed(one), _parsed(other))
-
-
-def _parsed(definition: str) -> etree._Element:
-    parser = etree.XMLParser(remove_blank_text=True, remove_comments=True, resolve_entities=False)
-    return etree.fromstring(definition.encode(), parser)
-
-
-def _differing(one: etree._Element, other: etree._Element) -> str | None:
-    mine = (one.tag, one.items(), (one.text or "").strip(), [child.tag for child in one])
-    theirs = (other.tag, other.items(), (other.text or "").strip(), [c.tag for c in other])
-    if mine != theirs:
-        return f"<{one.tag}>"
-    found = (_differing(child, its) for child, its in zip(one, other))
-    return next((f"<{one.tag}>{place}" for place in found if place), None)

@@ -95,6 +95,18 @@ def identity_of(root: ET.Element, where: str) -> Identity:
     )
 
 
+def place_of_difference(one: ET.Element, other: ET.Element) -> str | None:
+    """The path to the first element in which they differ; None when they say the same."""
+    mine, its = (
+        (each.tag, each.attrib, (each.text or "").strip(), [child.tag for child in each])
+        for each in (one, other)
+    )
+    if mine != its:
+        return f"<{one.tag}>"
+    places = map(place_of_difference, one, other)
+    return next((f"<{one.tag}>{place}" for place in places if place), None)
+
+
 def write(root: ET.Element) -> str:
     """The tree as text again; comments are gone, and nothing that libvirt reads."""
     for prefix, uri in _NAMESPACES.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from pmkvm.virt import definition
 from pmkvm.virt.connection import Connection, LibvirtError
 from pmkvm.virt.job import job_of
 from vmctl import hosts
@@ -16,8 +17,9 @@ def test_the_test_drivers_domain_is_defined_and_runs() -> None:
     found = hosts.ask_libvirt(URI, ["test", "nosuch"])
     assert list(found) == ["test"]
     assert found["test"][:2] == (True, False)
-    assert hosts.uuid(found["test"].definition) == "6695eb01-f6a4-8304-79aa-97f2502e193f"
-    assert hosts.place_of_difference(found["test"].definition, found["test"].definition) is None
+    known = found["test"].definition()
+    assert known.findtext("uuid") == "6695eb01-f6a4-8304-79aa-97f2502e193f"
+    assert definition.place_of_difference(known, found["test"].definition()) is None
 
 
 def test_an_answer_that_does_not_come_is_an_error() -> None:

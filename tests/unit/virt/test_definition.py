@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pmkvm.virt.definition import decode, parse, parse_identity, read_identity, write
+from pmkvm.virt.definition import (
+    decode,
+    parse,
+    parse_identity,
+    place_of_difference,
+    read_identity,
+    write,
+)
 from pmkvm.virt.identity import DefinitionError, Identity
 
 if TYPE_CHECKING:
@@ -177,3 +184,30 @@ def test_what_is_written_again_is_the_same_to_libvirt() -> None:
     again = write(parse(text.encode(), "g1.xml"))
     assert "qemu:arg" in again
     assert ET.canonicalize(again) == ET.canonicalize(text)
+
+
+DISK = "<domain><name>g</name><devices><disk type='file' device='disk'>{}</disk></devices></domain>"
+
+
+@pytest.mark.parametrize(
+    ("other", "place"),
+    [
+        (DISK.format("<source file='/a'/>"), None),
+        (DISK.format("<!-- ours -->\n  <source file='/a'/>\n"), None),
+        (DISK.format("<source file='/a'/>").replace("type='file' device='disk'", ""), "<disk>"),
+        (
+            DISK.format("<source file='/a'/>").replace(
+                "type='file' device='disk'", "device='disk' type='file'"
+            ),
+            None,
+        ),
+        (DISK.format("<source file='/b'/>"), "<disk><source>"),
+        (DISK.format("<source file='/a'/><shareable/>"), "<disk>"),
+        (DISK.format("<source file='/a'/>").replace(">g<", ">h<"), "<name>"),
+    ],
+)
+def test_two_definitions_are_alike_or_differ_in_a_place(other: str, place: str | None) -> None:
+    one = parse(DISK.format("<source file='/a'/>").encode(), "here")
+    found = place_of_difference(one, parse(other.encode(), "there"))
+    inside = "<domain>" if place == "<name>" else "<domain><devices>"
+    assert found == (place and inside + place)

@@ -214,17 +214,17 @@ def test_a_domain_that_libvirt_starts_by_itself_is_refused_with_the_host() -> No
 
 def test_another_uuid_on_another_host_is_refused() -> None:
     with pytest.raises(RefusedError, match="MSG45 guest1: has uuid u2 on hostB and u1 here"):
-        added(found=facts(hosts=on_b(definition=world.definition("guest1", "u2"))))
+        added(found=facts(hosts=on_b(xml=world.definition("guest1", "u2"))))
 
 
 def test_another_content_on_another_host_is_warned_about_with_its_place() -> None:
     more = "<devices><disk><source file='/b'/></disk></devices>"
-    hosts = on_b(definition=world.definition("guest1", more=more))
+    hosts = on_b(xml=world.definition("guest1", more=more))
     assert warnings(facts(hosts=hosts)) == [
         "MSG46 guest1: its definition on hostB differs from the one here in <domain>"
     ]
     alike = world.definition("guest1").replace("><", ">\n  <")
-    assert warnings(facts(hosts=on_b(definition=alike))) == []
+    assert warnings(facts(hosts=on_b(xml=alike))) == []
 
 
 def test_a_definition_that_is_not_on_another_host_is_warned_about() -> None:
