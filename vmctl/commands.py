@@ -123,8 +123,8 @@ def move(session: Session) -> None:
         if not request.dry_run:
             say([message(53, domain=domain, seconds=intended.lifetime_s())])
     elif tools.is_offline():
-        text = "a CIB file moves nothing; --dry-run shows the constraints"
-        raise RefusedError(message(5, reason=text), message(26, domain=domain))
+        reason = "a CIB file moves nothing; --dry-run shows the constraints"
+        raise movement.not_begun(5, domain, reason=reason)
     else:
         with transaction.lock(names.resource(domain)):
             local = resource.local_node(Deadline(QUERY_S))
@@ -182,8 +182,8 @@ def locate(session: Session) -> None:
 VERBS: dict[tuple[str, str], Callable[[Session], None]] = {
     ("resource", "add"): add,
     ("resource", "delete"): delete,
-    ("resource", "start"): partial(_role, wanted="Started", reached=waiting.is_started),
-    ("resource", "stop"): partial(_role, wanted="Stopped", reached=waiting.is_stopped),
+    ("resource", "start"): partial(_role, wanted="Started", reached=status.Cluster.is_started),
+    ("resource", "stop"): partial(_role, wanted="Stopped", reached=status.Cluster.is_stopped),
     ("resource", "move"): move,
     ("resource", "unmove"): unmove,
     ("resource", "list"): list_,

@@ -26,7 +26,7 @@ def row(domain: str, registry: Registry, cluster: Cluster) -> tuple[str, ...]:
         names.resource(domain),
         MIGRATION.get(str(registry.meta(domain, "allow-migrate")).lower(), "NONE"),
         registry.preferred(domain) or "NONE",
-        ",".join(plan.nodes_of(domain, cluster)) or "Stopped",
+        ",".join(cluster.active_on(names.resource(domain))) or "Stopped",
         "yes" if registry.move_constraints(domain) else "no",
         _ban(domain, registry),
     )

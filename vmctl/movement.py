@@ -50,11 +50,14 @@ def check(domain: str, target: str | None, registry: Registry, cluster: Cluster)
     if target != nodes[0]:
         others = set(cluster.online_members()) - set(nodes)
         if not (target in others if target else others):
-            absent = message(14, node=target or "no other node")
-            raise RefusedError(absent, message(26, domain=domain))
+            raise not_begun(14, domain, node=target or "no other node")
         if not all(each.managed for each in instances):
-            raise RefusedError(message(25, domain=domain), message(26, domain=domain))
+            raise not_begun(25, domain)
     return Move(domain, nodes[0], target, _bound_s(domain, registry))
+
+
+def not_begun(number: int, domain: str, **words: object) -> RefusedError:
+    return RefusedError(message(number, domain=domain, **words), message(26, domain=domain))
 
 
 def check_scores(move: Move, scores: Mapping[str, int]) -> None:
@@ -63,8 +66,7 @@ def check_scores(move: Move, scores: Mapping[str, int]) -> None:
     if move.target is not None:
         others = {move.target: scores.get(move.target, 0)}
     if others and max(others.values()) <= -resource.INFINITY:
-        barred = message(19 if move.target else 20, domain=move.domain, node=move.target)
-        raise RefusedError(barred, message(26, domain=move.domain))
+        raise not_begun(19 if move.target else 20, move.domain, node=move.target)
 
 
 def scores_without(domain: str, document: str) -> dict[str, int]:
@@ -106,7 +108,7 @@ def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
         if outcome.late:
             reason = f"not there after {move.bound_s:.0f} s{waiting.why(outcome.cluster, name)}"
             raise RefusedError(message(27, domain=move.domain, reason=reason))
-        _look_ahead(move, plan.nodes_of(move.domain, outcome.cluster)[0])
+        _look_ahead(move, outcome.cluster.active_on(name)[0])
 
 
 def _look_ahead(move: Move, here: str) -> None:
@@ -131,7 +133,7 @@ def _has_moved(move: Move, cluster: Cluster, name: str) -> bool:
         raise RefusedError(message(27, domain=move.domain, reason="stopped meanwhile"))
     nodes = [node for each in instances for node in each.nodes]
     there = nodes == [move.target] if move.target else nodes not in ([], [move.origin])
-    return there and waiting.is_started(cluster, name)
+    return there and cluster.is_started(name)
 
 
 @contextlib.contextmanager

@@ -47,7 +47,8 @@ def delete(domains: Sequence[str], cluster: Cluster, registry: Registry) -> None
     checks.registered(domains, registry)
     problems = []
     for domain in domains:
-        nodes, parent = nodes_of(domain, cluster), registry.primitive(domain).getparent()
+        nodes = cluster.active_on(names.resource(domain))
+        parent = registry.primitive(domain).getparent()
         if nodes:
             problems.append(message(13, domain=domain, nodes=", ".join(nodes)))
         elif parent is not None and parent.tag != "resources":
@@ -72,7 +73,7 @@ def locate(
     score = configuration.text("vm_node_loc_act")
     old, new = [], []
     for domain in domains:
-        nodes, preferred = nodes_of(domain, cluster), registry.preferred(domain)
+        nodes, preferred = cluster.active_on(names.resource(domain)), registry.preferred(domain)
         if len(nodes) > 1:
             raise RefusedError(message(38, domain=domain, nodes=", ".join(nodes)))
         if nodes and nodes[0] != preferred:
@@ -129,8 +130,3 @@ def held(domains: Iterable[str], registry: Registry) -> Iterator[Message]:
         ban = ban_of(domain, registry)
         if ban is not None and ban.is_live(now):
             yield message(52, domain=domain, end=instant.to_text(ban.end))
-
-
-def nodes_of(domain: str, cluster: Cluster) -> list[str]:
-    found = cluster.instances(names.resource(domain))
-    return sorted({node for each in found if each.active for node in each.nodes})

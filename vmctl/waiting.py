@@ -62,19 +62,6 @@ def wait_for(
             sys.stderr.write("\r\x1b[K")
 
 
-def is_started(cluster: Cluster, resource: str) -> bool:
-    return [(each.role, len(each.nodes), each.pending) for each in cluster.instances(resource)] == [
-        ("Started", 1, None)
-    ]
-
-
-def is_stopped(cluster: Cluster, resource: str) -> bool:
-    return not any(
-        each.active or each.nodes or each.pending or each.role != "Stopped"
-        for each in cluster.instances(resource)
-    )
-
-
 def why(cluster: Cluster, resource: str) -> str:
     """What Pacemaker remembers as failed of it, to stand behind a sentence."""
     said = ""

@@ -79,6 +79,23 @@ class Cluster(NamedTuple):
         """All instances of that id: one, or one a copy when it is cloned."""
         return tuple(instance for instance in self.resources if instance.id == resource)
 
+    def active_on(self, resource: str) -> list[str]:
+        """The nodes that have an active instance of it."""
+        found = self.instances(resource)
+        return sorted({node for each in found if each.active for node in each.nodes})
+
+    def is_started(self, resource: str) -> bool:
+        """Whether it runs once, on one node, and nothing is under way with it."""
+        found = [(one.role, len(one.nodes), one.pending) for one in self.instances(resource)]
+        return found == [("Started", 1, None)]
+
+    def is_stopped(self, resource: str) -> bool:
+        """Whether it is nowhere and nothing is under way with it, as when there is none."""
+        return not any(
+            one.active or one.nodes or one.pending or one.role != "Stopped"
+            for one in self.instances(resource)
+        )
+
     def online_members(self) -> tuple[str, ...]:
         return tuple(n.name for n in self.nodes if n.kind == "member" and n.online)
 

@@ -136,3 +136,52 @@ def test_without_a_dc_there_is_no_quorum() -> None:
     document = f'<pacemaker-result><summary><current_dc present="false"/></summary><nodes/>{TAIL}'
     found = status.parse(document)
     assert (found.dc, found.quorum, found.resources) == (None, False, ())
+
+
+def of_guest(role: str, *nodes: str, pending: str | None = None) -> status.Resource:
+    """An instance of a resource called guest."""
+    return status.Resource(
+        id="guest",
+        agent="ocf:extra:VirtualDomain",
+        role=role,
+        target_role=None,
+        active=bool(nodes),
+        managed=True,
+        failed=False,
+        blocked=False,
+        orphaned=False,
+        pending=pending,
+        nodes=nodes,
+        parents=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("instances", "started", "stopped"),
+    [
+        ([of_guest("Started", "hostA")], True, False),
+        ([of_guest("Started")], False, False),
+        ([of_guest("Stopped")], False, True),
+        ([of_guest("Starting", "hostA")], False, False),
+        ([of_guest("Stopping", "hostA")], False, False),
+        ([of_guest("Stopped", pending="Starting")], False, False),
+        ([of_guest("Started", "hostA", pending="Migrating")], False, False),
+        ([of_guest("Started", "hostA", "hostB")], False, False),
+        ([of_guest("Started", "hostA"), of_guest("Stopped")], False, False),
+        ([of_guest("Stopped"), of_guest("Stopped")], False, True),
+        ([], False, True),
+    ],
+)
+def test_started_and_stopped_are_seen_and_not_guessed(
+    cluster: status.Cluster, instances: list[status.Resource], *, started: bool, stopped: bool
+) -> None:
+    found = cluster._replace(resources=tuple(instances))
+    assert found.is_started("guest") is started
+    assert found.is_stopped("guest") is stopped
+
+
+def test_where_a_resource_is_active(cluster: status.Cluster) -> None:
+    copies = (of_guest("Started", "hostB"), of_guest("Started", "hostA"), of_guest("Stopped"))
+    found = cluster._replace(resources=copies)
+    assert found.active_on("guest") == ["hostA", "hostB"]
+    assert found.active_on("another") == []

@@ -251,38 +251,16 @@ def test_constraints_that_cannot_be_removed_are_told_and_hide_nothing(
     assert capsys.readouterr().err.startswith("vm-ctl: MSG54 g1: its constraint stays, 65 s at")
 
 
-@pytest.mark.parametrize(
-    ("resources", "started", "stopped"),
-    [
-        (ON_A, True, False),
-        (running("g1"), False, False),
-        (running("g1", role="Stopped"), False, True),
-        (running("g1", "hostA", role="Starting"), False, False),
-        (running("g1", "hostA", role="Stopping"), False, False),
-        (running("g1", role="Stopped", more='pending="Starting"'), False, False),
-        (running("g1", "hostA", more='pending="Migrating"'), False, False),
-        (running("g1", "hostA", "hostB"), False, False),
-        ("", False, True),
-    ],
-)
-def test_started_and_stopped_are_seen_and_not_guessed(
-    resources: str, *, started: bool, stopped: bool
-) -> None:
-    found = cluster(resources)
-    assert waiting.is_started(found, "prmVMCTL_g1") is started
-    assert waiting.is_stopped(found, "prmVMCTL_g1") is stopped
-
-
 def test_progress_of_one_guest_gives_the_others_their_time(
     begin: Callable[..., FakeCluster],
 ) -> None:
     names = ["prmVMCTL_g1", "prmVMCTL_g2"]
     first, second = running("g1", "hostA"), running("g2", "hostA")
     begin(running("g2", role="Stopped"), first, first, first + second)
-    outcome = waiting.wait_for(names, waiting.is_started, 5.0, str)
+    outcome = waiting.wait_for(names, status.Cluster.is_started, 5.0, str)
     assert outcome.late == []
     begin(first)
-    assert waiting.wait_for(names, waiting.is_started, 0.05, str).late == ["prmVMCTL_g2"]
+    assert waiting.wait_for(names, status.Cluster.is_started, 0.05, str).late == ["prmVMCTL_g2"]
 
 
 def test_why_says_what_pacemaker_remembers() -> None:
