@@ -36,7 +36,6 @@ OPTIONS = {
 }
 DRY = ("--dry-run", "--format", "--config")
 
-
 # What of domains a verb takes.
 MANY, ONE, ONE_OR_NONE = "DOMAIN[,DOMAIN...]", "DOMAIN", "[DOMAIN]"
 

@@ -138,11 +138,11 @@ def figures(domain: str, uri: str) -> str:
     def ask() -> str:
         with Connection(uri) as connection:
             guest = connection.lookup(name=domain, uuid="")
-            job = None if guest is None else job_of(guest)
-            return f"moved: {job.processed_mib} of {job.total_mib} MiB" if job else ""
+            job = guest and job_of(guest)
+            return f"moved: {job.processed_mib} of {job.total_mib} MiB" if job else "moved"
 
     try:
-        return within(Deadline(hosts.ANSWER_S), "asking libvirt", ask) or "moved"
+        return within(Deadline(hosts.ANSWER_S), "asking libvirt", ask)
     except HaError:
         return "moved"
 

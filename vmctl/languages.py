@@ -116,9 +116,8 @@ def _words(element: etree._Element) -> dict[str, str]:
     words = {str(name): shlex.quote(str(value)) for name, value in element.attrib.items()}
     rule = element.find("rule")
     if rule is not None:
-        expression = f" {rule.get('boolean-op')} ".join(map(_expression, rule))
-        return {**words, "rule": str(rule.get("id")), "score": str(rule.get("score")),
-                "expression": expression}  # fmt: skip
+        words["rule"], words["score"] = str(rule.get("id")), str(rule.get("score"))
+        words["expression"] = f" {rule.get('boolean-op')} ".join(map(_expression, rule))
     if element.tag == "primitive":
         agent = [words[part] for part in ("class", "provider", "type") if part in words]
         words["agent"] = ":".join(agent)
