@@ -105,7 +105,9 @@ def _hosts(request: Request, survey: Survey) -> Iterator[Message]:
         for node, there in having:
             if there.autostart:
                 yield message(48, domain=domain, node=node)
-            uuid = (here or there).definition().findtext("uuid", "none")
+            if here is None or here.xml == there.xml:
+                continue
+            uuid = here.definition().findtext("uuid", "none")
             other = there.definition().findtext("uuid", "none")
             if uuid != other:
                 yield message(45, domain=domain, node=node, uuid=uuid, other=other)
@@ -120,14 +122,15 @@ def warnings(request: Request, configuration: Configuration, facts: Facts) -> It
     yield from _bonds(configuration, facts.cluster)
     for domain in filter(survey.here, request.domains):
         having = dict(survey.having(domain))
+        here = having[survey.local]
         for node in sorted(survey.hosts):
             if node not in having:
                 yield message(44, domain=domain, node=node)
-                continue
-            mine, its = having[survey.local].definition(), having[node].definition()
-            place = definition.place_of_difference(mine, its)
-            if place is not None:
-                yield message(46, domain=domain, node=node, place=place)
+            elif having[node].xml != here.xml:
+                its = having[node].definition()
+                place = definition.place_of_difference(here.definition(), its)
+                if place is not None:
+                    yield message(46, domain=domain, node=node, place=place)
 
 
 def _bonds(configuration: Configuration, cluster: Cluster) -> Iterator[Message]:
