@@ -87,7 +87,7 @@ def _cluster(
         if not registry.has_resource(watch.resource):
             reason = f"{watch.resource} is no resource of this cluster"
             yield message(ENTRY_NUMBERS[watch.kind], where=watch.where, reason=reason)
-    if configuration.is_on("vm_stonith") and not facts.cluster.stonith_enabled:
+    if configuration.fences() and not facts.cluster.stonith_enabled:
         yield message(12)
     if request.preferred not in registry.nodes():
         yield message(16, node=request.preferred)

@@ -33,7 +33,7 @@ def _is_operation(words: Words) -> bool:
 
 
 def _is_score(words: Words) -> bool:
-    return abs(resource.score(words[0])) <= resource.INFINITY
+    return isinstance(resource.score(words[0]), int)
 
 
 def _is_order(words: Words) -> bool:
@@ -134,8 +134,9 @@ class Configuration(NamedTuple):
     def text(self, key: str) -> str:
         return self.words[key][0]
 
-    def is_on(self, key: str) -> bool:
-        return self.text(key) == "on"
+    def fences(self) -> bool:
+        """Whether the host is fenced for a guest that can't be stopped."""
+        return self.text("vm_stonith") == "on"
 
     def definition(self, domain: str) -> str:
         return f"{self.text('vm_cfg_dir').rstrip('/')}/{domain}{self.text('vm_cfg_ext')}"
@@ -143,7 +144,7 @@ class Configuration(NamedTuple):
     def operations(self) -> Iterator[dict[str, str]]:
         """Each as its attributes in the CIB."""
         # Of operations whose on-fail is not the file's to say.
-        critical = "fence" if self.is_on("vm_stonith") else "block"
+        critical = "fence" if self.fences() else "block"
         for name in OPERATIONS:
             words = (name, *self.words[f"vm_{name}_op"], critical)
             yield dict(zip(("name", "interval", "timeout", "on-fail"), words))

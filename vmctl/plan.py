@@ -27,9 +27,7 @@ def add(
     request: Request, configuration: Configuration, facts: checks.Facts, registry: Registry
 ) -> None:
     checks.addition(request, configuration, facts, registry)
-    migrate = {None: configuration.is_on("vm_allow_migrate"), "on": True, "off": False}[
-        request.migrate
-    ]
+    migrate = (request.migrate or configuration.text("vm_allow_migrate")) == "on"
     role = "Started" if request.running else "Stopped"
     known = set(registry.ids)
     for domain in request.domains:

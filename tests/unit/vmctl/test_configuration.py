@@ -33,8 +33,8 @@ def test_the_shipped_sample_names_every_key_and_its_examples_are_valid() -> None
 def test_the_slides_configuration() -> None:
     slides = slides_conf()
     assert slides.definition("guest1") == "/etc/libvirt/qemu/guest1.xml"
-    assert not slides.is_on("vm_allow_migrate")
-    assert slides.is_on("vm_stonith")
+    assert slides.text("vm_allow_migrate") == "off"
+    assert slides.fences()
     assert slides.text("vm_ocf") == "ocf:extra:VirtualDomain"
     by_kind = {watch.kind: watch for watch in slides.watches()}
     assert (by_kind["pingd"].resource, by_kind["pingd"].attribute) == (
