@@ -43,14 +43,19 @@ class File(NamedTuple):
 # What goes into the private directory.
 PACKAGES = ("pmkvm", "agents", "stonith", "daemons", "vmctl")
 
+# cluster-glue looks under its own libdir: Debian's is /usr/lib, that of 64-bit RPM systems
+# /usr/lib64. One noarch package serves both by having its plugins twice.
+GLUE = "/usr/lib/stonith/plugins/external"
+GLUE_64 = "/usr/lib64/stonith/plugins/external"
+
 PROGRAMS = (
     Program("/usr/lib/ocf/resource.d/extra/VirtualDomain", "agents.virtual_domain.agent:main"),
     Program("/usr/lib/ocf/resource.d/extra/vm-anything", "agents.vm_anything.agent:main"),
     Program("/usr/sbin/fence_vm_stonith", "stonith.vm_stonith.fence_agent:main"),
-    # cluster-glue looks under its own libdir: Debian's is /usr/lib, that of 64-bit RPM systems
-    # /usr/lib64. One noarch package serves both by having it twice.
-    Program("/usr/lib/stonith/plugins/external/vm-stonith", "stonith.vm_stonith.external:main"),
-    Program("/usr/lib64/stonith/plugins/external/vm-stonith", "stonith.vm_stonith.external:main"),
+    Program(f"{GLUE}/vm-stonith", "stonith.vm_stonith.external:main"),
+    Program(f"{GLUE_64}/vm-stonith", "stonith.vm_stonith.external:main"),
+    Program(f"{GLUE}/stonith-helper", "stonith.stonith_helper.external:main"),
+    Program(f"{GLUE_64}/stonith-helper", "stonith.stonith_helper.external:main"),
     Program("/usr/sbin/vm-stonith-key", "stonith.vm_stonith_key.main:main"),
     Program("/usr/sbin/vm-ctl", "vmctl.main:main"),
     Program("/usr/sbin/vm-adopt", "vmctl.adopt:main"),

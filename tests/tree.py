@@ -45,6 +45,10 @@ BANNED_ATTRIBUTES = {
 }
 BANNED_PREFIXES = ("os.exec", "os.spawn")
 
+# Who gives text to a shell: root's own, from a parameter that says so.
+SHELLS = frozenset({"sh", "bash", "dash"})
+RUNS_A_SHELL = frozenset({"agents.vm_anything.monitor", "stonith.stonith_helper.look"})
+
 
 class Module(NamedTuple):
     """One source file of the library or of a program."""
@@ -193,6 +197,25 @@ def banned_calls(modules: dict[str, Module]) -> list[str]:
         for complaint in _complaints(node)
         if (module.name, complaint) != (STARTER, "uses os.execv")
     ]
+
+
+def shells(modules: dict[str, Module]) -> list[str]:
+    """Command lines that begin with a shell, but for those that are meant to."""
+    return [
+        f"{module.name}:{node.lineno} runs a shell"
+        for module in modules.values()
+        if module.name not in RUNS_A_SHELL
+        for node in ast.walk(module.syntax)
+        if isinstance(node, (ast.List, ast.Tuple)) and node.elts and _is_shell(node.elts[0])
+    ]
+
+
+def _is_shell(word: ast.expr) -> bool:
+    return (
+        isinstance(word, ast.Constant)
+        and isinstance(word.value, str)
+        and word.value.rpartition("/")[2] in SHELLS
+    )
 
 
 def _complaints(node: ast.Call | ast.ImportFrom) -> Iterator[str]:

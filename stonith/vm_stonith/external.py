@@ -9,6 +9,7 @@ import os
 import sys
 
 from pmkvm import within
+from stonith import glue
 from stonith.vm_stonith import parameters
 from stonith.vm_stonith.journal import Journal
 from stonith.vm_stonith.parameters import ParameterError
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from stonith.vm_stonith.answer import Operation
     from stonith.vm_stonith.parameters import Device
 
-DONE = 0
-FAILED = 1
-# As in 2011.
-NOT_CONFIGURED = 6
-
 NAME = "external/vm-stonith"
 _FENCES: dict[str, Operation] = {"on": "on", "off": "off", "reset": "reset"}
 
@@ -36,18 +32,18 @@ def run(argv: Sequence[str], env: Mapping[str, str], stdout: TextIO, stderr: Tex
     action = argv[0] if argv else ""
     if action in _WORDS_ABOUT_IT:
         print(_WORDS_ABOUT_IT[action](), file=stdout)
-        return DONE
+        return glue.DONE
     if action not in (*_FENCES, "gethosts", "status"):
         journal.complain(f"usage: {' | '.join((*_FENCES, 'gethosts', 'status', *_WORDS_ABOUT_IT))}")
-        return FAILED
+        return glue.FAILED
     try:
         device = parameters.device(env)
     except ParameterError as error:
         journal.complain(str(error))
-        return NOT_CONFIGURED
+        return glue.NOT_CONFIGURED
     if action == "gethosts":
         print("\n".join(entry.host for entry in device.entries), file=stdout)
-        return DONE
+        return glue.DONE
     if action == "status":
         return _status(device, journal)
     return _fence(_FENCES[action], argv[1] if len(argv) > 1 else "", device, journal)
@@ -60,12 +56,12 @@ def _fence(operation: Operation, host: str, device: Device, journal: Journal) ->
     entry = device.find(host)
     if entry is None:
         journal.complain(f"{host or 'no name'}: there is no such guest in hostlist")
-        return FAILED
+        return glue.FAILED
     answered = request.fence(operation, entry, Deadline(device.timeout_s), journal)
     if not answered.is_ok:
         journal.complain(f"{operation} of {entry.host}: {answered}")
-        return FAILED
-    return DONE
+        return glue.FAILED
+    return glue.DONE
 
 
 def _status(device: Device, journal: Journal) -> int:
@@ -80,24 +76,7 @@ def _status(device: Device, journal: Journal) -> int:
         if not answered.is_ok:
             bad += 1
             journal.complain(f"status of {entry.host}: {answered}")
-    return FAILED if bad else DONE
-
-
-def _xml() -> str:
-    import xml.etree.ElementTree as ET
-
-    root = ET.Element("parameters")
-    for parameter in parameters.SHARED:
-        bit = "1" if parameter.required else "0"
-        element = ET.SubElement(root, "parameter", name=parameter.name, unique="0", required=bit)
-        kind = "string" if parameter.content_type == "string" else "integer"
-        content = ET.SubElement(element, "content", type=kind)
-        if parameter.default:
-            content.set("default", parameter.default)
-        ET.SubElement(element, "shortdesc", lang="en").text = parameter.shortdesc
-        ET.SubElement(element, "longdesc", lang="en").text = parameter.longdesc
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode")
+    return glue.FAILED if bad else glue.DONE
 
 
 _WORDS_ABOUT_IT: dict[str, Callable[[], str]] = {
@@ -109,7 +88,7 @@ _WORDS_ABOUT_IT: dict[str, Callable[[], str]] = {
         "vm-connectd and vm-stonithd, the guests vm-connectd; no network between them is needed."
     ),
     "getinfo-devurl": lambda: parameters.VENDOR_URL,
-    "getinfo-xml": _xml,
+    "getinfo-xml": lambda: glue.xml(parameters.SHARED),
 }
 
 

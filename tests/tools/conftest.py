@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.tools.cib_host import Host
+from tests.tools.guest import guest
 from vmctl import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# Fixtures of all tests here.
+__all__ = ["guest", "host"]
 
 
 @pytest.fixture

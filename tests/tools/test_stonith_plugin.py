@@ -1,107 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Both faces started by the programs that start them: cluster-glue's stonith, Pacemaker's
-fence_legacy, pcs, crm and crm_resource. They look in fixed places, so each runs with our programs
-laid over those in a mount namespace of its own.
+fence_legacy, pcs, crm and crm_resource.
 """
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import tree
+from tests.tools.guest import needs_root
 from tests.unit.stonith.connectd import Connectd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import subprocess
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mount namespaces need root")
+    from tests.tools.guest import Guest
+
+pytestmark = needs_root
 
 TOKENS = {"guest1": "U2FsdGVkX1+one==", "guest2": "U2FsdGVkX1+two="}
 HOSTLIST = " ".join(f"{host}:{token}" for host, token in TOKENS.items())
-PLACES = {
-    "external": ("/usr/lib/stonith/plugins/external", "vm-stonith"),
-    "fence_agent": ("/usr/sbin", "fence_vm_stonith"),
-}
-PROGRAM = """\
-#!{python} -I
-import sys
-sys.dont_write_bytecode = True
-sys.path.insert(0, {root!r})
-from pmkvm import settings
-settings.RUN_DIR = {run_dir!r}
-from stonith.vm_stonith.{module} import main
-sys.exit(main())
-"""
 
 
-class Guest:
-    """A guest's file system with our programs in it."""
-
-    def __init__(self, directory: Path) -> None:
-        self.run_dir = directory / "run"
-        self._mounts = []
-        for module, (place, name) in PLACES.items():
-            program = directory / module / name
-            program.parent.mkdir()
-            text = PROGRAM.format(
-                python=sys.executable, root=str(tree.ROOT), run_dir=str(self.run_dir), module=module
-            )
-            program.write_text(text, encoding="utf-8")
-            program.chmod(0o755)
-            self._mounts.append(
-                f"mount -t overlay overlay -o lowerdir={program.parent}:{place} {place}"
-            )
-
-    def run(self, *words: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-        script = " && ".join([*self._mounts, f"exec {shlex.join(words)}"])
-        return subprocess.run(
-            ["unshare", "--mount", "sh", "-c", script],
-            input=stdin,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HA_LOGFACILITY": "none", **env},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def stonith(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return self.run("stonith", "-t", "external/vm-stonith", *words, **env)
-
-
-@pytest.fixture(scope="module")
-def guest() -> Iterator[Guest]:
-    # Not pytest's directory: libstonith refuses what others may write to, and everyone must get in.
-    with tempfile.TemporaryDirectory() as directory:
-        Path(directory).chmod(0o755)
-        yield Guest(Path(directory))
+def stonith(guest: Guest, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return guest.run("stonith", "-t", "external/vm-stonith", *words, **env)
 
 
 def test_stonith_lists_it_and_asks_its_names(guest: Guest) -> None:
     assert "external/vm-stonith" in guest.run("stonith", "-L").stdout.split()
-    names = guest.stonith("-n").stdout.split()
+    names = stonith(guest, "-n").stdout.split()
     assert names == ["hostlist", "delimeter", "delimiter", "timeout"]
-    assert '<parameter name="hostlist"' in guest.stonith("-m").stdout
+    assert '<parameter name="hostlist"' in stonith(guest, "-m").stdout
 
 
 def test_stonith_lists_hosts(guest: Guest) -> None:
-    assert guest.stonith(f"hostlist={HOSTLIST}", "-l").stdout.split() == list(TOKENS)
-    assert guest.stonith("-E", "-l", hostlist=HOSTLIST).stdout.split() == list(TOKENS)
+    assert stonith(guest, f"hostlist={HOSTLIST}", "-l").stdout.split() == list(TOKENS)
+    assert stonith(guest, "-E", "-l", hostlist=HOSTLIST).stdout.split() == list(TOKENS)
 
 
 def test_stonith_asks_the_status(guest: Guest) -> None:
     with connectd(guest, "OK on") as server:
-        assert guest.stonith(f"hostlist={HOSTLIST}", "-S").returncode == 0
+        assert stonith(guest, f"hostlist={HOSTLIST}", "-S").returncode == 0
         assert server.bodies == [f"status {token}" for token in TOKENS.values()]
     with connectd(guest, "NG bad token"):
-        done = guest.stonith(f"hostlist={HOSTLIST}", "-S")
+        done = stonith(guest, f"hostlist={HOSTLIST}", "-S")
         assert done.returncode != 0
         assert "status of guest2: NG bad token" in done.stderr
 
@@ -111,10 +55,10 @@ def test_stonith_fences(guest: Guest, operation: str) -> None:
     # It gives the name in lower case.
     words = (f"hostlist={HOSTLIST}", "-T", operation, "GUEST2")
     with connectd(guest, "OK") as server:
-        assert guest.stonith(*words).returncode == 0
+        assert stonith(guest, *words).returncode == 0
         assert server.bodies == [f"{operation} {TOKENS['guest2']}"]
     with connectd(guest, "NG not allowed"):
-        done = guest.stonith(*words)
+        done = stonith(guest, *words)
         # S_RESETFAIL.
         assert done.returncode == 5
         assert "NG not allowed" in done.stderr
@@ -123,9 +67,9 @@ def test_stonith_fences(guest: Guest, operation: str) -> None:
 
 def test_the_other_delimiter_reaches_the_plugin(guest: Guest) -> None:
     for name in ("delimeter", "delimiter"):
-        done = guest.stonith("hostlist=guest1@x guest2@y", f"{name}=@", "-l")
+        done = stonith(guest, "hostlist=guest1@x guest2@y", f"{name}=@", "-l")
         assert done.stdout.split() == ["guest1", "guest2"]
-    assert guest.stonith(f"hostlist={HOSTLIST}", "delimeter=@", "-l").returncode != 0
+    assert stonith(guest, f"hostlist={HOSTLIST}", "delimeter=@", "-l").returncode != 0
 
 
 def test_pacemakers_bridge_gives_what_the_slides_say(guest: Guest) -> None:

@@ -143,6 +143,17 @@ def test_text_that_is_run_is_found(tmp_path: Path, text: str) -> None:
     assert len(tree.banned_calls(planted(tmp_path, {"agents/a.py": text}))) == 1
 
 
+def test_a_shell_runs_roots_own_text_only() -> None:
+    assert tree.shells(OURS) == []
+    assert set(OURS) > tree.RUNS_A_SHELL
+
+
+@pytest.mark.parametrize("words", ["['/bin/sh', '-c', text]", "('bash', '-c', text)", "['dash']"])
+def test_a_shell_elsewhere_is_found(tmp_path: Path, words: str) -> None:
+    found = tree.shells(planted(tmp_path, {"agents/a.py": f"run({words}, timeout_s=1)"}))
+    assert found == ["agents.a:1 runs a shell"]
+
+
 RULES = [tree.without_licence, tree.too_long, tree.named_for_nothing]
 
 

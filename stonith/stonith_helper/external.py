@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""external/stonith-helper: stands before the device that fences, and delays the standby side.
+
+Its answer to a fence is no, which has the fencer ask the next device: nothing that it can see
+proves a death. Only an administrator who says so (trust_dead_check) has silence count as one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from pmkvm import within
+from stonith import glue
+from stonith.stonith_helper import decision, parameters
+from stonith.vm_stonith.journal import Journal
+from stonith.vm_stonith.parameters import VENDOR_URL, ParameterError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TextIO
+
+    from stonith.stonith_helper.decision import Wait
+    from stonith.stonith_helper.parameters import Device
+
+NAME = "external/stonith-helper"
+_FENCES = ("off", "reset")
+_ACTIONS = ("on", *_FENCES, "gethosts", "status")
+
+DESCRIPTION = """\
+Stands before the device that fences: the node that does not run the service waits, so that the
+one that runs it fences first. Then it answers no, and the fencer asks the next device.
+Other than in 2011:
+- run_dead_check: a target that answers no ping is not reported as fenced unless trust_dead_check
+  says so, since a broken switch looks the same; without it nobody is pinged.
+- run_quorum_check: a partition without quorum is delayed like a standby; in 2011 it was told that
+  the target is fenced.
+- A number or a yes that can't be read is an error of the configuration, not the default."""
+
+
+def run(argv: Sequence[str], env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
+    # libstonith's own tag, stonith/external/stonith-helper.
+    journal = Journal(env.get("HA_LOGTAG") or NAME, env, stderr)
+    action = argv[0] if argv else ""
+    if action in _WORDS_ABOUT_IT:
+        print(_WORDS_ABOUT_IT[action](), file=stdout)
+        return glue.DONE
+    if action not in _ACTIONS:
+        journal.complain(f"usage: {' | '.join((*_ACTIONS, *_WORDS_ABOUT_IT))}")
+        return glue.FAILED
+    try:
+        device = parameters.device(env)
+    except ParameterError as error:
+        journal.complain(str(error))
+        return glue.NOT_CONFIGURED
+    if action == "gethosts":
+        print("\n".join(device.hosts), file=stdout)
+    elif action != "status":
+        return _fence(action, argv[1] if len(argv) > 1 else "", device, journal)
+    return glue.DONE
+
+
+def _fence(action: str, host: str, device: Device, journal: Journal) -> int:
+    """FAILED but for a death that the administrator's own words make of silence."""
+    if not device.has(host):
+        journal.complain(f"{host or 'no name'}: there is no such node in hostlist")
+        return glue.FAILED
+    if action not in _FENCES:
+        journal.complain(f"{action} of {host}: this device switches nothing on")
+        return glue.FAILED
+    # Loaded here: the other actions see nothing.
+    from stonith.stonith_helper import look
+
+    what = f"{action} of {host}"
+    if device.addresses:
+        replies = look.replies(device.addresses, device.trials, journal)
+        if decision.is_silent(replies):
+            line = f"{what}: no address answers, and trust_dead_check has that count as fenced"
+            journal.record(line, is_good=True)
+            return glue.DONE
+    if device.standby_command:
+        is_active = look.is_active(device.standby_command, journal)
+        asks = device.passes_members and not is_active
+        is_member = look.is_member(host, journal) if asks else None
+        wait_s = device.standby_wait_s
+        _wait(what, decision.standby(is_active, is_member=is_member, wait_s=wait_s), journal)
+    if device.asks_for_quorum:
+        time.sleep(device.quorum_wait_s)
+        has_quorum = look.has_quorum(journal)
+        _wait(what, decision.quorum(has_quorum, wait_s=device.standby_wait_s), journal)
+    journal.complain(f"{what}: nothing here proves it dead; the next device is asked")
+    return glue.FAILED
+
+
+def _wait(what: str, wait: Wait, journal: Journal) -> None:
+    verb = f"waiting {wait.seconds:g} s" if wait.seconds else "no wait"
+    journal.record(f"{what}: {verb}, {wait.reason}", is_good=True)
+    time.sleep(wait.seconds)
+
+
+_WORDS_ABOUT_IT: dict[str, Callable[[], str]] = {
+    "getconfignames": lambda: "\n".join(parameter.name for parameter in parameters.TABLE),
+    "getinfo-devid": lambda: "stonith-helper",
+    "getinfo-devname": lambda: "stonith-helper: lets the active node fence first",
+    "getinfo-devdescr": lambda: DESCRIPTION,
+    "getinfo-devurl": lambda: VENDOR_URL,
+    "getinfo-xml": lambda: glue.xml(parameters.TABLE),
+}
+
+
+def main() -> int:
+    code = run(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+    if within.abandoned():
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

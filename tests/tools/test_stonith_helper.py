@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""external/stonith-helper started by cluster-glue's stonith and by Pacemaker's fence_legacy, with
+the parameters of the slides' appendix B as they are printed there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stonith.stonith_helper import parameters
+from tests.tools.guest import needs_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.tools.guest import Guest
+
+pytestmark = needs_root
+
+# crm_resource's words about a resource, in the place of a cluster that runs it here.
+HERE = "echo resource guest_resource1 is running on: `uname -n` | grep -q `uname -n`"
+ELSEWHERE = "echo resource guest_resource1 is running on: another | grep -q `uname -n`"
+COMMAND = "/usr/sbin/crm_resource -r guest_resource1 -W | grep -q `hostname`"
+SLIDES = {
+    "priority": "1",
+    "stonith-timeout": "40",
+    "hostlist": "guest1",
+    "dead_check_target": "192.168.xxx.xxx 192.168.yyy.xxx",
+    "standby_check_command": COMMAND,
+}
+# cluster-glue's S_RESETFAIL.
+RESET_FAILED = 5
+
+
+def stonith(guest: Guest, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return guest.run("stonith", "-t", "external/stonith-helper", *words, **env)
+
+
+def legacy(
+    guest: Guest, action: str, **parameters_: str
+) -> tuple[subprocess.CompletedProcess[str], float]:
+    """As pacemaker-fenced starts it, and how long it took."""
+    lines = {"plugin": "external/stonith-helper", **SLIDES, **parameters_, "action": action}
+    given = "".join(f"{name}={value}\n" for name, value in lines.items())
+    began = time.monotonic()
+    return guest.run("fence_legacy", stdin=f"{given}nodename=guest1\n"), time.monotonic() - began
+
+
+def test_stonith_lists_it_and_asks_its_names(guest: Guest) -> None:
+    assert "external/stonith-helper" in guest.run("stonith", "-L").stdout.split()
+    assert stonith(guest, "-n").stdout.split() == [one.name for one in parameters.TABLE]
+    described = stonith(guest, "-m").stdout
+    assert '<parameter name="standby_check_command"' in described
+    assert "Other than in 2011" in stonith(guest, "-h").stdout
+
+
+def test_the_slides_parameters_are_taken_as_printed(guest: Guest) -> None:
+    assert stonith(guest, "-E", "-S", **SLIDES).returncode == 0
+    assert stonith(guest, "-E", "-l", **SLIDES).stdout.split() == ["guest1"]
+    monitored, _ = legacy(guest, "monitor")
+    assert monitored.returncode == 0, monitored.stderr
+
+
+def test_a_missing_parameter_is_named(guest: Guest) -> None:
+    done = stonith(guest, "hostlist=guest1", "-S")
+    assert done.returncode != 0
+    assert "standby_check_command is not set" in done.stderr
+
+
+@pytest.mark.parametrize("action", ["reboot", "off"])
+def test_the_active_node_is_not_delayed_and_the_standby_is(guest: Guest, action: str) -> None:
+    """The command reaches a shell with its backquotes and its pipe."""
+    active, active_s = legacy(guest, action, standby_check_command=HERE, standby_wait_time="4")
+    standby, standby_s = legacy(
+        guest, action, standby_check_command=ELSEWHERE, standby_wait_time="4"
+    )
+    # The next device of the topology is asked in both cases.
+    assert active.returncode != 0
+    assert standby.returncode != 0
+    assert standby_s >= 4
+    assert standby_s - active_s > 2
+
+
+def test_the_slides_own_command_is_no_where_no_cluster_runs(guest: Guest) -> None:
+    done, took_s = legacy(guest, "reboot", standby_wait_time="2")
+    assert done.returncode != 0
+    assert took_s >= 2
+
+
+@pytest.fixture
+def silent_address() -> Iterator[str]:
+    """An address of this machine that nobody answers for: a bridge without members."""
+    name = f"pmhelper{os.getpid() % 10**6}"
+    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True, timeout=10)
+    try:
+        for words in (["address", "add", "192.0.2.1/24", "dev", name], ["link", "set", name, "up"]):
+            subprocess.run(["ip", *words], check=True, timeout=10)
+        yield "192.0.2.7"
+    finally:
+        subprocess.run(["ip", "link", "delete", name], check=True, timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("second", "trust", "rc"),
+    [
+        ("", "no", RESET_FAILED),
+        ("", "yes", 0),
+        # One that answers, one that can't be asked.
+        ("127.0.0.1", "yes", RESET_FAILED),
+        ("127.0.0.1%nosuch0", "yes", RESET_FAILED),
+    ],
+)
+def test_silence_is_a_death_only_for_who_says_so(
+    guest: Guest, silent_address: str, second: str, trust: str, rc: int
+) -> None:
+    done = stonith(
+        guest,
+        "hostlist=guest1",
+        "run_standby_wait=no",
+        f"dead_check_target={silent_address} {second}",
+        "dead_check_trialcount=1",
+        f"trust_dead_check={trust}",
+        "-T",
+        "reset",
+        "guest1",
+    )
+    assert done.returncode == rc, done.stderr
