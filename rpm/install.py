@@ -71,8 +71,11 @@ SYSTEMD = "/usr/lib/systemd/system"
 FILES = (
     File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF, CONFIGURATION),
     File("vmctl/vm-ctl.bash", "/usr/share/bash-completion/completions/vm-ctl"),
-    File("doc/man/vm-ctl.8", f"{MAN}/man8/vm-ctl.8", "%doc"),
-    File("doc/man/vm-ctl.conf.5", f"{MAN}/man5/vm-ctl.conf.5", "%doc"),
+    # Every page that there is; a test asks for one of each program.
+    *(
+        File(f"doc/man/{page.name}", f"{MAN}/man{page.suffix[1:]}/{page.name}", "%doc")
+        for page in sorted((ROOT / "doc" / "man").glob("*.[1-9]"))
+    ),
     # For guests: without the port that the rule waits for nothing starts.
     File("daemons/vm_connectd/vm-connectd.service", f"{SYSTEMD}/vm-connectd.service"),
     File("daemons/vm_connectd/90-vm-connectd.rules", "/usr/lib/udev/rules.d/90-vm-connectd.rules"),

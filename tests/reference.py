@@ -1,29 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The reference of an agent's parameters and actions in its page, written from the agent's table.
+"""What pages say about parameters and actions, written from the programs' own tables.
 
-`python3 -m tests.reference` brings doc/virtualdomain.md up to date; a unit test holds it so.
+`python3 -m tests.reference` brings all of them up to date; a unit test holds them so.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from agents.virtual_domain.agent import AGENT
+from agents.virtual_domain.agent import AGENT as VIRTUAL_DOMAIN
+from agents.vm_anything.agent import AGENT as VM_ANYTHING
+from stonith.stonith_helper import parameters as stonith_helper
+from stonith.vm_stonith import description
+from stonith.vm_stonith import parameters as vm_stonith
 from tests import tree
 
 if TYPE_CHECKING:
-    from pmkvm.ocf.table import Agent, Parameter
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
-PAGE = tree.ROOT / "doc" / "virtualdomain.md"
-BEGIN = "<!-- reference: written by python3 -m tests.reference -->\n"
-END = "<!-- end of reference -->\n"
+    from pmkvm.ocf.table import Agent
+    from pmkvm.ocf.table import Parameter as OcfParameter
+    from stonith.vm_stonith.parameters import Parameter as PluginParameter
+
+DOC = tree.ROOT / "doc"
+MAN = DOC / "man"
 
 
-def reference(agent: Agent) -> str:
-    """Markdown; one row for each parameter and each action."""
-    lines = ["### Parameters", "", "| parameter | type, default | meaning |", "|---|---|---|"]
-    lines += [_row(parameter) for parameter in agent.parameters]
+class Page(NamedTuple):
+    """A page of which that part is written here which stands between two comments."""
+
+    path: Path
+    begin: str
+    end: str
+    reference: Callable[[], str]
+
+
+def markdown(agent: Agent) -> str:
+    """One row for each parameter and each action."""
+    lines = ["", "### Parameters", "", "| parameter | type, default | meaning |", "|---|---|---|"]
+    lines += [_row(parameter, agent) for parameter in agent.parameters]
     lines += ["", "### Actions", "", "| action | timeout | interval |", "|---|---|---|"]
     for action in agent.actions:
         interval = "" if action.interval_s is None else f"{action.interval_s} s"
@@ -31,27 +48,85 @@ def reference(agent: Agent) -> str:
     return "\n".join([*lines, "", ""])
 
 
-def renewed(page: str, agent: Agent) -> str:
-    """The page with its reference as it should be."""
-    head, _, rest = page.partition(BEGIN)
-    _old, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{reference(agent)}{END}{tail}"
+def _row(parameter: OcfParameter, agent: Agent) -> str:
+    kind = _kind(parameter)
+    return f"| `{parameter.name}` | {kind} | {_meaning(parameter, agent)} |".replace("\n", " ")
 
 
-def _row(parameter: Parameter) -> str:
+def _kind(parameter: OcfParameter) -> str:
     default = str(parameter.default)
     if isinstance(parameter.default, bool):
         default = "yes" if parameter.default else "no"
-    kind = "required" if parameter.required else f"{parameter.content_type}, {default or 'not set'}"
-    notes = [f"{parameter.shortdesc}. {parameter.longdesc}"]
-    if not parameter.reloadable:
-        notes.append("A change restarts the guest.")
-    return f"| `{parameter.name}` | {kind} | {' '.join(notes)} |".replace("\n", " ")
+    return "required" if parameter.required else f"{parameter.content_type}, {default or 'not set'}"
+
+
+def _meaning(parameter: OcfParameter, agent: Agent) -> str:
+    restarts = agent.action("reload-agent") and not parameter.reloadable
+    restart = " A change restarts the guest." if restarts else ""
+    return f"{parameter.shortdesc}. {parameter.longdesc}{restart}"
+
+
+def manual(agent: Agent) -> str:
+    """DESCRIPTION's text, PARAMETERS and ACTIONS."""
+    lines = [description.plain(agent.longdesc), ".SH PARAMETERS"]
+    lines += _tagged((one.name, _kind(one), _meaning(one, agent)) for one in agent.parameters)
+    lines.append(".SH ACTIONS")
+    for action in agent.actions:
+        interval = "" if action.interval_s is None else f", interval {action.interval_s} s"
+        lines += _tagged([(action.name, "", f"timeout {action.timeout_s} s{interval}")])
+    return "\n".join([*lines, ""])
+
+
+def plugin(parameters: Sequence[PluginParameter]) -> str:
+    """PARAMETERS of a plugin of cluster-glue."""
+    kinds = {one: "required" if one.required else one.default or "not set" for one in parameters}
+    tagged = _tagged((one.name, kinds[one], one.longdesc) for one in parameters)
+    return "\n".join([".SH PARAMETERS", *tagged, ""])
+
+
+def _tagged(entries: Iterable[tuple[str, str, str]]) -> list[str]:
+    lines = []
+    for name, kind, text in entries:
+        suffix = f" ({kind})" if kind else ""
+        lines += [".TP", f".B {description.plain(name + suffix)}", description.plain(text)]
+    return lines
+
+
+_NOTE = "reference: written by python3 -m tests.reference"
+_END = "end of reference"
+
+
+def _in_markdown(name: str, agent: Agent) -> Page:
+    return Page(DOC / name, f"<!-- {_NOTE} -->\n", f"<!-- {_END} -->\n", lambda: markdown(agent))
+
+
+def _in_manual(name: str, reference: Callable[[], str]) -> Page:
+    return Page(MAN / name, f'.\\" {_NOTE}\n', f'.\\" {_END}\n', reference)
+
+
+PAGES = (
+    _in_markdown("virtualdomain.md", VIRTUAL_DOMAIN),
+    _in_manual("ocf_extra_VirtualDomain.7", lambda: manual(VIRTUAL_DOMAIN)),
+    _in_manual("ocf_extra_vm-anything.7", lambda: manual(VM_ANYTHING)),
+    _in_manual("vm-stonith.8", lambda: plugin(vm_stonith.SHARED)),
+    _in_manual("stonith-helper.8", lambda: plugin(stonith_helper.TABLE)),
+    # What `fence_vm_stonith -o manpage` prints.
+    _in_manual("fence_vm_stonith.8", lambda: f"{description.manpage()}\n"),
+)
+
+
+def renewed(page: Page, text: str) -> str:
+    """The page's text with its reference as it should be."""
+    head, begin, rest = text.partition(page.begin)
+    _old, end, tail = rest.partition(page.end)
+    if not begin or not end:
+        raise ValueError(f"{page.path} has no place for its reference")
+    return f"{head}{begin}{page.reference()}{end}{tail}"
 
 
 def main() -> int:
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(renewed(page, AGENT), encoding="utf-8")
+    for page in PAGES:
+        page.path.write_text(renewed(page, page.path.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 

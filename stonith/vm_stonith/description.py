@@ -34,6 +34,7 @@ ACTIONS = (
     ("metadata", "Print the metadata."),
     ("manpage", "Print the man page."),
 )
+SEE_ALSO = ("vm-stonith-key", "vm-connectd", "vm-stonithd", "vm-stonith")
 
 
 def metadata() -> str:
@@ -89,20 +90,46 @@ def usage() -> str:
 
 def manpage() -> str:
     lines = [
-        f'.TH {NAME.upper()} 8 "" "pm_kvm_tools {VERSION}"',
+        f'.TH {plain(NAME.upper())} 8 "" "pm_kvm_tools {VERSION.partition(".")[0]}" "pm_kvm_tools"',
+        # Names of parameters stay whole.
+        ".nh",
         ".SH NAME",
-        f"{NAME} - {SHORTDESC}",
+        f"{plain(NAME)} \\- {plain(SHORTDESC)}",
+        ".SH SYNOPSIS",
+        f".B {plain(NAME)}",
+        "[\\fIOPTION\\fR]...",
         ".SH DESCRIPTION",
-        LONGDESC,
-        ".SH PARAMETERS",
-        "Options of the command line, or name=value lines on stdin under the name in brackets.",
+        plain(LONGDESC),
+        ".SH OPTIONS",
+        "Pacemaker gives them as lines NAME=VALUE on standard input; here the name is in brackets.",
     ]
     for option in OPTIONS:
         if not option.replaced_by:
             default = f" Default: {option.default}." if option.default else ""
-            lines += [f".TP\n.B {spelling(option)} ({option.name})", option.shortdesc + default]
+            tag = f"{spelling(option)} ({option.name})"
+            lines += [".TP", f".B {plain(tag)}", plain(option.shortdesc + default)]
     lines.append(".SH ACTIONS")
     for name, text in ACTIONS:
-        lines += [f".TP\n.B {name}", text]
-    # A hyphen that is to be typed, and one that may be copied.
-    return "\n".join(lines).replace("-", "\\-")
+        lines += [".TP", f".B {plain(name)}", plain(text)]
+    lines += [
+        ".SH EXIT STATUS",
+        "0: done; a fence is proven. 1: failed, or not proven in time; the reason is on standard",
+        "error. 2: status of a guest that does not run.",
+        ".SH EXAMPLES",
+        ".B vm\\-stonith\\-key token",
+        "on a host prints the whole device for crm and for pcs. Then, in a guest:",
+        ".PP",
+        ".nf",
+        'fence_vm_stonith \\-o status \\-n guest2 \\-\\-hostlist="guest2:$TOKEN"',
+        ".fi",
+        ".SH SEE ALSO",
+        *(f".BR {plain(name)} (8)," for name in SEE_ALSO[:-1]),
+        f".BR {plain(SEE_ALSO[-1])} (8)",
+    ]
+    return "\n".join(lines)
+
+
+def plain(text: str) -> str:
+    """As roff prints it: a hyphen that may be copied, and no request in it."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+    return f"\\&{escaped}" if escaped.startswith(".") else escaped
