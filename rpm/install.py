@@ -66,11 +66,22 @@ PROGRAMS = (
 
 CONFIGURATION = "%config(noreplace)"
 MAN = "/usr/share/man"
+COMPLETIONS = "/usr/share/bash-completion/completions"
+# By one file; vm-ctl has its own.
+COMPLETED = (
+    "fence_vm_stonith",
+    "vm-adopt",
+    "vm-connect",
+    "vm-connectd",
+    "vm-stonith-key",
+    "vm-stonithd",
+)
 SYSTEMD = "/usr/lib/systemd/system"
 
 FILES = (
     File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF, CONFIGURATION),
-    File("vmctl/vm-ctl.bash", "/usr/share/bash-completion/completions/vm-ctl"),
+    File("vmctl/vm-ctl.bash", f"{COMPLETIONS}/vm-ctl"),
+    *(File("rpm/completion.bash", f"{COMPLETIONS}/{name}") for name in COMPLETED),
     # Every page that there is; a test asks for one of each program.
     *(
         File(f"doc/man/{page.name}", f"{MAN}/man{page.suffix[1:]}/{page.name}", "%doc")

@@ -39,6 +39,11 @@ def programs() -> set[str]:
     return {program.path for program in runpy.run_path(str(INSTALL))["PROGRAMS"]}
 
 
+def installed() -> dict[str, str]:
+    """The other files that it names: where each goes, and what it is here."""
+    return {file.path: file.source for file in runpy.run_path(str(INSTALL))["FILES"]}
+
+
 def page_of(program: str) -> Path:
     path = Path(program)
     if path.parent.parent.name == "resource.d":

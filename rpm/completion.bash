@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bash completion of the programs beside vm-ctl, installed under the name of each: bash-completion
+# looks for a file of the command's name. A test holds its words beside those of the programs.
+
+_pm_kvm_tools() {
+    local program=${1##*/} current=$2 before=$3 words
+    COMPREPLY=()
+    # Readline has made words of its own of --option=value.
+    [[ $current == = ]] && current=''
+    [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}
+    case $program:$before in
+        *:--file | *:--keys | *:--debug-file | *:-D | *:-p | *:--pidfile)
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return ;;
+        *:-d | *:--sock-dir)
+            mapfile -t COMPREPLY < <(compgen -d -- "$current")
+            return ;;
+        vm-connect:-t | vm-connect:--type) words='stonith monitor' ;;
+        vm-connectd:-t | vm-connectd:--type) words='host guest' ;;
+        fence_vm_stonith:-o | fence_vm_stonith:--action)
+            words='on off reboot status monitor list list-status validate-all metadata manpage' ;;
+        *:--cluster | *:--operations | *:--timeout | *:--id | *:--request | *:--send | *:-[ceirRn])
+            return ;;
+        fence_vm_stonith:*)
+            words='--action --plug --hostlist --delimiter --timeout --delay --quiet --verbose
+                --debug-file --version --help' ;;
+        vm-adopt:*)
+            words='--back --dry-run --timeout --version --help'
+            [[ $current == -* ]] || words=$(crm_resource --list-raw 2>/dev/null) ;;
+        vm-connect:*) words='--type --request --send --id --quiet --timeout --version --help' ;;
+        vm-connectd:*)
+            words='--type --sock-dir --status --debug --daemonize --pidfile --version --help' ;;
+        vm-stonithd:*) words='--keys --status --debug --version --help' ;;
+        vm-stonith-key:*)
+            case $COMP_CWORD:${COMP_WORDS[1]} in
+                1:*) words='create list rotate token --version --help' ;;
+                *:rotate) words='--file --force --help' ;;
+                *:token) words='--cluster --operations --file --force --help' ;;
+                *) words='--file --help' ;;
+            esac ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _pm_kvm_tools \
+    fence_vm_stonith vm-adopt vm-connect vm-connectd vm-stonith-key vm-stonithd

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Completion of the programs beside vm-ctl offers what each of them knows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stonith.vm_stonith import description
+from tests import tree
+from tests.unit.test_house_manual import MAN, installed, options_of_page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMPLETION = tree.ROOT / "rpm" / "completion.bash"
+COMPLETIONS = "/usr/share/bash-completion/completions"
+NAMES = sorted(
+    re.findall(r"[\w-]+", COMPLETION.read_text(encoding="utf-8").rpartition("_tools \\\n")[2])
+)
+
+
+def complete(directory: Path, *words: str) -> list[str]:
+    """What is offered for the last of the words, where crm_resource lists two resources."""
+    tool = directory / "crm_resource"
+    tool.write_text("#!/bin/sh\nprintf '%s\\n' prmVMCTL_guest1 prmOther\n", encoding="utf-8")
+    tool.chmod(0o755)
+    script = (
+        f'. "{COMPLETION}"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));'
+        ' _pm_kvm_tools "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}";'
+        ' printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "-uc", script, "bash", *words],
+        env={"PATH": f"{directory}:/usr/bin:/bin"},
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stderr == ""
+    return [line for line in done.stdout.split("\n") if line]
+
+
+def test_it_is_installed_under_the_name_of_each_program() -> None:
+    assert [f"{COMPLETIONS}/{name}" for name in NAMES] == sorted(
+        path for path, source in installed().items() if source == "rpm/completion.bash"
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_offers_every_long_option_of_the_page(tmp_path: Path, name: str) -> None:
+    page = (MAN / f"{name}.8").read_text(encoding="utf-8")
+    expected = {option for option in options_of_page(page) if option.startswith("--")}
+    verbs = ("create", "list", "rotate", "token") if name == "vm-stonith-key" else ()
+    lines = [(name, "--"), *((name, verb, "--") for verb in verbs)]
+    assert {word for line in lines for word in complete(tmp_path, *line)} == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("vm-stonith-key ro", ["rotate"]),
+        ("vm-stonith-key list --f", ["--file"]),
+        ("vm-stonith-key create --file cr", ["crm_resource"]),
+        ("vm-adopt prmV", ["prmVMCTL_guest1"]),
+        ("vm-adopt --back pr", ["prmVMCTL_guest1", "prmOther"]),
+        ("/usr/sbin/vm-connect -t m", ["monitor"]),
+        ("vm-connectd --type = g", ["guest"]),
+        ("vm-connect -r ", []),
+        ("fence_vm_stonith --action = list-", ["list-status"]),
+    ],
+)
+def test_it_knows_what_follows(tmp_path: Path, typed: str, offered: list[str]) -> None:
+    assert complete(tmp_path, *typed.split(" ")) == offered
+
+
+def test_it_offers_every_action(tmp_path: Path) -> None:
+    actions = [name for name, _text in description.ACTIONS]
+    assert complete(tmp_path, "fence_vm_stonith", "-o", "") == actions
