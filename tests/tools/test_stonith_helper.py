@@ -9,6 +9,7 @@ import os
 import subprocess
 import time
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.tools.guest import needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.tools.guest import Guest
 
@@ -90,6 +92,26 @@ def test_the_slides_own_command_is_no_where_no_cluster_runs(guest: Guest) -> Non
     done, took_s = legacy(guest, "reboot", standby_wait_time="2")
     assert done.returncode != 0
     assert took_s >= 2
+
+
+def test_crm_loads_the_slides_text(guest: Guest, tmp_path: Path) -> None:
+    """Appendix B, to the letter; the value with the backquotes arrives as it is."""
+    cib = tmp_path / "cib.xml"
+    cib.write_text(guest.run("cibadmin", "--empty").stdout, encoding="utf-8")
+    text = tmp_path / "slides"
+    text.write_text(
+        "primitive helper-guest1 stonith:external/stonith-helper \\\n  params \\\n"
+        + "".join(f'    {name}="{value}" \\\n' for name, value in SLIDES.items())
+        + '  op start interval="0s" timeout="60s" \\\n'
+        + '  op monitor interval="10s" timeout="60s" \\\n'
+        + '  op stop interval="0s" timeout="60s"\n',
+        encoding="utf-8",
+    )
+    words = ("crm", "--force", "configure", "load", "update", str(text))
+    done = guest.run(*words, CIB_file=str(cib), HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    pairs = ElementTree.parse(cib).iterfind(".//primitive/instance_attributes/nvpair")
+    assert {pair.get("name"): pair.get("value") for pair in pairs} == SLIDES
 
 
 @pytest.fixture
