@@ -6,11 +6,11 @@ from __future__ import annotations
 import argparse
 import sys
 
+from agents.virtual_domain import adoption
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import cib
 from pmkvm.version import VERSION
-from vmctl import adoption
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

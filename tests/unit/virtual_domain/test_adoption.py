@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from agents.virtual_domain import adopt, adoption
+from agents.virtual_domain.adoption import AdoptionError, plan
 from pmkvm.deadline import Deadline
 from pmkvm.run import Completed
-from vmctl import adopt, adoption
-from vmctl.adoption import AdoptionError, plan
 
 CIB = """<cib admin_epoch="0" epoch="7" num_updates="3"><configuration><resources>
 <primitive id="vm1" class="ocf" provider="heartbeat" type="VirtualDomain"/>
