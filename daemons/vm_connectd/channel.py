@@ -8,7 +8,8 @@ import logging
 import time
 
 from daemons.vm_connectd import limits, speaker
-from daemons.vm_connectd.bucket import Bucket
+from pmkvm.service.bucket import Bucket
+from pmkvm.service.quota import Quota
 from pmkvm.wire import codec, stream
 from pmkvm.wire.message import Request, Sender
 from pmkvm.wire.printable import shown
@@ -63,6 +64,8 @@ class Channel:
         self._ended = asyncio.Event()
         self._is_retired = False
         self._penalty_s = 0.0
+        self._quota = Quota(time.monotonic())
+        self._frames = self._greetings = Bucket(0.0, 0.0, 0.0)
 
     async def run(self) -> None:
         retry_s = RETRY_S
@@ -102,13 +105,14 @@ class Channel:
     # --- called by the stream
 
     def received(self, event: Event) -> None:
-        if isinstance(event, Opened) and self.sender is not None:
-            if self.opened is None:
-                self._hub.guest_joined(self, self.sender)
-            self.opened = event
-            if event.is_new:
-                log.info("%s: %s, protocol version %d", self, shown(event.program), event.version)
-                self._hub.guest_begins_anew(self)
+        now = time.monotonic()
+        if not self._frames.take(now):
+            self._end(f"more than {limits.FRAMES_PER_S:.0f} frames a second")
+        elif isinstance(event, Opened):
+            if self._greetings.take(now):
+                self._greeted(event)
+            else:
+                self._end("it begins anew again and again")
         elif isinstance(event, Request):
             self._hub.guest_requested(self, event)
 
@@ -120,33 +124,54 @@ class Channel:
         if self.stream and self.stream.was_ended and not self._is_retired:
             doubled = self._penalty_s * 2 if lasted_s < GOOD_S else 0.0
             self._penalty_s = min(LONGEST_PENALTY_S, max(PENALTY_S, doubled))
-            log.warning("%s: connection ended: %s", self, reason)
+            self._log(logging.WARNING, f"connection ended: {reason}")
             self.last_error = reason
         else:
             self._penalty_s = 0.0
-            log.info("%s: connection ended: %s", self, reason)
+            self._log(logging.INFO, f"connection ended: {reason}")
         self.stream = self.sender = self.opened = None
         self._hub.guest_gone(self)
         self._ended.set()
 
     # --- inner
 
+    def _greeted(self, event: Opened) -> None:
+        if self.opened is None and self.sender is not None:
+            self._hub.guest_joined(self, self.sender)
+        self.opened = event
+        if event.is_new:
+            told = f"{shown(event.program)}, protocol version {event.version}"
+            self._log(logging.INFO, told)
+            self._hub.guest_begins_anew(self)
+
+    def _end(self, reason: str) -> None:
+        if self.stream is not None:
+            self.stream.end(reason)
+
     def _make(self, connection: socket.socket) -> Stream:
         sender = speaker.identify(connection, self.target)
         self.sender = sender
         self.connected_at = time.monotonic()
         self.last_error = ""
-        bucket = Bucket(limits.READ_BYTES_PER_S, limits.READ_BYTES_BURST, self.connected_at)
-        self.stream = Stream(
-            PortSession(PROGRAM, codec.FROM_GUEST),
-            self,
-            meter=lambda count: bucket.take_anyway(count, time.monotonic()),
-        )
-        log.info("%s: connected to QEMU %d, uuid %s", self, sender.pid, sender.uuid)
+        now = self.connected_at
+        bucket = Bucket(limits.READ_BYTES_PER_S, limits.READ_BYTES_BURST, now)
+        self._frames = Bucket(limits.FRAMES_PER_S, limits.FRAMES_BURST, now)
+        self._greetings = Bucket(limits.GREETINGS_PER_S, limits.GREETINGS_BURST, now)
+
+        def meter(count: int) -> float:
+            return bucket.take_anyway(max(count, limits.READ_LEAST_BYTES), time.monotonic())
+
+        self.stream = Stream(PortSession(PROGRAM, codec.FROM_GUEST), self, meter=meter)
+        self._log(logging.INFO, f"connected to QEMU {sender.pid}, uuid {sender.uuid}")
         return self.stream
 
     def _note(self, reason: str, level: int = logging.WARNING) -> None:
         """Say it once, not at every try."""
         if reason != self.last_error:
-            log.log(level, "%s: %s", self, reason)
+            self._log(level, reason)
         self.last_error = reason
+
+    def _log(self, level: int, text: str) -> None:
+        told = self._quota.take(time.monotonic())
+        if told is not None:
+            log.log(level, "%s: %s%s", self, text, told)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from daemons.vm_connectd import limits
-from daemons.vm_connectd.bucket import Bucket
 from daemons.vm_connectd.timetable import Timetable
+from pmkvm.service.bucket import Bucket
 from pmkvm.wire.message import SERVICES, Answer, Forwarded, Reply, Request, Sender, Unavailable
 
 G = TypeVar("G")

@@ -6,12 +6,20 @@ from __future__ import annotations
 OUTSTANDING_REQUESTS = 32
 OUTSTANDING_BYTES = 65536
 
-REQUESTS_PER_S = 50.0
+REQUESTS_PER_S = 20.0
 REQUESTS_BURST = 100.0
 
 # Of what is read from a guest, sense or not: above it its socket is left unread for a while.
-READ_BYTES_PER_S = 262144.0
-READ_BYTES_BURST = 1048576.0
+READ_BYTES_PER_S = 65536.0
+READ_BYTES_BURST = 262144.0
+# A read costs us as much as so many bytes, be it of a single one.
+READ_LEAST_BYTES = 512
+
+# Above these its connection is ended: who asks too much is refused long before.
+FRAMES_PER_S = 100.0
+FRAMES_BURST = 400.0
+GREETINGS_PER_S = 0.2
+GREETINGS_BURST = 20.0
 
 LOCAL_CONNECTIONS = 64
 # A report on a thousand guests fits.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import proof
-from daemons.vm_stonithd.actions import Answer, Forget, Log, Say
+from daemons.vm_stonithd.actions import Answer, Forget, Say
 from daemons.vm_stonithd.fence import Step
 from daemons.vm_stonithd.promises import hold, known
 from daemons.vm_stonithd.requests import REFUSED
@@ -74,7 +74,8 @@ class Answers:
             who, what = request.requester, request.target
             self._know.log(
                 f"{request.hash} {who} is refused: {what} is no VirtualDomain of this cluster"
-                " that can be fenced"
+                " that can be fenced",
+                request,
             )
             return REFUSED
         ban = view.bans.get(request.requester)
@@ -95,7 +96,8 @@ class Answers:
                 request = one.request
                 self._know.log(
                     f"{request.hash} {request.requester} {request.operation.value}"
-                    f" {request.target}: dropped, its sender has gone from here"
+                    f" {request.target}: dropped, its sender has gone from here",
+                    request,
                 )
 
     def _give(self, fence: Fence, one: Pending, *, ok: bool, how: str = "") -> None:
@@ -103,6 +105,8 @@ class Answers:
         is_banned = fence.ban is not None and fence.step in (Step.PROVING, Step.ENDING)
         ban_id = fence.ban.id if fence.ban is not None and is_banned else NO_BAN
         request = one.request
+        # What killed is always told; what others have asked for besides, as often as they may.
+        by = None if ok and self._know.done(ban_id) is None else request
         done = Done(ban_id, ok, request.requester, request.hash, request.target)
         self._know.finish(done)
         text = "OK" if ok else f"NG {'banned; ' if is_banned else ''}{fence.reason}"
@@ -113,11 +117,10 @@ class Answers:
         where = f" on {', '.join(fence.ran_on)}" if fence.ran_on else ""
         outcome = f"{text}, {how}" if ok and how else text
         took = self._know.now - one.arrived
-        self._know.act(
-            Log(
-                f"{request.hash} {request.requester} {request.operation.value} {request.target}"
-                f"{where}: {outcome} ({took * 1000:.0f} ms, ban {ban_id})"
-            )
+        self._know.log(
+            f"{request.hash} {request.requester} {request.operation.value} {request.target}"
+            f"{where}: {outcome} ({took * 1000:.0f} ms, ban {ban_id})",
+            by,
         )
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import processes, status
+from daemons.vm_stonithd.desk import AT_A_TIME as READ_AT_A_TIME
 from daemons.vm_stonithd.desk import Desk
 from daemons.vm_stonithd.effects import Effects
 from daemons.vm_stonithd.events import Arrived, CibSeen, DebtsSeen, KeysSeen, Terminated, Tick
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import socket
 
     from daemons.vm_stonithd.events import Event
+    from daemons.vm_stonithd.facts import Request
     from daemons.vm_stonithd.readers import Readers
     from pmkvm.service.loop import Service
     from pmkvm.tokens.held import Held
@@ -39,6 +41,8 @@ TICK_S, BUSY_TICK_S = 0.2, 0.05
 SHELLS_S = 1.0
 KEYS_S = 1.0
 NAME_S = 5.0
+# Questions of guests are answered together: who asks without end costs no more than that.
+QUESTIONS_S = 0.25
 # A ban that is older than this is only waited for: its fence is over, or stuck.
 BUSY_WITH_BAN_S = 15.0
 AT_A_TIME = 8
@@ -51,7 +55,7 @@ class Daemon:
         self._calls = Calls(AT_A_TIME)
         self._watch = Watch(self._calls, self._tell, self._is_busy, self._is_idle)
         self._voice = Voice(Calls(AT_A_TIME), self._tell, self._is_busy)
-        self._desk = Desk(tokens, self._watch, Calls(AT_A_TIME), self._tell)
+        self._desk = Desk(tokens, self._watch, Calls(READ_AT_A_TIME), self._tell)
         self._registration = self._desk.register(connectd_socket)
         self._effects = Effects(self._watch, self._voice, self._desk, self._tell, self._failed)
         self._machine: Machine | None = None
@@ -60,6 +64,8 @@ class Daemon:
         self._state = "asking for this host's name"
         self._bans: dict[str, float] = {}
         self._has_debts = False
+        self._looked_at = float("-inf")
+        self._look: asyncio.TimerHandle | None = None
         self._began = time.monotonic()
 
     async def start(self, service: Service, listening: socket.socket) -> None:
@@ -116,10 +122,22 @@ class Daemon:
             log.exception("the machine failed at %s", type(event).__name__)
             self._machine = None
             self._failed()
-        if isinstance(event, Arrived):
+        if isinstance(event, Arrived) and not event.request.refusal:
+            self._hurry(event.request)
+
+    def _hurry(self, request: Request) -> None:
+        """Read what it waits for."""
+        if request.operation.is_fence:
             # Nothing is done before the other hosts have been heard.
             self._voice.ask()
             self._watch.nudge()
+        elif self._look is None:
+            wait_s = max(0.0, self._looked_at + QUESTIONS_S - time.monotonic())
+            self._look = asyncio.get_running_loop().call_later(wait_s, self._look_for_questions)
+
+    def _look_for_questions(self) -> None:
+        self._look, self._looked_at = None, time.monotonic()
+        self._watch.nudge()
 
     def _failed(self) -> None:
         """Bans stand; the next one of us begins with what the cluster and attrd remember."""
@@ -129,7 +147,7 @@ class Daemon:
     def _is_busy(self) -> bool:
         now = time.monotonic()
         is_young = any(now - since < BUSY_WITH_BAN_S for since in self._bans.values())
-        return is_young or bool(self._desk.open)
+        return is_young or (self._machine is not None and self._machine.is_busy())
 
     def _is_idle(self) -> bool:
         return not (self._bans or self._desk.open or self._has_debts)

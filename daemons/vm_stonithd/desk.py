@@ -6,8 +6,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd import requests
 from daemons.vm_stonithd.definitions import Definitions
@@ -27,8 +28,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# So many guests' requests are read side by side.
+AT_A_TIME = 8
 # A command for tokens takes 5 s at most; a definition may lie on storage that hangs.
 READ_S = 8.0
+
+
+class _Waiting(NamedTuple):
+    """A request that is not read yet."""
+
+    number: int
+    forwarded: Forwarded
+    arrived: float
 
 
 class Desk:
@@ -47,17 +58,25 @@ class Desk:
         self._definitions = Definitions()
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        # By the guest's uuid.
+        self._lines: dict[str, deque[_Waiting]] = {}
+        self._places: asyncio.Semaphore | None = None
 
     def register(self, path: str) -> Registration:
         self.registration = Registration("stonith", self.arrived, program="vm-stonithd", path=path)
         return self.registration
 
     def arrived(self, forwarded: Forwarded) -> None:
+        """To be read behind what its guest has asked before: a flood waits for itself."""
         self._number += 1
         self.open[self._number] = forwarded
-        task = asyncio.get_running_loop().create_task(self._take(self._number, forwarded))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        guest = forwarded.sender.uuid
+        waiting = _Waiting(self._number, forwarded, time.monotonic())
+        self._lines.setdefault(guest, deque()).append(waiting)
+        if len(self._lines[guest]) == 1:
+            task = asyncio.get_running_loop().create_task(self._serve(guest))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def answer(self, number: int, text: str) -> None:
         forwarded = self.open.pop(number, None)
@@ -68,14 +87,24 @@ class Desk:
     def forget(self, number: int) -> None:
         self.open.pop(number, None)
 
-    async def _take(self, number: int, forwarded: Forwarded) -> None:
-        began = time.monotonic()
+    async def _serve(self, guest: str) -> None:
+        self._places = self._places or asyncio.Semaphore(AT_A_TIME)
+        line = self._lines[guest]
+        try:
+            while line:
+                async with self._places:
+                    await self._take(*line[0])
+                line.popleft()
+        finally:
+            del self._lines[guest]
+
+    async def _take(self, number: int, forwarded: Forwarded, arrived: float) -> None:
         try:
             work = partial(self._read, number, forwarded)
             request = await self._calls.call("reading a request", work, READ_S)
         except HaError as error:
             request = requests.refused(number, forwarded, str(error))
-        left = forwarded.seconds - (time.monotonic() - began)
+        left = forwarded.seconds - (time.monotonic() - arrived)
         if left <= 0:
             self.answer(number, "NG its time was over before its token was read")
             return

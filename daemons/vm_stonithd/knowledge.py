@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from daemons.vm_stonithd import events
 from daemons.vm_stonithd.actions import Log, ReadCib
 from daemons.vm_stonithd.clocks import Clocks
-from daemons.vm_stonithd.words import MOST_DONE, Done, Word, Words
+from daemons.vm_stonithd.words import MOST_DONE, Done, Word, Words, dispensable
+from pmkvm.service.quota import Quota
 from pmkvm.tokens import held
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Knowledge:
         self.actions: list[Action] = []
         self._done: list[tuple[float, Done]] = []
         self._tickets = 0
+        # By the resource of the guest that asks.
+        self._quotas: dict[str, Quota] = {}
 
     def ticket(self) -> int:
         self._tickets += 1
@@ -57,8 +60,14 @@ class Knowledge:
     def act(self, action: Action) -> None:
         self.actions.append(action)
 
-    def log(self, text: str) -> None:
-        self.act(Log(text))
+    def log(self, text: str, asked: Request | None = None) -> None:
+        """asked: whose line it is, who may cause only so many."""
+        more: str | None = ""
+        if asked is not None:
+            quota = self._quotas.setdefault(asked.requester, Quota(self.now))
+            more = quota.take(self.now)
+        if more is not None:
+            self.act(Log(f"{text}{more}"))
 
     def read_cib(self) -> int:
         """Ask for a reading that is newer than all that has happened so far."""
@@ -107,7 +116,9 @@ class Knowledge:
 
     def own_words(self) -> Words:
         fresh = [(at, one) for at, one in self._done if self.now - at < REMEMBERED_S]
-        self._done = fresh[-MOST_DONE:]
+        while len(fresh) > MOST_DONE:
+            del fresh[dispensable([one for _, one in fresh])]
+        self._done = fresh
         keys = held.merge(self.keys, self._keys_before)
         bans = dict(self.mine)
         for ban_id, hosts in self.judged.items():

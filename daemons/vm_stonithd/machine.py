@@ -87,6 +87,10 @@ class Machine:
         self._check()
         return self._know.actions
 
+    def is_busy(self) -> bool:
+        """Whether somebody waits for more than a word about how things are."""
+        return self._owner.is_open() or self._orders.is_open()
+
     def _take(self, event: Event) -> None:
         self._know.take(event)
         if isinstance(event, events.Looked):
@@ -106,7 +110,7 @@ class Machine:
         pending = Pending(request, self._know.now)
         if request.refusal:
             why = request.why or request.refusal
-            self._know.log(f"{request.hash} {request.requester} is refused: {why}")
+            self._know.log(f"{request.hash} {request.requester} is refused: {why}", request)
             self._know.act(Answer(request.number, f"NG {request.refusal}"))
         elif not request.operation.is_fence:
             self._orders.add(pending)

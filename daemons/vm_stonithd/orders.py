@@ -31,6 +31,9 @@ class Orders:
     def add(self, pending: Pending) -> None:
         self._pending[pending.request.number] = pending
 
+    def is_open(self) -> bool:
+        return any(one.request.operation is Operation.ON for one in self._pending.values())
+
     def overdue(self, now: float) -> bool:
         return any(now > one.deadline for one in self._pending.values())
 

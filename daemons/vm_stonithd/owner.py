@@ -96,7 +96,7 @@ class Owner:
             if delay:
                 what = fence.lead().request
                 who = f"{what.hash} {what.requester} {what.operation.value} {what.target}"
-                self._know.log(f"{who}: waits: {delay}")
+                self._know.log(f"{who}: waits: {delay}", what)
             if fence.step is Step.WAITING and not fence.pending and not fence.ticket:
                 del self._fences[fence.resource]
 

@@ -9,6 +9,7 @@ A word that a later release adds is passed over; an item that can't be read says
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,11 +17,11 @@ from pmkvm.fencing.ban import quote, unquote
 from pmkvm.tokens import held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pmkvm.tokens.held import Held
 
-# What attrd is asked to carry; the oldest answers are forgotten first.
+# What attrd is asked to carry.
 MOST_DONE = 100
 LONGEST = 32_000
 
@@ -71,17 +72,23 @@ class Words(NamedTuple):
 
 
 def encode(words: Words) -> str:
-    """Bounded: what is dropped is the oldest of done."""
+    """Bounded: what is dropped is dispensable."""
     items = [f"up={words.up:.3f}", *map(held.encode, words.keys)]
     items += [_encode_word(ban_id, word) for ban_id, word in sorted(words.bans.items())]
-    answers = [
-        f"done={quote(one.ban_id)} {'ok' if one.ok else 'ng'} {quote(one.requester)}"
-        f" {quote(one.request)} {quote(one.target)}"
-        for one in words.done[-MOST_DONE:]
-    ]
-    while answers and len("; ".join(items + answers)) > LONGEST:
-        answers.pop(0)
+    done = list(words.done)
+    answers = list(map(_encode_done, done))
+    while answers and (len(answers) > MOST_DONE or len("; ".join(items + answers)) > LONGEST):
+        at = dispensable(done)
+        del done[at], answers[at]
     return "; ".join(items + answers)
+
+
+def dispensable(done: Sequence[Done]) -> int:
+    """Which is forgotten first: the oldest of the guest that has most. So nobody's answers are
+    pushed out by another's."""
+    counts = Counter(one.requester for one in done)
+    most = max(counts.values())
+    return next(at for at, one in enumerate(done) if counts[one.requester] == most)
 
 
 def decode(text: str) -> Words | None:
@@ -107,6 +114,13 @@ def decode(text: str) -> Words | None:
         except ValueError:
             continue
     return None if up is None else Words(up, bans, tuple(done), tuple(keys))
+
+
+def _encode_done(one: Done) -> str:
+    return (
+        f"done={quote(one.ban_id)} {'ok' if one.ok else 'ng'} {quote(one.requester)}"
+        f" {quote(one.request)} {quote(one.target)}"
+    )
 
 
 def _encode_word(ban_id: str, word: Word) -> str:

@@ -35,13 +35,17 @@ UNSENT_BYTES = 262144
 # Above this much unsent nothing is read any more: who asks must also take the answers.
 BUSY_BYTES = 32768
 
+# So much is read of one connection before the others have their turn. All share the buffer: what
+# is in it is taken out at once.
+_BUFFER = bytearray(8192)
+
 # The rest of a broken frame, and the marker behind it, arrive together.
 RESYNCHRONISE_S = 5.0
 
 AnySession = Union[Session, PortSession]
 
 
-class Stream(asyncio.Protocol):
+class Stream(asyncio.BufferedProtocol):
     """One connection. Its owner is told of events, and of its end with the reason."""
 
     def __init__(
@@ -118,10 +122,13 @@ class Stream(asyncio.Protocol):
         self._transport.set_write_buffer_limits(BUSY_BYTES)
         self._write(self.session.greeting())
 
-    def data_received(self, data: bytes) -> None:
-        self._measure(len(data))
+    def get_buffer(self, _size: int) -> bytearray:
+        return _BUFFER
+
+    def buffer_updated(self, count: int) -> None:
+        self._measure(count)
         try:
-            for event in self.session.feed(data):
+            for event in self.session.feed(bytes(_BUFFER[:count])):
                 answer = self.session.take_answer()
                 if answer:
                     self._write(answer)

@@ -6,10 +6,10 @@ from __future__ import annotations
 import pytest
 
 from daemons.vm_connectd import limits
-from daemons.vm_connectd.bucket import Bucket
 from daemons.vm_connectd.guest_router import GuestRouter, ToClient
 from daemons.vm_connectd.host_router import HostRouter, ToGuest
 from daemons.vm_connectd.timetable import Timetable
+from pmkvm.service.bucket import Bucket
 from pmkvm.wire.message import Answer, Forwarded, Reply, Request, Sender, Unavailable
 
 FIRST = 1000
