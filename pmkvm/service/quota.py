@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from pmkvm.service.bucket import Bucket
 
-LINES_PER_S = 1 / 30
-LINES_BURST = 30.0
+LINES_PER_S = 0.1
+LINES_BURST = 60.0
 
 
 class Quota:
-    """One guest's lines: so many at a time, and in the long run two a minute."""
+    """One guest's lines: so many at a time, and in the long run six a minute."""
 
     def __init__(self, now: float) -> None:
         self._bucket = Bucket(LINES_PER_S, LINES_BURST, now)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the daemons cost a host with many guests, and many fences at one time."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+from typing import NamedTuple
+
+from tests.bench import crowd
+from tests.lab import stonith
+from tests.lab.fencing_guest import CONNECT, Ask, Asking
+from tests.lab.guests import Guest
+from tests.lab.registration import Registered, register
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.lab.lab import Lab
+
+SIZES = (0, 10, 100)
+IDLE_S = 20.0
+# Of one core, both daemons with all that they start. A measure of growth, not of what is little.
+IDLE_BAR = 0.10
+
+AT_ONCE = 20
+ALONE = 5
+BAR = 5.0
+NAMES = [f"crowd{number}" for number in range(max(SIZES))]
+
+# All ask at one instant, each as a program of its own would.
+_ASK = """
+import sys, threading, time
+sys.path.insert(0, "/usr/share/pm_kvm_tools")
+from pmkvm.deadline import Deadline
+from pmkvm.wire import client
+texts = {}
+def ask(word):
+    texts[word] = client.ask("stonith", "reset " + word, Deadline(60))
+threads = [threading.Thread(target=ask, args=(word,)) for word in sys.argv[1:]]
+began = time.monotonic()
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(time.monotonic() - began, int(len(texts) < len(threads) or set(texts.values()) != {"OK"}))
+print(texts)
+"""
+_OK = re.compile(r": OK, .*\((\d+) ms,")
+
+
+class Took(NamedTuple):
+    """Seconds: as the guest had it, and from the first arrival at the host to the last OK."""
+
+    guest: float
+    host: float
+
+
+def test_idle_and_with_many_fences(clean_lab: Lab) -> None:
+    lab = clean_lab
+    host = lab.hosts[0]
+    # Else a guest that is started anew may go to the other host.
+    lab.cluster.configure_crm("rsc_defaults resource-stickiness=INFINITY")
+    stonith.load_daemons(lab)
+    crowd.add(lab, NAMES)
+    lab.cluster.wait_idle(120)
+    shares, running = [], 0
+    print(f"\nCPU seconds a minute{'':12} itself   with children")
+    for size in SIZES:
+        if size > running:
+            crowd.start(lab, NAMES[running:size])
+            running = size
+        before, began = crowd.spent(host), time.monotonic()
+        time.sleep(IDLE_S)
+        minutes = (time.monotonic() - began) / 60
+        after = crowd.spent(host)
+        total = 0.0
+        for name, now in after.items():
+            own, whole = ((now[at] - before[name][at]) / minutes for at in (0, 1))
+            total += whole / 60
+            print(f"{size:4} guests  {name:16} {own:10.2f} {whole:10.2f}")
+        shares.append(total)
+    assert shares[-1] <= IDLE_BAR, shares
+    many_fences(lab)
+
+
+def many_fences(lab: Lab) -> None:
+    requester = Guest("guest1", kind="full")
+    lab.guests.define(requester)
+    registered = register(lab, requester, lab.hosts[0])
+    registered.start()
+    echo(registered)
+    alone = [fence(registered, [NAMES[number]]) for number in range(ALONE)]
+    one = Took(*(statistics.median(each[at] for each in alone) for at in (0, 1)))
+    all_ = fence(registered, NAMES[ALONE : ALONE + AT_ONCE])
+    for at, what in enumerate(Took._fields):
+        ratio = all_[at] / one[at]
+        print(f"{what}: alone {one[at]:.2f} s, {AT_ONCE} at once {all_[at]:.2f} s: {ratio:.1f}")
+    assert lab.fencing.events() == []
+    assert stonith.fail_counts(lab) == []
+    assert all_.host <= BAR * one.host
+
+
+def fence(registered: Registered, names: Sequence[str]) -> Took:
+    lab, host = registered.lab, registered.lab.hosts[0]
+    lab.cluster.wait_idle(120)
+    tokens = [stonith.token(f"prmVMCTL_{name}") for name in names]
+    already = len(host.read(stonith.LOG).splitlines())
+    argv = ["/usr/bin/python3", "-c", _ASK, *tokens]
+    answered = Asking(lab.guests.begin(registered.guest, argv, timeout_s=90)).answered()
+    assert answered.is_ok, answered
+    lines = host.read(stonith.LOG).splitlines()[already:]
+    ended = [(stonith.time_of(line), _OK.search(line)) for line in lines]
+    spans = [(at - int(found[1]) / 1000, at) for at, found in ended if found]
+    assert len(spans) == len(names), lines
+    stonith.wait_clean(lab, 60)
+    for name in names:
+        lab.cluster.wait_running(f"prmVMCTL_{name}", timeout_s=120)
+    return Took(answered.took_s, max(at for _, at in spans) - min(at for at, _ in spans))
+
+
+def echo(registered: Registered) -> None:
+    resource = registered.resource
+    ask = Ask("status", registered.guest.name, resource, CONNECT)
+    registered.lab.cluster.wait(
+        lambda _now: ask.begin(registered.lab.guests, registered.guest).answered().is_ok,
+        f"{resource} has a way to its host",
+        120,
+    )
