@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -13,10 +12,8 @@ import pytest
 
 from pmkvm import process
 from pmkvm.deadline import Deadline
-from pmkvm.wire import client, codec
+from pmkvm.wire import client
 from pmkvm.wire.errors import NoAnswerError, NotRunningError, RefusedError, UnavailableError
-from pmkvm.wire.frame import MARKER
-from pmkvm.wire.message import own_hello
 from tests.unit.vm_connectd.world import World, eventually
 
 if TYPE_CHECKING:
@@ -257,36 +254,3 @@ def _register_elsewhere(world: World) -> None:
     )
     reason = done.stderr.strip().splitlines()[-1].partition("RefusedError: ")[2]
     raise RefusedError(reason)
-
-
-HOSTILE = [
-    pytest.param(b'{"type":"register","service":"stonith"}', "type", id="registers"),  # S5
-    pytest.param(
-        b'{"type":"request","service":"stonith","id":"1","seconds":9,"body":"x","route":1}',
-        "names a route",
-        id="names a route",  # S6
-    ),
-    pytest.param(b"[" * 60000, "no JSON", id="deep"),
-]
-
-
-@pytest.mark.parametrize(("payload", "reason"), HOSTILE)
-def test_a_hostile_guest_loses_its_connection_and_nobody_else_does(
-    world: World, clients: ThreadPoolExecutor, payload: bytes, reason: str
-) -> None:
-    qemu, host = joined(world)
-    world.start_qemu("bad", world.define("bad"))
-    port = socket.socket(socket.AF_UNIX)
-    with port:
-        port.connect(str(world.port_of("bad")))
-        port.sendall(MARKER + codec.encode(own_hello("bad")))
-        eventually("bad joined", lambda: world.guest_status("bad").get("guest_program"))
-        port.sendall(len(payload).to_bytes(4, "big") + payload)
-        eventually("ended", lambda: reason in str(world.guest_status("bad").get("last_error")))
-    server = world.serve()
-    answer = clients.submit(world.ask, "g1", "echo", 10.0)
-    server.answer(server.take(), "OK")
-    assert answer.result(10) == "OK"
-    assert qemu.child.poll() is None
-    assert 'guest "prm-bad" (domain "bad"): connection ended' in host.said
-    assert all(line.isprintable() for line in host.said.splitlines())

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemons.vm_stonithd import words
-from daemons.vm_stonithd.words import Done, Stage, Word, Words
+from daemons.vm_stonithd.words import (
+    LONGEST,
+    MOST_DONE,
+    Done,
+    Stage,
+    Word,
+    Words,
+    decode,
+    encode,
+)
 from pmkvm.tokens.held import Held
 
 NAMES = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12)
@@ -74,3 +83,20 @@ def test_the_oldest_answers_are_forgotten_first() -> None:
     said = words.decode(text)
     assert said is not None
     assert said.done == many[-len(said.done) :]
+
+
+def test_one_guests_answers_do_not_push_out_anothers() -> None:
+    quiet = Done("b0", True, "quiet", "h", "target")
+    flood = [Done(f"b{n}", False, "flooding", f"h{n}", "target") for n in range(3 * MOST_DONE)]
+    decoded = decode(encode(Words(1.0, {}, (quiet, *flood))))
+    assert decoded is not None
+    assert decoded.done == (quiet, *flood[1 - MOST_DONE :])
+
+
+def test_long_names_are_bounded_too() -> None:
+    done = tuple(Done(f"b{n}", True, "r" * 250, f"h{n}", "t" * 250) for n in range(MOST_DONE))
+    text = encode(Words(1.0, {}, done))
+    assert LONGEST - 1000 < len(text) <= LONGEST
+    decoded = decode(text)
+    assert decoded is not None
+    assert decoded.done == done[-len(decoded.done) :]

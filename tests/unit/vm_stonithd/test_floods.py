@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a guest that asks without end makes of the machine: few lines, and no hurry."""
+
+from __future__ import annotations
+
+import pytest
+
+from daemons.vm_stonithd import actions, events
+from daemons.vm_stonithd.facts import Operation
+from daemons.vm_stonithd.words import MOST_DONE
+from pmkvm.service.quota import LINES_BURST
+from tests.unit.vm_stonithd.table import SENDER, TARGET, Table, request
+
+FLOOD = 300
+# As many as vm-connectd lets a guest have under way.
+AT_A_TIME = 32
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+def lines(table: Table, of: str) -> list[str]:
+    return [each.text for each in table.all(actions.Log) if f" {of} " in each.text]
+
+
+def flood(table: Table, **fields: object) -> None:
+    for number in range(100, 100 + FLOOD):
+        asked = request(number, **{"requester": "flooding", "hash": f"h{number}", **fields})  # type: ignore[arg-type]
+        table.tell(events.Arrived(asked))
+        if number % AT_A_TIME == 0:
+            table.wait()
+
+
+@pytest.mark.parametrize("refusal", ["", "the token is refused"])
+def test_every_request_is_answered_and_few_are_logged(table: Table, refusal: str) -> None:
+    flood(table, refusal=refusal, target="nobody", why="because")
+    for _ in range(3):
+        table.wait(10.0)
+        table.tell(events.Arrived(request(1, requester="flooding", refusal="x")))
+    assert len(table.answers()) == FLOOD + 1
+    told = lines(table, "flooding")
+    assert 10 < len(told) < LINES_BURST + 6
+    assert any("are left out" in line for line in told[-3:])
+
+
+def test_another_guests_lines_are_all_there(table: Table) -> None:
+    flood(table, refusal="the token is refused")
+    table.banned()
+    table.proven()
+    assert any(": OK, dead on host1, host2" in line for line in lines(table, "guest1"))
+    assert "left out" not in lines(table, "guest1")[-1]
+
+
+def test_what_killed_is_told_beyond_the_quota(table: Table) -> None:
+    flood(table, refusal="the token is refused", requester="guest1")
+    table.banned()
+    table.proven()
+    assert len([line for line in lines(table, "guest1") if ": OK, dead on" in line]) == 1
+
+
+def test_an_answer_to_another_guest_is_still_remembered(table: Table) -> None:
+    table.banned()
+    table.proven()
+    flood(table, target="nobody")
+    table.wait()
+    assert table.own is not None
+    assert len(table.own.done) == MOST_DONE
+    assert "guest1" in {one.requester for one in table.own.done}
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_who_only_asks_makes_nobody_hurry(table: Table, operation: Operation) -> None:
+    table.tell(events.Arrived(request(operation=operation)))
+    is_question = operation in (Operation.STATUS, Operation.LIST)
+    assert table.machine.is_busy() != is_question
+    table.tell(events.Arrived(request(2, operation, refusal="the token is refused")))
+    assert table.machine.is_busy() != is_question
+
+
+def test_nobody_hurries_for_a_refusal(table: Table) -> None:
+    table.tell(events.Arrived(request(refusal="the token is refused", sender=SENDER)))
+    assert not table.machine.is_busy()
+    assert table.answers() == {1: "NG the token is refused"}
+    assert TARGET in table.view.resources
