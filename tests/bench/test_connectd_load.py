@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A host's vm-connectd with up to 500 guests: what it holds, what it costs, how quick it is."""
+
+from __future__ import annotations
+
+from tests.bench.connectd_load import RATE_PER_S, SECONDS, measure
+
+SIZES = (50, 100, 200, 350, 500)
+RSS_MIB = 64.0
+IDLE = 0.01
+P99_MS = 20.0
+
+
+def test_500_guests() -> None:
+    """The curve is for the reader: it has to be flat but for the memory, which grows by guest."""
+    print()
+    for size in SIZES:
+        found = measure(size)
+        print(found)
+        assert found.echoes == RATE_PER_S * SECONDS, "a request was not answered"
+    assert found.rss_mib <= RSS_MIB
+    assert found.idle < IDLE
+    assert found.p99_ms < P99_MS
