@@ -20,9 +20,12 @@ LOGS = ROOT / "build" / "check"
 # One table of versions: the Makefile's unit target runs these too.
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 UNIT = tuple(f"unit-{version}" for version in PYTHONS)
+# With the Python that the fuzzer is pinned for, so many seconds each.
+FUZZ = ("fuzz-frames", "fuzz-router", "fuzz-tokens", "fuzz-cluster")
+FUZZ_PYTHON, FUZZ_S = "3.11", "20"
 
 # Nothing else runs beside the lab: it boots guests on software emulation and measures time.
-QUICK = ("lint", "types", *UNIT, "tools", "rpm")
+QUICK = ("lint", "types", *UNIT, *FUZZ, "tools", "rpm")
 ALONE = ("lab",)
 
 PASSED, FAILED, MISSING = "passed", "FAILED", "MISSING"
@@ -39,11 +42,13 @@ class Outcome(NamedTuple):
 
 def run_stage(stage: str, *, live: bool) -> Outcome:
     """Run one target; its output goes to build/check, and to the terminal too if live."""
-    if stage in UNIT and not has_python(stage.partition("-")[2]):
+    python = FUZZ_PYTHON if stage in FUZZ else stage.partition("-")[2]
+    if stage in (*UNIT, *FUZZ) and not has_python(python):
         return Outcome(stage, MISSING, 0.0, "this Python is not on the machine")
     # A make that this make started must not look for the first one's job server.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     environment.pop("MFLAGS", None)
+    environment.setdefault("FUZZ_S", FUZZ_S)
     started = time.monotonic()
     closing = ""
     with (

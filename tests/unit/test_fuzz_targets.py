@@ -7,7 +7,12 @@ import random
 
 import pytest
 
+from tests import check
 from tests.fuzz.targets import SEEDS, TARGETS
+
+
+def test_the_check_has_them_all() -> None:
+    assert set(check.FUZZ) == {f"fuzz-{name}" for name in TARGETS}
 
 
 @pytest.mark.parametrize("name", TARGETS)
