@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tests.unit.vm_connectd.world import Process
 
 SPEAKS_S = 2.0
-ANSWER_S = 20.0
+# On a machine that is busy with twenty floods.
+ANSWER_S = 60.0
 # Of a core, for each of them; measured .02.
 MOST_CPU = 0.1
 GROWTH_MIB = 8.0
@@ -39,23 +40,23 @@ GOOD = "good"
 # These have a token, for themselves.
 HAVE_TOKENS = ("has a token and floods", "hoards", "is brief")
 NAMES = {kind: f"bad{number}" for number, kind in enumerate(KINDS)}
-# What the log says of each. What can be neither understood nor misunderstood, or is allowed, leaves
-# only its connection's lines.
+# Patterns of what the log says of each. What can be neither understood nor misunderstood, or is
+# allowed, leaves only its connection's lines.
 COMPLAINTS = {
     "claims to be another": "a request that names a sender",
     "names a route": "a request that names a route",
     "registers as a server": 'a frame of type "register", not expected here',
     "replies as a server": 'a frame of type "reply", not expected here',
     "asks for status of the daemon": 'a frame of type "status", not expected here',
-    "sends a huge frame": "a frame of 2147483647 bytes",
+    "sends a huge frame": "a frame of 2147483647 bytes|neither a frame nor the remains",
     "sends the largest frames": "is refused",
     "nests deeply": "a frame that is no JSON",
-    "floods": "more than 100 frames a second",
-    "floods with one request": "more than 100 frames a second",
+    "floods": "frames a second|too many requests",
+    "floods with one request": "frames a second|too many requests",
     "floods with greetings": "it begins anew again and again",
     "greets with texts": "no printable text",
-    "writes texts": "is refused",
-    "reads no answer": "is refused",
+    "writes texts": "is refused|no printable text",
+    "reads no answer": "is refused|frames a second",
     "has a stolen token": "is not for this guest",
 }
 
@@ -111,7 +112,7 @@ def besiege(host: WholeHost) -> Siege:
     for each in speakers:
         each.start()
     answers = []
-    deadline = Deadline(WAIT_S)
+    deadline = Deadline(2 * WAIT_S)
     while any(each.is_alive() for each in speakers) or not all_told(daemons):
         assert not deadline.expired(), daemons[0].said
         answers.append(host.ask_of(GOOD, f"status {token}", ANSWER_S))
@@ -133,7 +134,9 @@ def besiege(host: WholeHost) -> Siege:
 def all_told(daemons: tuple[Process, Process]) -> bool:
     """Whether the log has a complaint about each that is due one."""
     lines = lines_of(daemons)
-    return all(text in "".join(about(kind, lines)) for kind, text in COMPLAINTS.items())
+    return all(
+        re.search(pattern, "".join(about(kind, lines))) for kind, pattern in COMPLAINTS.items()
+    )
 
 
 def lines_of(daemons: tuple[Process, Process]) -> list[str]:
