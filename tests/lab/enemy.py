@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from tests.lab.machine import Machine
     from tests.lab.pair import Pair
 
-NAME = "enemy"
+NAME, STOLEN = "enemy", "stolen"
 PORT = "/dev/virtio-ports/vmconnectd"
 KEYS = "/etc/pm_kvm_tools/stonith.key"
 READY_S = 60.0
 LOGS = ("/var/log/vm-connectd.log", stonith.LOG)
-# What the kinds that name a target have in hand: it is for the pair's requester.
+# These use the one that is for itself.
 OWN = ("has a token and floods", "hoards", "is brief")
 # Nobody else has the port open then.
 _TAKE_PORT = """
@@ -60,7 +60,7 @@ class Daemons(NamedTuple):
 
 
 class Enemy(NamedTuple):
-    """Its guest runs on the pair's first host; tokens by the name of the guest they are for."""
+    """Its guest runs on the pair's first host. It has a token for itself, and has stolen one."""
 
     registered: Registered
     tokens: dict[str, str]
@@ -74,9 +74,11 @@ class Enemy(NamedTuple):
         registered = register(lab, guest, host)
         registered.start()
         share_keys(lab)
+        target = pair.target.guest.name
         tokens = {
-            **sealed(host, pair.requester.guest.name, pair.target.guest.name),
-            **sealed(host, NAME),
+            # One guest alone is no cluster: of these its own is taken.
+            NAME: sealed(host, NAME, target)[NAME],
+            STOLEN: sealed(host, pair.requester.guest.name, target)[target],
         }
         done = lab.guests.run(guest, ["sh", "-c", _TAKE_PORT], timeout_s=60)
         if done.rc != 0:
@@ -92,7 +94,7 @@ class Enemy(NamedTuple):
         """Meanwhile; it is waited for."""
         self.forgive()
         source = Path(tree.ROOT, "tests", "hostile_guest.py").read_text(encoding="utf-8")
-        token = self.tokens[NAME if kind in OWN else "guest2"]
+        token = self.tokens[NAME if kind in OWN else STOLEN]
         argv = ["/usr/bin/python3", "-c", source, PORT, kind, str(seconds), token]
         guest = self.registered.guest
         command = self.lab.guests.begin(guest, argv, timeout_s=seconds + 30)
