@@ -27,12 +27,12 @@ UNIT_STAGES := $(UNIT_PYTHONS:%=unit-%)
 FUZZ_STAGES := $(FUZZ_TARGETS:%=fuzz-%)
 CHECK := $(PYTHON) -B -m tests.check
 
-.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix bench fuzz \
+.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix fence-faults bench fuzz \
     $(FUZZ_STAGES) rpm install packages format clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | fence-matrix | bench | fuzz | rpm |"
+	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | fence-matrix | fence-faults | bench | fuzz | rpm |"
 	@echo "     install DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
@@ -84,6 +84,12 @@ fence-matrix: .venv/lab/ready rpm
 	    --lab-full $(PYTEST_ARGS)
 	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/test_fence_matrix.py \
 	    --lab-full --lab-hosts 3 $(PYTEST_ARGS)
+
+# Every daemon, host and administrator that fails at every state of a fence; a row for each cell in
+# build/fence-faults.jsonl. 9 hours; PYTEST_ARGS='--lab-part 3/12' is a part of it.
+fence-faults: .venv/lab/ready rpm
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/test_fence_faults.py \
+	    --lab-full $(PYTEST_ARGS)
 
 # Not part of the check: figures need a quiet machine.
 bench: .venv/lab/ready rpm

@@ -42,6 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab-full", action="store_true", help=text)
     text = "which part of what an everyday run takes parts of (default: by the commit)"
     group.addoption("--lab-seed", type=int, default=None, help=text)
+    text = "with --lab-full only this part of the fault table: 3/12 is the third of twelve"
+    group.addoption("--lab-part", default="1/1", help=text)
     group.addoption("--lab-reuse", action="store_true", help="use a lab that is up, leave it up")
 
 
@@ -81,7 +83,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if name == "fence"
     ]
     if rows:
-        terminalreporter.section("fences")
+        terminalreporter.section(f"fences (--lab-seed {sample.seed(terminalreporter.config)})")
     for word, name, answer, took_s in rows:
         terminalreporter.line(f"{word}  {took_s:6.2f} s  {name}: {answer[:200]}")
 
@@ -108,8 +110,9 @@ def is_full(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture
-def clean_lab(lab: Lab) -> Lab:
+def clean_lab(lab: Lab, pairs: list[Pair]) -> Lab:
     """The lab, every host well, nothing but fencing configured, no guests, no consoles."""
+    pairs.clear()
     lab.clean()
     return lab
 
@@ -148,18 +151,20 @@ def new_guest(guests: Guests) -> Callable[..., Guest]:
     return make
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pairs() -> list[Pair]:
-    """The pair of guests that this module's tests share, once it is made."""
+    """The pair of guests that tests share, once it is made; who cleans the lab clears this."""
     return []
 
 
 @pytest.fixture
 def pair(lab: Lab, pairs: list[Pair], request: pytest.FixtureRequest) -> Iterator[Pair]:
     """guest1 and guest2, in order and with no fence left; made anew after a test that failed."""
-    if not pairs:
+    words = getattr(request.module, "PAIR", {})
+    if not pairs or not pairs[0].is_made_by(words):
+        pairs.clear()
         lab.clean()
-        pairs.append(Pair.make(lab, **getattr(request.module, "PAIR", {})))
+        pairs.append(Pair.make(lab, **words))
     failed_before = request.session.testsfailed
     yield pairs[0]
     if request.session.testsfailed > failed_before:

@@ -19,7 +19,7 @@ from tests.lab.process import Process, every, identify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pmkvm.run import Completed
     from tests.lab.machine import Machine
@@ -183,15 +183,20 @@ class Guests(NamedTuple):
         path = guest_commands.socket_path(guest.name)
         return [f"/proc/{process.pid}/root{path}" for _, process in self.processes(guest)]
 
-    def processes(self, guest: Guest | None = None) -> list[tuple[str, Process]]:
-        """A guest's QEMUs (or all guests') that exist, and where: /proc's word, not libvirt's."""
+    def processes(
+        self, guest: Guest | None = None, among: Iterable[int] | None = None
+    ) -> list[tuple[str, Process]]:
+        """A guest's QEMUs (or all guests') that exist, and where: /proc's word, not libvirt's.
+
+        among: the only numbers to look at.
+        """
         spaces = {}
         for host in self.hosts:
             init = host.init()
             if init is not None:
                 spaces[_pid_space(init.pid)] = host.name
         found = []
-        for pid in every():
+        for pid in every() if among is None else among:
             process = identify(pid) if _is_qemu(pid, guest) else None
             if process is not None and process.is_alive() and _pid_space(pid) in spaces:
                 found.append((spaces[_pid_space(pid)], process))

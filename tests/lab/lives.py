@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import NamedTuple
+
+from tests.lab.process import every, identify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from tests.lab.process import Process
 
 PERIOD_S = 0.02
+# A process that is not a QEMU at this age won't become one, so it is not looked at again.
+SETTLED_S = 15.0
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Life(NamedTuple):
@@ -31,6 +37,8 @@ class Lives:
     def __init__(self, guests: Guests, guest: Guest) -> None:
         self._guests, self._guest = guests, guest
         self._seen: dict[Process, Life] = {}
+        # When the process of each number settles (CLOCK_BOOTTIME).
+        self._others: dict[int, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -63,6 +71,17 @@ class Lives:
     def _look(self) -> None:
         # What is found was alive then or later, so that a late look accuses nobody.
         now = time.time()
-        for host, process in self._guests.processes(self._guest):
+        uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        others = {pid: self._others.get(pid) or _settles_s(pid) for pid in every()}
+        among = {pid for pid, settles_s in others.items() if uptime_s < settles_s}
+        among |= {process.pid for process in self._seen}
+        is_first = not self._others
+        for host, process in self._guests.processes(self._guest, None if is_first else among):
             first = self._seen[process].first_s if process in self._seen else now
             self._seen[process] = Life(host, first, now)
+        self._others = others
+
+
+def _settles_s(pid: int) -> float:
+    process = identify(pid)
+    return SETTLED_S + (process.start / TICKS_PER_S if process is not None else 0.0)

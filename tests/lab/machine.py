@@ -6,6 +6,7 @@ What it writes to its disk (the overlay's upper directory) survives a kill, /run
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -16,7 +17,16 @@ from pmkvm.deadline import Deadline
 from pmkvm.run import Completed, run
 from tests.lab import network
 from tests.lab.errors import LabError
-from tests.lab.process import CHECKOUT, Process, children, detach, read_pidfile, tail
+from tests.lab.process import (
+    CHECKOUT,
+    Process,
+    children,
+    detach,
+    every,
+    identify,
+    read_pidfile,
+    tail,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +70,15 @@ class Machine(NamedTuple):
 
     def is_alive(self) -> bool:
         return self.init() is not None
+
+    def process(self, pid: int) -> Process | None:
+        """Which of this machine's processes has this number in the host."""
+        init = self.init()
+        space = None if init is None else _link(init.pid)
+        for number in every() if space else ():
+            if _link(number) == space and _inner_pid(number) == pid:
+                return identify(number)
+        return None
 
     def boot(self) -> None:
         """Start PID 1 in a fresh network namespace; nothing else runs in it yet."""
@@ -131,6 +150,12 @@ class Machine(NamedTuple):
     def read(self, path: str) -> str:
         return self.must(["cat", path])
 
+    def on_disk(self, path: str) -> str:
+        """What it has written to a file, dead or alive; empty without it."""
+        with contextlib.suppress(FileNotFoundError):
+            return Path(self.upper + path).read_text(encoding="utf-8", errors="replace")
+        return ""
+
     def write(self, path: str, text: str, mode: str = "0644") -> None:
         self.must(["install", "-D", "-m", mode, "/dev/stdin", path], stdin=text)
 
@@ -197,6 +222,22 @@ class Machine(NamedTuple):
         path = home / "spec.json"
         path.write_text(json.dumps(spec), encoding="utf-8")
         return str(path)
+
+
+def _link(pid: int) -> str:
+    """The namespace of process numbers that a process is in; empty if it has ended."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    return ""
+
+
+def _inner_pid(pid: int) -> int | None:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+            name, *numbers = line.split()
+            if name == "NSpid:":
+                return int(numbers[-1])
+    return None
 
 
 def _pidfile(name: str) -> str:

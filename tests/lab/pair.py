@@ -16,6 +16,8 @@ from tests.lab.registration import Registered, register
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.lab.fencing_guest import Answered, Asking
     from tests.lab.lab import Lab
     from tests.lab.machine import Machine
@@ -73,6 +75,11 @@ class Pair(NamedTuple):
         pair.echo()
         return pair
 
+    def is_made_by(self, words: Mapping[str, Any]) -> bool:
+        """Whether make() with these would make such a pair."""
+        is_alike = self.requester.guest.has_interface is bool(words.get("has_interface"))
+        return is_alike and self.target.guest.kind == str(words.get("target_kind", "small"))
+
     @property
     def lab(self) -> Lab:
         return self.requester.lab
@@ -118,16 +125,15 @@ class Pair(NamedTuple):
         """Every OK to a fence, from the hosts' logs, the first one first."""
         found = []
         for host in self.lab.hosts:
-            if host.is_alive():
-                for line in host.read(stonith.LOG).splitlines():
-                    words = _OK.match(line)
-                    if words:
-                        found.append(Proven(stonith.time_of(line), words[2], line))
+            for line in host.on_disk(stonith.LOG).splitlines():
+                words = _OK.match(line)
+                if words:
+                    found.append(Proven(stonith.time_of(line), words[2], line))
         return sorted(found)
 
-    def leftovers(self, role: str, boots: list[str]) -> list[str]:
+    def leftovers(self, role: str, boots: list[str], within_s: float = CLEAN_S) -> list[str]:
         """What a fence must not leave, in words; boots: guest1's before it. Waits for its end."""
-        deadline = Deadline(CLEAN_S)
+        deadline = Deadline(within_s)
         while stonith.bans(self.lab) or stonith.debts(self.lab):
             if deadline.expired():
                 break

@@ -19,7 +19,7 @@ from tests.lab.errors import LabError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 DETACH = str(Path(__file__).with_name("detach.py"))
 CHECKOUT = str(Path(__file__).resolve().parents[2])
@@ -35,20 +35,37 @@ class Process(NamedTuple):
         """Whether any thread of it lives; its first one may be a zombie before the last is."""
         return identify(self.pid) == self and not _is_readable(self.pid)
 
+    def executable(self) -> str:
+        """Its path, empty if it has ended."""
+        with contextlib.suppress(OSError):
+            return os.readlink(f"/proc/{self.pid}/exe")
+        return ""
+
     def kill(self, timeout_s: float = 10.0) -> None:
         """SIGKILL, and back only when it is seen dead; one already dead is no error."""
+        with self._descriptor() as descriptor:
+            if descriptor is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                if not _ends(descriptor, timeout_s):
+                    raise LabError(f"process {self.pid} survives SIGKILL for {timeout_s:.0f} s")
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal, to it and to no later one of its number; one already dead is no error."""
+        with self._descriptor() as descriptor, contextlib.suppress(ProcessLookupError):
+            if descriptor is not None:
+                signal.pidfd_send_signal(descriptor, number)
+
+    @contextlib.contextmanager
+    def _descriptor(self) -> Iterator[int | None]:
         try:
             descriptor = os.pidfd_open(self.pid)
         except ProcessLookupError:
+            yield None
             return
         try:
             # The number may have been given away before the descriptor was there, not after.
-            if identify(self.pid) != self:
-                return
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-            if not _ends(descriptor, timeout_s):
-                raise LabError(f"process {self.pid} survives SIGKILL for {timeout_s:.0f} s")
+            yield descriptor if identify(self.pid) == self else None
         finally:
             os.close(descriptor)
 

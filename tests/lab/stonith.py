@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.lab.machine import Machine
 
 LOG = "/var/log/vm-stonithd.log"
+CONNECTD, STONITHD = "prmVmConnectd", "prmVmStonithd"
 
 # The slides' text, without the stray backslashes that crmsh takes for a continuation.
 SLIDES = r"""
@@ -94,7 +95,8 @@ def bans(lab: Lab) -> list[str]:
 
 def debts(lab: Lab) -> list[str]:
     argv = ["sh", "-c", "ls /run/pm_kvm_tools/debts 2>/dev/null"]
-    return [f"{host.name}: {name}" for host in lab.hosts for name in host.run(argv).out.split()]
+    alive = [host for host in lab.hosts if host.is_alive()]
+    return [f"{host.name}: {name}" for host in alive for name in host.run(argv).out.split()]
 
 
 def fail_counts(lab: Lab) -> list[str]:

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How each fault of the table is brought about on the lab's hosts, and how it ends.
+
+What must be quick is looked up before: at the moment itself there is one signal or one command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from typing import Callable, NamedTuple
+
+from pmkvm.errors import HaError
+from pmkvm.fencing import ban as bans
+from tests.lab import faults, hypervisor, stonith
+from tests.lab.errors import LabError
+from tests.lab.fence_watch import daemon
+from tests.lab.process import children
+from tests.lab.situations import wait_until
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tests.lab.faults import Fault
+    from tests.lab.machine import Machine
+    from tests.lab.pair import Pair
+    from tests.lab.process import Process
+
+GUEST_PIDFILE = "/run/lab/vm-connectd.pid"
+CLONES = {faults.CONNECTD: stonith.CONNECTD, faults.STONITHD: stonith.STONITHD}
+CONSTRAINTS = "constraints"
+OLD_BAN_S = 45
+
+
+def nothing() -> None:
+    """There is nothing to be done."""
+
+
+class Act(NamedTuple):
+    """do: at the moment. undo: so many seconds later; None: when all is over."""
+
+    do: Callable[[], None]
+    undo: Callable[[], None] = nothing
+    after_s: float | None = None
+
+
+def prepare(pair: Pair, fault: Fault) -> Act:
+    """Everything that can be done before the moment."""
+    if fault.who == faults.GUEST_CONNECTD:
+        return _in_guest(pair, fault)
+    if fault.who == faults.ADMINISTRATOR:
+        return _by_administrator(pair, fault)
+    if fault.who in (faults.HOST, faults.CLUSTER):
+        return _of_host(pair, fault)
+    host = pair.lab.host(fault.host)
+    process = _process(host, fault.who)
+    if process is None:
+        raise LabError(f"{host.name}: {fault.who} does not run")
+    restart = nothing
+    if fault.who == faults.LIBVIRTD:
+        # Nobody else starts it in the lab.
+        def restart() -> None:
+            hypervisor.ensure(host)
+
+    if fault.what == faults.KILLED:
+        return Act(lambda: process.send(signal.SIGKILL), restart, faults.PAUSE_S)
+    return Act(
+        lambda: process.send(signal.SIGSTOP),
+        lambda: process.send(signal.SIGCONT),
+        faults.FREEZE_S if fault.what == faults.FROZEN else faults.PAUSE_S,
+    )
+
+
+def mend(pair: Pair) -> None:
+    """Whatever was done to them: both hosts and both guests are well, and nothing is left."""
+    lab = pair.lab
+    for host in lab.hosts:
+        _revive(pair, host)
+    lab.cluster.wait_online()
+    lab.fencing.repair()
+    _take_back(pair)
+    stonith.wait_ready(lab)
+    lab.cluster.wait_running(pair.requester.resource, timeout_s=90)
+    if pair.requester.hosts() != [faults.OWNER]:
+        pair.requester.move(lab.host(faults.OWNER))
+    pair.echo()
+
+
+def _revive(pair: Pair, host: Machine) -> None:
+    if not host.is_alive():
+        pair.lab.boot(host)
+    if host.is_cut():
+        host.heal()
+    if host.pid_of("pacemakerd") is None:
+        host.stop("corosync")
+        pair.lab.cluster.start([host])
+    hypervisor.ensure(host)
+
+
+def _take_back(pair: Pair) -> None:
+    """What an administrator does in the end, and what a killed daemon has left."""
+    asked = pair.lab.cluster.speaker()
+    for host in pair.lab.hosts:
+        asked.run(["crm_attribute", "-t", "nodes", "-N", host.name, "-n", "standby", "-D"])
+    asked.run(["crm_attribute", "-n", "maintenance-mode", "-D"])
+    for one in pair:
+        asked.run(["crm_resource", "--meta", "-r", one.resource, "-d", "is-managed"])
+        asked.run(["crm_resource", "--clear", "-r", one.resource])
+    for clone in CLONES.values():
+        asked.run(["crm_resource", "--cleanup", "-r", clone])
+
+
+def _process(host: Machine, who: str) -> Process | None:
+    if who in CLONES:
+        return daemon(host, CLONES[who])
+    parent = _spawned(host, hypervisor.NAME if who == faults.LIBVIRTD else "pacemakerd")
+    if who == faults.LIBVIRTD or parent is None:
+        return parent
+    found = (one for one in children(parent.pid) if one.executable().endswith(f"/{who}"))
+    return next(found, None)
+
+
+def _spawned(host: Machine, name: str) -> Process | None:
+    pid = host.pid_of(name)
+    return None if pid is None else host.process(pid)
+
+
+def _in_guest(pair: Pair, fault: Fault) -> Act:
+    def kill(name: str) -> None:
+        argv = ["sh", "-c", f"kill -{name} $(cat {GUEST_PIDFILE})"]
+        # It may be dead by now, or fence-less and gone.
+        with contextlib.suppress(HaError):
+            pair.lab.guests.run(pair.requester.guest, argv, timeout_s=20)
+
+    if fault.what == faults.KILLED:
+        return Act(lambda: kill("KILL"))
+    return Act(lambda: kill("STOP"), lambda: kill("CONT"), faults.PAUSE_S)
+
+
+def _of_host(pair: Pair, fault: Fault) -> Act:
+    lab = pair.lab
+    name = lab.status().dc if fault.who == faults.CLUSTER else fault.host
+    host = lab.host(name)
+    if fault.what == "loses its power":
+        return Act(host.kill)
+    if fault.what == "loses its network":
+        return Act(host.cut)
+
+    def leave() -> None:
+        process = _spawned(host, "pacemakerd")
+        if process is not None:
+            process.send(signal.SIGTERM)
+
+    def come_back() -> None:
+        wait_until(lambda: host.pid_of("pacemakerd") is None, f"{name}'s leaving", 60)
+        host.stop("corosync")
+        lab.cluster.start([host])
+        lab.cluster.wait_online()
+
+    return Act(leave, come_back, faults.PAUSE_S)
+
+
+def _by_administrator(pair: Pair, fault: Fault) -> Act:
+    # The one who is not hit by what he does himself.
+    asked, target = pair.lab.hosts[0], pair.target
+    meta = ["crm_resource", "--meta", "-r", target.resource]
+    role = [*meta, "-p", "target-role", "-v"]
+    maintenance = ["crm_attribute", "-n", "maintenance-mode"]
+    standby = ["crm_attribute", "-t", "nodes", "-N", fault.host or "-", "-n", "standby"]
+    resource = ["-r", target.resource]
+    simple: dict[str, list[str]] = {
+        faults.STOPS: [*role, "Stopped"],
+        faults.STARTS: [*role, "Started"],
+        faults.CLEANS: ["crm_resource", "--cleanup", *resource],
+        faults.REFRESHES: ["crm_resource", "--refresh", *resource],
+        faults.MOVES: ["crm_resource", "--move", *resource, "-N", faults.OWNER],
+        faults.DELETES: ["cibadmin", "--delete", "--xpath", bans.xpath(target.resource)],
+    }
+    timed = {
+        faults.UNMANAGES: ([*meta, "-p", "is-managed", "-v", "false"], [*meta, "-d", "is-managed"]),
+        faults.MAINTAINS: ([*maintenance, "-v", "true"], [*maintenance, "-D"]),
+    }
+    if fault.what in simple:
+        # A cluster in trouble may refuse, as it would to him.
+        return Act(lambda: _try(asked, simple[fault.what]))
+    if fault.what in timed:
+        do, undo = timed[fault.what]
+        return Act(lambda: _try(asked, do), lambda: _insist(asked, undo), faults.PAUSE_S)
+    if fault.what == faults.STANDS_BY:
+        return Act(
+            lambda: _try(asked, [*standby, "-v", "on"]), lambda: _insist(asked, [*standby, "-D"])
+        )
+    if fault.what == faults.RESTARTS:
+        argv = ["crm_resource", "--restart", *resource, "--timeout", "60s"]
+        return Act(
+            lambda: asked.spawn("restart", argv),
+            lambda: wait_until(lambda: asked.pid_of("restart") is None, "crm_resource's end", 70),
+            0.0,
+        )
+    return _push(pair, asked, with_ban=fault.what == faults.PUSHES_BAN)
+
+
+def _push(pair: Pair, asked: Machine, *, with_ban: bool) -> Act:
+    """What crmsh and pcs do: the section replaced as a whole, whatever has changed meanwhile."""
+    text = asked.must(["cibadmin", "--query", "--scope", CONSTRAINTS])
+    if with_ban:
+        old = bans.Ban(
+            resource=pair.target.resource,
+            operation=bans.RESET,
+            id="0123456789abcdef",
+            requester=pair.requester.resource,
+            request=faults.NO_REQUEST,
+            owner=faults.OWNER,
+            uuid=pair.target.guest.uuid,
+            end=int(time.time()) + OLD_BAN_S,
+        )
+        text = text.replace("</constraints>", f"{bans.to_xml(old)}</constraints>")
+    argv = ["cibadmin", "--replace", "--scope", CONSTRAINTS, "--xml-text", text]
+    return Act(lambda: _try(asked, argv))
+
+
+def _try(host: Machine, argv: list[str]) -> None:
+    with contextlib.suppress(HaError):
+        host.run(argv, timeout_s=20)
+
+
+def _insist(host: Machine, argv: list[str]) -> None:
+    wait_until(lambda: host.run(argv, timeout_s=20).rc == 0, " ".join(argv), 60)

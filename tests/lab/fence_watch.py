@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A fence watched from outside the hosts: its bans on their disks, and the state that it reaches,
+by what vm-stonithd's own commands say in the process table. Nothing in the hosts is touched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from pmkvm.deadline import Deadline
+from pmkvm.fencing import ban as bans
+from tests.lab import faults, stonith
+from tests.lab.cluster import CIB_FILE
+from tests.lab.faults import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from tests.lab.machine import Machine
+    from tests.lab.pair import Pair
+    from tests.lab.process import Process
+
+PERIOD_S = 0.001
+# The file is written after the change, and not for each one.
+FILE_S = 0.01
+
+# What is in the command line of a child of vm-stonithd at these states.
+_COMMANDS = {
+    State.WRITING: (b"--modify", b"vm-stonith-"),
+    State.BARRED: (b"--update", b" barred"),
+    State.DEAD: (b"--update", b" dead saw="),
+    State.ROLE: (b"crm_resource", b"target-role"),
+    State.ENDING: (b"--delete", b"vm-stonith-"),
+}
+
+
+class Banned(NamedTuple):
+    """One ban id as the hosts' disks had it: seen first, and gone from all (None: still there)."""
+
+    id: str
+    operation: str
+    first_s: float
+    gone_s: float | None
+
+
+class Hit(NamedTuple):
+    """When the fault came, and which state had been reached by then."""
+
+    state: State
+    at_s: float
+
+
+class Watch:
+    """Follows one fence while it is a context; arm() has something done at a state.
+
+    requester_died_s: when the last QEMU of the requester was gone.
+    """
+
+    def __init__(self, pair: Pair) -> None:
+        lab = pair.lab
+        self._pair = pair
+        self._target = [process for _, process in lab.guests.processes(pair.target.guest)]
+        self._requester = [process for _, process in lab.guests.processes(pair.requester.guest)]
+        self.requester_died_s: float | None = None
+        self._name = bans.name(pair.target.resource)
+        self._hosts = lab.hosts
+        self._daemons = [daemon(host, stonith.STONITHD) for host in lab.hosts]
+        self._logs = {host: _size(_log(host)) for host in lab.hosts}
+        self._done = _done_before(pair)
+        self._files: dict[str, tuple[tuple[int, int], set[tuple[str, str]]]] = {}
+        self._bans: dict[str, Banned] = {}
+        self._act: Callable[[], None] | None = None
+        self._wanted: tuple[State, ...] = ()
+        self.hit: Hit | None = None
+        self._pool = ThreadPoolExecutor(1)
+        self._doing: Future[None] | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join(10)
+        self._pool.shutdown()
+
+    def arm(self, state: State, operation: str, act: Callable[[], None]) -> None:
+        """Have it done at that state, or at the first one after it that is seen."""
+        states = faults.STATES[operation]
+        self._act, self._wanted = act, states[states.index(state) :]
+
+    def fire(self, state: State, act: Callable[[], None]) -> None:
+        """Have it done now."""
+        self.hit = Hit(state, time.time())
+        self._doing = self._pool.submit(act)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it has been done by then; raises what it raised."""
+        deadline = Deadline(timeout_s)
+        while self._doing is None and not deadline.expired():
+            deadline.pause(0.01)
+        if self._doing is None:
+            return False
+        self._doing.result(timeout_s)
+        return True
+
+    def banned(self) -> list[Banned]:
+        """In the order in which they were seen."""
+        return sorted(self._bans.copy().values(), key=lambda one: one.first_s)
+
+    def _follow(self) -> None:
+        looked_s = 0.0
+        while not self._stop.wait(PERIOD_S):
+            now = time.time()
+            if now - looked_s > FILE_S:
+                looked_s = now
+                self._look_at_files(now)
+                self._look_at_requester(now)
+            if self._act is not None:
+                self._try()
+
+    def _try(self) -> None:
+        act, reached = self._act, self._reached()
+        if act is not None and reached is not None:
+            self._act = None
+            self.fire(reached, act)
+
+    def _reached(self) -> State | None:
+        """The first of the wanted states that can be seen now."""
+        commands = [words for each in self._daemons if each for words in commands_of(each)]
+        for state in self._wanted:
+            if state in _COMMANDS:
+                if any(all(word in words for word in _COMMANDS[state]) for words in commands):
+                    return state
+            elif self._is_seen(state, commands):
+                return state
+        return None
+
+    def _is_seen(self, state: State, commands: list[bytes]) -> bool:
+        if state is State.BANNED:
+            return any(one.gone_s is None for one in self._bans.values())
+        if state is State.KILLED:
+            return not any(process.is_alive() for process in self._target)
+        if state is State.ANSWERING:
+            return any(_done(words) - self._done for words in commands)
+        return state is State.ANSWERED and any(
+            b": OK, " in text or b": NG " in text for text in self._news()
+        )
+
+    def _news(self) -> Iterator[bytes]:
+        """What the hosts' vm-stonithds have written since this began."""
+        for host, size in self._logs.items():
+            with contextlib.suppress(OSError), open(_log(host), "rb") as file:
+                file.seek(size)
+                yield file.read()
+
+    def _look_at_files(self, now: float) -> None:
+        for host in self._hosts:
+            path = host.upper + CIB_FILE
+            with contextlib.suppress(OSError):
+                status = os.stat(path)
+                stamp = (status.st_ino, status.st_mtime_ns)
+                if self._files.get(path, ((0, 0),))[0] != stamp:
+                    found, _ = bans.find_all(Path(path).read_text(encoding="utf-8"))
+                    ours = {(one.id, one.operation) for one in found if self._is_ours(one)}
+                    self._files[path] = (stamp, ours)
+        there = {one for _, found in self._files.values() for one in found}
+        for ban_id, operation in there:
+            known = self._bans.get(ban_id)
+            first_s = now if known is None else known.first_s
+            self._bans[ban_id] = Banned(ban_id, operation, first_s, None)
+        ids = {ban_id for ban_id, _ in there}
+        for ban_id, one in self._bans.items():
+            if ban_id not in ids and one.gone_s is None:
+                self._bans[ban_id] = one._replace(gone_s=now)
+
+    def _look_at_requester(self, now: float) -> None:
+        if self.requester_died_s is None and not any(one.is_alive() for one in self._requester):
+            # It may live on where it has migrated to.
+            found = self._pair.lab.guests.processes(self._pair.requester.guest)
+            self._requester = [process for _, process in found]
+            if not found:
+                self.requester_died_s = now
+
+    def _is_ours(self, one: bans.Ban) -> bool:
+        is_fence = one.operation != bans.SETTLE and one.request != faults.NO_REQUEST
+        return bans.name(one.resource) == self._name and is_fence
+
+
+def daemon(host: Machine, resource: str) -> Process | None:
+    """The program of a vm-anything on that host, as this machine numbers it."""
+    path = f"/run/pm_kvm_tools/anything/{resource}.pid"
+    words = host.run(["cat", path]).out.split()
+    return host.process(int(words[0])) if words else None
+
+
+def commands_of(process: Process) -> Iterator[bytes]:
+    """The command lines of what a process has started and that runs now."""
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{process.pid}/task"):
+            with contextlib.suppress(OSError):
+                path = f"/proc/{process.pid}/task/{task}/children"
+                for pid in Path(path).read_text(encoding="ascii").split():
+                    yield Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _done_before(pair: Pair) -> set[bytes]:
+    """What is remembered of earlier fences."""
+    argv = ["attrd_updater", "--query", "--all", "--name", "vm-stonith"]
+    found = (_done(host.run(argv).out.encode()) for host in pair.lab.hosts if host.is_alive())
+    return set[bytes]().union(*found)
+
+
+def _done(words: bytes) -> set[bytes]:
+    items = words.replace(b'"', b";").replace(b"\0", b";").split(b";")
+    return {item.strip() for item in items if item.strip().startswith(b"done=")}
+
+
+def _log(host: Machine) -> str:
+    return host.upper + stonith.LOG
+
+
+def _size(path: str) -> int:
+    with contextlib.suppress(OSError):
+        return os.stat(path).st_size
+    return 0
