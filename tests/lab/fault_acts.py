@@ -37,11 +37,13 @@ def nothing() -> None:
 
 
 class Act(NamedTuple):
-    """do: at the moment. undo: so many seconds later; None: when all is over."""
+    """do: at the moment. undo: so many seconds later; None: when all is over. survives: the
+    process that must live on after it."""
 
     do: Callable[[], None]
     undo: Callable[[], None] = nothing
     after_s: float | None = None
+    survives: Process | None = None
 
 
 def prepare(pair: Pair, fault: Fault) -> Act:
@@ -52,23 +54,7 @@ def prepare(pair: Pair, fault: Fault) -> Act:
         return _by_administrator(pair, fault)
     if fault.who in (faults.HOST, faults.CLUSTER):
         return _of_host(pair, fault)
-    host = pair.lab.host(fault.host)
-    process = _process(host, fault.who)
-    if process is None:
-        raise LabError(f"{host.name}: {fault.who} does not run")
-    restart = nothing
-    if fault.who == faults.LIBVIRTD:
-        # Nobody else starts it in the lab.
-        def restart() -> None:
-            hypervisor.ensure(host)
-
-    if fault.what == faults.KILLED:
-        return Act(lambda: process.send(signal.SIGKILL), restart, faults.PAUSE_S)
-    return Act(
-        lambda: process.send(signal.SIGSTOP),
-        lambda: process.send(signal.SIGCONT),
-        faults.FREEZE_S if fault.what == faults.FROZEN else faults.PAUSE_S,
-    )
+    return _of_process(pair.lab.host(fault.host), fault)
 
 
 def mend(pair: Pair) -> None:
@@ -110,6 +96,24 @@ def _take_back(pair: Pair) -> None:
         asked.run(["crm_resource", "--cleanup", "-r", clone])
 
 
+def _of_process(host: Machine, fault: Fault) -> Act:
+    process = _process(host, fault.who)
+    if process is None:
+        raise LabError(f"{host.name}: {fault.who} does not run")
+    if fault.what == faults.ANEW:
+        return Act(lambda: process.send(signal.SIGHUP), survives=process)
+    if fault.what != faults.KILLED:
+        return Act(
+            lambda: process.send(signal.SIGSTOP),
+            lambda: process.send(signal.SIGCONT),
+            faults.FREEZE_S if fault.what == faults.FROZEN else faults.PAUSE_S,
+        )
+    # Nobody but the lab starts libvirtd again.
+    is_ours = fault.who == faults.LIBVIRTD
+    restart = (lambda: hypervisor.ensure(host)) if is_ours else nothing
+    return Act(lambda: process.send(signal.SIGKILL), restart, faults.PAUSE_S)
+
+
 def _process(host: Machine, who: str) -> Process | None:
     if who in CLONES:
         return daemon(host, CLONES[who])
@@ -132,8 +136,8 @@ def _in_guest(pair: Pair, fault: Fault) -> Act:
         with contextlib.suppress(HaError):
             pair.lab.guests.run(pair.requester.guest, argv, timeout_s=20)
 
-    if fault.what == faults.KILLED:
-        return Act(lambda: kill("KILL"))
+    if fault.what != faults.PAUSED:
+        return Act(lambda: kill("KILL" if fault.what == faults.KILLED else "HUP"))
     return Act(lambda: kill("STOP"), lambda: kill("CONT"), faults.PAUSE_S)
 
 

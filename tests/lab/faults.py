@@ -50,6 +50,8 @@ LIBVIRTD = "libvirtd"
 HOST, CLUSTER, ADMINISTRATOR = "the host", "the cluster", "the administrator"
 
 KILLED, PAUSED, FROZEN = "killed", "stopped for 4 s", "stopped for 85 s"
+# SIGHUP: it executes what is installed, under the same pid.
+ANEW = "begun anew"
 PAUSE_S = 4.0
 # Longer than a ban stands without its owner: the target lives anew when the stopped one wakes up.
 FREEZE_S = 85.0
@@ -92,13 +94,15 @@ LOSS_S = 90.0
 
 
 def _processes() -> list[Fault]:
-    found = [Fault(GUEST_CONNECTD, what) for what in (KILLED, PAUSED)]
+    found = [Fault(GUEST_CONNECTD, what) for what in (KILLED, PAUSED, ANEW)]
     # The clone's monitor comes every 10 s.
-    found += [Fault(CONNECTD, KILLED, OWNER, cost_s=25), Fault(CONNECTD, PAUSED, OWNER)]
+    found.append(Fault(CONNECTD, KILLED, OWNER, cost_s=25))
+    found += [Fault(CONNECTD, what, OWNER) for what in (PAUSED, ANEW)]
     for host in (OWNER, TARGET):
         found += [
             Fault(STONITHD, KILLED, host, cost_s=25),
             Fault(STONITHD, PAUSED, host),
+            Fault(STONITHD, ANEW, host),
             Fault(STONITHD, FROZEN, host, cost_s=130),
         ]
         found += [Fault(who, what, host) for who in (FENCER, ATTRD) for what in (KILLED, PAUSED)]

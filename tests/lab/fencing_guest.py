@@ -74,13 +74,17 @@ class Timed(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """Through which program a guest asks for what, of which peer."""
+    """Through which program a guest asks for what, of which peer.
+
+    token: instead of the one of 2011.
+    """
 
     operation: str
     plug: str
     resource: str
     through: str = AGENT
     timeout_s: float = REQUEST_S
+    token: str = ""
 
     def begin(self, guests: Guests, requester: Guest) -> Asking:
         """Back when the program runs in the guest."""
@@ -88,7 +92,7 @@ class Ask(NamedTuple):
         return Timed(argv, stdin, self.timeout_s).begin(guests, requester)
 
     def _words(self) -> tuple[list[str], str]:
-        token = stonith.token(self.resource)
+        token = self.token or stonith.token(self.resource)
         hostlist = f"{self.plug}:{token}"
         seconds = f"{self.timeout_s:.0f}"
         if self.through == AGENT:

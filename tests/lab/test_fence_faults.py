@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests.lab.machine import Machine
 
 # Of an everyday run.
-SAMPLE_S = 75.0
+SAMPLE_S = 90.0
 REQUEST_S = 20.0
 # The loss of a host, and its fencing, is waited for.
 LOSS_S = 45.0
@@ -112,6 +112,7 @@ def test_fault(shaken: Pair, cell: Cell, record_property: Callable[[str, object]
         course = Course(pair, cell, watch, lives, boots, bystander, boot)
         story = _live_through(course, act)
     _tell(course, story, record_property)
+    assert act.survives is None or act.survives.is_alive()
     assert fence_promises.broken(story) == [], story
 
 
