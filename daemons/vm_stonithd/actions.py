@@ -136,16 +136,18 @@ class RemoveDebt(NamedTuple):
 
 
 class Say(NamedTuple):
-    """Write one's own words; the next action waits until attrd has taken them."""
+    """Write one's own words; a following Answer waits until attrd has taken them."""
 
     words: Words
 
 
 class Answer(NamedTuple):
-    """The last word to the request of that number."""
+    """The last word to the request of that number. is_late: its time is over, so that nobody
+    sends it again, and the answer waits for no words."""
 
     number: int
     text: str
+    is_late: bool = False
 
 
 class Forget(NamedTuple):

@@ -54,7 +54,7 @@ class Answers:
         """NG to those whose time is over; a retry would kill the new life, so say what is known."""
         for one in list(fence.pending.values()):
             if self._know.now >= one.deadline:
-                self._give(fence, one, ok=False)
+                self._give(fence, one, ok=False, is_late=True)
 
     def refuse(self, fence: Fence, view: View) -> None:
         """At once: what has been answered, and what waiting can't cure."""
@@ -100,7 +100,9 @@ class Answers:
                     request,
                 )
 
-    def _give(self, fence: Fence, one: Pending, *, ok: bool, how: str = "") -> None:
+    def _give(
+        self, fence: Fence, one: Pending, *, ok: bool, how: str = "", is_late: bool = False
+    ) -> None:
         del fence.pending[one.request.number]
         is_banned = fence.ban is not None and fence.step in (Step.PROVING, Step.ENDING)
         ban_id = fence.ban.id if fence.ban is not None and is_banned else NO_BAN
@@ -112,7 +114,7 @@ class Answers:
         text = "OK" if ok else f"NG {'banned; ' if is_banned else ''}{fence.reason}"
         if self._know.may_speak:
             self._know.act(Say(self._know.own_words()))
-        self._know.act(Answer(request.number, text))
+        self._know.act(Answer(request.number, text, is_late))
         # Who, whom, where it was, what came of it, how that is known, how long it took.
         where = f" on {', '.join(fence.ran_on)}" if fence.ran_on else ""
         outcome = f"{text}, {how}" if ok and how else text

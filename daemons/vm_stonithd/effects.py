@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.facts import Sender
     from daemons.vm_stonithd.voice import Voice
     from daemons.vm_stonithd.watch import Watch
+    from daemons.vm_stonithd.words import Words
     from pmkvm.fencing.guard import Write
 
 log = logging.getLogger(__name__)
@@ -36,11 +35,6 @@ WRITE_S = 15.0
 KILL_S = 5.0
 LOOK_S = 5.0
 FILES_S = 5.0
-# Held until the words are said, or the same whatever was said.
-_WORDLESS = (
-    *(actions.Answer, actions.Forget, actions.Log),
-    *(actions.ReadCib, actions.ReadDebts, actions.Look, actions.Kill, actions.CreateBan),
-)
 # After a look that failed.
 AGAIN_S = 0.5
 AT_A_TIME = 32
@@ -48,7 +42,7 @@ AT_A_TIME = 32
 
 class Effects:
     """What waits for somebody else runs in a task of its own, each kind with threads of its own:
-    a CIB manager that hangs keeps nobody from killing."""
+    a CIB manager or an attrd that hangs keeps nobody from killing."""
 
     def __init__(
         self,
@@ -62,29 +56,32 @@ class Effects:
         self._watch, self._voice, self._desk = watch, voice, desk
         self._tell = tell
         self._fail = fail
-        self._queue: deque[Action] = deque()
-        self._has_work = asyncio.Event()
+        self._queue: asyncio.Queue[Action] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
-        # An answer never goes before the words that it comes with have been taken.
-        self._is_heard = True
-        self._held: list[actions.Answer] = []
+        # An answer never goes before the words that it comes with, or later ones, have been taken.
+        self._words: Words | None = None
+        self._asked = self._heard = 0
+        self._news = asyncio.Event()
+        self._held: list[tuple[int, actions.Answer]] = []
 
     def add(self, wanted: list[Action]) -> None:
-        self._queue.extend(wanted)
-        self._has_work.set()
+        for each in wanted:
+            self._queue.put_nowait(each)
 
     async def run(self) -> None:
+        await asyncio.gather(self._obey(), self._speak())
+
+    async def _obey(self) -> None:
         while True:
-            await self._has_work.wait()
-            self._has_work.clear()
-            while self._queue:
-                await self._carry_out(self._queue.popleft())
+            await self._carry_out(await self._queue.get())
 
     async def _carry_out(self, action: Action) -> None:
         if isinstance(action, actions.Say):
-            await self._say(action)
+            self._words = action.words
+            self._asked += 1
+            self._news.set()
         elif isinstance(action, actions.Answer):
-            self._held.append(action)
+            self._held.append((0 if action.is_late else self._asked, action))
             self._release()
         elif isinstance(action, actions.Forget):
             self._desk.forget(action.number)
@@ -126,24 +123,21 @@ class Effects:
 
     # --- in order
 
-    async def _say(self, action: actions.Say) -> None:
-        if self._is_outdated():
-            # Answers that came with these words go with the next.
-            self._is_heard = False
-            return
-        self._is_heard = await self._voice.say(action.words)
-        self._release()
-
-    def _is_outdated(self) -> bool:
-        """Whether newer words are to be said, with nothing between that may rest on these. Twenty
-        fences at once have sixty words, and attrd takes 15 ms for each."""
-        rest = itertools.dropwhile(lambda one: isinstance(one, _WORDLESS), self._queue)
-        return isinstance(next(rest, None), actions.Say)
+    async def _speak(self) -> None:
+        """The newest words, which say all that older ones did."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            number = self._asked
+            if self._words is not None and await self._voice.say(self._words):
+                self._heard = number
+                self._release()
 
     def _release(self) -> None:
         """Answers that are too late by then are dropped by vm-connectd."""
-        while self._is_heard and self._held:
-            answer = self._held.pop(0)
+        due = [answer for number, answer in self._held if number <= self._heard]
+        self._held = [each for each in self._held if each[0] > self._heard]
+        for answer in due:
             self._desk.answer(answer.number, answer.text)
 
     async def _change_debt(self, action: ledger.Change) -> None:

@@ -1,72 +1,137 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Words and the answers that come with them: in order, and no more words than are news."""
+"""What vm-stonithd does while attrd does not take its words: all but the answers goes on."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Callable, cast
 
-from daemons.vm_stonithd.actions import Answer, Log, RemoveBan, Say
+import pytest
+
+from daemons.vm_stonithd import actions, events
 from daemons.vm_stonithd.effects import Effects
 from daemons.vm_stonithd.words import Words
-from pmkvm.fencing.ban import Ban
+from pmkvm import settings
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Awaitable
+    from pathlib import Path
 
-    from daemons.vm_stonithd.actions import Action
     from daemons.vm_stonithd.desk import Desk
     from daemons.vm_stonithd.voice import Voice
     from daemons.vm_stonithd.watch import Watch
 
-BAN = Ban("guest2", "reset", "b1", "guest1", "h", "host1", "uuid2", 1795370064)
+SOON_S = 5.0
 
 
-class World:
-    """What is said and answered, in order; attrd takes its time, or takes nothing."""
+class Hands:
+    """Effects with an attrd that takes words when it is let; what was said, told and answered."""
 
-    def __init__(self, *, is_deaf: bool = False) -> None:
-        self.happened: list[str] = []
-        self._is_deaf = is_deaf
+    def __init__(self) -> None:
+        self.is_hanging = asyncio.Event()
+        self.goes_on = asyncio.Event()
+        self.takes = True
+        self.said: list[float] = []
+        self.told: list[events.Event] = []
+        self.answers: list[tuple[int, str]] = []
+        whole = cast("tuple[Watch, Voice, Desk]", (self, self, self))
+        self.effects = Effects(*whole, self.told.append, lambda: None)
 
     async def say(self, words: Words) -> bool:
+        self.is_hanging.set()
+        await self.goes_on.wait()
+        self.said.append(words.up)
+        return self.takes
+
+    def answer(self, number: int, text: str) -> None:
+        self.answers.append((number, text))
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path))
+
+
+def run(play: Callable[[Hands], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        hands = Hands()
+        task = asyncio.get_running_loop().create_task(hands.effects.run())
+        try:
+            await play(hands)
+        finally:
+            task.cancel()
+
+    asyncio.run(whole())
+
+
+async def until(is_true: Callable[[], object]) -> None:
+    for _ in range(int(SOON_S / 0.01)):
+        if is_true():
+            return
         await asyncio.sleep(0.01)
-        self.happened.append(f"said {words.up:.0f}")
-        return not self._is_deaf
-
-    def answer(self, number: int, _text: str) -> None:
-        self.happened.append(f"answered {number}")
+    raise AssertionError("not in time")
 
 
-def carried_out(world: World, *wanted: Action) -> list[str]:
-    async def run() -> None:
-        voice, desk = cast("Voice", world), cast("Desk", world)
-        effects = Effects(cast("Watch", world), voice, desk, lambda _event: None, lambda: None)
-        effects.add(list(wanted))
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(effects.run(), 0.5)
+def test_words_that_are_not_taken_keep_nothing_else_waiting() -> None:
+    async def play(hands: Hands) -> None:
+        hands.effects.add([actions.Say(Words(1.0)), actions.ReadDebts(7)])
+        await until(lambda: hands.told)
+        assert hands.told == [events.DebtsSeen(7, {})]
+        assert hands.said == []
 
-    asyncio.run(run())
-    return world.happened
+    run(play)
 
 
-def test_of_many_words_the_last_are_said_and_then_all_answers_go() -> None:
-    wanted: list[Action] = []
-    for number in range(20):
-        wanted += [Say(Words(float(number))), Answer(number, "OK"), Log("x")]
-    answers = [f"answered {number}" for number in range(20)]
-    assert carried_out(World(), *wanted) == ["said 19", *answers]
+def test_an_answer_waits_for_the_words_that_it_comes_with() -> None:
+    async def play(hands: Hands) -> None:
+        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK")])
+        await hands.is_hanging.wait()
+        hands.effects.add([actions.Say(Words(2.0)), actions.Answer(2, "NG no")])
+        hands.effects.add([actions.ReadDebts(7)])
+        await until(lambda: hands.told)
+        assert hands.answers == []
+        hands.goes_on.set()
+        await until(lambda: len(hands.answers) == 2)
+        assert hands.answers == [(1, "OK"), (2, "NG no")]
+
+    run(play)
 
 
-def test_what_may_rest_on_words_comes_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    # No tool of Pacemaker's can reach a cluster from here.
-    monkeypatch.setenv("CIB_file", "/nowhere")
-    first, second = Say(Words(1.0)), Say(Words(2.0))
-    happened = carried_out(World(), first, Answer(1, "OK"), RemoveBan(1, BAN), second)
-    assert happened == ["said 1", "answered 1", "said 2"]
+def test_an_answer_waits_longer_when_its_words_are_refused() -> None:
+    async def play(hands: Hands) -> None:
+        hands.goes_on.set()
+        hands.takes = False
+        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK")])
+        await until(lambda: hands.said)
+        assert hands.answers == []
+        hands.takes = True
+        hands.effects.add([actions.Say(Words(2.0))])
+        await until(lambda: hands.answers)
+
+    run(play)
 
 
-def test_no_answer_goes_while_attrd_takes_no_words() -> None:
-    say, answer = Say(Words(1.0)), Answer(1, "OK")
-    assert carried_out(World(is_deaf=True), say, answer, Say(Words(2.0))) == ["said 2"]
+def test_of_words_that_wait_only_the_newest_are_said() -> None:
+    async def play(hands: Hands) -> None:
+        hands.effects.add([actions.Say(Words(1.0))])
+        await hands.is_hanging.wait()
+        hands.effects.add([actions.Say(Words(up)) for up in (2.0, 3.0, 4.0)])
+        hands.effects.add([actions.ReadDebts(7)])
+        await until(lambda: hands.told)
+        hands.goes_on.set()
+        await until(lambda: len(hands.said) == 2)
+        assert hands.said == [1.0, 4.0]
+
+    run(play)
+
+
+def test_a_no_whose_time_is_over_waits_for_nobody() -> None:
+    """Nobody sends that request again: there is nothing that words could keep from happening."""
+
+    async def play(hands: Hands) -> None:
+        late = actions.Answer(1, "NG no quorum", is_late=True)
+        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(2, "OK"), late])
+        await until(lambda: hands.answers)
+        assert hands.answers == [(1, "NG no quorum")]
+
+    run(play)
