@@ -124,7 +124,7 @@ class Watch:
 
     def _follow(self) -> None:
         looked_s = 0.0
-        while not self._stop.wait(PERIOD_S):
+        while not self._stop.wait(FILE_S if self._act is None else PERIOD_S):
             now = time.time()
             if now - looked_s > FILE_S:
                 looked_s = now

@@ -46,6 +46,7 @@ AFTERWARDS_S = 3.0
 # Lease, and 15 s until anybody removes what ran out.
 CLEAN_S = 80.0
 BYSTANDER = "bystander"
+STOPPED = ("-p", "target-role", "-v", "Stopped")
 RECORD = os.path.join(CHECKOUT, "build", "fence-faults.jsonl")
 KILLED = re.compile(r"(?m)^(\S+ \S+) vm-stonithd\[\d+\] info: (\S+) .*: killed QEMU \d+ \(ban")
 
@@ -63,11 +64,33 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("cell", chosen, ids=[cell.name for cell in chosen])
 
 
+@pytest.fixture(scope="module")
+def strangers(lab: Lab) -> Iterator[Callable[[Pair], None]]:
+    """Has a stranger beside the target, and the target where no move is needed after a fence."""
+
+    def ensure(pair: Pair) -> None:
+        if not lab.status().find(BYSTANDER):
+            lab.cluster.add(
+                primitive(BYSTANDER),
+                location("bystander-home", BYSTANDER, faults.TARGET, "100"),
+                location("target-home", pair.target.resource, faults.TARGET, "500"),
+            )
+        lab.cluster.wait_running(BYSTANDER)
+
+    yield ensure
+    for path in ("//rsc_location[@id='target-home']", "//rsc_location[@id='bystander-home']"):
+        lab.cluster.speaker().run(["cibadmin", "--delete", "--xpath", path])
+    lab.cluster.speaker().run(["crm_resource", "--meta", "-r", BYSTANDER, *STOPPED])
+    lab.cluster.wait_stopped(BYSTANDER)
+    lab.cluster.speaker().run(
+        ["cibadmin", "--delete", "--xpath", f"//primitive[@id='{BYSTANDER}']"]
+    )
+
+
 @pytest.fixture
-def shaken(lab: Lab, pair: Pair, pairs: list[Pair]) -> Iterator[Pair]:
+def shaken(pair: Pair, pairs: list[Pair], strangers: Callable[[Pair], None]) -> Iterator[Pair]:
     """The pair, mended after each cell and kept if that succeeds; the target at home on host2."""
-    if not any(one.name == BYSTANDER for one in lab.status().resources):
-        _set_up(pair)
+    strangers(pair)
     yield pair
     try:
         fault_acts.mend(pair)
@@ -76,16 +99,6 @@ def shaken(lab: Lab, pair: Pair, pairs: list[Pair]) -> Iterator[Pair]:
         pairs.clear()
     else:
         pairs[:] = [pair]
-
-
-def _set_up(pair: Pair) -> None:
-    """A stranger beside the target, and the target where no move is needed after a fence."""
-    pair.lab.cluster.add(
-        primitive(BYSTANDER),
-        location("bystander-home", BYSTANDER, faults.TARGET, "100"),
-        location("target-home", pair.target.resource, faults.TARGET, "500"),
-    )
-    pair.lab.cluster.wait_running(BYSTANDER)
 
 
 class Course(NamedTuple):
