@@ -320,6 +320,8 @@ def _tell(course: Course, story: Story, record_property: Callable[[str, object],
     row = {
         "cell": course.cell.name,
         "hit": None if hit is None else hit.state.value,
+        "hit_s": None if hit is None else round(hit.at_s - story.asked_s, 2),
+        "ok_s": None if story.ok_s is None else round(story.ok_s - story.asked_s, 2),
         "answer": answer[:300],
         "took_s": round(story.took_s, 2),
         "back_s": None if story.back_s is None else round(story.back_s - story.asked_s, 1),
