@@ -203,8 +203,9 @@ class Watch:
 
 def daemon(host: Machine, resource: str) -> Process | None:
     """The program of a vm-anything on that host, as this machine numbers it."""
-    path = f"/run/pm_kvm_tools/anything/{resource}.pid"
-    words = host.run(["cat", path]).out.split()
+    # A clone's instance may have a number.
+    argv = ["sh", "-c", f"cat /run/pm_kvm_tools/anything/{resource}*.pid"]
+    words = host.run(argv).out.split()
     return host.process(int(words[0])) if words else None
 
 
