@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.lab.machine import Machine
     from tests.lab.pair import Pair
 
+pytestmark = pytest.mark.rotating(parts=3)
+
 AFTERWARDS_S = 3.0
 
 

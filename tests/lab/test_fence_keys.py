@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.lab.machine import Machine
     from tests.lab.pair import Pair
 
+pytestmark = pytest.mark.rotating(parts=4)
+
 TOOL = "vm-stonith-key"
 OTHER = "/etc/pm_kvm_tools/other.key"
 # As long as a key must not have been used before it can be retired.

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from pmkvm.errors import HaError
-from tests.lab import seed, stonith
+from tests.lab import sample, stonith
 from tests.lab.errors import LabError
 from tests.lab.fencing import Switch
 from tests.lab.fencing_guest import CONNECT, Ask
@@ -42,7 +42,7 @@ AFTERWARDS_S, AFTERWARDS_FULL_S = 10.0, 75.0
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """All of them, or one that is another one for each commit."""
     option = metafunc.config.getoption
-    chosen = DELAYS_S if option("--lab-full") else [DELAYS_S[seed.of(metafunc.config) % 6]]
+    chosen = DELAYS_S if option("--lab-full") else [DELAYS_S[sample.seed(metafunc.config) % 6]]
     metafunc.parametrize("delay_s", chosen, ids=[f"asked {each:.0f} s later" for each in chosen])
 
 
