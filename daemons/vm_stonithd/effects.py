@@ -37,6 +37,8 @@ LOOK_S = 5.0
 FILES_S = 5.0
 # After a look that failed.
 AGAIN_S = 0.5
+# How long the end of a ban waits for attrd.
+WORDS_S, POLL_S = 4.0, 0.01
 AT_A_TIME = 32
 
 
@@ -91,6 +93,8 @@ class Effects:
             self._watch.ask(action.ticket)
         elif isinstance(action, ledger.CHANGES):
             await self._change_debt(action)
+        elif isinstance(action, actions.RemoveBan):
+            self._begin(self._remove(action, self._asked))
         else:
             self._begin(self._work(action))
 
@@ -194,6 +198,14 @@ class Effects:
             log.error("this host's debts can't be read: %s", error)
             return
         self._tell(events.DebtsSeen(action.ticket, found))
+
+    async def _remove(self, action: actions.RemoveBan, number: int) -> None:
+        """After the words before it, so that whoever sees the ban gone hears what became of it;
+        but an attrd that hangs keeps nobody stopped."""
+        deadline = Deadline(WORDS_S)
+        while self._heard < number and not deadline.expired():
+            await asyncio.sleep(POLL_S)
+        await self._write(action)
 
     async def _write(self, action: Action) -> None:
         sender = None

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Callable, cast
 
 import pytest
 
-from daemons.vm_stonithd import actions, events
+from daemons.vm_stonithd import actions, effects, events
 from daemons.vm_stonithd.effects import Effects
 from daemons.vm_stonithd.words import Words
 from pmkvm import settings
+from pmkvm.fencing.ban import Ban
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -133,5 +134,40 @@ def test_a_no_whose_time_is_over_waits_for_nobody() -> None:
         hands.effects.add([actions.Say(Words(1.0)), actions.Answer(2, "OK"), late])
         await until(lambda: hands.answers)
         assert hands.answers == [(1, "NG no quorum")]
+
+    run(play)
+
+
+BAN = Ban("guest2", "reset", "b1", "guest1", "h", "host1", "uuid2", 1795370064)
+
+
+def removes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tool of Pacemaker's can reach a cluster: what is tried is told with its outcome."""
+    monkeypatch.setenv("CIB_file", "/nowhere")
+
+
+def test_a_ban_ends_after_the_words_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    removes(monkeypatch)
+
+    async def play(hands: Hands) -> None:
+        hands.effects.add([actions.Say(Words(1.0)), actions.RemoveBan(7, BAN)])
+        await hands.is_hanging.wait()
+        await asyncio.sleep(0.1)
+        assert hands.told == []
+        hands.goes_on.set()
+        await until(lambda: hands.told)
+        assert hands.said == [1.0]
+
+    run(play)
+
+
+def test_a_ban_ends_without_words_when_attrd_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    removes(monkeypatch)
+    monkeypatch.setattr(effects, "WORDS_S", 0.2)
+
+    async def play(hands: Hands) -> None:
+        hands.effects.add([actions.Say(Words(1.0)), actions.RemoveBan(7, BAN)])
+        await until(lambda: hands.told)
+        assert hands.said == []
 
     run(play)
