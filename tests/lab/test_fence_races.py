@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 
+from pmkvm.fencing import ban
 from tests.lab import fencing_guest, stonith
 from tests.lab.cib import primitive
 from tests.lab.lives import Lives
@@ -256,6 +257,40 @@ def test_pacemaker_comes_back_to_a_running_guest(
         pair.returned(boot)
     cluster.wait_online()
     stonith.wait_ready(pair.lab)
+
+
+def test_vm_ctl_shows_a_ban_and_clears_one_that_is_over(
+    pair: Pair, hosts: tuple[Machine, Machine], is_full: bool
+) -> None:
+    """An `off` leaves its ban to run out."""
+    boot, host, name = pair.place(hosts[1]), hosts[0], pair.target.guest.name
+    assert ban_of(pair) == "no"
+    answered = pair.answer("off")
+    assert answered.is_ok, answered
+    assert ban_of(pair) == "off"
+    # The fence's will is not vm-ctl's to break.
+    done = host.run(["vm-ctl", "resource", "start", name, "--no-wait"])
+    assert done.rc == 0
+    assert f"MSG52 {name}: a fence holds it until" in done.err
+    assert ban_of(pair) == "off"
+    assert pair.target.hosts() == []
+    if is_full:
+        # vm-stonithd leaves other clocks 15 s more, before it removes the ban.
+        pair.target.vm_ctl("resource", "stop", name)
+        wait_until(lambda: ban_of(pair) == "off, expired", "the ban's end", ban.LEASE_S + 5)
+        pair.target.vm_ctl("resource", "start", name)
+        assert ban_of(pair) == "no"
+    else:
+        answered = pair.answer("on")
+        assert answered.is_ok, answered
+    pair.returned(boot)
+    stonith.wait_clean(pair.lab)
+
+
+def ban_of(pair: Pair) -> str:
+    """The last column of `resource list`."""
+    argv = ["vm-ctl", "resource", "list", pair.target.guest.name]
+    return " ".join(pair.lab.hosts[0].must(argv).splitlines()[-1].split()[6:])
 
 
 def lines_with(digits: str, host: Machine) -> list[str]:
