@@ -47,17 +47,17 @@ def run(
     Raises CommandError, of which a missing program and a timeout are kinds; any exit code is
     the caller's to judge.
     """
-    with _explained(argv[0]):
+    with _explained(argv[0]), _input(stdin) as given:
         child = subprocess.Popen(
             list(argv),
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdin=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**settings.CHILD_ENVIRONMENT, **(environment or {})},
             start_new_session=True,
         )
     try:
-        out, err = child.communicate(None if stdin is None else stdin.encode(), timeout=timeout_s)
+        out, err = child.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
         raise CommandTimeoutError(f"{argv[0]} did not end within {timeout_s:.1f} s") from error
     finally:
@@ -148,6 +148,22 @@ def _explained(program: str) -> Iterator[None]:
         raise CommandError(f"{program} can't be executed: {error.strerror}") from error
 
 
+@contextlib.contextmanager
+def _input(text: str | None) -> Iterator[int]:
+    """What to read from: all of it is there before the program starts.
+
+    Of a pipe it would get a part should we be killed, and take it for the whole: cibadmin 2.1
+    repairs XML that breaks off (libxml2's recovery) and carries out what there is of it.
+    """
+    if text is None:
+        yield subprocess.DEVNULL
+        return
+    with open(os.memfd_create("stdin"), "wb") as file:
+        file.write(text.encode())
+        file.seek(0)
+        yield file.fileno()
+
+
 def _end(child: subprocess.Popen[bytes]) -> None:
     """Whatever happened, leave no process of this group and no pipe behind."""
     if child.returncode is None:
@@ -157,7 +173,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             child.wait(TERM_GRACE_S)
         _signal_group(child, signal.SIGKILL)
         child.wait()
-    for pipe in (child.stdin, child.stdout, child.stderr):
+    for pipe in (child.stdout, child.stderr):
         if pipe is not None:
             with contextlib.suppress(OSError):
                 pipe.close()

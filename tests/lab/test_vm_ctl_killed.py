@@ -8,7 +8,6 @@ can leave. The guest lives on through all of it, in one boot.
 from __future__ import annotations
 
 import json
-import random
 import time
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, canonicalize, tostring
@@ -18,6 +17,7 @@ import pytest
 from pmkvm.fencing import instant
 from tests.lab.cib import RSC_DEFAULTS
 from tests.lab.guests import Guest
+from tests.lab.killed import points
 from tests.lab.machine import PROJECT
 from tests.lab.registration import Registered, register
 from tests.lab.situations import wait_until
@@ -96,16 +96,6 @@ def put_back(lab: Lab, before: Snapshot) -> None:
     argv = ["cibadmin", "--replace", "--scope", "configuration", "--xml-pipe"]
     lab.cluster.speaker().must(argv, stdin=before.text)
     assert snapshot(lab).content == before.content
-
-
-def points(counts: dict[str, int], most: int) -> list[str]:
-    """The last time of each system call, and others drawn, so many of each kind."""
-    draw = random.Random(5)
-    found = []
-    for name, count in sorted(counts.items()):
-        drawn = draw.sample(range(1, count), min(count, most) - 1)
-        found += [f"{name}:{number}" for number in sorted([*drawn, count])]
-    return found
 
 
 def test_killed_at_any_point_it_has_changed_all_or_nothing(vm: Registered, is_full: bool) -> None:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,7 @@ from pmkvm import run as module
 from pmkvm import settings
 from pmkvm.errors import CommandError, CommandMissingError, CommandTimeoutError, DeadlineError
 from pmkvm.run import run
+from tests import tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +56,34 @@ def test_words_are_not_for_a_shell() -> None:
 def test_input_is_given_and_without_one_there_is_none() -> None:
     assert run(["cat"], timeout_s=60, stdin="two\nlines\u00e9").out == "two\nlines\u00e9"
     assert run(["cat"], timeout_s=60).out == ""
+
+
+def test_input_is_whole_though_the_caller_is_killed(tmp_path: Path) -> None:
+    """cibadmin of Pacemaker 2.1 repairs XML that breaks off, and does what is there."""
+    began, counted = tmp_path / "began", tmp_path / "counted"
+    script = f"touch {began}; sleep 1; wc -c >{counted}.new; mv {counted}.new {counted}"
+    code = (
+        f"from pmkvm.run import run; run(['sh', '-c', {script!r}], timeout_s=60, stdin='x' * 10**6)"
+    )
+    caller = subprocess.Popen([sys.executable, "-c", code], cwd=tree.ROOT)
+    assert appears(began)
+    caller.kill()
+    caller.wait()
+    assert appears(counted)
+    assert int(counted.read_text()) == 10**6
+
+
+def appears(path: Path) -> bool:
+    """Whether it is there within 30 s."""
+    for _ in range(600):
+        if path.exists():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_input_that_nobody_reads_is_no_error() -> None:
+    assert run(["true"], timeout_s=60, stdin="x" * 10**6).rc == 0
 
 
 def test_much_output_on_both_sides_does_not_block() -> None:
