@@ -54,10 +54,14 @@ TEXTS = {
     49: "libvirt-guests is enabled here and starts and stops guests behind Pacemaker's back;"
     " systemctl disable --now libvirt-guests",
     50: "{where}: {resource} does not run on {nodes}: its score keeps the guests off there",
-    51: "{domain}: will go back to {node} by its scores; to keep it: vm-ctl location move {domain}",
+    51: "{domain}: will go back to {node} by its scores; to keep it: move it with --no-wait,"
+    " and vm-ctl location move {domain} when it is there",
     52: "{domain}: a fence holds it until {end} at most; it cannot run before",
     53: "{domain}: its move ends by itself in {seconds} s at most; see vm-ctl resource list",
     54: "{domain}: its constraint stays, {seconds} s at most: {reason}",
+    55: "{domain}: is being migrated; its constraints must stay until it is there",
+    56: "{domain}: interrupted when it is there; once more, and its constraint stays,"
+    " {seconds} s at most",
 }
 
 

@@ -53,6 +53,8 @@ def check(domain: str, target: str | None, registry: Registry, cluster: Cluster)
             raise not_begun(14, domain, node=target or "no other node")
         if not all(each.managed for each in instances):
             raise not_begun(25, domain)
+        if registry.is_migrating(domain):
+            raise not_begun(55, domain)
     return Move(domain, nodes[0], target, _bound_s(domain, registry))
 
 
@@ -99,16 +101,37 @@ def begin(move: Move, request: Request) -> None:
 
 
 def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
-    """Move and wait; the constraints are gone afterwards, also when this is interrupted."""
+    """Move and wait; the constraints are gone afterwards. Raises RefusedError.
+
+    Not while Pacemaker migrates: without them it stops the guest where that comes from and starts
+    it there anew, beside the one that arrives if that way is in its history (2.1.5 and 3.0.0). So
+    a signal is heard once the guest is there, and a second one leaves them to end by themselves.
+    """
     name = names.resource(move.domain)
-    with _constraints(move, request):
-        outcome = waiting.wait_for(
-            (name,), lambda cluster, each: _has_moved(move, cluster, each), move.bound_s, doing
-        )
-        if outcome.late:
-            reason = f"not there after {move.bound_s:.0f} s{waiting.why(outcome.cluster, name)}"
-            raise RefusedError(message(27, domain=move.domain, reason=reason))
-        _look_ahead(move, outcome.cluster.active_on(name)[0])
+    with _noted() as signals:
+        is_told = False
+
+        def reached(cluster: Cluster, each: str) -> bool:
+            nonlocal is_told
+            if signals and not is_told:
+                is_told = True
+                say([message(56, domain=move.domain, seconds=move.lifetime_s())])
+            if len(signals) > 1:
+                raise KeyboardInterrupt
+            return _has_moved(move, cluster, each)
+
+        try:
+            begin(move, request)
+            outcome = waiting.wait_for((name,), reached, move.bound_s, doing)
+            if outcome.late:
+                reason = f"not there after {move.bound_s:.0f} s{waiting.why(outcome.cluster, name)}"
+                raise RefusedError(message(27, domain=move.domain, reason=reason))
+            _look_ahead(move, outcome.cluster.active_on(name)[0])
+        finally:
+            if len(signals) <= 1:
+                _clear(move, request)
+        if signals:
+            raise KeyboardInterrupt
 
 
 def _look_ahead(move: Move, here: str) -> None:
@@ -137,24 +160,24 @@ def _has_moved(move: Move, cluster: Cluster, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _constraints(move: Move, request: Request) -> Iterator[None]:
-    """In force meanwhile and gone at the end, also when a signal makes it the end."""
+def _noted() -> Iterator[list[int]]:
+    """The signals that would end vm-ctl, instead of its end."""
+    signals: list[int] = []
     before = {each: signal.getsignal(each) for each in SIGNALS}
-    # nohup has SIGHUP ignored, and it stays so.
-    heard = [each for each in SIGNALS if before[each] is not signal.SIG_IGN]
-    for number in heard:
-        signal.signal(number, signal.default_int_handler)
     try:
-        begin(move, request)
-        yield
+        for number, handler in before.items():
+            # nohup has SIGHUP ignored, and it stays so.
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, lambda number, _frame: signals.append(number))
+        yield signals
     finally:
-        for number in heard:
-            signal.signal(number, signal.SIG_IGN)
-        try:
-            transaction.make(lambda registry: plan.unmove(move.domain, registry), request)
-        except HaError as error:
-            # Not the error of the move itself; the constraint ends by itself a little later.
-            say([message(54, domain=move.domain, seconds=move.lifetime_s(), reason=error)])
-        finally:
-            for number in heard:
-                signal.signal(number, before[number])
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _clear(move: Move, request: Request) -> None:
+    try:
+        transaction.make(lambda registry: plan.unmove(move.domain, registry), request)
+    except HaError as error:
+        # Not the error of the move itself; the constraint ends by itself a little later.
+        say([message(54, domain=move.domain, seconds=move.lifetime_s(), reason=error)])

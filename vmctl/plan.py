@@ -89,8 +89,12 @@ def preferring(node: str, registry: Registry) -> list[str]:
 
 
 def unmove(domain: str, registry: Registry) -> None:
+    """Raises RefusedError while Pacemaker migrates: see movement.carry_out."""
     checks.registered((domain,), registry)
-    registry.discard([str(each.get("id")) for each in registry.move_constraints(domain)])
+    found = registry.move_constraints(domain)
+    if found and registry.is_migrating(domain):
+        raise RefusedError(message(55, domain=domain))
+    registry.discard([str(each.get("id")) for each in found])
 
 
 def expired(domains: Iterable[str], registry: Registry) -> Iterator[str]:

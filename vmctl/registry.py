@@ -21,6 +21,10 @@ REFERENCES = ("id", "rsc", "with-rsc", "first", "then")
 # What the schema allows only with something in it, once it was there for its members.
 NEVER_EMPTY = ("resource_set", "tag", "rsc_location", "rsc_colocation", "rsc_order", "rsc_ticket")
 
+MIGRATIONS = ("migrate_to", "migrate_from")
+# pcmk_rc of an operation that is under way: PCMK_OCF_UNKNOWN
+PENDING = "193"
+
 
 class Registry:
     """One CIB document, indexed once. Whoever edits it has it for himself."""
@@ -115,6 +119,24 @@ class Registry:
         found = self.locations(domain)
         return [each for each in found if str(each.get("id")).startswith(names.MOVE_PREFIXES)]
 
+    def is_migrating(self, domain: str) -> bool:
+        """Whether it has left a node, or is about to, and has not arrived on the other."""
+        last: dict[str | None, etree._Element] = {}
+        for state in self.configuration.iterfind("../status/node_state"):
+            history = f".//lrm_resource[@id='{names.resource(domain)}']/lrm_rsc_op"
+            # A monitor tells nothing of where it was before.
+            found = [op for op in state.iterfind(history) if op.get("operation") != "monitor"]
+            for op in sorted(found, key=lambda op: int(op.get("call-id", "0"))):
+                last[state.get("uname")] = op
+                if op.get("rc-code") == PENDING and op.get("operation") in MIGRATIONS:
+                    return True
+        return any(
+            op.get("operation") == "migrate_to"
+            and op.get("rc-code") == "0"
+            and not _is_arrival(last.get(op.get("migrate_target")), node)
+            for node, op in last.items()
+        )
+
     def discard(self, ids: Iterable[str]) -> None:
         """Remove the objects with these ids, all that refers to them, and what is empty then."""
         doomed = set(ids)
@@ -130,6 +152,12 @@ class Registry:
             return default_s if op is None else resource.seconds(str(op.get("timeout")))
         except ValueError:
             return default_s
+
+
+def _is_arrival(op: etree._Element | None, origin: str | None) -> bool:
+    if op is None or op.get("operation") != "migrate_from":
+        return False
+    return op.get("rc-code") == "0" and op.get("migrate_source") == origin
 
 
 def _remove(element: etree._Element) -> None:

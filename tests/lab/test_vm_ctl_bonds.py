@@ -96,9 +96,9 @@ def dies_with_threshold(bonds: Bonds) -> Iterator[None]:
 def cannot_start(bonds: Bonds, hosts: list[Machine]) -> Iterator[None]:
     """Its program ends at once, as without its key or its configuration."""
     for host in hosts:
+        kill(host)
         host.must(["mv", PROGRAM, f"{PROGRAM}.away"])
         host.write(PROGRAM, "#!/bin/sh\nexit 1\n", "0755")
-        kill(host)
     try:
         wait_until(lambda: has_failed(bonds.lab), "the daemon's failed monitor", 30)
         gone = {host.name for host in hosts}

@@ -17,7 +17,7 @@ from pmkvm.pacemaker import status
 from pmkvm.pacemaker.errors import ClusterDownError
 from pmkvm.pacemaker.resource import INFINITY
 from tests.unit.vmctl.world import cib, cluster, crm_mon, guest, running
-from vmctl import movement, waiting
+from vmctl import movement, plan, waiting
 from vmctl.command_line import Request
 from vmctl.messages import RefusedError
 from vmctl.registry import Registry
@@ -116,6 +116,7 @@ class FakeCluster:
     def __init__(self, *places: str) -> None:
         self.places = list(places)
         self.document = cib(guest("g1"))
+        self.status = ""
         self.written: list[str] = []
         self.scores = {"hostA": 0, "hostB": 0}
         self.on_look: Callable[[], object] = lambda: None
@@ -136,7 +137,10 @@ class FakeCluster:
     def cibadmin(self, argv: Sequence[str], stdin: str | None) -> tuple[int, str]:
         if argv[1] == "--query":
             # With an XPath it is asked whether a removal has left anything.
-            return (self.rc, self.document) if len(argv) == 2 else (105, "")
+            if len(argv) > 2:
+                return 105, ""
+            status = f"<status>{self.status}</status>"
+            return self.rc, self.document.replace("<status></status>", status)
         self.written.append(argv[1])
         if argv[1] == "--modify":
             constraints = etree.fromstring((stdin or "").encode()).findall("constraints/*")
@@ -195,7 +199,7 @@ def test_scores_that_will_pull_the_guest_back_are_said_with_the_command_that_kee
     carry_out()
     assert capsys.readouterr().err == (
         "vm-ctl: MSG51 g1: will go back to hostA by its scores; to keep it:"
-        " vm-ctl location move g1\n"
+        " move it with --no-wait, and vm-ctl location move g1 when it is there\n"
     )
     assert fake.written[-1] == "--delete-all"
 
@@ -225,16 +229,101 @@ def test_a_guest_that_becomes_unmanaged_half_way(begin: Callable[..., FakeCluste
 
 
 @pytest.mark.parametrize("number", movement.SIGNALS)
-def test_a_signal_ends_the_move_without_leaving_the_constraints(
-    begin: Callable[..., FakeCluster], number: signal.Signals
+def test_a_signal_ends_the_move_once_the_guest_is_there(
+    begin: Callable[..., FakeCluster],
+    number: signal.Signals,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = signal.getsignal(number)
-    fake = begin(ON_A)
-    fake.on_look = lambda: os.kill(os.getpid(), number)
+    fake = begin(ON_A, MIGRATING, MIGRATING, ON_B)
+
+    def interrupt() -> None:
+        if len(fake.places) == 3:
+            os.kill(os.getpid(), number)
+
+    fake.on_look = interrupt
     with pytest.raises(KeyboardInterrupt):
         carry_out()
+    assert fake.places == [ON_B]
     assert fake.written == ["--modify", "--delete-all"]
+    assert capsys.readouterr().err == (
+        "vm-ctl: MSG56 g1: interrupted when it is there; once more, and its constraint stays,"
+        " 65 s at most\n"
+    )
     assert signal.getsignal(number) is before
+
+
+def test_a_second_signal_leaves_the_constraints_to_their_end(
+    begin: Callable[..., FakeCluster],
+) -> None:
+    fake = begin(ON_A, MIGRATING)
+    fake.on_look = lambda: os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out()
+    assert fake.written == ["--modify"]
+
+
+def test_a_migration_that_takes_too_long_keeps_its_constraints(
+    begin: Callable[..., FakeCluster], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = begin(ON_A, MIGRATING)
+    fake.status = history("hostA", op("migrate_to", 5, 193, "hostA", "hostB"))
+    with pytest.raises(RefusedError, match="MSG27"):
+        carry_out(bound_s=0.05)
+    assert fake.written == ["--modify"]
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "vm-ctl: MSG54 g1: its constraint stays, 60 s at most: MSG55 g1: is being"
+    )
+
+
+def history(node: str, *operations: str) -> str:
+    entry = f'<lrm_resource id="prmVMCTL_g1">{"".join(operations)}</lrm_resource>'
+    lrm = f"<lrm><lrm_resources>{entry}</lrm_resources></lrm>"
+    return f'<node_state uname="{node}">{lrm}</node_state>'
+
+
+def op(name: str, call: int, rc: int = 0, source: str = "", target: str = "") -> str:
+    way = f'migrate_source="{source}" migrate_target="{target}"' if source else ""
+    return f'<lrm_rsc_op operation="{name}" call-id="{call}" rc-code="{rc}" {way}/>'
+
+
+TO_B, FROM_A = ("migrate_to", 20, 0, "hostA", "hostB"), ("migrate_from", 15, 0, "hostA", "hostB")
+
+
+@pytest.mark.parametrize(
+    ("on_a", "on_b", "expected"),
+    [
+        # It was started here, and nothing else ever.
+        ([("start", 9), ("monitor", 10)], [("monitor", 5, 7)], False),
+        # On its way for the first time; gone, and nobody has said that it came.
+        ([("start", 9), ("migrate_to", 20, 193, "hostA", "hostB")], [("monitor", 5, 7)], True),
+        ([("start", 9), TO_B], [("monitor", 5, 7)], True),
+        ([("start", 9), TO_B], [("migrate_from", 15, 193, "hostA", "hostB")], True),
+        # It came; what is left of it is stopped next, or has been.
+        ([("start", 9), TO_B], [("monitor", 5, 7), FROM_A, ("monitor", 16)], False),
+        ([TO_B, ("stop", 21)], [FROM_A], False),
+        # It came another day, and went back: Pacemaker takes that for this time's arrival.
+        ([TO_B], [FROM_A, ("migrate_to", 17, 0, "hostB", "hostA"), ("stop", 18)], True),
+        # A failed one is no way to anywhere.
+        ([("start", 9), ("migrate_to", 20, 1, "hostA", "hostB")], [("monitor", 5, 7)], False),
+    ],
+)
+def test_half_a_migration_is_seen_in_the_history(
+    on_a: list[tuple[str, int]], on_b: list[tuple[str, int]], *, expected: bool
+) -> None:
+    states = history("hostA", *(op(*each) for each in on_a))
+    states += history("hostB", *(op(*each) for each in on_b))
+    registry = Registry(cib(guest("g1"), status=states))
+    assert registry.is_migrating("g1") is expected
+
+
+def test_nothing_of_a_move_is_touched_in_the_middle_of_a_migration() -> None:
+    on_its_way = history("hostA", op(*TO_B))
+    ban = '<rsc_location id="cli-ban-prmVMCTL_g1-on-hostA" rsc="prmVMCTL_g1"/>'
+    registry = Registry(cib(guest("g1"), ban, status=on_its_way))
+    assert numbers(lambda: plan.unmove("g1", registry)) == [55]
+    assert numbers(lambda: movement.check("g1", "hostB", registry, cluster(ON_A))) == [55, 26]
 
 
 def test_constraints_that_cannot_be_removed_are_told_and_hide_nothing(

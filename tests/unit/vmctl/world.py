@@ -41,13 +41,14 @@ def target_role(domain: str, role: str) -> str:
     return f'<meta_attributes id="{name}">{pair}</meta_attributes>'
 
 
-def cib(resources: str = "", constraints: str = "", *, tags: str = "") -> str:
+def cib(resources: str = "", constraints: str = "", *, tags: str = "", status: str = "") -> str:
     clones = "".join(f'<clone id="{c}"><primitive id="p{c}"/></clone>' for c in CLONES)
     nodes = '<node id="1" uname="hostA"/><node id="2" uname="hostB"/>'
     return (
         '<cib admin_epoch="0" epoch="5" num_updates="0"><configuration><crm_config/>'
         f"<nodes>{nodes}</nodes><resources>{clones}{resources}</resources>"
-        f"<constraints>{constraints}</constraints><tags>{tags}</tags></configuration></cib>"
+        f"<constraints>{constraints}</constraints><tags>{tags}</tags></configuration>"
+        f"<status>{status}</status></cib>"
     )
 
 
