@@ -59,7 +59,7 @@ TEXTS = {
     52: "{domain}: a fence holds it until {end} at most; it cannot run before",
     53: "{domain}: its move ends by itself in {seconds} s at most; see vm-ctl resource list",
     54: "{domain}: its constraint stays, {seconds} s at most: {reason}",
-    55: "{domain}: is being migrated; its constraints must stay until it is there",
+    55: "{domain}: is being migrated, wait until it is there",
     56: "{domain}: interrupted when it is there; once more, and its constraint stays,"
     " {seconds} s at most",
 }

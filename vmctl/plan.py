@@ -56,10 +56,13 @@ def delete(domains: Sequence[str], cluster: Cluster, registry: Registry) -> None
 
 
 def role(domains: Sequence[str], wanted: str, registry: Registry) -> None:
-    """Raises BanError before a start under what nobody understands."""
+    """Raises BanError before a start under what nobody understands, RefusedError."""
     checks.registered(domains, registry)
     if wanted == "Started":
         list(held(domains, registry))
+    else:
+        # If it has migrated that way before, Pacemaker stops it where it was, and nowhere else.
+        refuse(message(55, domain=each) for each in domains if registry.is_migrating(each))
     for domain in domains:
         registry.set_meta(domain, "target-role", wanted)
 

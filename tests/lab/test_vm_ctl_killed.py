@@ -166,7 +166,7 @@ def test_a_move_that_is_asked_to_end_ends_with_the_migration(vm: Registered) -> 
     host.must(["rm", "-f", "/var/log/lab-move.log"])
     host.spawn("move", ["vm-ctl", "resource", "move", "guest1", "-n", target])
     wait_until(lambda: len(vm.hosts()) == 2, "two QEMUs in a migration")
-    for words in (["unmove", "guest1"], ["move", "guest1", "-n", target]):
+    for words in (["unmove", "guest1"], ["stop", "guest1"]):
         done = host.run(["vm-ctl", "resource", *words])
         assert (done.rc, "MSG55 guest1: is being migrated" in done.err) == (1, True), done
     host.signal("move", "TERM")

@@ -323,6 +323,8 @@ def test_nothing_of_a_move_is_touched_in_the_middle_of_a_migration() -> None:
     ban = '<rsc_location id="cli-ban-prmVMCTL_g1-on-hostA" rsc="prmVMCTL_g1"/>'
     registry = Registry(cib(guest("g1"), ban, status=on_its_way))
     assert numbers(lambda: plan.unmove("g1", registry)) == [55]
+    assert numbers(lambda: plan.role(["g1"], "Stopped", registry)) == [55]
+    plan.role(["g1"], "Started", registry)
     assert numbers(lambda: movement.check("g1", "hostB", registry, cluster(ON_A))) == [55, 26]
 
 
