@@ -33,6 +33,8 @@ ENTRY = {"vm_stonithd1": f"({CLONE})"}
 AS_PRINTED = {**ENTRY, "vm_stonithd_col": "INFINITY", "vm_stonithd_odr": "(0 false)"}
 SCORES = {"soft": ENTRY, "hard": AS_PRINTED}
 
+pytestmark = pytest.mark.rotating(parts=8)
+
 UNTOUCHED, MOVED, RESTARTED, STOPPED = "untouched", "moved", "restarted", "stopped"
 SETTLED_S = 60.0
 
@@ -191,11 +193,7 @@ ROWS = (
 )
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    rows = ROWS if metafunc.config.getoption("--lab-full") else ROWS[:1]
-    metafunc.parametrize("row", rows, ids=[row.name for row in rows])
-
-
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 def test_trouble_of_the_daemon(bonds: Bonds, row: Row) -> None:
     lab = bonds.lab
     boots = [one.counter.boot() for one in bonds]

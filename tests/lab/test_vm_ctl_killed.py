@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.lab.machine import Machine
 
+pytestmark = pytest.mark.rotating(parts=4)
+
 SCRIPT = f"{PROJECT}/tests/lab/killed.py"
 ADD = ("resource", "add", "guest2,guest3", "-a", "host1")
 # Of all operations of a live move, as vm-ctl.conf has them: what its constraints outlive.
@@ -158,9 +160,11 @@ def test_a_killed_move_leaves_only_what_ends_by_itself(vm: Registered, is_full: 
 
 def test_a_move_that_is_asked_to_end_ends_with_the_migration(vm: Registered) -> None:
     """Its constraints taken away in the middle, Pacemaker would start a second QEMU: the guest has
-    been there and back in the tests before."""
+    been there before."""
     lab, host = vm.lab, vm.lab.hosts[0]
     boots, origin, target = vm.counter.boots(), vm.hosts()[0], other(vm)
+    for name in (target, origin):
+        vm.move(lab.host(name))
     before = snapshot(lab)
     lab.host(origin).must(["virsh", "-q", "migrate-setspeed", "guest1", MIGRATION_MIB_S])
     host.must(["rm", "-f", "/var/log/lab-move.log"])

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.lab.machine import Machine
 
+pytestmark = pytest.mark.rotating(parts=3)
+
 # The cluster is at work; libvirt-guests is enabled, as it is on this machine.
 REMARKS = ("MSG43", "MSG49")
 # The shell that is not there.
@@ -30,12 +32,6 @@ ABSENT = {"pcs only": "crm", "crmsh only": "pcs"}
 # For vm-ctl's own start, planning and printing, on two busy cores.
 OWN_S = 3.0
 PROBES_S = 120.0
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "shells" in metafunc.fixturenames:
-        names = list(ABSENT) if metafunc.config.getoption("--lab-full") else ["pcs only"]
-        metafunc.parametrize("shells", names)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +56,7 @@ def without(lab: Lab, program: str) -> Iterator[None]:
             host.must(["mv", f"{path}.away", path])
 
 
+@pytest.mark.parametrize("shells", ABSENT)
 def test_section_five(hosts: Lab, shells: str) -> None:
     lab = hosts
     guest1, guest2 = (Registered(lab, Guest(name)) for name in ("guest1", "guest2"))
