@@ -36,6 +36,7 @@ PACKAGES = (
     "qemu-utils",
     "procps",
     "openssl",
+    "strace",
 )
 
 
