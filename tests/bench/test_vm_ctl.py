@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
-GUESTS, ROUNDS, BAR = 200, 5, 0.15
+GUESTS, ROUNDS, BAR = 200, 3, 0.15
 SIZES = (50, 100, 200, 500, 1000)
 # How much more a guest may take among a thousand than among two hundred.
 LINEAR = 1.5
