@@ -137,7 +137,7 @@ def test_a_killed_move_leaves_only_what_ends_by_itself(vm: Registered, is_full: 
     counts = vm_ctl(host, "count", "resource", "move", "guest1", "-n", other(vm)).counts
     assert snapshot(lab).moves == {}
     seen = []
-    for point in points(counts, 8 if is_full else 1):
+    for point in points(counts, 5 if is_full else 1):
         origin, target = vm.hosts()[0], other(vm)
         vm_ctl(host, point, "resource", "move", "guest1", "-n", target)
         after, now = snapshot(lab), time.time()
