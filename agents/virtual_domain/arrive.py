@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from agents.virtual_domain import utilization, witness
+from agents.virtual_domain import departure, utilization, witness
 from agents.virtual_domain.config_file import save_for_all
 from agents.virtual_domain.fence import LOOK_S, Fence, FencedError
 from agents.virtual_domain.migration import plan
@@ -44,6 +44,7 @@ def migrate_from(context: Context) -> OcfCode:
         return OcfCode.SUCCESS
     lives = witness.living(subject) if subject.identity.is_qemu else []
     remember(context, subject, lives[0] if lives else None)
+    departure.forget(context)
     run_monitor_scripts(context, subject)
     if utilization.is_wanted(context):
         utilization.update(context, subject)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from agents.virtual_domain import witness
+from agents.virtual_domain import departure, witness
 from agents.virtual_domain.config_file import save_for_all
 from agents.virtual_domain.fence import Fence, FencedError
 from agents.virtual_domain.migration import Migration, plan
@@ -61,6 +61,8 @@ def migrate_to(context: Context) -> OcfCode:
             f"saving the definition of {name}",
             lambda: save_for_all(context, subject),
         )
+        # Before it leaves: whoever is killed in the middle has said where to look.
+        departure.note(context, target)
         context.log.info(f"{name}: migrating to {target} ({migration.remote_uri})")
         _leave(context, subject, migration, fence)
     except FencedError as fenced:

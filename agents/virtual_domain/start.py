@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from agents.virtual_domain import creation, utilization, witness
+from agents.virtual_domain import creation, departure, utilization, witness
 from agents.virtual_domain.fence import Fence, FencedError
 from agents.virtual_domain.judgement import judge_living
 from agents.virtual_domain.monitor import look, run_monitor_scripts
@@ -48,6 +48,7 @@ def start(context: Context) -> OcfCode:
             while True:
                 try:
                     subject = _bring_up(context, subject, fence, deadline)
+                    departure.forget(context)
                     break
                 except _TryAgainError as error:
                     context.log.debug(f"{subject.identity.name}: {error}")
@@ -77,6 +78,7 @@ def _bring_up(context: Context, subject: Subject, fence: Fence, deadline: Deadli
         _resume_if_begun(subject, remembered, deadline)
         record.store(context.instance, Record(identity, Stage.RUNNING, lives[0].life))
         return subject
+    departure.require_ended(context, subject, fence, deadline)
     fence.during(
         deadline,
         f"making the disk of {identity.name}",
@@ -120,6 +122,7 @@ def _bring_up_by_libvirt(
     except witness.SilentError as error:
         raise _TryAgainError(str(error)) from error
     if status is None or status.state == State.SHUTOFF:
+        departure.require_ended(context, subject, fence, deadline)
         identity = _create_and_resume(context, subject, fence, deadline)
         subject = subject._replace(identity=identity)
     started = Record(subject.identity, Stage.RUNNING)

@@ -78,9 +78,14 @@ def forget(resource: str) -> None:
 
 def lock(resource: str, deadline: Deadline) -> files.Lock:
     """The resource's lock on this host. Raises DeadlineError."""
+    return files.Lock(path_beside(resource, "lock"), deadline)
+
+
+def path_beside(resource: str, what: str) -> str:
+    """Of another file about the resource, in a directory that exists then."""
     os.makedirs(settings.domain_run_dir(), mode=0o700, exist_ok=True)
     # No resource's own file is named so: see _path.
-    return files.Lock(f"{_path(resource)}%lock", deadline)
+    return f"{_path(resource)}%{what}"
 
 
 def _path(resource: str) -> str:
