@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -21,8 +22,7 @@ REFERENCES = ("id", "rsc", "with-rsc", "first", "then")
 # What the schema allows only with something in it, once it was there for its members.
 NEVER_EMPTY = ("resource_set", "tag", "rsc_location", "rsc_colocation", "rsc_order", "rsc_ticket")
 
-MIGRATIONS = ("migrate_to", "migrate_from")
-# pcmk_rc of an operation that is under way: PCMK_OCF_UNKNOWN
+# The result of an operation that is under way (PCMK_OCF_UNKNOWN).
 PENDING = "193"
 
 
@@ -121,21 +121,22 @@ class Registry:
 
     def is_migrating(self, domain: str) -> bool:
         """Whether it has left a node, or is about to, and has not arrived on the other."""
-        last: dict[str | None, etree._Element] = {}
-        for state in self.configuration.iterfind("../status/node_state"):
-            history = f".//lrm_resource[@id='{names.resource(domain)}']/lrm_rsc_op"
-            # A monitor tells nothing of where it was before.
-            found = [op for op in state.iterfind(history) if op.get("operation") != "monitor"]
-            for op in sorted(found, key=lambda op: int(op.get("call-id", "0"))):
-                last[state.get("uname")] = op
-                if op.get("rc-code") == PENDING and op.get("operation") in MIGRATIONS:
-                    return True
-        return any(
-            op.get("operation") == "migrate_to"
-            and op.get("rc-code") == "0"
-            and not _is_arrival(last.get(op.get("migrate_target")), node)
-            for node, op in last.items()
-        )
+        return names.resource(domain) in self._migrating
+
+    @cached_property
+    def _migrating(self) -> set[str]:
+        last = {
+            (node.get("uname"), str(entry.get("id"))): _last_move(entry)
+            for node in self.configuration.iterfind("../status/node_state")
+            for entry in node.iter("lrm_resource")
+        }
+        return {
+            name
+            for (node, name), op in last.items()
+            if op.get("operation") == "migrate_to"
+            and op.get("rc-code") in ("0", PENDING)
+            and not _is_arrival(last.get((op.get("migrate_target"), name)), node)
+        }
 
     def discard(self, ids: Iterable[str]) -> None:
         """Remove the objects with these ids, all that refers to them, and what is empty then."""
@@ -154,7 +155,19 @@ class Registry:
             return default_s
 
 
+def _last_move(history: etree._Element) -> etree._Element:
+    """Its latest operation, or itself for none. A monitor moves nothing."""
+    found = [op for op in history if op.get("operation") != "monitor"]
+
+    def age(op: etree._Element) -> tuple[bool, int]:
+        # One that is under way has no call-id yet.
+        return op.get("rc-code") == PENDING, int(op.get("call-id", "0"))
+
+    return max(found, key=age, default=history)
+
+
 def _is_arrival(op: etree._Element | None, origin: str | None) -> bool:
+    """Whether that is the end of a migration from there."""
     if op is None or op.get("operation") != "migrate_from":
         return False
     return op.get("rc-code") == "0" and op.get("migrate_source") == origin
