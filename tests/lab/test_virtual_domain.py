@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.lab.machine import Machine
 
+pytestmark = pytest.mark.rotating(parts=2)
+
 MONITOR_INTERVAL_S = 10
 # The console is a file that is looked at every 10 ms, and a tick comes every 100 ms; the rest is
 # what two cores that emulate three machines need to come round.
