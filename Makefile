@@ -7,6 +7,7 @@ DESTDIR ?=
 MANIFEST ?=
 PYTEST_ARGS ?=
 FUZZ_S ?= 60
+N ?= 20
 FUZZ_TARGETS := frames router tokens cluster
 
 VERSION := $(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' pmkvm/version.py)
@@ -27,13 +28,13 @@ UNIT_STAGES := $(UNIT_PYTHONS:%=unit-%)
 FUZZ_STAGES := $(FUZZ_TARGETS:%=fuzz-%)
 CHECK := $(PYTHON) -B -m tests.check
 
-.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix fence-faults bench fuzz \
-    $(FUZZ_STAGES) rpm install packages format clean
+.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix fence-faults \
+    split-brain bench fuzz $(FUZZ_STAGES) rpm install packages format clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | fence-matrix | fence-faults | bench | fuzz | rpm |"
-	@echo "     install DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
+	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | fence-matrix | fence-faults |"
+	@echo "     split-brain N= | bench | fuzz | rpm | install DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
 
@@ -90,6 +91,13 @@ fence-matrix: .venv/lab/ready rpm
 fence-faults: .venv/lab/ready rpm
 	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/test_fence_faults.py \
 	    --lab-full $(PYTEST_ARGS)
+
+# A cluster of guests that splits and comes together N times with each of its configurations; a line
+# of build/split-brain.csv for each. The check does it once.
+split-brain: .venv/lab/ready rpm
+	rm -f build/split-brain.csv
+	.venv/lab/bin/python -m pytest -s -o cache_dir=.cache/pytest-lab tests/lab/test_split_brain.py \
+	    --lab-cycles $(N) $(PYTEST_ARGS)
 
 # Not part of the check: figures need a quiet machine.
 bench: .venv/lab/ready rpm

@@ -44,6 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab-seed", type=int, default=None, help=text)
     text = "with --lab-full only this part of the fault table: 3/12 is the third of twelve"
     group.addoption("--lab-part", default="1/1", help=text)
+    text = "how often the guests' cluster splits with each of its configurations (default: 1)"
+    group.addoption("--lab-cycles", type=int, default=1, metavar="N", help=text)
     group.addoption("--lab-reuse", action="store_true", help="use a lab that is up, leave it up")
 
 

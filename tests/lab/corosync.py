@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The corosync.conf of the lab's hosts, and corosync as a daemon in one of them."""
+"""The corosync.conf of the lab's clusters, and corosync as a daemon in one of its hosts."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from pmkvm.deadline import Deadline
 from tests.lab.errors import LabError
@@ -15,32 +17,41 @@ if TYPE_CHECKING:
 CONF = "/etc/corosync/corosync.conf"
 
 # One setting to a line: corosync 3.1.7 rejects a brace and a setting on the same one.
-HEAD = """totem {
+HEAD = """totem {{
   version: 2
-  cluster_name: lab
+  cluster_name: {cluster}
   transport: knet
   crypto_cipher: none
   crypto_hash: none
   token: 3000
-}
-logging {
+}}
+logging {{
   to_logfile: yes
   logfile: /var/log/cluster/corosync.log
   to_syslog: no
-}
+}}
 """
 
 
-def configuration(hosts: Sequence[Machine]) -> str:
-    nodes = "".join(_node(host) for host in hosts)
+class Node(NamedTuple):
+    """A member of a cluster."""
+
+    name: str
+    number: int
+    address: str
+
+
+def configuration(cluster: str, nodes: Sequence[Node]) -> str:
+    listed = "".join(_node(node) for node in nodes)
     # two_node brings wait_for_all: a host that boots alone neither runs nor fences anything.
-    two_node = "  two_node: 1\n" if len(hosts) == 2 else ""
+    two_node = "  two_node: 1\n" if len(nodes) == 2 else ""
     quorum = f"quorum {{\n  provider: corosync_votequorum\n{two_node}}}\n"
-    return f"{HEAD}nodelist {{\n{nodes}}}\n{quorum}"
+    return f"{HEAD.format(cluster=cluster)}nodelist {{\n{listed}}}\n{quorum}"
 
 
 def configure(host: Machine, hosts: Sequence[Machine]) -> None:
-    host.write(CONF, configuration(hosts))
+    nodes = [Node(each.name, each.number, each.address) for each in hosts]
+    host.write(CONF, configuration("lab", nodes))
     host.must(["find", "/var/lib/corosync", "-mindepth", "1", "-delete"])
 
 
@@ -59,8 +70,8 @@ def is_quorate(host: Machine) -> bool:
     return any(line.split()[:2] == ["Quorate:", "Yes"] for line in done.out.splitlines())
 
 
-def _node(host: Machine) -> str:
+def _node(node: Node) -> str:
     return (
-        f"  node {{\n    ring0_addr: {host.address}\n"
-        f"    name: {host.name}\n    nodeid: {host.number}\n  }}\n"
+        f"  node {{\n    ring0_addr: {node.address}\n"
+        f"    name: {node.name}\n    nodeid: {node.number}\n  }}\n"
     )

@@ -2,17 +2,21 @@
 """What the full guests boot: Debian with Python on a read-only disk that all of them share.
 
 Built once and cached under a name that changes with what is asked for. The programs that are
-tested are not in it: each guest unpacks, at boot, a tar archive of what the hosts got.
+tested are not in it: each guest unpacks, at boot, a tar archive of what the hosts got, and one of
+files of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import shutil
+import tarfile
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from pmkvm.run import run
 from tests.lab import guest_image, root
@@ -21,7 +25,7 @@ from tests.lab.guest_image import CACHE, MODULES, Recipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 BUILD_TIMEOUT_S = 1800.0
 SUITE = "bookworm"
@@ -58,6 +62,14 @@ INITRAMFS = "initramfs-full"
 ROOT = "full.squashfs"
 PROGRAMS = "programs.tar"
 
+
+class OwnFile(NamedTuple):
+    """A file that one guest has and others do not, read anew at each of its boots."""
+
+    text: str
+    mode: int = 0o644
+
+
 DISK = """    <disk type='file' device='disk'>
       <driver name='qemu' type='raw'/>
       <source file='{path}'/>
@@ -69,9 +81,13 @@ DISK = """    <disk type='file' device='disk'>
 """
 
 
-def disks(directory: str) -> str:
+def disks(directory: str, guest: str) -> str:
     """XML of the disks of a full guest; the directory as its host names it."""
-    chosen = (("vda", ROOT, "lab-root"), ("vdb", PROGRAMS, "lab-programs"))
+    chosen = (
+        ("vda", ROOT, "lab-root"),
+        ("vdb", PROGRAMS, "lab-programs"),
+        ("vdc", own_archive(guest), "lab-own"),
+    )
     return "".join(
         DISK.format(path=f"{directory}/{name}", device=device, serial=serial)
         for device, name, serial in chosen
@@ -106,6 +122,23 @@ def place(directory: str, stage: str) -> None:
     archive = os.path.join(directory, PROGRAMS)
     content = ["-C", stage, "."] if os.path.isdir(stage) else ["-T", "/dev/null"]
     _must(["tar", "--owner=0", "--group=0", "--numeric-owner", "-cf", f"{archive}.new", *content])
+    os.rename(f"{archive}.new", archive)
+
+
+def own_archive(guest: str) -> str:
+    """Its name in the directory of images."""
+    return f"own-{guest}.tar"
+
+
+def place_own(directory: str, guest: str, files: Mapping[str, OwnFile]) -> None:
+    """Give a guest files of its own, by their paths in it: it has them from its next boot on."""
+    archive = os.path.join(directory, own_archive(guest))
+    with tarfile.open(f"{archive}.new", "w") as tar:
+        for path, file in files.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            content = file.text.encode()
+            entry.size, entry.mode = len(content), file.mode
+            tar.addfile(entry, io.BytesIO(content))
     os.rename(f"{archive}.new", archive)
 
 

@@ -19,9 +19,10 @@ from tests.lab.process import Process, every, identify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pmkvm.run import Completed
+    from tests.lab.full_image import OwnFile
     from tests.lab.machine import Machine
 
 IMAGES = f"{SHARED}/images"
@@ -79,6 +80,8 @@ class Guest(NamedTuple):
     memory_mib: int | None = None
     has_channel: bool = True
     has_interface: bool = False
+    # more words for the kernel's command line, which it passes to the first process
+    words: str = ""
     # XML of more devices, as it stands in <devices>
     devices: str = ""
 
@@ -106,9 +109,10 @@ class Guest(NamedTuple):
         interface = INTERFACE.format(mac=self.mac, bridge=HOST_GUEST_BRIDGE)
         disks, words = "", ""
         if self.is_full:
-            disks = full_image.disks(IMAGES)
+            disks = full_image.disks(IMAGES, self.name)
             channels += guest_commands.channel(self.name)
-            words = f" name={self.name} ports={channels.count('<channel')}"
+            ports = channels.count("<channel")
+            words = f" name={self.name} ports={ports} {self.words}".rstrip()
         return DOMAIN.format(
             name=self.name,
             uuid=self.uuid,
@@ -152,9 +156,14 @@ class Guests(NamedTuple):
         """Write a guest's XML to the shared storage and define nothing; gives its path."""
         if guest.is_full:
             full_image.place(self.outside(IMAGES), self.outside(f"{SHARED}/{install.STAGE}"))
+            self.give(guest, {})
         target = path or f"{IMAGES}/{guest.name}.xml"
         Path(self.outside(target)).write_text(guest.xml(), encoding="utf-8")
         return target
+
+    def give(self, guest: Guest, files: Mapping[str, OwnFile]) -> None:
+        """Files that this full guest alone has, from its next boot on, instead of earlier ones."""
+        full_image.place_own(self.outside(IMAGES), guest.name, files)
 
     def start(self, guest: Guest, host: Machine) -> None:
         host.must(["virsh", "-q", "start", guest.name])
@@ -217,7 +226,7 @@ class Guests(NamedTuple):
             process.kill()
         for directory in ("console", "images"):
             for path in Path(self.outside(f"{SHARED}/{directory}")).iterdir():
-                if path.suffix in (".log", ".xml"):
+                if path.suffix in (".log", ".xml") or path.name.startswith("own-"):
                     path.unlink()
 
     def _clear_host(self, host: Machine) -> None:

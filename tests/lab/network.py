@@ -21,6 +21,11 @@ def address(index: int) -> str:
     return f"10.77.0.{index}"
 
 
+def guest_address(index: int) -> str:
+    """What a guest at home on that host may have."""
+    return f"10.88.0.{index}"
+
+
 def namespace(index: int) -> str:
     return f"{PREFIX}host{index}"
 

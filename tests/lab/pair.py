@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from tests.lab.fencing_guest import Answered, Asking
     from tests.lab.lab import Lab
     from tests.lab.machine import Machine
+    from tests.lab.stonith import Proven
 
 BOOT_S = 120.0
 CLEAN_S = 40.0
@@ -36,17 +36,6 @@ fi
 exit 0
 """
 STOP_TIMEOUT = "120s"
-_OK = re.compile(
-    r"^(\S+ \S+) vm-stonithd\[\d+\] info: (\S+) (\S+) (\w+) (\S+)( on [^:]*)?: OK, (.*)$"
-)
-
-
-class Proven(NamedTuple):
-    """An OK in a host's log: its time of day, the request's digits, the whole line."""
-
-    at_s: float
-    request: str
-    line: str
 
 
 class Pair(NamedTuple):
@@ -122,14 +111,7 @@ class Pair(NamedTuple):
         return self.target.counter.wait_for_boot(BOOT_S, other_than=boot).boot
 
     def proven(self) -> list[Proven]:
-        """Every OK to a fence, from the hosts' logs, the first one first."""
-        found = []
-        for host in self.lab.hosts:
-            for line in host.on_disk(stonith.LOG).splitlines():
-                words = _OK.match(line)
-                if words:
-                    found.append(Proven(stonith.time_of(line), words[2], line))
-        return sorted(found)
+        return stonith.proven(self.lab)
 
     def leftovers(self, role: str, boots: list[str], within_s: float = CLEAN_S) -> list[str]:
         """What a fence must not leave, in words; boots: guest1's before it. Waits for its end."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fencing between guests in the lab: the hosts' daemons as the slides of 2011 load them, tokens,
-and what must be true after a fence."""
+"""Fencing between guests in the lab: the hosts' daemons, as the slides of 2011 load them or as the
+documentation does, keys and tokens, and what must be true after a fence."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import json
 import re
 import time
 from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
 
+from pmkvm import settings
 from pmkvm.deadline import Deadline
 from pmkvm.run import run
 from tests.lab.errors import LabError
+from tests.lab.process import CHECKOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,21 +50,61 @@ clnVmStonithd symmetrical=true
 """
 
 
-def _with_logs(text: str) -> str:
+def with_logs(text: str) -> str:
     """What a program says is kept in /var/log, under its name."""
-    path = r'(binfile="/usr/sbin/([a-z-]+)")'
+    path = r'(binfile="?/usr/sbin/([a-z-]+)"?)'
     return re.sub(path, r'\1 logfile="/var/log/\2.log"', text)
 
 
-DAEMONS = _with_logs(SLIDES)
+DAEMONS = with_logs(SLIDES)
 
 READY_S = 60.0
+_OK = re.compile(
+    r"^(\S+ \S+) vm-stonithd\[\d+\] info: (\S+) (\S+) (\w+) (\S+)( on [^:]*)?: OK, (.*)$"
+)
+KEY_S = 20.0
+
+
+class Proven(NamedTuple):
+    """An OK in a host's log: its time of day, the request's digits, the whole line."""
+
+    at_s: float
+    request: str
+    line: str
+
+
+def documented(beginning: str) -> str:
+    """The example of doc/fencing.md that begins so."""
+    page = Path(CHECKOUT, "doc", "fencing.md").read_text(encoding="utf-8")
+    return next(each for each in page.split("```\n") if each.startswith(beginning))
 
 
 def token(resource: str) -> str:
     """As the slides make it."""
     argv = ["openssl", "des-ede3", "-e", "-base64", "-k", "vmstonith"]
     return run(argv, timeout_s=10, stdin=f"{resource}\n").out.strip()
+
+
+def make_key(lab: Lab) -> None:
+    """The same new key on all hosts."""
+    first, *others = lab.hosts
+    first.must(["rm", "-f", settings.STONITH_KEY])
+    first.must(["vm-stonith-key", "create"])
+    for host in others:
+        host.write(settings.STONITH_KEY, first.read(settings.STONITH_KEY), "0600")
+
+
+def sealed(lab: Lab, *guests: str) -> str:
+    """What vm-stonith-key prints for a cluster of these guests; waits for the hosts' keys."""
+    argv = ["vm-stonith-key", "token", "--cluster", ",".join(guests)]
+    deadline = Deadline(KEY_S)
+    while True:
+        done = lab.hosts[0].run(argv)
+        if done.rc == 0:
+            return done.out
+        if deadline.expired():
+            raise LabError(f"no tokens: {done.err}")
+        deadline.pause(0.5)
 
 
 def load_daemons(lab: Lab, text: str = DAEMONS) -> None:
@@ -117,6 +161,17 @@ def wait_clean(lab: Lab, timeout_s: float = 30.0) -> None:
         if deadline.expired():
             raise LabError(f"left after {timeout_s:.0f} s: {bans(lab)} {debts(lab)}")
         time.sleep(0.1)
+
+
+def proven(lab: Lab) -> list[Proven]:
+    """Every OK to a fence, from the hosts' logs, the first one first."""
+    found = []
+    for host in lab.hosts:
+        for line in host.on_disk(LOG).splitlines():
+            words = _OK.match(line)
+            if words:
+                found.append(Proven(time_of(line), words[2], line))
+    return sorted(found)
 
 
 def time_of(line: str) -> float:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pmkvm import settings
 from tests.lab import cib, hypervisor, ssh
 from tests.lab.errors import LabError
 
@@ -42,9 +43,9 @@ def tidy(lab: Lab) -> None:
 
 
 def remove_files(lab: Lab) -> None:
-    """What the project remembers about guests on the hosts."""
+    """What the project remembers about guests on the hosts, and keys."""
     for host in lab.hosts:
-        host.must(["rm", "-rf", "/run/pm_kvm_tools"])
+        host.must(["rm", "-rf", "/run/pm_kvm_tools", settings.STONITH_KEY])
 
 
 def _revive(lab: Lab, host: Machine) -> None:

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Split brain of a cluster of guests, again and again, while the hosts are well: one survives, and
+the service runs once. Each cycle is a line of build/split-brain.csv."""
+
+from __future__ import annotations
+
+import csv
+import os
+from typing import NamedTuple
+
+import pytest
+
+from tests.lab import appendix_b, nested, network
+from tests.lab.nested import GuestCluster
+from tests.lab.process import CHECKOUT
+from tests.lab.split_brain import Cycle, SplitBrain, Tried
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.lab import Lab
+
+RECORD = os.path.join(CHECKOUT, "build", "split-brain.csv")
+
+
+class Devices(NamedTuple):
+    """How the guests fence: text for crmsh, and the devices of a target, in their order, with what
+    each must have answered when it was asked; those that follow are not asked."""
+
+    text: Callable[[GuestCluster], list[str]]
+    tried: Callable[[str], list[Tried]]
+
+
+def _topology(cluster: GuestCluster) -> list[str]:
+    """What vm-stonith-key prints, as printed, and a second level."""
+    names = " ".join(cluster.names)
+    blocks = cluster.sealed().split("\n\n")
+    (device,) = (one for one in blocks if one.startswith("# crm configure, fence_vm_stonith"))
+    meatware = (
+        f'primitive prmMeatware stonith:meatware params hostlist="{names}"'
+        f' pcmk_host_check=static-list pcmk_host_list="{names}"'
+    )
+    return [device, f"{meatware}\nfencing_topology prmStonith-vm prmMeatware"]
+
+
+def _groups(cluster: GuestCluster) -> list[str]:
+    hostlist = cluster.sealed().splitlines()[1]
+    tokens = dict(entry.split(":", 1) for entry in hostlist.split())
+    addresses = {
+        f"guest{host.number}": network.guest_address(host.number) for host in cluster.lab.hosts
+    }
+    changes = appendix_b.deviations(addresses, nested.SERVICE, tokens)
+    return [appendix_b.today(changes), "property stonith-timeout=40s"]
+
+
+CONFIGURATIONS = {
+    "fence_vm_stonith": Devices(_topology, lambda _: [Tried("prmStonith-vm", 0)]),
+    "appendix B": Devices(
+        _groups, lambda target: [Tried(f"helper-{target}", 1), Tried(f"vm-stonith-{target}", 0)]
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def clusters() -> list[GuestCluster]:
+    """The guests' cluster that this module's tests share, once it is made."""
+    return []
+
+
+@pytest.fixture
+def cycles(pytestconfig: pytest.Config) -> int:
+    return int(pytestconfig.getoption("--lab-cycles"))
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_one_guest_survives_and_the_service_runs_once(
+    lab: Lab, clusters: list[GuestCluster], cycles: int, name: str
+) -> None:
+    devices = CONFIGURATIONS[name]
+    if clusters:
+        cluster = clusters.pop()
+        cluster.reconfigure(*devices.text(cluster))
+    else:
+        lab.clean()
+        cluster = GuestCluster.make(lab)
+        cluster.start(*devices.text(cluster))
+    for _ in range(cycles):
+        split = SplitBrain(cluster)
+        cycle = split.run(name)
+        _record(cycle)
+        assert split.wrong(cycle) == []
+        assert split.tried == devices.tried(cycle.fenced), cycle
+    # Not after a failure: the next test makes its own then.
+    clusters.append(cluster)
+
+
+def _record(cycle: Cycle) -> None:
+    """One more line; the file goes on from one run to the next."""
+    print(cycle)
+    is_new = not os.path.exists(RECORD)
+    os.makedirs(os.path.dirname(RECORD), exist_ok=True)
+    with open(RECORD, "a", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        if is_new:
+            rows.writerow(Cycle._fields)
+        rows.writerow(cycle)
