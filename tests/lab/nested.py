@@ -67,6 +67,12 @@ until corosync-quorumtool -s || [ $? -eq 2 ]; do sleep .2; done >/dev/null 2>&1
 PCMK_logfile={LOG} exec pacemakerd -f
 """
 
+PICTURE = (
+    ["crm_mon", "-1rfm3"],
+    ["tail", "-n", "20", "/run/lab/services.log", "/var/log/cluster/corosync.log"],
+    ["sh", "-c", f"grep -v ' info: \\| debug: ' {LOG} | tail -n 60"],
+)
+
 
 class GuestCluster(NamedTuple):
     """guest1 at home on host1, guest2 on host2, and so on."""
@@ -187,6 +193,18 @@ class GuestCluster(NamedTuple):
     def fences(self, member: Registered) -> list[str]:
         """What the fencer of a guest has logged of its devices, in this boot."""
         return self.ask(member, ["grep", "pacemaker-fenced.*Operation 'reboot'", LOG]).splitlines()
+
+    def picture(self) -> str:
+        """Each guest in its own words, for a test that failed."""
+        parts = []
+        for member in self.members:
+            for argv in PICTURE:
+                try:
+                    said = self.ask(member, argv)
+                except LabError as error:
+                    said = str(error)
+                parts.append(f"--- {member.guest.name}: {' '.join(argv)}\n{said}")
+        return "\n".join(parts)
 
     def cut(self) -> None:
         """The guests of the first host lose those of all others; the hosts see each other."""

@@ -78,21 +78,30 @@ def test_one_guest_survives_and_the_service_runs_once(
     lab: Lab, clusters: list[GuestCluster], cycles: int, name: str
 ) -> None:
     devices = CONFIGURATIONS[name]
-    if clusters:
-        cluster = clusters.pop()
-        cluster.reconfigure(*devices.text(cluster))
-    else:
-        lab.clean()
-        cluster = GuestCluster.make(lab)
-        cluster.start(*devices.text(cluster))
-    for _ in range(cycles):
-        split = SplitBrain(cluster)
-        cycle = split.run(name)
-        _record(cycle)
-        assert split.wrong(cycle) == []
-        assert split.tried == devices.tried(cycle.fenced), cycle
-    # Not after a failure: the next test makes its own then.
+    # After a failure the next test makes its own.
+    runs = bool(clusters)
+    cluster = clusters.pop() if runs else _make(lab)
+    try:
+        (cluster.reconfigure if runs else cluster.start)(*devices.text(cluster))
+        for _ in range(cycles):
+            _split(cluster, name, devices)
+    except BaseException:
+        print(cluster.picture())
+        raise
     clusters.append(cluster)
+
+
+def _make(lab: Lab) -> GuestCluster:
+    lab.clean()
+    return GuestCluster.make(lab)
+
+
+def _split(cluster: GuestCluster, name: str, devices: Devices) -> None:
+    split = SplitBrain(cluster)
+    cycle = split.run(name)
+    _record(cycle)
+    assert split.wrong(cycle) == []
+    assert split.tried == devices.tried(cycle.fenced), cycle
 
 
 def _record(cycle: Cycle) -> None:
