@@ -80,20 +80,6 @@ fencing_topology \
   guest2: helper-guest2 vm-stonith-guest2 meatware-guest2
 """
 
-# The helper is not there yet. This one declines, as the helper does when it can't tell a dead
-# guest from a cut, so that the next level is asked.
-HELPER = "/usr/lib/stonith/plugins/external/stonith-helper"
-STAND_IN = """#!/bin/sh
-case "$1" in
-gethosts) echo $hostlist ;;
-getconfignames) echo "hostlist dead_check_target standby_check_command" ;;
-getinfo-xml) echo "<parameters/>" ;;
-getinfo-*) echo "stonith-helper" ;;
-status) ;;
-*) exit 1 ;;
-esac
-"""
-
 
 class Deviation(NamedTuple):
     """Where today's text differs from the printed one; pattern is a regular expression."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element, ParseError, fromstring, tostring
 
 from pmkvm.deadline import Deadline
-from tests.lab import appendix_b, corosync, network, stonith, witness
+from tests.lab import corosync, network, stonith, witness
 from tests.lab.errors import LabError
 from tests.lab.full_image import OwnFile
 from tests.lab.guests import Guest
@@ -249,7 +249,6 @@ class GuestCluster(NamedTuple):
             corosync.CONF: OwnFile(corosync.configuration("guests", nodes)),
             CIB_FILE: OwnFile(cib, 0o600),
             f"/usr/sbin/{PROGRAM}": OwnFile(program, 0o755),
-            appendix_b.HELPER: OwnFile(appendix_b.STAND_IN, 0o755),
             "/lab/services": OwnFile(SERVICES.format(address=address), 0o755),
         }
         self.lab.guests.give(member.guest, files)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.lab import appendix_b, nested, network
+from tests.lab import appendix_b, nested, network, stonith
 from tests.lab.nested import GuestCluster
 from tests.lab.process import CHECKOUT
 from tests.lab.split_brain import Cycle, SplitBrain, Tried
@@ -26,22 +26,19 @@ RECORD = os.path.join(CHECKOUT, "build", "split-brain.csv")
 
 class Devices(NamedTuple):
     """How the guests fence: text for crmsh, and the devices of a target, in their order, with what
-    each must have answered when it was asked; those that follow are not asked."""
+    each must have answered when it was asked; those that follow are not asked. prefers_active: the
+    guest with the service must be the one that survives."""
 
     text: Callable[[GuestCluster], list[str]]
     tried: Callable[[str], list[Tried]]
+    prefers_active: bool = False
 
 
 def _topology(cluster: GuestCluster) -> list[str]:
-    """What vm-stonith-key prints, as printed, and a second level."""
-    names = " ".join(cluster.names)
+    """What vm-stonith-key prints, as printed, and the documentation's second level."""
     blocks = cluster.sealed().split("\n\n")
     (device,) = (one for one in blocks if one.startswith("# crm configure, fence_vm_stonith"))
-    meatware = (
-        f'primitive prmMeatware stonith:meatware params hostlist="{names}"'
-        f' pcmk_host_check=static-list pcmk_host_list="{names}"'
-    )
-    return [device, f"{meatware}\nfencing_topology prmStonith-vm prmMeatware"]
+    return [device, stonith.documented("primitive prmMeatware")]
 
 
 def _groups(cluster: GuestCluster) -> list[str]:
@@ -57,7 +54,9 @@ def _groups(cluster: GuestCluster) -> list[str]:
 CONFIGURATIONS = {
     "fence_vm_stonith": Devices(_topology, lambda _: [Tried("prmStonith-vm", 0)]),
     "appendix B": Devices(
-        _groups, lambda target: [Tried(f"helper-{target}", 1), Tried(f"vm-stonith-{target}", 0)]
+        _groups,
+        lambda target: [Tried(f"helper-{target}", 1), Tried(f"vm-stonith-{target}", 0)],
+        prefers_active=True,
     ),
 }
 
@@ -102,6 +101,7 @@ def _split(cluster: GuestCluster, name: str, devices: Devices) -> None:
     _record(cycle)
     assert split.wrong(cycle) == []
     assert split.tried == devices.tried(cycle.fenced), cycle
+    assert cycle.survivor == cycle.active or not devices.prefers_active, cycle
 
 
 def _record(cycle: Cycle) -> None:
