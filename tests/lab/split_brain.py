@@ -40,12 +40,13 @@ class Tried(NamedTuple):
 
 
 class Cycle(NamedTuple):
-    """A line of the record; seconds are counted from the cut."""
+    """A line of the record: the guest with the service before, who was fenced, the guest with the
+    service then; seconds are counted from the cut."""
 
     configuration: str
     active: str
-    survivor: str
     fenced: str
+    service: str
     killed_s: float
     service_s: float
     booted_s: float
@@ -55,11 +56,11 @@ class Cycle(NamedTuple):
 
 
 class SplitBrain:
-    """A cluster of two guests that is well, and what it was like before."""
+    """A cluster of guests that is well, and what it was like before."""
 
     def __init__(self, cluster: GuestCluster) -> None:
         self._cluster = cluster
-        self._active = cluster.status().hosts_of(nested.SERVICE)
+        (self._active,) = cluster.status().hosts_of(nested.SERVICE)
         self._boots = {one.guest.name: one.counter.boots() for one in cluster.members}
         self._lives = {one.guest.name: _life(one) for one in cluster.members}
         self._proven = len(stonith.proven(cluster.lab))
@@ -75,21 +76,23 @@ class SplitBrain:
         try:
             fenced = self._first_dead()
             killed_s = self._since()
-            survivor = next(one for one in cluster.members if one != fenced)
-            service_s = self._service_runs(survivor, fenced)
+            survivors = [one for one in cluster.members if one != fenced]
+            service = self._service_runs(survivors, fenced)
+            service_s = self._since()
+            self._is_writing(service)
             fenced.counter.wait_for_boot(RETURNED_S, other_than=self._boots[fenced.guest.name][-1])
             booted_s = self._since()
             self._returned_alone(fenced)
         finally:
             cluster.mend()
-        cluster.wait(cluster.is_well, "the fenced guest has rejoined", REJOINED_S, survivor)
+        cluster.wait(cluster.is_well, "the fenced guest has rejoined", REJOINED_S, survivors[0])
         rejoined_s = self._since()
-        self.tried = self._devices(survivor, fenced)
+        self.tried = self._devices(survivors, fenced)
         return Cycle(
             configuration,
-            " ".join(self._active),
-            survivor.guest.name,
+            self._active,
             fenced.guest.name,
+            service,
             round(killed_s, 2),
             round(service_s, 2),
             round(booted_s, 2),
@@ -113,7 +116,7 @@ class SplitBrain:
         if answers != 1:
             found.append(f"{answers} fences were answered with OK")
         status = cluster.status()
-        if status.hosts_of(nested.SERVICE) != [cycle.survivor]:
+        if status.hosts_of(nested.SERVICE) != [cycle.service]:
             found.append(f"the service runs on {status.hosts_of(nested.SERVICE)}")
         found += [f"failed in the guests: {one}" for one in status.failures]
         found += [f"host fenced: {event}" for event in lab.fencing.events()]
@@ -134,28 +137,32 @@ class SplitBrain:
             deadline.pause(POLL_S)
         raise LabError(f"no guest was fenced within {FENCED_S:.0f} s of the cut")
 
-    def _service_runs(self, survivor: Registered, fenced: Registered) -> float:
-        """Seconds until it runs on the survivor, which knows the other one as dead."""
-        cluster = self._cluster
+    def _service_runs(self, survivors: list[Registered], fenced: Registered) -> str:
+        """Where, once it runs on a survivor, and the fenced guest is known to be dead."""
 
         def has_taken_over(now: Status) -> bool:
             lost = now.nodes[fenced.guest.name]
             is_lost = not lost.is_online and not lost.is_unclean
-            return is_lost and now.hosts_of(nested.SERVICE) == [survivor.guest.name]
+            hosts = now.hosts_of(nested.SERVICE)
+            return is_lost and len(hosts) == 1 and hosts != [fenced.guest.name]
 
-        cluster.wait(has_taken_over, "the service runs on the survivor", TAKEN_OVER_S, survivor)
-        taken_s = self._since()
-        region = cluster.members.index(survivor)
+        what = "the service runs on a survivor"
+        now = self._cluster.wait(has_taken_over, what, TAKEN_OVER_S, survivors[0])
+        return now.hosts_of(nested.SERVICE)[0]
+
+    def _is_writing(self, service: str) -> None:
+        """The witness there goes on, and has not only been started."""
+        cluster = self._cluster
+        region = cluster.names.index(service)
         before = len(cluster.records()[region])
         deadline = Deadline(TAKEN_OVER_S)
         while len(cluster.records()[region]) < before + SOME:
             if deadline.expired():
-                raise LabError(f"the witness on {survivor.guest.name} does not write")
+                raise LabError(f"the witness on {service} does not write")
             deadline.pause(POLL_S)
-        return taken_s
 
     def _returned_alone(self, fenced: Registered) -> None:
-        """Its corosync is up, and without the survivor it has no quorum, so it does nothing."""
+        """Its corosync is up, and without the others it has no quorum, so it does nothing."""
         deadline = Deadline(RETURNED_S)
         said = ""
         while not deadline.expired():
@@ -168,9 +175,13 @@ class SplitBrain:
             deadline.pause(POLL_S)
         raise LabError(f"corosync does not answer in {fenced.guest.name}: {said}")
 
-    def _devices(self, survivor: Registered, fenced: Registered) -> list[Tried]:
-        """What the survivor's fencer asked, in its order."""
-        lines = self._cluster.fences(survivor)[self._lines[survivor.guest.name] :]
+    def _devices(self, survivors: list[Registered], fenced: Registered) -> list[Tried]:
+        """What the survivors' fencers asked, one of which does all, in its order."""
+        lines = [
+            line
+            for one in survivors
+            for line in self._cluster.fences(one)[self._lines[one.guest.name] :]
+        ]
         asked = [found for found in map(_ASKED.search, lines) if found]
         return [Tried(one[2], int(one[3])) for one in asked if one[1] == fenced.guest.name]
 

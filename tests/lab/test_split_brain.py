@@ -101,7 +101,7 @@ def _split(cluster: GuestCluster, name: str, devices: Devices) -> None:
     _record(cycle)
     assert split.wrong(cycle) == []
     assert split.tried == devices.tried(cycle.fenced), cycle
-    assert cycle.survivor == cycle.active or not devices.prefers_active, cycle
+    assert cycle.service == cycle.active or not devices.prefers_active, cycle
 
 
 def _record(cycle: Cycle) -> None:
