@@ -27,6 +27,8 @@ DEVICE = r"dev-virtio\x2dports-vmconnectd.device"
 
 AGENT = """[Unit]
 DefaultDependencies=no
+# Its port may come later than it does.
+StartLimitIntervalSec=0
 [Service]
 ExecStart=/usr/bin/python3 -IS /lab/agent /dev/virtio-ports/org.pmkvm.lab
 Restart=always
