@@ -95,6 +95,21 @@ def deviations(
     """By guest: the address that the helper may look for, the token; service is a resource."""
     found = [
         Deviation("the slides leave the resource to the reader", "guest_resource1", service),
+        Deviation(
+            "today's fencer asks each device's status before a fence if it is not told whom for",
+            r"((?:helper|vm-stonith|meatware)-(\w+) stonith:\S+ \\\n  params \\\n)",
+            r'\1    pcmk_host_list="\2" \\\n',
+        ),
+        Deviation(
+            "today's fencer asks a device that said no twice, and the helper always says no",
+            r'(priority="1" \\\n)',
+            r'\1    pcmk_reboot_retries="1" \\\n',
+        ),
+        Deviation(
+            "an emulated processor needs half of these ten seconds for one status",
+            r'monitor interval="10s"',
+            'monitor interval="60s"',
+        ),
     ]
     for guest, address in addresses.items():
         found.append(

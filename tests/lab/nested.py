@@ -44,7 +44,8 @@ DISK_XML = f"""    <disk type='file' device='disk'>
 """
 
 # What any configuration has. The guests know of each other before Pacemaker starts, so nobody
-# waits for a DC for long; a service that may move back would be stopped by each return.
+# waits for a DC for long; a service that may move back would be stopped by each return; an
+# emulated processor is always busy, at which Pacemaker does one thing at a time.
 SETTINGS = f"""
 primitive {SERVICE} ocf:extra:vm-anything \\
   params binfile=/usr/sbin/{PROGRAM} cmdline_options={PROGRAM} \\
@@ -52,7 +53,7 @@ primitive {SERVICE} ocf:extra:vm-anything \\
   op monitor interval=5s timeout=60s \\
   op stop interval=0s timeout=60s
 rsc_defaults resource-stickiness=200
-property dc-deadtime=2s
+property dc-deadtime=2s load-threshold=1000%
 """
 
 # After the kernel: as an administrator's units would, without waiting for systemd.
@@ -70,7 +71,7 @@ PCMK_logfile={LOG} exec pacemakerd -f
 PICTURE = (
     ["crm_mon", "-1rfm3"],
     ["tail", "-n", "20", "/run/lab/services.log", "/var/log/cluster/corosync.log"],
-    ["sh", "-c", f"grep -v ' info: \\| debug: ' {LOG} | tail -n 60"],
+    ["sh", "-c", f"grep -Ev '[[:space:]](info|debug): ' {LOG} | tail -n 60"],
 )
 
 

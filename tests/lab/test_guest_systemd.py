@@ -59,9 +59,10 @@ class Systemd:
         return done.out
 
     def show(self, unit: str, *names: str) -> dict[str, str]:
-        """Properties of a unit."""
+        """Properties of a unit; names with backslashes are printed quoted."""
         lines = self.run("systemctl", "show", unit, f"-p{','.join(names)}").splitlines()
-        return dict(line.split("=", 1) for line in lines)
+        pairs = (line.split("=", 1) for line in lines)
+        return {name: value.strip('"').replace("\\\\", "\\") for name, value in pairs}
 
     def wait(self, state: str, timeout_s: float = SOON_S) -> dict[str, str]:
         """Until the unit is in that state."""

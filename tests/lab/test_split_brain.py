@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.lab import appendix_b, nested, network, stonith
+from tests.lab import appendix_b, nested, network, stonith, witness
 from tests.lab.nested import GuestCluster
 from tests.lab.process import CHECKOUT
 from tests.lab.split_brain import Cycle, SplitBrain, Tried
@@ -88,6 +88,21 @@ def test_one_guest_survives_and_the_service_runs_once(
         print(cluster.picture())
         raise
     clusters.append(cluster)
+
+
+def test_the_witness_sees_two_that_are_active(lab: Lab, clusters: list[GuestCluster]) -> None:
+    """The last one of these tests: what it writes stays on the disk."""
+    runs = bool(clusters)
+    cluster = clusters.pop() if runs else _make(lab)
+    if not runs:
+        cluster.start(*_topology(cluster))
+    (active,) = cluster.status().hosts_of(nested.SERVICE)
+    assert witness.overlaps(cluster.records()) == []
+    idle = next(one for one in cluster.members if one.guest.name != active)
+    cluster.ask(idle, ["timeout", "3", f"/usr/sbin/{nested.PROGRAM}", nested.PROGRAM])
+    found = " ".join(witness.overlaps(cluster.records()))
+    assert f"while {active}-" in found
+    assert f"while {idle.guest.name}-" in found
 
 
 def _make(lab: Lab) -> GuestCluster:
