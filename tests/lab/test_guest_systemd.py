@@ -96,7 +96,9 @@ def test_the_port_starts_and_ends_vm_connectd(guests: Guests, guest: Guest, host
         "UnitFileState": "disabled",
         "BindsTo": DEVICE,
     }
-    assert UNIT in systemd.show(DEVICE, "Wants")["Wants"].split()
+    wanted_by = systemd.show(UNIT, "WantedBy")["WantedBy"].split()
+    assert len(wanted_by) == 1, wanted_by
+    assert wanted_by[0].endswith(".device"), wanted_by
     assert "pacemaker.service" in systemd.show(UNIT, "Before")["Before"].split()
     assert systemd.run("ls", "/run/pm_kvm_tools").split() == ["vm-connectd.sock"]
 
