@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.lab.machine import Machine
 
 HERE = Path(__file__).parent
+TRUTH = ("situation", "action", "ocf:heartbeat:VirtualDomain", "ocf:extra:VirtualDomain")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,18 +77,24 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The fence matrix as a table: what was asked, what came of it, in how many seconds."""
-    rows = [
-        (word, *row)
-        for word in ("passed", "failed")
-        for report in terminalreporter.getreports(word)
-        for name, row in report.user_properties
-        if name == "fence"
-    ]
-    if rows:
+    """What tests have recorded, as tables: fences, and what two agents say of a guest."""
+    fences = list(_recorded(terminalreporter, "fence"))
+    if fences:
         terminalreporter.section(f"fences (--lab-seed {sample.seed(terminalreporter.config)})")
-    for word, name, answer, took_s in rows:
+    for word, (name, answer, took_s) in fences:
         terminalreporter.line(f"{word}  {took_s:6.2f} s  {name}: {answer[:200]}")
+    rows = list(_recorded(terminalreporter, "truth"))
+    if rows:
+        terminalreporter.section("truth")
+        terminalreporter.line(f"| {' | '.join(TRUTH)} |\n|{'---|' * len(TRUTH)}")
+    for _word, row in rows:
+        terminalreporter.line(row)
+
+
+def _recorded(reporter: pytest.TerminalReporter, wanted: str) -> Iterator[tuple[str, Any]]:
+    for word in ("passed", "failed"):
+        for report in reporter.getreports(word):
+            yield from ((word, value) for name, value in report.user_properties if name == wanted)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,8 @@ MODULES = (
     "virtio_blk",
     "evdev",
     "button",
+    "pvpanic",
+    "pvpanic-mmio",
 )
 
 

@@ -9,6 +9,7 @@ import shutil
 import uuid
 from pathlib import Path
 from typing import NamedTuple
+from xml.sax.saxutils import escape
 
 from tests.lab import full_image, guest_commands, guest_image, hypervisor, install
 from tests.lab.counter import Counter
@@ -37,13 +38,14 @@ DOMAIN = """<domain type='qemu'>
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>{images}/vmlinuz</kernel>
     <initrd>{images}/{initramfs}</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1 power={power}{words}</cmdline>
+    <cmdline>console=ttyS0 quiet panic=-1 power={power}{words}{script}</cmdline>
   </os>
   <features><acpi/></features>
   <cpu mode='custom' match='exact'><model>qemu64</model></cpu>
   <on_poweroff>destroy</on_poweroff>
   <on_reboot>restart</on_reboot>
-  <on_crash>destroy</on_crash>
+  <on_crash>{on_crash}</on_crash>
+  <pm><suspend-to-mem enabled='yes'/></pm>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <serial type='file'><source path='{console}' append='on'/></serial>
@@ -84,6 +86,9 @@ class Guest(NamedTuple):
     words: str = ""
     # XML of more devices, as it stands in <devices>
     devices: str = ""
+    # What a small guest's shell runs beside the counter; without double quotes.
+    script: str = ""
+    on_crash: str = "destroy"
 
     @property
     def uuid(self) -> str:
@@ -121,6 +126,8 @@ class Guest(NamedTuple):
             images=IMAGES,
             initramfs=full_image.INITRAMFS if self.is_full else "initramfs",
             words=words,
+            script=escape(f' script="{self.script}"') if self.script else "",
+            on_crash=self.on_crash,
             console=self.console,
             devices=disks + channels + (interface if self.has_interface else "") + self.devices,
         )
