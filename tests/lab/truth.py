@@ -12,10 +12,11 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from pmkvm.errors import CommandTimeoutError
-from tests.lab.guests import IMAGES, Guest
+from tests.lab import agents
+from tests.lab.agents import CONFIG
+from tests.lab.guests import Guest
 from tests.lab.situations import wait_until
-from tests.ocf.agent import OVERDUE, Agent, Called
+from tests.ocf.agent import OVERDUE, Called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.lab.machine import Machine
 
-PROVIDERS = ("extra", "heartbeat")
-RESOURCE = "prmVMCTL_guest1"
-CONFIG = f"{IMAGES}/guest1.xml"
-# `timeout` in the words of the shell: it had to kill, or was killed with the rest of its group.
-KILLED = (124, 137)
 # What was under way when an agent was killed comes to its end in this time.
 SETTLE_S = 3.0
 
@@ -55,7 +51,7 @@ class Row(NamedTuple):
     codes: tuple[int, ...]
     end: End
     enter: Callable[[Scene], AbstractContextManager[object]]
-    first: Callable[[Scene], object] = lambda _scene: None
+    first: Callable[[Machine], object] | None = None
     is_started: bool = True
     timeout_s: int = 15
     guest: Guest = Guest("guest1", power="deaf")
@@ -72,11 +68,10 @@ class Row(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A row on the lab, for one agent: the guest is at home on host1."""
+    """A row on the lab: the guest is at home on host1."""
 
     lab: Lab
     row: Row
-    agent: Agent
 
     @property
     def home(self) -> Machine:
@@ -85,22 +80,6 @@ class Scene(NamedTuple):
     @property
     def away(self) -> Machine:
         return self.lab.hosts[1]
-
-    def call(self, action: str, timeout_s: float, more: Mapping[str, str]) -> Called:
-        """On the home host, in Pacemaker's environment, killed as Pacemaker kills."""
-        words = [
-            f"{name}={value}"
-            for name, value in self.agent.environment(action, timeout_s, more).items()
-        ]
-        kill = ["setsid", "-w", "timeout", "-s", "KILL", str(timeout_s)]
-        began = time.monotonic()
-        try:
-            argv = ["env", "-i", *words, *kill, self.agent.path, action]
-            done = self.home.run(argv, timeout_s=timeout_s + 5)
-        except CommandTimeoutError as error:
-            return Called(OVERDUE, "", str(error), time.monotonic() - began)
-        rc = OVERDUE if done.rc in KILLED else done.rc
-        return Called(rc, done.out, done.err, time.monotonic() - began)
 
     def place(self) -> None:
         """The definition as the row wants it, where the parameter config says, for all hosts."""
@@ -142,40 +121,28 @@ class Seen(NamedTuple):
 def observe(lab: Lab, row: Row, provider: str) -> Seen:
     """Bring the lab into the situation, ask the agent once, and look."""
     lab.guests.clear()
-    for host in lab.hosts:
-        host.must(["sh", "-c", "rm -rf /run/pm_kvm_tools /run/resource-agents/VirtualDomain-*"])
-    scene = Scene(lab, row, _agent(row, provider))
+    agents.forget(lab)
+    scene = Scene(lab, row)
+    agent = agents.virtual_domain(provider, **row.parameters)
     scene.place()
-    row.first(scene)
+    if row.first is not None:
+        row.first(scene.home)
     if row.is_started:
-        started = scene.call("start", 60, {})
+        started = agents.call(scene.home, agent, "start", 60)
         if started.rc != 0:
             return Seen(started, scene.end(), "does not even start it")
     boot = scene.wait_for_boot() if row.counts else ""
     interval = "10000" if row.action == "monitor" else "0"
     more = {"OCF_RESKEY_CRM_meta_interval": interval, "OCF_CHECK_LEVEL": str(row.level)}
     if row.action == "migrate_to":
-        more["OCF_RESKEY_CRM_meta_migrate_source"] = scene.home.name
-        more["OCF_RESKEY_CRM_meta_migrate_target"] = scene.away.name
+        more.update(agents.migration(scene.home, scene.away))
     with row.enter(scene):
         action = "monitor" if row.action == "probe" else row.action
-        called = scene.call(action, row.timeout_s, more)
+        called = agents.call(scene.home, agent, action, row.timeout_s, more)
         if called.rc == OVERDUE:
             time.sleep(SETTLE_S)
         end = scene.end()
         return Seen(called, end, _wrong(scene, called, end, boot))
-
-
-def _agent(row: Row, provider: str) -> Agent:
-    parameters = {
-        "config": CONFIG,
-        "hypervisor": "qemu:///system",
-        "migration_transport": "tcp",
-        # There is no resource in the CIB that they could be written to.
-        **{f"autoset_utilization_{one}": "no" for one in ("cpu", "host_memory", "hv_memory")},
-        **row.parameters,
-    }
-    return Agent(f"/usr/lib/ocf/resource.d/{provider}/VirtualDomain", parameters, RESOURCE)
 
 
 def _wrong(scene: Scene, called: Called, end: End, boot: str) -> str:

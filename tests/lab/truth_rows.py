@@ -19,7 +19,7 @@ from tests.lab.truth_situations import (
     crash,
     empty_definition,
     emulator,
-    enlarge,
+    enlarged,
     fill,
     frozen,
     killed,
@@ -40,7 +40,7 @@ from tests.lab.truth_situations import (
 HERE, DEAD, THERE = End.HERE, End.DEAD, End.THERE
 
 _FULL = Row("full disk", "monitor", (190,), HERE, act(fill), guest=WRITES, first=thin_storage)
-_LARGER = _FULL._replace(enter=act(fill, enlarge), is_long=True)
+_LARGER = _FULL._replace(enter=act(enlarged), is_long=True)
 _CRASHED = Row("crashed, and kept", "monitor", (1,), HERE, act(crash), guest=PANICS)
 _ASLEEP = Row("asleep (S3)", "monitor", (190,), HERE, act(sleep), guest=SLEEPS)
 _NEVER = Row("never started", "probe", (7,), DEAD, nothing, is_started=False)

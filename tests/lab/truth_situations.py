@@ -10,8 +10,8 @@ import threading
 import time
 
 from tests.lab import hypervisor
+from tests.lab.agents import CONFIG
 from tests.lab.guests import Guest
-from tests.lab.truth import CONFIG, Scene
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from tests.lab.machine import Machine
+    from tests.lab.truth import Scene
 
     Enter = Callable[[Scene], AbstractContextManager[object]]
 
@@ -165,19 +166,28 @@ def another_uuid(scene: Scene) -> None:
     scene.away.must(["virsh", "-q", "define", "/tmp/other.xml"])
 
 
-def thin_storage(scene: Scene) -> None:
-    scene.home.must(["mkdir", "-p", STORAGE])
-    scene.home.run(["umount", "-l", STORAGE])
-    scene.home.must(["mount", "-t", "tmpfs", "-o", "size=1m", "thin", STORAGE])
-    scene.home.must(["qemu-img", "create", "-q", "-f", "qcow2", DISK, "64M"])
+def thin_storage(host: Machine) -> None:
+    host.must(["mkdir", "-p", STORAGE])
+    host.run(["umount", "-l", STORAGE])
+    host.must(["mount", "-t", "tmpfs", "-o", "size=1m", "thin", STORAGE])
+    host.must(["qemu-img", "create", "-q", "-f", "qcow2", DISK, "64M"])
+
+
+def enlarge(host: Machine) -> None:
+    host.must(["mount", "-o", "remount,size=128m", STORAGE])
+
+
+def emulator(host: Machine) -> None:
+    host.must(["ln", "-sf", "/usr/bin/qemu-system-x86_64", KVM])
 
 
 def fill(scene: Scene) -> None:
     scene.wait_for_state("paused (I/O error)")
 
 
-def enlarge(scene: Scene) -> None:
-    scene.home.must(["mount", "-o", "remount,size=128m", STORAGE])
+def enlarged(scene: Scene) -> None:
+    fill(scene)
+    enlarge(scene.home)
 
 
 def crash(scene: Scene) -> None:
@@ -205,10 +215,6 @@ def another_like_it(scene: Scene) -> None:
     scene.kill_guest()
     scene.lab.guests.define(Guest("guest-1", power="deaf"), [scene.home])
     scene.home.must(["virsh", "-q", "start", "guest-1"])
-
-
-def emulator(scene: Scene) -> None:
-    scene.home.must(["ln", "-sf", "/usr/bin/qemu-system-x86_64", KVM])
 
 
 def one_line(xml: str) -> str:
