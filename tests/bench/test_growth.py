@@ -27,8 +27,12 @@ BAR = 1.25
 OTHER = """<domain type='qemu'>
   <name>other{number}</name>
   <memory unit='MiB'>8</memory>
-  <os><type arch='x86_64' machine='isapc'>hvm</type></os>
-  <devices><emulator>/usr/bin/qemu-system-x86_64</emulator><memballoon model='none'/></devices>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <controller type='usb' model='none'/>
+    <memballoon model='none'/>
+  </devices>
 </domain>
 """
 
