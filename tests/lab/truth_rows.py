@@ -154,6 +154,7 @@ ROWS = (
         is_long=True,
     ),
     Row("libvirtd restarts meanwhile", "stop", (0,), DEAD, _AWAY, timeout_s=30, is_long=True),
+    Row("libvirtd restarts meanwhile", "start", (0,), HERE, _AWAY, is_started=False, is_long=True),
     Row("virsh and binding gone", "monitor", (0,), HERE, without_clients),
     Row("virsh and binding gone", "stop", (0,), DEAD, without_clients, timeout_s=30, is_long=True),
     # Stop.
@@ -179,6 +180,15 @@ ROWS = (
         end=HERE,
         timeout_s=15,
         parameters={"migration_speed": "1"},
+        counts=True,
+        is_long=True,
+    ),
+    _MOVE._replace(
+        situation="libvirtd restarts meanwhile",
+        codes=(1,),
+        end=HERE,
+        enter=outage(hypervisor.kill, after_s=2, lasts_s=2),
+        parameters={"migration_speed": "5"},
         counts=True,
         is_long=True,
     ),
