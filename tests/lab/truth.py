@@ -147,24 +147,21 @@ def observe(lab: Lab, row: Row, provider: str) -> Seen:
 
 def _wrong(scene: Scene, called: Called, end: End, boot: str) -> str:
     """Empty if all is right; else the worst of it."""
-    row = scene.row
-    return _lie(row, called.rc, end) or _mistake(row, called.rc, end) or _harm(scene, boot)
+    return mistake(scene.row, called.rc, end) or _harm(scene, boot)
 
 
-def _lie(row: Row, rc: int, end: End) -> str:
+def mistake(row: Row, rc: int, end: End) -> str:
+    """What is wrong with an answer; a lie is said first. Pure."""
     is_look = row.action in ("monitor", "probe")
     says_stopped = (is_look and rc == 7) or (row.action == "stop" and rc == 0)
-    if says_stopped and end != End.DEAD:
-        return "says stopped, and it lives"
-    return "says running, and it is dead" if is_look and rc == 0 and end == End.DEAD else ""
-
-
-def _mistake(row: Row, rc: int, end: End) -> str:
-    if rc == OVERDUE:
-        return "does not end in time"
-    if rc not in row.codes:
-        return f"should be {' or '.join(map(str, row.codes))}"
-    return "" if end == row.end else f"should be: {row.end.value}"
+    found = {
+        "says stopped, and it lives": says_stopped and end != End.DEAD,
+        "says running, and it is dead": is_look and rc == 0 and end == End.DEAD,
+        "does not end in time": rc == OVERDUE,
+        f"should be {' or '.join(map(str, row.codes))}": rc not in row.codes,
+        f"should be: {row.end.value}": end != row.end,
+    }
+    return next((text for text, is_so in found.items() if is_so), "")
 
 
 def _harm(scene: Scene, boot: str) -> str:

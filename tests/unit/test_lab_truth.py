@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the lab's table of truth calls wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab.truth import End, Row, mistake
+from tests.lab.truth_situations import nothing
+from tests.ocf.agent import OVERDUE
+
+
+@pytest.mark.parametrize(
+    ("action", "rc", "end", "said"),
+    [
+        ("monitor", 0, End.HERE, ""),
+        ("monitor", 7, End.HERE, "says stopped, and it lives"),
+        ("stop", 0, End.HERE, "says stopped, and it lives"),
+        ("probe", 7, End.BOTH, "says stopped, and it lives"),
+        ("probe", 0, End.DEAD, "says running, and it is dead"),
+        ("stop", OVERDUE, End.DEAD, "does not end in time"),
+        ("monitor", 1, End.HERE, "should be 0"),
+        ("migrate_to", 0, End.HERE, ""),
+        ("migrate_to", 0, End.THERE, "should be: lives"),
+    ],
+)
+def test_what_is_wrong(action: str, rc: int, end: End, said: str) -> None:
+    assert mistake(Row("runs", action, (0,), End.HERE, nothing), rc, end) == said
