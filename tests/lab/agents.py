@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RESOURCE = "prmVMCTL_guest1"
 # On the shared storage, so that it is the same for all hosts and none of libvirt's own.
 CONFIG = f"{IMAGES}/guest1.xml"
+LOG = "/var/log/lab-agents.log"
 # `timeout` killed its whole group, itself with it; or just the agent.
 _KILLED = (124, 137, -9)
 
@@ -44,7 +45,7 @@ def call(
     more: Mapping[str, str] | None = None,
 ) -> Called:
     """One action in Pacemaker's environment and no other, killed at its timeout."""
-    given = {"OCF_RESKEY_CRM_meta_on_node": host.name, **(more or {})}
+    given = {"OCF_RESKEY_CRM_meta_on_node": host.name, "HA_LOGFILE": LOG, **(more or {})}
     environment = agent.environment(action, timeout_s, given)
     words = [f"{name}={value}" for name, value in environment.items()]
     argv = ["env", "-i", *words, "timeout", "-s", "KILL", str(timeout_s), agent.path, action]

@@ -34,3 +34,7 @@ def test_guest_changes_its_agent_without_a_break(clean_lab: Lab) -> None:
         print(f"longest silence: {watch.longest_silence_s:.2f} s")
         assert watch.longest_silence_s < 2
     assert cluster.status().failures == []
+    role = ["crm_resource", "--meta", "-r", "web", "-p", "target-role", "-v", "Stopped"]
+    cluster.speaker().must(role)
+    cluster.wait_stopped("web")
+    assert clean_lab.guests.hosts_of(guest) == []

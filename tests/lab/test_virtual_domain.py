@@ -223,27 +223,24 @@ def test_guest_whose_definition_is_gone_is_known_and_stopped(
 def test_degraded_guest_is_shown_and_not_recovered(
     lab: Lab, new_guest: Callable[..., Guest], host1: Machine
 ) -> None:
-    """190 for two monitors, and 0 once a person has made room."""
     thin_storage(host1)
     vm = register(lab, new_guest(**WRITES._asdict()), host1)
     vm.set_operation("monitor-10s", interval="2s")
     boot = vm.start()
     life = lab.guests.processes(vm.guest)
-    path = f".//node_state[@uname='host1']//lrm_rsc_op[@id='{vm.resource}_monitor_2000']"
-
-    def monitor() -> str:
-        found = lab.cib().find(path)
-        return "" if found is None else found.get("rc-code", "")
-
-    wait_until(lambda: monitor() == "190", "a monitor that says 190", 30)
+    wait_until(lambda: bool(vm.failures()), "a monitor that says 190", 30)
     time.sleep(5)
-    assert monitor() == "190"
-    print(host1.must(["crm_mon", "-1rf"]))
+    (shown,) = vm.failures()
+    assert "paused by an I/O error" in shown.reason
     assert lab.cluster.status().hosts_of(vm.resource) == ["host1"]
+    assert "fail-count" not in host1.must(["cibadmin", "--query", "--scope", "status"])
     assert lab.guests.processes(vm.guest) == life
     enlarge(host1)
     host1.must(["virsh", "-q", "resume", "guest1"])
-    wait_until(lambda: monitor() == "0", "a monitor that says 0", 30)
+    host1.must(["crm_resource", "--cleanup", "-r", vm.resource])
+    wait_until(lambda: not vm.failures(), "a monitor that says 0", 30)
+    time.sleep(5)
+    assert vm.failures() == []
     assert lab.guests.processes(vm.guest) == life
     assert vm.counter.boots() == [boot]
     assert lab.fencing.events() == []

@@ -44,7 +44,15 @@ _LARGER = _FULL._replace(enter=act(enlarged), is_long=True)
 _CRASHED = Row("crashed, and kept", "monitor", (1,), HERE, act(crash), guest=PANICS)
 _ASLEEP = Row("asleep (S3)", "monitor", (190,), HERE, act(sleep), guest=SLEEPS)
 _NEVER = Row("never started", "probe", (7,), DEAD, nothing, is_started=False)
-_GONE = Row("definition gone", "monitor", (0,), HERE, act(remove_definition))
+_GONE = Row(
+    "definition gone",
+    "monitor",
+    (0,),
+    HERE,
+    act(remove_definition),
+    # It would only wait for a deaf guest.
+    parameters={"force_stop": "yes"},
+)
 _KILLED = Row("libvirtd dead", "monitor", (0,), HERE, killed)
 _FROZEN = Row("libvirtd stopped (SIGSTOP)", "monitor", (0,), HERE, frozen, is_long=True)
 _BACK = outage(hypervisor.kill, lasts_s=3)
@@ -83,7 +91,7 @@ ROWS = (
     ),
     _CRASHED,
     _CRASHED._replace(action="stop", codes=(0,), end=DEAD, is_long=True),
-    _ASLEEP,
+    _ASLEEP._replace(is_long=True),
     _ASLEEP._replace(
         action="stop", codes=(0,), end=DEAD, timeout_s=30, by_itself=True, is_long=True
     ),
@@ -173,7 +181,7 @@ ROWS = (
     Row("QEMU stopped (SIGSTOP)", "stop", (0,), DEAD, stuck, timeout_s=30, is_long=True),
     Row("QEMU stopped (SIGSTOP)", "monitor", (0,), HERE, stuck, is_long=True),
     # Migration.
-    _MOVE._replace(counts=True),
+    _MOVE._replace(counts=True, is_long=True),
     _MOVE._replace(
         situation="migration slower than its timeout",
         codes=(1,),
