@@ -75,6 +75,10 @@ class Fault(NamedTuple):
 
     @property
     def name(self) -> str:
+        if self.who == HOST:
+            return f"{self.host} {self.what}"
+        if self.what == STANDS_BY:
+            return f"{self.who} puts {self.host} into standby"
         return f"{self.who}{f' of {self.host}' if self.host else ''} {self.what}"
 
 
@@ -129,7 +133,7 @@ def _hosts() -> list[Fault]:
 STOPS, STARTS, RESTARTS = "stops the target", "starts the target", "restarts the target"
 CLEANS, REFRESHES, MOVES = "cleans the target up", "refreshes the target", "moves the target"
 UNMANAGES, MAINTAINS = "unmanages the target for 4 s", "has maintenance for 4 s"
-STANDS_BY = "puts into standby"
+STANDS_BY = "puts a host into standby"
 DELETES = "deletes the ban"
 PUSHES, PUSHES_BAN = "pushes an older copy", "pushes a copy with an older ban"
 

@@ -101,7 +101,11 @@ class Watch:
     def arm(self, state: State, operation: str, act: Callable[[], None]) -> None:
         """Have it done at that state, or at the first one after it that is seen."""
         states = faults.STATES[operation]
-        self._act, self._wanted = act, states[states.index(state) :]
+        later = states[states.index(state) :]
+        # A host without the target says barred before the target's host has killed it.
+        is_first = state is State.BARRED
+        self._wanted = tuple(one for one in later if is_first or one is not State.BARRED)
+        self._act = act
 
     def fire(self, state: State, act: Callable[[], None]) -> None:
         """Have it done now."""
