@@ -181,8 +181,24 @@ def _makes_sense(state: State, fault: Fault) -> bool:
 
 
 def shuffled(seed: int) -> list[Cell]:
-    """The whole table in an order that follows from the seed, so that each part is broad."""
-    return random.Random(seed).sample(cells(), len(cells()))
+    """The whole table in an order that follows from the seed: each fault once, at some state, then
+    each once more, so that any part of it is broad."""
+    draw = random.Random(seed)
+    left = {fault: draw.sample(own, len(own)) for fault, own in _by_fault().items()}
+    found = []
+    while left:
+        for fault in draw.sample(list(left), len(left)):
+            found.append(left[fault].pop())
+            if not left[fault]:
+                del left[fault]
+    return found
+
+
+def _by_fault() -> dict[Fault, list[Cell]]:
+    found: dict[Fault, list[Cell]] = {fault: [] for fault in FAULTS}
+    for cell in cells():
+        found[cell.fault].append(cell)
+    return found
 
 
 def part(seed: int, number: int, of: int) -> list[Cell]:

@@ -92,6 +92,8 @@ def test_parts_are_the_whole_in_an_order_that_follows_from_the_seed() -> None:
     )
     assert parts == [faults.part(3, number, 7) for number in range(1, 8)]
     assert faults.shuffled(3) != faults.shuffled(4)
+    first = faults.shuffled(3)[: len(faults.FAULTS)]
+    assert {cell.fault for cell in first} == set(faults.FAULTS)
 
 
 def test_a_sample_takes_the_time_it_is_given() -> None:
