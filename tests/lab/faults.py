@@ -71,7 +71,7 @@ class Fault(NamedTuple):
     risk: tuple[str, ...] = ()
     moves: bool = False
     stays: bool = False
-    cost_s: float = 15.0
+    cost_s: float = 22.0
 
     @property
     def name(self) -> str:
@@ -100,11 +100,11 @@ LOSS_S = 90.0
 def _processes() -> list[Fault]:
     found = [Fault(GUEST_CONNECTD, what) for what in (KILLED, PAUSED, ANEW)]
     # The clone's monitor comes every 10 s.
-    found.append(Fault(CONNECTD, KILLED, OWNER, cost_s=25))
+    found.append(Fault(CONNECTD, KILLED, OWNER, cost_s=30))
     found += [Fault(CONNECTD, what, OWNER) for what in (PAUSED, ANEW)]
     for host in (OWNER, TARGET):
         found += [
-            Fault(STONITHD, KILLED, host, cost_s=25),
+            Fault(STONITHD, KILLED, host, cost_s=30),
             Fault(STONITHD, PAUSED, host),
             Fault(STONITHD, ANEW, host),
             Fault(STONITHD, FROZEN, host, cost_s=130),
@@ -155,7 +155,7 @@ def _administrator() -> list[Fault]:
         he(PUSHES),
         he(PUSHES_BAN, moves=True),
     ]
-    standby = Fault(ADMINISTRATOR, STANDS_BY, moves=True, cost_s=30)
+    standby = Fault(ADMINISTRATOR, STANDS_BY, moves=True, cost_s=35)
     return [*found, standby._replace(host=OWNER), standby._replace(host=TARGET)]
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.lab.pair import Pair
     from tests.lab.process import Process
 
+pytestmark = pytest.mark.rotating(parts=3)
+
 PROGRAMS = ("/usr/sbin/vm-stonithd", "/usr/lib/ocf/resource.d/extra/VirtualDomain")
 CLOCK = "/run/lab/clock"
 WRAPPER = """#!/bin/sh

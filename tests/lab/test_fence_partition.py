@@ -10,8 +10,10 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from pmkvm.errors import HaError
-from tests.lab import sample, stonith
+from tests.lab import stonith
 from tests.lab.errors import LabError
 from tests.lab.fencing import Switch
 from tests.lab.fencing_guest import CONNECT, Ask
@@ -21,10 +23,11 @@ from tests.lab.situations import wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import pytest
-
     from tests.lab.pair import Pair
     from tests.lab.registration import Registered
+
+# Half of the commits take one delay.
+pytestmark = pytest.mark.rotating(parts=12)
 
 # Both ask.
 PAIR = {"target_kind": "full"}
@@ -39,13 +42,7 @@ OPTION = ["crm_attribute", "-t", "crm_config", "-n", "lab-partition"]
 AFTERWARDS_S, AFTERWARDS_FULL_S = 10.0, 75.0
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """All of them, or one that is another one for each commit."""
-    option = metafunc.config.getoption
-    chosen = DELAYS_S if option("--lab-full") else [DELAYS_S[sample.seed(metafunc.config) % 6]]
-    metafunc.parametrize("delay_s", chosen, ids=[f"asked {each:.0f} s later" for each in chosen])
-
-
+@pytest.mark.parametrize("delay_s", DELAYS_S)
 def test_both_halves_are_asked(pair: Pair, delay_s: float, is_full: bool) -> None:
     lab, (asker, survivor) = pair.lab, pair
     loser, winner = lab.host(LOSER), lab.host(WINNER)
