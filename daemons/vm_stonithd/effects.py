@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import actions, cluster, events, ledger, processes
 from daemons.vm_stonithd.events import Outcome
+from daemons.vm_stonithd.process_table import ProcessTable
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.fencing import guard
@@ -56,6 +57,7 @@ class Effects:
     ) -> None:
         self.hanging_kinds = {kind: Calls(AT_A_TIME) for kind in ("write", "look", "files")}
         self._watch, self._voice, self._desk = watch, voice, desk
+        self._table = ProcessTable()
         self._tell = tell
         self._fail = fail
         self._queue: asyncio.Queue[Action] = asyncio.Queue()
@@ -156,7 +158,7 @@ class Effects:
     async def _look(self, action: actions.Look) -> None:
         seen = self._watch.seen
         config = "" if seen is None else seen.configs.get(action.resource, "")
-        work = partial(processes.look, action.resource, action.uuid, config)
+        work = partial(processes.look, self._table, action.resource, action.uuid, config)
         try:
             found = await self.hanging_kinds["look"].call("looking for a QEMU", work, LOOK_S)
         except (HaError, OSError) as error:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from daemons.vm_stonithd.actions import Kill, KillHelpers
     from daemons.vm_stonithd.facts import Sender
+    from daemons.vm_stonithd.process_table import ProcessTable
     from pmkvm.fencing.ban import Ban
     from pmkvm.process import Life
 
@@ -47,7 +48,7 @@ def lives_of(uuid: str) -> tuple[Life, ...]:
     return tuple(each.life for each in qemu.find(_of(uuid)))
 
 
-def look(resource: str, uuid: str, config: str) -> Look:
+def look(table: ProcessTable, resource: str, uuid: str, config: str) -> Look:
     """The lock first: once it was free under a ban, no start begins anything."""
     is_locked = False
     try:
@@ -56,7 +57,7 @@ def look(resource: str, uuid: str, config: str) -> Look:
     except DeadlineError:
         is_locked = True
     defined = uuid_of(config)
-    return Look(lives_of(uuid), is_locked, differs=defined not in ("", uuid))
+    return Look(table.lives_of(uuid), is_locked, differs=defined not in ("", uuid))
 
 
 def uuid_of(config: str) -> str:

@@ -69,7 +69,7 @@ def find(identity: Identity) -> list[Qemu]:
     that name lives under another uuid, OSError if the process table can't be read.
     """
     found = []
-    for qemu in _all():
+    for qemu in every():
         same_name = qemu.guest.name == identity.name
         if qemu.guest.uuid == identity.uuid or (same_name and not identity.uuid):
             found.append(qemu)
@@ -100,7 +100,8 @@ def kill(life: Life, number: signal.Signals, deadline: Deadline) -> bool:
         return pidfd.wait_dead(deadline.remaining())
 
 
-def _all() -> Iterator[Qemu]:
+def every() -> Iterator[Qemu]:
+    """All that the process table shows, dead ones that nobody has reaped too. Raises OSError."""
     for entry in os.listdir(settings.PROC):
         if entry.isdigit():
             qemu = _qemu(int(entry))

@@ -11,6 +11,7 @@ import pytest
 from daemons.vm_stonithd import ledger, processes
 from daemons.vm_stonithd.actions import Kill, RemoveDebt, TouchDebt, WriteDebt
 from daemons.vm_stonithd.facts import Sender
+from daemons.vm_stonithd.process_table import ProcessTable
 from pmkvm import run, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
@@ -117,17 +118,25 @@ def test_look_sees_lives_lock_and_another_definition(
     target = host.start_qemu("guest2", UUID)
     host.start_qemu("guest1", OTHER)
     config = tmp_path / "guest2.xml"
-    assert processes.look(RESOURCE, UUID, str(config)) == ((target.life,), False, False)
+    assert processes.look(ProcessTable(), RESOURCE, UUID, str(config)) == (
+        (target.life,),
+        False,
+        False,
+    )
     uuid = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
     config.write_text(f"<domain type='kvm'><name>guest2</name><uuid>{uuid}</uuid></domain>")
     with record.lock(RESOURCE, Deadline(1)):
-        assert processes.look(RESOURCE, UUID, str(config)) == ((target.life,), True, True)
-    assert not processes.look(RESOURCE, uuid, str(config)).differs
+        assert processes.look(ProcessTable(), RESOURCE, UUID, str(config)) == (
+            (target.life,),
+            True,
+            True,
+        )
+    assert not processes.look(ProcessTable(), RESOURCE, uuid, str(config)).differs
 
 
 def test_half_dead_qemu_lives(host: FakeProcessTable) -> None:
     half = host.start_half_dead_qemu("guest2", UUID)
-    assert processes.look(RESOURCE, UUID, "").lives == (half.life,)
+    assert processes.look(ProcessTable(), RESOURCE, UUID, "").lives == (half.life,)
 
 
 def test_sender_is_its_uuid_pid_and_start_time(host: FakeProcessTable) -> None:
