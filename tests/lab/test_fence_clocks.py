@@ -9,6 +9,7 @@ libfaketime stops its daemons that are not root's.
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pytest
