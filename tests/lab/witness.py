@@ -39,11 +39,13 @@ class Record(NamedTuple):
 
 
 class Disk:
-    """Regions of records on a disk or in a file."""
+    """Regions of records on a disk, or in a file with other flags: not each can do without a cache.
 
-    def __init__(self, path: str) -> None:
-        # Past the guest's own cache, which does not know what others write.
-        self._file = os.open(path, os.O_RDWR | os.O_DIRECT | os.O_DSYNC)
+    A guest's own cache does not know what others write.
+    """
+
+    def __init__(self, path: str, flags: int = os.O_DIRECT | os.O_DSYNC) -> None:
+        self._file = os.open(path, os.O_RDWR | flags)
         # Aligned as such a descriptor wants it.
         self._page = mmap.mmap(-1, RECORD_BYTES)
 

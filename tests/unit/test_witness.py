@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> str:
 
 
 def begin(path: str, region: int, name: str) -> Instance:
-    return Instance(Disk(path), region, name)
+    return Instance(Disk(path, flags=0), region, name)
 
 
 def write(instance: Instance, times: int) -> None:
@@ -57,7 +57,7 @@ def test_a_last_write_that_comes_late_is_found_by_the_other(path: str) -> None:
     write(new, 1)
     # It looked before the other one began, and was stuck then.
     late = Record("old", 4, (3, 0, 0))
-    Disk(path).write(0, 3, late)
+    Disk(path, flags=0).write(0, 3, late)
     write(new, 1)
     assert found(path) == ["while new ran, region 0 grew from 3 to 4"]
 
