@@ -39,9 +39,9 @@ class Record(NamedTuple):
 
 
 class Disk:
-    """Regions of records on a disk, or in a file with other flags: not each can do without a cache.
+    """Regions of records on a disk; flags are how it is opened.
 
-    A guest's own cache does not know what others write.
+    By default past the guest's own cache, which does not know what others write.
     """
 
     def __init__(self, path: str, flags: int = os.O_DIRECT | os.O_DSYNC) -> None:
