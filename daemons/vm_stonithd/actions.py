@@ -136,18 +136,18 @@ class RemoveDebt(NamedTuple):
 
 
 class Say(NamedTuple):
-    """Write one's own words; a following Answer waits until attrd has taken them."""
+    """Write one's own words; an Answer after it may wait until attrd has taken them."""
 
     words: Words
 
 
 class Answer(NamedTuple):
-    """The last word to the request of that number. is_late: its time is over, so that nobody
-    sends it again, and the answer waits for no words."""
+    """The last word to the request of that number. It waits for the words said before it, but
+    not beyond this monotonic time: nobody sends that request again then."""
 
     number: int
     text: str
-    is_late: bool = False
+    by: float = float("-inf")
 
 
 class Forget(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import proof
 from daemons.vm_stonithd.actions import Answer, Forget, Say
-from daemons.vm_stonithd.fence import Step
+from daemons.vm_stonithd.fence import MARGIN_S, Step
 from daemons.vm_stonithd.promises import hold, known
 from daemons.vm_stonithd.requests import REFUSED
 from daemons.vm_stonithd.words import Done
@@ -54,7 +54,7 @@ class Answers:
         """NG to those whose time is over; a retry would kill the new life, so say what is known."""
         for one in list(fence.pending.values()):
             if self._know.now >= one.deadline:
-                self._give(fence, one, ok=False, is_late=True)
+                self._give(fence, one, ok=False)
 
     def refuse(self, fence: Fence, view: View) -> None:
         """At once: what has been answered, and what waiting can't cure."""
@@ -84,7 +84,9 @@ class Answers:
         return ""
 
     def repeat(self, request: Request, done: Done) -> None:
-        self._know.act(Answer(request.number, "OK" if done.ok else "NG as answered before"))
+        text = "OK" if done.ok else "NG as answered before"
+        by = self._know.now + request.seconds - MARGIN_S
+        self._know.act(Answer(request.number, text, by))
 
     def drop(self, fence: Fence, sender: Sender | None) -> None:
         """A dead guest fences nobody. One that was migrated asks again where it is now, so there
@@ -100,9 +102,7 @@ class Answers:
                     request,
                 )
 
-    def _give(
-        self, fence: Fence, one: Pending, *, ok: bool, how: str = "", is_late: bool = False
-    ) -> None:
+    def _give(self, fence: Fence, one: Pending, *, ok: bool, how: str = "") -> None:
         del fence.pending[one.request.number]
         is_banned = fence.ban is not None and fence.step in (Step.PROVING, Step.ENDING)
         ban_id = fence.ban.id if fence.ban is not None and is_banned else NO_BAN
@@ -114,7 +114,7 @@ class Answers:
         text = "OK" if ok else f"NG {'banned; ' if is_banned else ''}{fence.reason}"
         if self._know.may_speak:
             self._know.act(Say(self._know.own_words()))
-        self._know.act(Answer(request.number, text, is_late))
+        self._know.act(Answer(request.number, text, one.deadline))
         # Who, whom, where it was, what came of it, how that is known, how long it took.
         where = f" on {', '.join(fence.ran_on)}" if fence.ran_on else ""
         outcome = f"{text}, {how}" if ok and how else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ class Effects:
         self._fail = fail
         self._queue: asyncio.Queue[Action] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
-        # An answer never goes before the words that it comes with, or later ones, have been taken.
+        # An answer waits for the words that it comes with, or later ones, to be taken.
         self._words: Words | None = None
         self._asked = self._heard = 0
         self._news = asyncio.Event()
@@ -85,8 +86,7 @@ class Effects:
             self._asked += 1
             self._news.set()
         elif isinstance(action, actions.Answer):
-            self._held.append((0 if action.is_late else self._asked, action))
-            self._release()
+            self._hold(action)
         elif isinstance(action, actions.Forget):
             self._desk.forget(action.number)
         elif isinstance(action, actions.Log):
@@ -139,12 +139,20 @@ class Effects:
                 self._heard = number
                 self._release()
 
+    def _hold(self, answer: actions.Answer) -> None:
+        self._held.append((self._asked, answer))
+        self._release()
+        if self._held:
+            asyncio.get_running_loop().call_at(answer.by, self._release)
+
     def _release(self) -> None:
-        """Answers that are too late by then are dropped by vm-connectd."""
-        due = [answer for number, answer in self._held if number <= self._heard]
-        self._held = [each for each in self._held if each[0] > self._heard]
-        for answer in due:
-            self._desk.answer(answer.number, answer.text)
+        now = time.monotonic()
+        held, self._held = self._held, []
+        for number, answer in held:
+            if number <= self._heard or answer.by <= now:
+                self._desk.answer(answer.number, answer.text)
+            else:
+                self._held.append((number, answer))
 
     async def _change_debt(self, action: ledger.Change) -> None:
         try:

@@ -28,6 +28,8 @@ class Attributes:
     def __init__(self, world: World) -> None:
         self._world = world
         self.copies: dict[str, dict[str, tuple[int, str]]] = {host: {} for host in HOSTS}
+        # Until when a host's attrd neither takes, gives nor hears anything.
+        self.hangs_until = dict.fromkeys(HOSTS, 0.0)
         self._count = 0
 
     def write(self, host: str, text: str) -> None:
@@ -41,9 +43,17 @@ class Attributes:
     def _arrive(self, host: str, about: str, stamped: tuple[int, str]) -> None:
         if {host, about} & self._world.cib.cut:
             return
+        if self.hangs(host):
+            again = partial(self._arrive, host, about, stamped)
+            self._world.engine.later(self.hangs(host), again)
+            return
         if self.copies[host].get(about, (0, ""))[0] < stamped[0]:
             self.copies[host][about] = stamped
             self._world.words_changed(host)
+
+    def hangs(self, host: str) -> float:
+        """For how long yet."""
+        return max(0.0, self.hangs_until[host] - self._world.engine.now)
 
     def forget(self, about: str) -> None:
         for host in HOSTS:
@@ -66,6 +76,11 @@ class Daemon:
         self._known: View | None = None
         self._seen_at = 0.0
         self.stopped_until = 0.0
+        # How often it wanted to speak, and was heard; what is said by then, and what waits for it.
+        self._asked = self._heard = 0
+        self._said = Words(0.0)
+        self._is_speaking = False
+        self._held: list[tuple[int, actions.Answer]] = []
         world.engine.spawn(self._tick(), self.lives)
         self._seen()
         self.read_words()
@@ -99,7 +114,8 @@ class Daemon:
 
     def read_words(self) -> None:
         """One reading at a time; what it tells is as old as its beginning."""
-        if self._reads:
+        hangs = self.world.attributes.hangs(self.host)
+        if self._reads or hangs:
             return
         self._reads = True
         began = self.world.engine.now + self.world.engine.between(0.0, 0.03)
@@ -151,11 +167,10 @@ class Daemon:
         self._after(self.world.engine.between(0.003, 0.03), act)
 
     def _do(self, action: actions.Action) -> None:
-        if isinstance(action, actions.Say):
-            self.world.attributes.write(self.host, encode(action.words))
-            self._said = action.words
-        elif isinstance(action, (actions.Answer, actions.Forget)):
-            self._answer(action)
+        if isinstance(action, (actions.Say, actions.Answer)):
+            self._tell_others(action)
+        elif isinstance(action, actions.Forget):
+            self.requests.pop(action.number)
         elif isinstance(action, (actions.Log, actions.KillHelpers)):
             self.world.log(self.host, getattr(action, "text", "helpers are killed"))
         elif isinstance(action, actions.Kill):
@@ -177,12 +192,45 @@ class Daemon:
         else:
             self._soon(lambda: self._read_debts(action.ticket))
 
-    def _answer(self, action: actions.Answer | actions.Forget) -> None:
-        request = self.requests.pop(action.number)
-        if isinstance(action, actions.Forget):
+    def _tell_others(self, action: actions.Say | actions.Answer) -> None:
+        if isinstance(action, actions.Answer):
+            self._held.append((self._asked, action))
+            self._release()
+            self._after(max(0.0, action.by - self.world.engine.now), self._release)
             return
+        self._said = action.words
+        self._asked += 1
+        if not self._is_speaking:
+            self._is_speaking = True
+            self.world.engine.spawn(self._speak(), self.lives)
+
+    def _speak(self) -> Process:
+        """The newest words; nothing but answers waits for attrd to take them."""
+        while self._heard < self._asked:
+            yield from self._hands(0.02)
+            while self.world.attributes.hangs(self.host):
+                yield self.world.attributes.hangs(self.host)
+            number = self._asked
+            self.world.attributes.write(self.host, encode(self._said))
+            self._heard = number
+            self._release()
+        self._is_speaking = False
+
+    def _release(self) -> None:
+        if self.world.engine.now < self.stopped_until:
+            self._after(self.stopped_until - self.world.engine.now, self._release)
+            return
+        held, self._held = self._held, []
+        for number, action in held:
+            if number <= self._heard or action.by <= self.world.engine.now:
+                self._answer(action)
+            else:
+                self._held.append((number, action))
+
+    def _answer(self, action: actions.Answer) -> None:
+        request = self.requests.pop(action.number)
         key = (request.requester, request.hash, request.target)
-        said = self._said.done if hasattr(self, "_said") else ()
+        said = self._said.done
         ids = [d.ban_id for d in said if (d.requester, d.request, d.target) == key]
         self.world.answered(request, action.text, ids[-1] if ids else "-")
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Callable, cast
 
 import pytest
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.watch import Watch
 
 SOON_S = 5.0
+NEVER = float("inf")
 
 
 class Hands:
@@ -85,9 +87,9 @@ def test_words_that_are_not_taken_keep_nothing_else_waiting() -> None:
 
 def test_an_answer_waits_for_the_words_that_it_comes_with() -> None:
     async def play(hands: Hands) -> None:
-        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK")])
+        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK", NEVER)])
         await hands.is_hanging.wait()
-        hands.effects.add([actions.Say(Words(2.0)), actions.Answer(2, "NG no")])
+        hands.effects.add([actions.Say(Words(2.0)), actions.Answer(2, "NG no", NEVER)])
         hands.effects.add([actions.ReadDebts(7)])
         await until(lambda: hands.told)
         assert hands.answers == []
@@ -102,7 +104,7 @@ def test_an_answer_waits_longer_when_its_words_are_refused() -> None:
     async def play(hands: Hands) -> None:
         hands.goes_on.set()
         hands.takes = False
-        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK")])
+        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK", NEVER)])
         await until(lambda: hands.said)
         assert hands.answers == []
         hands.takes = True
@@ -126,14 +128,19 @@ def test_of_words_that_wait_only_the_newest_are_said() -> None:
     run(play)
 
 
-def test_a_no_whose_time_is_over_waits_for_nobody() -> None:
+def test_an_answer_whose_time_is_over_waits_for_nobody() -> None:
     """Nobody sends that request again: there is nothing that words could keep from happening."""
 
     async def play(hands: Hands) -> None:
-        late = actions.Answer(1, "NG no quorum", is_late=True)
-        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(2, "OK"), late])
+        soon = time.monotonic() + 0.2
+        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK", NEVER)])
+        hands.effects.add([actions.Answer(2, "OK", soon), actions.Answer(3, "NG no quorum")])
         await until(lambda: hands.answers)
-        assert hands.answers == [(1, "NG no quorum")]
+        assert hands.answers == [(3, "NG no quorum")]
+        await until(lambda: len(hands.answers) == 2)
+        assert hands.answers[1] == (2, "OK")
+        assert time.monotonic() >= soon
+        assert hands.said == []
 
     run(play)
 

@@ -111,6 +111,7 @@ class World:
         self._perhaps(0.35, 0.0, 8.0, lambda: self._restart(host()))
         self._perhaps(0.15, 0.0, 8.0, lambda: self._stop_daemon(host(), 70.0))
         self._perhaps(0.15, 0.0, 8.0, lambda: self.pacemaker.lose(host()))
+        self._perhaps(0.2, 0.0, 8.0, lambda: self._hang_attrd(host()))
         self._perhaps(0.1, 0.0, 8.0, self._person_deletes)
         self._perhaps(0.1, 0.0, 8.0, self._unmanage)
 
@@ -240,6 +241,11 @@ class World:
         """SIGSTOP; it wakes up late."""
         if self._speaks(host):
             self.daemons[host].stopped_until = self.engine.now + self.engine.between(0.3, longest)
+
+    def _hang_attrd(self, host: str) -> None:
+        until = self.engine.now + self.engine.between(0.5, 15.0)
+        self.attributes.hangs_until[host] = until
+        self.engine.later(until - self.engine.now, lambda: self.words_changed(host))
 
     def _restart(self, host: str) -> None:
         if not self._speaks(host):
