@@ -83,9 +83,12 @@ class Cluster(NamedTuple):
         argv = ["cibadmin", "--modify", "--allow-create", "--xml-pipe", "--scope", "configuration"]
         self.speaker().must(argv, stdin=tostring(patch, encoding="unicode"))
 
-    def configure_crm(self, text: str, on: Machine | None = None) -> None:
-        """Load lines of crmsh's language as an update."""
-        argv = ["crm", "configure", "load", "update", "-"]
+    def configure_crm(
+        self, text: str, on: Machine | None = None, *, by_force: bool = False
+    ) -> None:
+        """Load lines of crmsh's language as an update; by force, with parameters that an agent's
+        metadata has not."""
+        argv = ["crm", *(["--force"] if by_force else []), "configure", "load", "update", "-"]
         (on or self.speaker()).must(argv, stdin=text, timeout_s=60)
 
     def wait(self, is_true: Callable[[Status], bool], what: str, timeout_s: float) -> float:

@@ -39,7 +39,8 @@ def configure(cluster: Cluster, active: str, more: str = "") -> None:
     names = [host.name for host in cluster.hosts]
     helpers = "".join(HELPER.format(host=name, more=more) for name in names)
     levels = " ".join(f"{name}: helper-{name} {FENCE_RSC}" for name in names)
-    cluster.configure_crm(f"{helpers}fencing_topology {levels}\n")
+    # priority and stonith-timeout are no parameters of any agent today.
+    cluster.configure_crm(f"{helpers}fencing_topology {levels}\n", by_force=True)
     cluster.wait_running(SERVICE, active)
     for name in names:
         cluster.wait_running(f"helper-{name}")
