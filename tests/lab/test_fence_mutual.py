@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.lab.pair import Pair
     from tests.lab.registration import Registered
 
+pytestmark = pytest.mark.rotating(parts=2)
+
 # Both ask.
 PAIR = {"target_kind": "full"}
 

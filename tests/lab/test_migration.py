@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.lab.machine import Machine
     from tests.ocf.agent import Called
 
+pytestmark = pytest.mark.rotating(parts=3)
+
 # It changes its memory faster than BUSY_MIB_S for ever.
 BUSY = Guest(
     "guest1",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tests.lab.guests import Guest
     from tests.lab.machine import Machine
 
+pytestmark = pytest.mark.rotating(parts=2)
+
 AGENTS = "/usr/lib/ocf/resource.d/extra"
 STOP_LIBVIRTD = "libvirtd stopped=/usr/bin/killall -STOP libvirtd::/usr/bin/killall -CONT libvirtd"
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tests.lab.guests import Guest
     from tests.lab.machine import Machine
 
+pytestmark = pytest.mark.rotating(parts=2)
+
 AGENT = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
 OCFT_CASES = "/usr/share/resource-agents/ocft/configs/VirtualDomain"
 GIVEN = "CASE-BLOCK required_args"

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tests.lab.truth import Row
 
 
+pytestmark = pytest.mark.rotating(parts=3)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """All rows, or those that take no long time."""
     is_full = metafunc.config.getoption("--lab-full")
