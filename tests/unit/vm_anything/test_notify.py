@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.unit.vm_anything.world import World
 
 STAY = "\ntime.sleep(60)"
+# Of a start whose time is 20 s and more: it has not waited for that, however slow the machine.
+QUICK_S = 15
 
 
 pytestmark = pytest.mark.usefixtures("a_whole_moment")
@@ -28,12 +30,12 @@ def test_a_program_that_speaks_is_waited_for(world: World) -> None:
     begin = time.monotonic()
     world.start(world.python(text + STAY))
     assert (world.directory / "ready").exists()
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < QUICK_S
 
 
 def test_it_is_waited_for_beyond_the_moment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "MOMENT_S", 0.5)
-    text = "say('EXTEND_TIMEOUT_USEC=9'); time.sleep(0.7); open('ready', 'w'); say('A=1\\nREADY=1')"
+    monkeypatch.setattr(start, "MOMENT_S", 2.0)
+    text = "say('EXTEND_TIMEOUT_USEC=9'); time.sleep(2.3); open('ready', 'w'); say('A=1\\nREADY=1')"
     world.start(world.python(text + STAY))
     assert (world.directory / "ready").exists()
 
@@ -59,14 +61,14 @@ def test_silence_for_a_moment_is_life(world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(start, "MOMENT_S", 0.3)
     begin = time.monotonic()
     world.start(world.program("exec sleep 60"))
-    assert 0.3 <= time.monotonic() - begin < 2
+    assert 0.3 <= time.monotonic() - begin < QUICK_S
 
 
 def test_a_child_may_say_it(world: World) -> None:
     text = "pid = os.fork()\nif not pid: say('READY=1'); time.sleep(60)\ntime.sleep(60)"
     begin = time.monotonic()
     world.start(world.python(text))
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < QUICK_S
 
 
 def test_a_stranger_is_not_heard(world: World) -> None:
