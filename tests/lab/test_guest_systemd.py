@@ -100,7 +100,7 @@ def test_the_port_starts_and_ends_vm_connectd(guests: Guests, guest: Guest, host
     assert len(wanted_by) == 1, wanted_by
     assert wanted_by[0].endswith(".device"), wanted_by
     assert "pacemaker.service" in systemd.show(UNIT, "Before")["Before"].split()
-    assert systemd.run("ls", "/run/pm_kvm_tools").split() == ["vm-connectd.sock"]
+    assert "vm-connectd.sock" in systemd.run("ls", "/run/pm_kvm_tools").split()
 
     systemd.run("kill", "-KILL", first["MainPID"])
     began = time.monotonic()
