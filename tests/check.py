@@ -101,8 +101,8 @@ def is_failure(outcome: Outcome, *, ci: bool) -> bool:
 
 
 def summary(outcomes: list[Outcome], *, ci: bool) -> str:
-    lines = [f"{'stage':<12}{'result':<10}{'seconds':>8}"]
-    lines += [f"{one.stage:<12}{one.verdict:<10}{one.seconds:>8.1f}" for one in outcomes]
+    lines = [f"{'stage':<14}{'result':<10}{'seconds':>8}"]
+    lines += [f"{one.stage:<14}{one.verdict:<10}{one.seconds:>8.1f}" for one in outcomes]
     missing = sum(one.verdict == MISSING for one in outcomes)
     if missing:
         consequence = "CI does not pass without them" if ci else "CI would fail"
