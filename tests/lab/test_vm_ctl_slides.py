@@ -107,14 +107,18 @@ def test_section_five(hosts: Lab, shells: str) -> None:
         assert slides.objects(lab, "guest2") == set()
         for host in lab.hosts:
             assert "guest2" in host.must(["virsh", "list", "--all", "--name"]).split()
-        assert guest1.hosts() == ["host1"]
         assert guest1.counter.boots() == [*earlier, boots[0]]
-        assert guest1.counter.is_ticking()
-        assert lab.status().failures == []
-        assert lab.fencing.events() == []
+        assert_well(guest1)
         # The next one begins anew.
         type_in("vm-ctl resource stop guest1")
         type_in("vm-ctl resource delete guest1")
+
+
+def assert_well(one: Registered) -> None:
+    assert one.hosts() == ["host1"]
+    assert one.counter.is_ticking()
+    assert one.lab.status().failures == []
+    assert one.lab.fencing.events() == []
 
 
 @contextlib.contextmanager
