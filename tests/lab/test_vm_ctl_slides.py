@@ -144,10 +144,10 @@ def test_many_guests_are_one_change(hosts: Lab, is_full: bool) -> None:
         assert many.epoch(lab) == before + 1
         primitives = lab.cib().findall("configuration/resources/primitive")
         assert {f"prmVMCTL_{name}" for name in names} <= {each.get("id") for each in primitives}
-        table = host1.must(["vm-ctl", "resource", "list"]).splitlines()[2:]
-        assert [row.split()[0] for row in table] == names
         # Pacemaker looks for each on each host; that is its own affair, and ours that all is well.
         lab.cluster.wait_idle(PROBES_S)
+        table = host1.must(["vm-ctl", "resource", "list"]).splitlines()[2:]
+        assert [row.split()[0] for row in table] == names
         assert lab.status().failures == []
         assert host1.run(["crm_verify", "--live-check", "-V"], timeout_s=60).err == ""
         before = many.epoch(lab)
