@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 # A host that is silent was fenced, or will be: Pacemaker's word stands then.
 ASK_S = 5.0
 _MEMBERS_S = 5.0
-_DEAD = (State.SHUTOFF, State.CRASHED)
 
 
 def note(context: Context, node: str) -> None:
@@ -58,7 +57,8 @@ def require_ended(context: Context, subject: Subject, fence: Fence, deadline: De
     except (witness.SilentError, DeadlineError, OcfError) as error:
         context.log.warning(f"{name}: {node}, where it went, can't be asked for it: {error}")
         return
-    if status is not None and status.state not in _DEAD:
+    # One that crashed and was kept is a QEMU still.
+    if status is not None and status.state != State.SHUTOFF:
         text = f"{name}: runs on {node}, where it has migrated to, and is not started here too"
         raise OcfError(OcfCode.GENERIC, text)
 

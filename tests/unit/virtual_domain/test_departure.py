@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.virtual_domain import departure
+from pmkvm.virt.connection import State
 from tests.unit.virtual_domain.fake_libvirtmod import PAUSED, RUNNING, SHUTOFF, FakeHypervisor
 from tests.unit.virtual_domain.programs import Programs
 from tests.unit.virtual_domain.world import OTHER_UUID, THERE, World
@@ -36,7 +37,7 @@ def there(world: World) -> FakeHypervisor:
     return there
 
 
-@pytest.mark.parametrize("state", [RUNNING, PAUSED])
+@pytest.mark.parametrize("state", [RUNNING, PAUSED, State.CRASHED])
 def test_one_that_lives_there_is_not_started_here(
     world: World, there: FakeHypervisor, state: int
 ) -> None:
