@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""libvirtd in a lab host: its configuration, starting, stopping, stopping it from answering."""
+"""libvirtd in a lab host: its configuration, starting, stopping, stopping it from answering.
+
+A root without libvirtd has the modular daemons, as RHEL does: then "libvirtd" is virtqemud, which
+has the guests, and the others run beside it.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,18 @@ if TYPE_CHECKING:
     from tests.lab.machine import Machine
 
 NAME = "libvirtd"
+LIBVIRTD, VIRTQEMUD = ["libvirtd", "--listen"], ["virtqemud"]
+# What other hosts call, and what virtqemud asks for a domain's parts; on RHEL systemd starts them.
+BESIDE_VIRTQEMUD = {
+    "virtproxyd": ["virtproxyd", "--listen"],
+    "virtnetworkd": ["virtnetworkd"],
+    "virtstoraged": ["virtstoraged"],
+    "virtsecretd": ["virtsecretd"],
+}
 
 # All hosts share this machine's firmware and so its uuid; libvirt migrates only to another one.
-LIBVIRTD_CONF = """host_uuid = "{host_uuid}"
-listen_tls = 0
+HOST_UUID_CONF = 'host_uuid = "{host_uuid}"\n'
+LISTEN_CONF = """listen_tls = 0
 listen_tcp = 1
 auth_tcp = "none"
 listen_addr = "0.0.0.0"
@@ -35,7 +47,10 @@ stdio_handler = "file"
 
 
 def configure(host: Machine) -> None:
-    host.write("/etc/libvirt/libvirtd.conf", LIBVIRTD_CONF.format(host_uuid=host_uuid(host)))
+    own = HOST_UUID_CONF.format(host_uuid=host_uuid(host))
+    host.write("/etc/libvirt/libvirtd.conf", own + LISTEN_CONF)
+    host.write("/etc/libvirt/virtqemud.conf", own)
+    host.write("/etc/libvirt/virtproxyd.conf", own + LISTEN_CONF)
     host.write("/etc/libvirt/qemu.conf", QEMU_CONF)
     # The machine's own networks would make bridges of the same names in every host.
     host.must(["rm", "-rf", "/etc/libvirt/qemu/networks", "/etc/libvirt/qemu/autostart"])
@@ -47,7 +62,12 @@ def host_uuid(host: Machine) -> str:
 
 def start(host: Machine) -> None:
     """Back when it answers."""
-    host.spawn(NAME, ["libvirtd", "--listen"])
+    is_modular = host.run(["test", "-x", "/usr/sbin/libvirtd"]).rc != 0
+    if is_modular:
+        for name, argv in BESIDE_VIRTQEMUD.items():
+            if host.pid_of(name) is None:
+                host.spawn(name, argv)
+    host.spawn(NAME, VIRTQEMUD if is_modular else LIBVIRTD)
     deadline = Deadline(20)
     while not is_answering(host):
         if deadline.expired():
