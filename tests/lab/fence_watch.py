@@ -71,6 +71,7 @@ class Watch:
         self.requester_died_s: float | None = None
         self._name = bans.name(pair.target.resource)
         self._hosts = lab.hosts
+        self._lost: set[str] = set()
         self._daemons = [daemon(host, stonith.STONITHD) for host in lab.hosts]
         self._logs = {host: _size(_log(host)) for host in lab.hosts}
         self._done = _done_before(pair)
@@ -175,6 +176,12 @@ class Watch:
     def _look_at_files(self, now: float) -> None:
         for host in self._hosts:
             path = host.upper + CIB_FILE
+            # What is on the disk of a host that has died bars nobody, nor when it boots again.
+            if not host.is_alive():
+                self._lost.add(host.name)
+            if host.name in self._lost:
+                self._files.pop(path, None)
+                continue
             with contextlib.suppress(OSError):
                 status = os.stat(path)
                 stamp = (status.st_ino, status.st_mtime_ns)
