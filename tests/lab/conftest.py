@@ -43,8 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab-full", action="store_true", help=text)
     text = "which part of what an everyday run takes parts of (default: by the commit)"
     group.addoption("--lab-seed", type=int, default=None, help=text)
-    text = "with --lab-full only this part of the fault table: 3/12 is the third of twelve"
-    group.addoption("--lab-part", default="1/1", help=text)
+    text = "of the fault table only what has not held yet, by build/fence-faults.jsonl"
+    group.addoption("--lab-resume", action="store_true", help=text)
     text = "how often the guests' cluster splits with each of its configurations (default: 1)"
     group.addoption("--lab-cycles", type=int, default=1, metavar="N", help=text)
     group.addoption("--lab-reuse", action="store_true", help="use a lab that is up, leave it up")

@@ -201,11 +201,6 @@ def _by_fault() -> dict[Fault, list[Cell]]:
     return found
 
 
-def part(seed: int, number: int, of: int) -> list[Cell]:
-    """The number-th (from 1) of so many parts of the table."""
-    return shuffled(seed)[number - 1 :: of]
-
-
 def sample(seed: int, seconds: float) -> list[Cell]:
     """As many cells as there is time for."""
     chosen, left = [], seconds

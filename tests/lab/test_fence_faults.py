@@ -55,16 +55,26 @@ KILLED = re.compile(r"(?m)^(\S+ \S+) vm-stonithd\[\d+\] info: (\S+) .*: killed Q
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """All cells, a part of them, or as many as there is time for."""
+    """All cells, those that have not held yet, or as many as there is time for."""
     if "cell" not in metafunc.fixturenames:
         return
     option, drawn = metafunc.config.getoption, sample.seed(metafunc.config)
     if option("--lab-full"):
-        number, of = str(option("--lab-part")).split("/")
-        chosen = faults.part(drawn, int(number), int(of))
+        held = _held() if option("--lab-resume") else set[str]()
+        chosen = [cell for cell in faults.shuffled(drawn) if cell.name not in held]
     else:
         chosen = faults.sample(KNOWN_SEEDS[drawn % len(KNOWN_SEEDS)], SAMPLE_S)
     metafunc.parametrize("cell", chosen, ids=[cell.name for cell in chosen])
+
+
+def _held() -> set[str]:
+    """The cells that the record has as held, when they were last run."""
+    held = {}
+    with contextlib.suppress(FileNotFoundError), open(RECORD, encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            held[row["cell"]] = not row["broken"]
+    return {name for name, was_kept in held.items() if was_kept}
 
 
 @pytest.fixture(scope="module")
