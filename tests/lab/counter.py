@@ -6,19 +6,17 @@ A guest prints `TICK <boot> <centiseconds of its own uptime>` ten times a second
 
 from __future__ import annotations
 
-import threading
+import os
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from pmkvm.deadline import Deadline
 from tests.lab.errors import LabError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
+from tests.lab.watcher import Watcher
 
 TICK_S = 0.1
+PERIOD_S = 0.01
 
 
 class Tick(NamedTuple):
@@ -94,45 +92,27 @@ class Counter:
         return Watch(self.path)
 
 
-class Watch:
+class Watch(Watcher):
     """Takes the time at which ticks arrive in the file, on the clock of this machine."""
 
     def __init__(self, path: str) -> None:
+        super().__init__()
         self._path = path
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._last_s = 0.0
+        self._read = os.stat(path).st_size
+        self._last_s = time.monotonic()
         self.longest_silence_s = 0.0
         self.arrivals = 0
 
-    def __enter__(self) -> Watch:
-        self._last_s = time.monotonic()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join(5)
-        # A silence that still lasts counts too.
-        self._note(is_tick=False)
-
-    def _follow(self) -> None:
+    def look(self) -> float:
         with open(self._path, "rb") as file:
-            file.seek(0, 2)
-            while not self._stop.is_set():
-                arrived = file.read().count(b"TICK")
-                if arrived:
-                    self.arrivals += arrived
-                    self._note(is_tick=True)
-                self._stop.wait(0.01)
-
-    def _note(self, *, is_tick: bool) -> None:
+            file.seek(self._read)
+            new = file.read()
         now = time.monotonic()
+        # A silence that still lasts counts too.
         self.longest_silence_s = max(self.longest_silence_s, now - self._last_s)
-        if is_tick:
+        self._read += len(new)
+        arrived = new.count(b"TICK")
+        if arrived:
+            self.arrivals += arrived
             self._last_s = now
+        return PERIOD_S

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from pmkvm.fencing import ban as bans
 from tests.lab import faults, stonith
 from tests.lab.cluster import CIB_FILE
 from tests.lab.faults import State
+from tests.lab.watcher import Watcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,13 +57,14 @@ class Hit(NamedTuple):
     at_s: float
 
 
-class Watch:
-    """Follows one fence while it is a context; arm() has something done at a state.
+class Watch(Watcher):
+    """Follows one fence; arm() has something done at a state.
 
     requester_died_s: when the last QEMU of the requester was gone.
     """
 
     def __init__(self, pair: Pair) -> None:
+        super().__init__()
         lab = pair.lab
         self._pair = pair
         self._target = [process for _, process in lab.guests.processes(pair.target.guest)]
@@ -82,12 +83,7 @@ class Watch:
         self.hit: Hit | None = None
         self._pool = ThreadPoolExecutor(1)
         self._doing: Future[None] | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
+        self._looked_s = 0.0
 
     def __exit__(
         self,
@@ -95,9 +91,10 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop.set()
-        self._thread.join(10)
-        self._pool.shutdown()
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            self._pool.shutdown()
 
     def arm(self, state: State, operation: str, act: Callable[[], None]) -> None:
         """Have it done at that state, or at the first one after it that is seen."""
@@ -127,16 +124,15 @@ class Watch:
         """In the order in which they were seen."""
         return sorted(self._bans.copy().values(), key=lambda one: one.first_s)
 
-    def _follow(self) -> None:
-        looked_s = 0.0
-        while not self._stop.wait(FILE_S if self._act is None else PERIOD_S):
-            now = time.time()
-            if now - looked_s > FILE_S:
-                looked_s = now
-                self._look_at_files(now)
-                self._look_at_requester(now)
-            if self._act is not None:
-                self._try()
+    def look(self) -> float:
+        now = time.time()
+        if now - self._looked_s > FILE_S:
+            self._looked_s = now
+            self._look_at_files(now)
+            self._look_at_requester(now)
+        if self._act is not None:
+            self._try()
+        return FILE_S if self._act is None else PERIOD_S
 
     def _try(self) -> None:
         act, reached = self._act, self._reached()

@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from typing import NamedTuple
 
 from tests.lab.process import every, identify
+from tests.lab.watcher import Watcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from tests.lab.guests import Guest, Guests
     from tests.lab.process import Process
 
@@ -31,30 +29,15 @@ class Life(NamedTuple):
     last_s: float
 
 
-class Lives:
+class Lives(Watcher):
     """Watches while it is a context: with Lives(guests, guest) as lives: ..."""
 
     def __init__(self, guests: Guests, guest: Guest) -> None:
+        super().__init__()
         self._guests, self._guest = guests, guest
         self._seen: dict[Process, Life] = {}
         # When the process of each number settles (CLOCK_BOOTTIME).
         self._others: dict[int, float] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> Lives:
-        self._look()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join(10)
 
     def all(self) -> list[Life]:
         """In the order in which they began."""
@@ -64,11 +47,7 @@ class Lives:
         """Those that were there before a request and were seen alive after its OK."""
         return [life for life in self.all() if life.first_s < began_s and life.last_s > proven_s]
 
-    def _follow(self) -> None:
-        while not self._stop.wait(PERIOD_S):
-            self._look()
-
-    def _look(self) -> None:
+    def look(self) -> float:
         # What is found was alive then or later, so that a late look accuses nobody.
         now = time.time()
         uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -80,6 +59,7 @@ class Lives:
             first = self._seen[process].first_s if process in self._seen else now
             self._seen[process] = Life(host, first, now)
         self._others = others
+        return PERIOD_S
 
 
 def _settles_s(pid: int) -> float:
