@@ -8,6 +8,7 @@ by os._exit, since the interpreter's own way out would pull libvirt away under t
 from __future__ import annotations
 
 import _thread
+import os
 import sys
 
 from pmkvm.errors import DeadlineError
@@ -79,6 +80,14 @@ def within(deadline: Deadline, what: str, function: Callable[[], T]) -> T:
 def abandoned() -> bool:
     """Whether a call still hangs somewhere, so that only os._exit is safe."""
     return bool(_abandoned)
+
+
+def leave(code: int) -> int:
+    """The last thing that a program's main does: the code for sys.exit, if that is safe."""
+    if abandoned():
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
 def _where(thread_id: int) -> str:

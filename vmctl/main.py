@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -35,10 +34,7 @@ def main(argv: Sequence[str] | None = None, ask: Ask | None = None) -> int:
     except SystemExit:
         return 0
     rc = _carry_out(request, ask)
-    if argv is None and within.abandoned():
-        sys.stdout.flush()
-        os._exit(rc)
-    return rc
+    return within.leave(rc) if argv is None else rc
 
 
 def _carry_out(request: Request, ask: Ask | None) -> int:

@@ -7,27 +7,21 @@ proves a death. Only an administrator who says so (trust_dead_check) has silence
 
 from __future__ import annotations
 
-import os
 import sys
 import time
+from functools import partial
 
-from pmkvm import within
 from stonith import glue
 from stonith.stonith_helper import decision, parameters
-from stonith.vm_stonith.journal import Journal
-from stonith.vm_stonith.parameters import VENDOR_URL, ParameterError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import TextIO
+    from collections.abc import Mapping
 
     from stonith.stonith_helper.decision import Wait
     from stonith.stonith_helper.parameters import Device
-
-NAME = "external/stonith-helper"
-_FENCES = ("off", "reset")
-_ACTIONS = ("on", *_FENCES, "gethosts", "status")
+    from stonith.vm_stonith.answer import Operation
+    from stonith.vm_stonith.journal import Journal
 
 DESCRIPTION = """\
 Stands before the device that fences: the node that does not run the service waits, so that the
@@ -40,34 +34,17 @@ Other than in 2011:
 - A number or a yes that can't be read is an error of the configuration, not the default."""
 
 
-def run(argv: Sequence[str], env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
-    # libstonith's own tag, stonith/external/stonith-helper.
-    journal = Journal(env.get("HA_LOGTAG") or NAME, env, stderr)
-    action = argv[0] if argv else ""
-    if action in _WORDS_ABOUT_IT:
-        print(_WORDS_ABOUT_IT[action](), file=stdout)
-        return glue.DONE
-    if action not in _ACTIONS:
-        journal.complain(f"usage: {' | '.join((*_ACTIONS, *_WORDS_ABOUT_IT))}")
-        return glue.FAILED
-    try:
-        device = parameters.device(env)
-    except ParameterError as error:
-        journal.complain(str(error))
-        return glue.NOT_CONFIGURED
-    if action == "gethosts":
-        print("\n".join(device.hosts), file=stdout)
-    elif action != "status":
-        return _fence(action, argv[1] if len(argv) > 1 else "", device, journal)
-    return glue.DONE
+def _device(env: Mapping[str, str]) -> glue.Device:
+    device = parameters.device(env)
+    return glue.Device(device.hosts, partial(_fence, device), lambda _: glue.DONE)
 
 
-def _fence(action: str, host: str, device: Device, journal: Journal) -> int:
+def _fence(device: Device, action: Operation, host: str, journal: Journal) -> int:
     """FAILED but for a death that the administrator's own words make of silence."""
     if not device.has(host):
         journal.complain(f"{host or 'no name'}: there is no such node in hostlist")
         return glue.FAILED
-    if action not in _FENCES:
+    if action == "on":
         journal.complain(f"{action} of {host}: this device switches nothing on")
         return glue.FAILED
     # Loaded here: the other actions see nothing.
@@ -100,22 +77,17 @@ def _wait(what: str, wait: Wait, journal: Journal) -> None:
     time.sleep(wait.seconds)
 
 
-_WORDS_ABOUT_IT: dict[str, Callable[[], str]] = {
-    "getconfignames": lambda: "\n".join(parameter.name for parameter in parameters.TABLE),
-    "getinfo-devid": lambda: "stonith-helper",
-    "getinfo-devname": lambda: "stonith-helper: lets the active node fence first",
-    "getinfo-devdescr": lambda: DESCRIPTION,
-    "getinfo-devurl": lambda: VENDOR_URL,
-    "getinfo-xml": lambda: glue.xml(parameters.TABLE),
-}
+PLUGIN = glue.Plugin(
+    "stonith-helper",
+    "lets the active node fence first",
+    DESCRIPTION,
+    parameters.TABLE,
+    _device,
+)
 
 
 def main() -> int:
-    code = run(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
-    if within.abandoned():
-        sys.stdout.flush()
-        os._exit(code)
-    return code
+    return glue.main(PLUGIN)
 
 
 if __name__ == "__main__":

@@ -1,55 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""external/vm-stonith: the face for cluster-glue. Parameters come under their bare names by the
-environment; what else is in there, as priority and stonith-timeout of the slides, is not ours.
-"""
+"""external/vm-stonith: the face for cluster-glue."""
 
 from __future__ import annotations
 
-import os
 import sys
+from functools import partial
 
-from pmkvm import within
 from stonith import glue
 from stonith.vm_stonith import parameters
-from stonith.vm_stonith.journal import Journal
-from stonith.vm_stonith.parameters import ParameterError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import TextIO
+    from collections.abc import Mapping
 
     from stonith.vm_stonith.answer import Operation
+    from stonith.vm_stonith.journal import Journal
     from stonith.vm_stonith.parameters import Device
 
-NAME = "external/vm-stonith"
-_FENCES: dict[str, Operation] = {"on": "on", "off": "off", "reset": "reset"}
+
+def _device(env: Mapping[str, str]) -> glue.Device:
+    device = parameters.device(env)
+    hosts = [entry.host for entry in device.entries]
+    return glue.Device(hosts, partial(_fence, device), partial(_status, device))
 
 
-def run(argv: Sequence[str], env: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
-    # libstonith's own tag, stonith/external/vm-stonith.
-    journal = Journal(env.get("HA_LOGTAG") or NAME, env, stderr)
-    action = argv[0] if argv else ""
-    if action in _WORDS_ABOUT_IT:
-        print(_WORDS_ABOUT_IT[action](), file=stdout)
-        return glue.DONE
-    if action not in (*_FENCES, "gethosts", "status"):
-        journal.complain(f"usage: {' | '.join((*_FENCES, 'gethosts', 'status', *_WORDS_ABOUT_IT))}")
-        return glue.FAILED
-    try:
-        device = parameters.device(env)
-    except ParameterError as error:
-        journal.complain(str(error))
-        return glue.NOT_CONFIGURED
-    if action == "gethosts":
-        print("\n".join(entry.host for entry in device.entries), file=stdout)
-        return glue.DONE
-    if action == "status":
-        return _status(device, journal)
-    return _fence(_FENCES[action], argv[1] if len(argv) > 1 else "", device, journal)
-
-
-def _fence(operation: Operation, host: str, device: Device, journal: Journal) -> int:
+def _fence(device: Device, operation: Operation, host: str, journal: Journal) -> int:
     from pmkvm.deadline import Deadline
     from stonith.vm_stonith import request
 
@@ -79,25 +54,18 @@ def _status(device: Device, journal: Journal) -> int:
     return glue.FAILED if bad else glue.DONE
 
 
-_WORDS_ABOUT_IT: dict[str, Callable[[], str]] = {
-    "getconfignames": lambda: "\n".join(parameter.name for parameter in parameters.SHARED),
-    "getinfo-devid": lambda: "vm-stonith",
-    "getinfo-devname": lambda: "vm-stonith: a guest of a cluster of hosts",
-    "getinfo-devdescr": lambda: (
-        "Fences a guest through the cluster of the hosts, wherever there it runs. The hosts run\n"
-        "vm-connectd and vm-stonithd, the guests vm-connectd; no network between them is needed."
-    ),
-    "getinfo-devurl": lambda: parameters.VENDOR_URL,
-    "getinfo-xml": lambda: glue.xml(parameters.SHARED),
-}
+PLUGIN = glue.Plugin(
+    "vm-stonith",
+    "a guest of a cluster of hosts",
+    "Fences a guest through the cluster of the hosts, wherever there it runs. The hosts run\n"
+    "vm-connectd and vm-stonithd, the guests vm-connectd; no network between them is needed.",
+    parameters.SHARED,
+    _device,
+)
 
 
 def main() -> int:
-    code = run(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
-    if within.abandoned():
-        sys.stdout.flush()
-        os._exit(code)
-    return code
+    return glue.main(PLUGIN)
 
 
 if __name__ == "__main__":

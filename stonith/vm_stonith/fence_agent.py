@@ -193,11 +193,7 @@ def _text(action: str, values: dict[str, str]) -> str:
 def main() -> int:
     # A name that is no UTF-8 is simply not found.
     with open(0, encoding="utf-8", errors="replace", closefd=False) as stdin:
-        code = run(sys.argv[1:], stdin, os.environ, sys.stdout, sys.stderr)
-    if within.abandoned():
-        sys.stdout.flush()
-        os._exit(code)
-    return code
+        return within.leave(run(sys.argv[1:], stdin, os.environ, sys.stdout, sys.stderr))
 
 
 if __name__ == "__main__":

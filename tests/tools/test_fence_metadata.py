@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stonith import glue
 from stonith.vm_stonith import external, fence_agent
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def test_pacemaker_gives_plug_and_never_unfences(metadata: str) -> None:
 
 def test_both_faces_have_the_same_parameters_of_2011(metadata: str) -> None:
     out = io.StringIO()
-    external.run(["getinfo-xml"], {}, out, io.StringIO())
+    glue.run(external.PLUGIN, ["getinfo-xml"], {}, out, io.StringIO())
     names = {one.get("name") for one in ET.fromstring(out.getvalue()).iter("parameter")}
     assert names <= {one.get("name") for one in ET.fromstring(metadata).iter("parameter")}
 

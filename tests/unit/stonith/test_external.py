@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from stonith import glue
 from stonith.vm_stonith import external
 from tests.unit.stonith.connectd import Connectd
 
@@ -32,7 +33,7 @@ class Ended(NamedTuple):
 def plugin(*argv: str, **env: str) -> Ended:
     out, err = io.StringIO(), io.StringIO()
     quiet = {"HA_LOGFACILITY": "none", **env}
-    rc = external.run(argv, quiet, out, err)
+    rc = glue.run(external.PLUGIN, argv, quiet, out, err)
     return Ended(rc, out.getvalue(), err.getvalue())
 
 

@@ -13,6 +13,7 @@ import pytest
 from pmkvm import run
 from pmkvm.errors import CommandError, CommandMissingError, CommandTimeoutError
 from pmkvm.run import Completed
+from stonith import glue
 from stonith.stonith_helper import external, parameters
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
 
 def plugin(*argv: str, env: Mapping[str, str] = SLIDES, **more: str) -> Ended:
     out, err = io.StringIO(), io.StringIO()
-    rc = external.run(argv, {"HA_LOGFACILITY": "none", **env, **more}, out, err)
+    rc = glue.run(external.PLUGIN, argv, {"HA_LOGFACILITY": "none", **env, **more}, out, err)
     return Ended(rc, out.getvalue(), err.getvalue())
 
 
