@@ -8,7 +8,6 @@ files of its own.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import os
@@ -21,7 +20,7 @@ from typing import NamedTuple
 from pmkvm.run import run
 from tests.lab import guest_image, root
 from tests.lab.errors import LabError
-from tests.lab.guest_image import CACHE, MODULES, Recipe
+from tests.lab.guest_image import CACHE, MODULES, Recipe, replacing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,8 +120,8 @@ def place(directory: str, stage: str) -> None:
     _link(ensure(), os.path.join(directory, ROOT))
     archive = os.path.join(directory, PROGRAMS)
     content = ["-C", stage, "."] if os.path.isdir(stage) else ["-T", "/dev/null"]
-    _must(["tar", "--owner=0", "--group=0", "--numeric-owner", "-cf", f"{archive}.new", *content])
-    os.rename(f"{archive}.new", archive)
+    with replacing(archive) as new:
+        _must(["tar", "--owner=0", "--group=0", "--numeric-owner", "-cf", new, *content])
 
 
 def own_archive(guest: str) -> str:
@@ -133,25 +132,21 @@ def own_archive(guest: str) -> str:
 def place_own(directory: str, guest: str, files: Mapping[str, OwnFile]) -> None:
     """Give a guest files of its own, by their paths in it: it has them from its next boot on."""
     archive = os.path.join(directory, own_archive(guest))
-    with tarfile.open(f"{archive}.new", "w") as tar:
+    with replacing(archive) as new, tarfile.open(new, "w") as tar:
         for path, file in files.items():
             entry = tarfile.TarInfo(path.lstrip("/"))
             content = file.text.encode()
             entry.size, entry.mode = len(content), file.mode
             tar.addfile(entry, io.BytesIO(content))
-    os.rename(f"{archive}.new", archive)
 
 
 def _link(source: str, target: str) -> None:
     """A hard link if that can be: the root is 120 MB."""
-    new = f"{target}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(new)
-    try:
-        os.link(source, new)
-    except OSError:
-        shutil.copy(source, new)
-    os.rename(new, target)
+    with replacing(target) as new:
+        try:
+            os.link(source, new)
+        except OSError:
+            shutil.copy(source, new)
 
 
 def _must(argv: list[str]) -> None:

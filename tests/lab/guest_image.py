@@ -6,6 +6,7 @@ Both are cached, an initramfs under a name that changes with its contents.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -18,7 +19,7 @@ from tests.lab.errors import LabError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 CACHE = "/var/cache/pm_kvm_lab"
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
@@ -77,6 +78,21 @@ def ensure(recipe: Recipe = SMALL) -> Image:
     return Image(str(kernel), initramfs)
 
 
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[str]:
+    """Where to write what takes the path's place once it is whole, and is gone in any case."""
+    new = f"{path}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new)
+    try:
+        yield new
+        os.rename(new, path)
+    finally:
+        # rename() of one link to another of the same file leaves both.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+
+
 def _kernel_tree() -> str:
     """The unpacked kernel package."""
     tree = os.path.join(CACHE, "kernel", "tree")
@@ -110,9 +126,9 @@ def _build(tree: str, recipe: Recipe, target: str) -> None:
         names = [path.relative_to(work) for path in sorted(Path(work).rglob("*"))]
         listing = "".join(f"{name}\n" for name in names)
         # Not compressed: an emulated processor reads it faster than it would unpack it.
-        argv = ["cpio", "--quiet", "-o", "-H", "newc", "-D", work, "-O", f"{target}.new"]
-        _must(argv, stdin=listing)
-    os.rename(f"{target}.new", target)
+        with replacing(target) as new:
+            argv = ["cpio", "--quiet", "-o", "-H", "newc", "-D", work, "-O", new]
+            _must(argv, stdin=listing)
 
 
 def _add_module(tree: str, name: str, work: str) -> bool:
