@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 
 from pmkvm import settings
 from pmkvm.lean import NamedTuple
@@ -34,6 +35,12 @@ def life_of(pid: int) -> Life | None:
     """The life that has this pid now; a zombie has one too. None if nobody has it."""
     fields = _stat(pid)
     return Life(pid, int(fields[_START_TIME_FIELD])) if fields else None
+
+
+def age_s(life: Life) -> float:
+    """How long ago it began; the kernel's clock of a process's start goes on in a suspend."""
+    now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return now_s - life.start_time / os.sysconf("SC_CLK_TCK")
 
 
 def is_zombie(pid: int) -> bool:

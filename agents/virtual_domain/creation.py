@@ -11,9 +11,11 @@ import os
 from agents.virtual_domain import snapshot
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.virt import record
 from pmkvm.virt.connection import XML_INACTIVE
 from pmkvm.virt.definition import decode, parse, read, write
 from pmkvm.virt.identity import DefinitionError
+from pmkvm.virt.record import Record, Stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +61,11 @@ def create_paused(context: Context, connection: Connection, subject: Subject) ->
         if live is not None:
             supplies.start(context, connection, live)
     image = snapshot.path_of(context, name)
-    if image and os.path.exists(image):
+    has_image = bool(image) and os.path.exists(image)
+    # Other hypervisors leave no shells, and not all of them know a managed save.
+    if subject.identity.is_qemu and (has_image or (domain is not None and domain.is_saved())):
+        record.store(context.instance, Record(subject.identity, Stage.RESTORING))
+    if has_image:
         context.log.info(f"{name}: restoring it from {image}")
         return snapshot.restore_paused(connection, subject, image)
     if domain is not None:

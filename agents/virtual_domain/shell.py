@@ -14,9 +14,10 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.virt import qemu, record
+from pmkvm.virt import qemu, record, vcpu
 from pmkvm.virt.connection import LibvirtError, State
 from pmkvm.virt.job import is_arriving
+from pmkvm.virt.record import Stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,20 +34,26 @@ def kill_abandoned_shells(context: Context, subject: Subject) -> None:
     """
     try:
         with record.lock(context.instance, Deadline(0)):
-            kill_shells(context, subject)
+            # The start may have come to its end since that was read.
+            subject = subject._replace(remembered=record.load(context.instance))
+            if subject.is_being_created:
+                kill_shells(context, subject)
     except DeadlineError:
         context.log.debug(f"{subject.identity.name}: a start is under way")
 
 
 def kill_shells(context: Context, subject: Subject) -> None:
-    """Kill the paused QEMUs of a domain that is being created. To be called with the lock held.
+    """Kill what never ran of a domain that is being created. To be called with the lock held.
 
-    Left alone: one that waits for a migration, and one that runs, which no start of ours
-    has resumed. Raises OcfError GENERIC if one survives.
+    Left alone: one that an administrator let run, be it paused now; one that holds a memory which
+    no start of ours restored: it arrives, or an administrator restored it. Raises OcfError GENERIC
+    if one survives.
     """
     name = subject.identity.name
     for process in qemu.find(subject.identity):
-        if _runs(context, subject) or (process.guest.is_incoming and _arrives(context, subject)):
+        if vcpu.have_run(process.life) or _runs(context, subject):
+            continue
+        if process.guest.is_incoming and not _is_our_restore(context, subject):
             continue
         context.log.warning(
             f"{name}: QEMU {process.life.pid} was created by a start that was killed;"
@@ -54,6 +61,12 @@ def kill_shells(context: Context, subject: Subject) -> None:
         )
         if not qemu.kill(process.life, signal.SIGKILL, context.deadline):
             raise OcfError(OcfCode.GENERIC, f"{name}: QEMU {process.life.pid} survives SIGKILL")
+
+
+def _is_our_restore(context: Context, subject: Subject) -> bool:
+    remembered = subject.remembered
+    is_restoring = remembered is not None and remembered.stage == Stage.RESTORING
+    return is_restoring and not _arrives(context, subject)
 
 
 def _arrives(context: Context, subject: Subject) -> bool:

@@ -68,14 +68,15 @@ def start(context: Context) -> OcfCode:
 
 def _bring_up(context: Context, subject: Subject, fence: Fence, deadline: Deadline) -> Subject:
     """One attempt, with the lock held. Raises _TryAgainError, or OcfError for good."""
-    identity, remembered = subject.identity, record.load(context.instance)
+    subject = subject._replace(remembered=record.load(context.instance))
+    identity = subject.identity
     if not identity.is_qemu:
         return _bring_up_by_libvirt(context, subject, fence, deadline)
-    if remembered is not None and remembered.stage == Stage.CREATING:
+    if subject.is_being_created:
         kill_shells(context, subject)
     lives = qemu.find(identity)
     if lives:
-        _resume_if_begun(subject, remembered, deadline)
+        _resume_if_begun(subject, deadline)
         record.store(context.instance, Record(identity, Stage.RUNNING, lives[0].life))
         return subject
     departure.require_ended(context, subject, fence, deadline)
@@ -95,7 +96,7 @@ def _bring_up(context: Context, subject: Subject, fence: Fence, deadline: Deadli
     return subject._replace(identity=identity, remembered=started)
 
 
-def _resume_if_begun(subject: Subject, remembered: Record | None, deadline: Deadline) -> None:
+def _resume_if_begun(subject: Subject, deadline: Deadline) -> None:
     """A QEMU is there already: is it a guest, and did a start die just before it resumed it?"""
     try:
         status = witness.status(subject, deadline)
@@ -105,6 +106,7 @@ def _resume_if_begun(subject: Subject, remembered: Record | None, deadline: Dead
     if not verdict.lives:
         # Dying, as a rule; at the deadline it is a failure of the start.
         raise _TryAgainError(verdict.reason)
+    remembered = subject.remembered
     resuming = remembered is not None and remembered.stage == Stage.RESUMING
     if resuming and status is not None and status.state == State.PAUSED:
         try:

@@ -26,7 +26,7 @@ class Subject(NamedTuple):
     @property
     def is_being_created(self) -> bool:
         """Whether a start has not come as far as a guest, or was killed before."""
-        return self.remembered is not None and self.remembered.stage == Stage.CREATING
+        return self.remembered is not None and self.remembered.is_being_created
 
 
 def from_definition(context: Context) -> Subject:

@@ -10,15 +10,15 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd import helper_processes
+from pmkvm import process
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import debt as debts
 from pmkvm.pacemaker import cib
 from pmkvm.process import Pidfd
-from pmkvm.virt import definition, qemu, record
+from pmkvm.virt import definition, qemu, record, vcpu
 from pmkvm.virt.identity import DefinitionError, Identity
-from pmkvm.virt.record import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 # A killed QEMU of a small guest is gone in 20 ms; who comes back later looks again.
 DEATH_S = 0.3
+# From QEMU's start to the guest's libvirt needs .3 to 1 s. Less than a migration waits for a shell
+# at its destination to go.
+YOUNG_S = 5.0
 
 
 class Look(NamedTuple):
@@ -112,11 +115,15 @@ def _stands(ban: Ban, deadline: Deadline) -> bool:
 
 
 def kill_shells(resources: Iterable[str]) -> None:
-    """Paused QEMUs that a killed start left behind, unless they wait for a migration."""
+    """QEMUs that a killed start left behind and that never ran.
+
+    One with a memory from elsewhere, migrated or restored, is left to the agent, which asks
+    libvirt; a young one is left to who creates it: an administrator's virsh start will run.
+    """
     for resource in resources:
         try:
             remembered = record.load(resource)
-            if remembered is not None and remembered.stage == Stage.CREATING:
+            if remembered is not None and remembered.is_being_created:
                 _kill_shells_of(resource)
         except (HaError, OSError) as error:
             log.debug("%s: no look for shells: %s", resource, error)
@@ -126,10 +133,12 @@ def _kill_shells_of(resource: str) -> None:
     """With the lock held: a start that is under way raises DeadlineError."""
     with record.lock(resource, Deadline(0)):
         remembered = record.load(resource)
-        if remembered is None or remembered.stage != Stage.CREATING:
+        if remembered is None or not remembered.is_being_created:
             return
         for each in qemu.find(remembered.identity):
-            if not each.guest.is_incoming:
+            if each.guest.is_incoming or process.age_s(each.life) < YOUNG_S:
+                continue
+            if not vcpu.have_run(each.life):
                 log.warning(
                     "%s: QEMU %d was created by a start that was killed; it never ran",
                     resource,

@@ -117,6 +117,14 @@ class Domain:
 
         return result(libvirtmod.virDomainGetAutostart(self.handle)) == 1
 
+    def is_saved(self) -> bool:
+        """Whether its next start restores a memory that libvirt keeps (virsh managedsave)."""
+        import libvirtmod
+
+        saved = libvirtmod.virDomainHasManagedSaveImage(self.handle, 0)
+        check(saved)
+        return saved == 1
+
     def start_paused(self) -> None:
         """Start a defined domain, its CPUs stopped."""
         import libvirtmod

@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 class Stage(IntEnum):
     """How far a start has come.
 
-    CREATING: a paused QEMU of this domain is nobody's guest yet. If the lock is free its start
-    was killed, and the QEMU is a shell to be killed: libvirt may carry out the create minutes
-    after its caller died. RESUMING: its CPUs may run. RUNNING: started.
+    CREATING: a QEMU of this domain that has never run is nobody's guest yet. If the lock is free
+    its start was killed, and the QEMU is a shell to be killed: libvirt may carry out the create
+    minutes after its caller died. RESTORING: the same, of a guest whose memory was saved.
+    RESUMING: its CPUs may run. RUNNING: started.
     """
 
     CREATING = 1
     RESUMING = 2
     RUNNING = 3
+    RESTORING = 4
 
 
 class Record(NamedTuple):
@@ -40,8 +42,16 @@ class Record(NamedTuple):
     stage: Stage
     life: Life | None = None
 
+    @property
+    def is_being_created(self) -> bool:
+        """Whether a start has not come as far as a guest, or was killed before."""
+        return self.stage in (Stage.CREATING, Stage.RESTORING)
 
-_STAGES = {stage.name.lower(): stage for stage in (Stage.CREATING, Stage.RESUMING, Stage.RUNNING)}
+
+_STAGES = {
+    stage.name.lower(): stage
+    for stage in (Stage.CREATING, Stage.RESTORING, Stage.RESUMING, Stage.RUNNING)
+}
 
 
 def load(resource: str) -> Record | None:

@@ -87,6 +87,7 @@ def _ask_of_a_persistent_one(asker: _Asker, connection: Any) -> None:
     ask("resuming what runs", "virDomainResume", test)
     ask("destroying it", "virDomainDestroy", test)
     state("a persistent one stays", test)
+    ask("is its memory kept", "virDomainHasManagedSaveImage", test, 0)
     ask("destroying it again", "virDomainDestroy", test)
     ask("starting it", "virDomainCreateWithFlags", test, 0)
     state("it runs again", test)

@@ -41,6 +41,13 @@ def test_this_process_lives_and_knows_itself() -> None:
     assert not process.is_zombie(os.getpid())
 
 
+def test_a_process_is_as_old_as_it_is(host: FakeProcessTable) -> None:
+    assert 0 <= process.age_s(host.start_other().life) < 60
+    one = process.life_of(1)
+    assert one is not None
+    assert process.age_s(one) > process.age_s(Life(1, one.start_time + 1))
+
+
 def test_nobody_has_a_pid_that_is_not_there(host: FakeProcessTable) -> None:
     child = host.start_other()
     child.end()

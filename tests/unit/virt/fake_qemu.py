@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 READY = b"ready\n"
 
-PLAIN = "echo ready; read line"
-DEAF = "trap '' TERM; echo ready; read line; read line"
+# Its one thread has the name of a virtual CPU.
+PLAIN = "echo 'CPU 0/KVM' >/proc/$$/comm; echo ready; read line"
+DEAF = f"trap '' TERM; {PLAIN}; read line"
+# A guest that has run for longer than it takes QEMU to come up paused.
+RAN = f"i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; {PLAIN}"
 
 # Its first thread ends, the second waits for the pipe: the kernel shows a zombie that lives.
 HALF_DEAD = """\
@@ -87,10 +90,17 @@ class FakeProcessTable:
         self._started: list[FakeQemu] = []
 
     def start_qemu(
-        self, name: str, uuid: str, *, incoming: bool = False, deaf: bool = False
+        self,
+        name: str,
+        uuid: str,
+        *,
+        incoming: bool = False,
+        deaf: bool = False,
+        has_run: bool = False,
     ) -> FakeQemu:
-        """deaf: it ignores SIGTERM."""
-        words = ["-c", DEAF if deaf else PLAIN, *qemu_words(name, uuid, incoming=incoming)]
+        """deaf: it ignores SIGTERM. has_run: its virtual CPU has had more than an instant."""
+        plays = RAN if has_run else DEAF if deaf else PLAIN
+        words = ["-c", plays, *qemu_words(name, uuid, incoming=incoming)]
         return self._show(FakeQemu(["qemu-system-x86_64", *words], "/bin/sh"))
 
     def start_other(self, *words: str) -> FakeQemu:

@@ -29,6 +29,7 @@ def _run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     "remembered",
     [
         Record(IDENTITY, Stage.CREATING),
+        Record(IDENTITY, Stage.RESTORING),
         Record(IDENTITY, Stage.RESUMING),
         Record(IDENTITY, Stage.RUNNING, Life(4711, 123456789)),
         Record(Identity("a = b, c", "", is_qemu=False), Stage.RUNNING),

@@ -77,6 +77,8 @@ class FakeDomain:
         self.job: Callable[[], dict[str, object]] = lambda: {"type": 0}
         self.postcopy = threading.Event()
         self.qemu: FakeQemu | None = None
+        # libvirt keeps its memory and restores it at its next start.
+        self.is_saved = False
         self.aborted = threading.Event()
 
     def description(self) -> str:

@@ -69,6 +69,16 @@ class FakeServices:
 
         return self._do(handle.connection, "virDomainGetInfo", get)
 
+    def virDomainHasManagedSaveImage(self, handle: _Domain, flags: int) -> int:
+        assert flags == 0
+
+        def get() -> int:
+            handle.connection.hypervisor.existing(handle.domain)
+            return int(handle.domain.is_saved)
+
+        done = self._do(handle.connection, "virDomainHasManagedSaveImage", get)
+        return -1 if done is None else done
+
     # Jobs.
 
     def virDomainGetJobStats(self, handle: _Domain, flags: int) -> Stats:

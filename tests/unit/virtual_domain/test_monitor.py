@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,6 +26,9 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     arriving,
 )
 from tests.unit.virtual_domain.world import G1, HERE, OTHER_UUID, UUID, World
+
+if TYPE_CHECKING:
+    from pmkvm.files import Lock
 
 
 @pytest.fixture
@@ -311,6 +315,35 @@ def test_a_qemu_that_runs_is_no_shell_and_is_not_taken_for_one_later(world: Worl
     world.remember(Stage.CREATING)
     assert world.act("monitor").rc == 0
     world.here.down = "restarting"
+    assert world.act("monitor").rc == 0
+    assert qemu.lives
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_guest_that_has_run_is_no_shell_while_it_is_paused(world: World, answers: bool) -> None:
+    """An administrator has started and then suspended it, beside the mark of a killed start."""
+    domain = world.guest(PAUSED)
+    world.qemu_of(domain).end()
+    domain.qemu = world.table.start_qemu("g1", UUID, has_run=True)
+    world.remember(Stage.CREATING)
+    world.here.down = "" if answers else "restarting"
+    assert world.probe().rc == 0
+    assert domain.qemu.lives
+
+
+def test_a_start_that_ends_beside_a_monitor_has_made_no_shell(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The monitor reads that it is being created; when it has the lock, that is over."""
+    qemu = world.qemu_of(world.guest(PAUSED))
+    world.remember(Stage.CREATING)
+    lock = record.lock
+
+    def late(resource: str, deadline: Deadline) -> Lock:
+        world.remember(Stage.RUNNING, qemu.life)
+        return lock(resource, deadline)
+
+    monkeypatch.setattr(record, "lock", late)
     assert world.act("monitor").rc == 0
     assert qemu.lives
 

@@ -12,6 +12,7 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     OPERATION_FAILED,
     PAUSED,
     RPC,
+    SHUTOFF,
     FakeHypervisor,
     Trouble,
     arriving,
@@ -143,9 +144,38 @@ def test_a_restore_whose_agent_was_killed_leaves_a_shell_that_is_removed(world: 
     domain = world.guest(PAUSED)
     world.qemu_of(domain).end()
     domain.qemu = shell
-    world.remember(Stage.CREATING)
+    world.remember(Stage.RESTORING)
     assert world.probe().rc == 7
     assert not shell.lives
+
+
+def test_a_memory_that_no_start_has_restored_is_left_alone(world: World) -> None:
+    """virsh restore --paused, on a host where a start of another kind was killed: it is nowhere
+    else any more.
+    """
+    guest = world.table.start_qemu("g1", UUID, incoming=True)
+    domain = world.guest(PAUSED)
+    world.qemu_of(domain).end()
+    domain.qemu = guest
+    world.remember(Stage.CREATING)
+    assert world.probe().rc == 0
+    assert guest.lives
+
+
+@pytest.mark.parametrize("kept_by", ["us", "libvirt"])
+def test_a_restore_is_written_down_before_it_begins(
+    world: World, image: Path, kept_by: str
+) -> None:
+    if kept_by == "us":
+        save(world, image)
+    else:
+        world.guest(SHUTOFF, persistent=True).is_saved = True
+    stages: dict[str, str] = {}
+    world.here.watch = lambda function: stages.update({function: world.stage})
+    assert world.act("start", snapshot=str(image.parent)).rc == 0
+    assert stages[RESTORE if kept_by == "us" else "virDomainCreateWithFlags"] == "RESTORING"
+    assert stages["virDomainResume"] == "RESUMING"
+    world.assert_started()
 
 
 @pytest.mark.parametrize("trouble", ["arriving", "silent"])
@@ -154,7 +184,7 @@ def test_a_destination_of_a_migration_is_no_shell(world: World, trouble: str) ->
     domain = world.guest(PAUSED)
     world.qemu_of(domain).end()
     domain.qemu = guest
-    world.remember(Stage.CREATING)
+    world.remember(Stage.RESTORING)
     if trouble == "arriving":
         domain.job = arriving
     else:

@@ -148,24 +148,56 @@ def test_sender_is_its_uuid_pid_and_start_time(host: FakeProcessTable) -> None:
     assert not processes.is_alive(Sender(OTHER, sender.life))
 
 
+def remember(stage: Stage) -> None:
+    record.store(RESOURCE, Record(Identity("guest2", UUID, is_qemu=True), stage))
+
+
+@pytest.fixture
+def _all_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "YOUNG_S", 0.0)
+
+
+@pytest.mark.usefixtures("_all_are_old")
 @pytest.mark.parametrize(
     ("stage", "incoming", "dies"),
     [
         (Stage.CREATING, False, True),
         (Stage.CREATING, True, False),
+        # libvirt boots a guest afresh whose saved memory it can't read.
+        (Stage.RESTORING, False, True),
+        (Stage.RESTORING, True, False),
         (Stage.RESUMING, False, False),
         (Stage.RUNNING, False, False),
     ],
 )
 def test_shells(host: FakeProcessTable, stage: Stage, incoming: bool, dies: bool) -> None:
     shell = host.start_qemu("guest2", UUID, incoming=incoming)
-    record.store(RESOURCE, Record(Identity("guest2", UUID, is_qemu=True), stage))
+    remember(stage)
     with record.lock(RESOURCE, Deadline(1)):
         # A start is under way.
         processes.kill_shells([RESOURCE, "prmVMCTL_guest1"])
     assert host.living() == [shell]
     processes.kill_shells([RESOURCE, "prmVMCTL_guest1"])
     assert host.living() == ([] if dies else [shell])
+
+
+@pytest.mark.usefixtures("_all_are_old")
+def test_a_guest_that_an_administrator_started_after_a_killed_start_lives(
+    host: FakeProcessTable,
+) -> None:
+    """The mark of that start may be weeks old; running or paused by now, the guest has run."""
+    guest = host.start_qemu("guest2", UUID, has_run=True)
+    remember(Stage.CREATING)
+    processes.kill_shells([RESOURCE])
+    assert host.living() == [guest]
+
+
+def test_a_guest_that_an_administrator_starts_just_now_lives(host: FakeProcessTable) -> None:
+    """libvirt, too, creates it paused before it lets it run."""
+    guest = host.start_qemu("guest2", UUID)
+    remember(Stage.CREATING)
+    processes.kill_shells([RESOURCE])
+    assert host.living() == [guest]
 
 
 def test_debts_are_changed_only_while_they_are_the_same(host: FakeProcessTable) -> None:
