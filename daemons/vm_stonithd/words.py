@@ -93,18 +93,15 @@ def dispensable(done: Sequence[Done]) -> int:
 
 def decode(text: str) -> Words | None:
     """None if there is no `up`: then the host says nothing."""
-    up = None
+    said = held.parse(text)
+    if said is None:
+        return None
     bans: dict[str, Word] = {}
     done = []
-    keys = []
     for item in text.split(";"):
         kind, _, rest = item.strip().partition("=")
         try:
-            if kind == "up":
-                up = float(rest)
-            elif kind == held.KIND:
-                keys.append(held.decode(rest))
-            elif kind == "ban":
+            if kind == "ban":
                 ban_id, *parts = rest.split(" ")
                 bans[unquote(ban_id)] = _decode_word(parts)
             elif kind == "done":
@@ -113,7 +110,7 @@ def decode(text: str) -> Words | None:
                 done.append(Done(unquote(ban_id), verdict == "ok", requester, request, target))
         except ValueError:
             continue
-    return None if up is None else Words(up, bans, tuple(done), tuple(keys))
+    return Words(said.up, bans, tuple(done), said.keys)
 
 
 def _encode_done(one: Done) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pmkvm import run
 from pmkvm.run import Completed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pytest
 
 
 class Step(NamedTuple):
@@ -39,3 +42,14 @@ class Script:
         assert tuple(argv)[: len(step.begins)] == step.begins
         self.calls.append((tuple(argv), stdin, dict(environment or {})))
         return Completed(step.rc, step.out, step.err)
+
+
+def player(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Script]:
+    """Begins a script of these steps in the place of the process runner."""
+
+    def begin(*steps: Step) -> Script:
+        script = Script(*steps)
+        monkeypatch.setattr(run, "run", script.run)
+        return script
+
+    return begin

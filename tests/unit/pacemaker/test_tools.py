@@ -13,7 +13,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import CommandMissingError, DeadlineError, HaError
 from pmkvm.pacemaker import cib, resource, tools
 from pmkvm.pacemaker.errors import BadAnswerError, ClusterDownError, ExitCode, ToolError
-from tests.unit.pacemaker.script import Script, Step
+from tests.unit.pacemaker.script import Script, Step, player
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,12 +29,7 @@ def in_version(epoch: int) -> str:
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Script]:
-    def begin(*steps: Step) -> Script:
-        script = Script(*steps)
-        monkeypatch.setattr(run, "run", script.run)
-        return script
-
-    return begin
+    return player(monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ The shell that plays QEMU reads from a pipe of ours: it ends when the tests do, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,12 +14,14 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from pmkvm import process
+from pmkvm import process, settings
 from pmkvm.process import Life
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    import pytest
 
 READY = b"ready\n"
 
@@ -127,6 +130,18 @@ class FakeProcessTable:
         self._started.append(qemu)
         (self.directory / str(qemu.pid)).symlink_to(f"/proc/{qemu.pid}")
         return qemu
+
+
+@contextlib.contextmanager
+def process_table(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProcessTable]:
+    """A host of the test's own: its process table and its directory under /run."""
+    proc = directory / "proc"
+    proc.mkdir()
+    monkeypatch.setattr(settings, "PROC", str(proc))
+    monkeypatch.setattr(settings, "RUN_DIR", str(directory / "run"))
+    table = FakeProcessTable(proc)
+    yield table
+    table.close()
 
 
 def _start_time(pid: int) -> int:

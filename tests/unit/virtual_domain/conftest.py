@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.virtual_domain import witness
-from pmkvm import settings, within
-from tests.unit.virt.fake_qemu import FakeProcessTable
+from pmkvm import within
+from tests.unit.virt.fake_qemu import process_table
 from tests.unit.virtual_domain.fake_libvirtmod import FakeLibvirt
 from tests.unit.virtual_domain.world import World
 
@@ -20,16 +20,12 @@ if TYPE_CHECKING:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """No libvirt, no QEMU and no directory of this machine's own is in it."""
-    (tmp_path / "proc").mkdir()
-    monkeypatch.setattr(settings, "PROC", str(tmp_path / "proc"))
-    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setattr(within, "_abandoned", [])
     # How often one looks again is no part of what is promised.
     monkeypatch.setattr(witness, "POLL_S", 0.01)
     libvirt = FakeLibvirt()
     monkeypatch.setitem(sys.modules, "libvirtmod", libvirt.module())
     monkeypatch.setitem(sys.modules, "libvirtmod_qemu", libvirt.module())
-    table = FakeProcessTable(tmp_path / "proc")
-    yield World(libvirt, table, tmp_path / "g1.xml")
-    table.close()
+    with process_table(tmp_path, monkeypatch) as table:
+        yield World(libvirt, table, tmp_path / "g1.xml")
     libvirt.close()

@@ -11,12 +11,12 @@ import pytest
 
 from daemons.vm_stonithd import words
 from daemons.vm_stonithd.words import Words
-from pmkvm import run, settings
+from pmkvm import settings
 from pmkvm.tokens import ring, seal
 from pmkvm.tokens.held import Held
 from stonith.vm_stonith import parameters
 from stonith.vm_stonith_key import main
-from tests.unit.pacemaker.script import Script, Step
+from tests.unit.pacemaker.script import Script, Step, player
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,12 +48,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Script]:
-    def begin(*steps: Step) -> Script:
-        script = Script(*steps)
-        monkeypatch.setattr(run, "run", script.run)
-        return script
-
-    return begin
+    return player(monkeypatch)
 
 
 @pytest.fixture

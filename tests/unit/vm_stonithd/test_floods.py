@@ -16,11 +16,6 @@ FLOOD = 300
 AT_A_TIME = 32
 
 
-@pytest.fixture
-def table() -> Table:
-    return Table()
-
-
 def lines(table: Table, of: str) -> list[str]:
     return [each.text for each in table.all(actions.Log) if f" {of} " in each.text]
 

@@ -25,11 +25,6 @@ from tests.unit.vm_stonithd.table import (
 )
 
 
-@pytest.fixture
-def table() -> Table:
-    return Table()
-
-
 def test_a_second_reset_joins_and_is_answered_by_the_same_words(table: Table) -> None:
     other_ban(table)
     table.tell(events.Arrived(request()))

@@ -27,11 +27,6 @@ from tests.unit.vm_stonithd.table import (
 )
 
 
-@pytest.fixture
-def table() -> Table:
-    return Table()
-
-
 def test_a_reset_is_proven_in_two_rounds_and_ended_after_the_record(table: Table) -> None:
     ban = table.banned()
     assert (ban.operation, ban.owner, ban.requester) == ("reset", "host1", GUEST1)

@@ -19,11 +19,6 @@ from tests.unit.vm_stonithd.table import (
 )
 
 
-@pytest.fixture
-def table() -> Table:
-    return Table()
-
-
 def debts(table: Table, debt: Debt, *lives: Life) -> None:
     table.wait(0.1)
     table.wait(1.0)

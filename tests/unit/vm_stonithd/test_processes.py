@@ -12,7 +12,7 @@ from daemons.vm_stonithd import ledger, processes
 from daemons.vm_stonithd.actions import Kill, RemoveDebt, TouchDebt, WriteDebt
 from daemons.vm_stonithd.facts import Sender
 from daemons.vm_stonithd.process_table import ProcessTable
-from pmkvm import run, settings
+from pmkvm import run
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.fencing import ban as bans
@@ -24,23 +24,21 @@ from pmkvm.run import Completed
 from pmkvm.virt import record
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.record import Record, Stage
-from tests.unit.virt.fake_qemu import FakeProcessTable
+from tests.unit.virt.fake_qemu import process_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.unit.virt.fake_qemu import FakeProcessTable
 
 RESOURCE, UUID, OTHER = "prmVMCTL_guest2", "aaaa-2", "aaaa-1"
 
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProcessTable]:
-    (tmp_path / "proc").mkdir()
-    monkeypatch.setattr(settings, "PROC", str(tmp_path / "proc"))
-    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
-    table = FakeProcessTable(tmp_path / "proc")
-    yield table
-    table.close()
+    with process_table(tmp_path, monkeypatch) as table:
+        yield table
 
 
 @pytest.fixture

@@ -21,11 +21,6 @@ from tests.unit.vm_stonithd.table import (
 )
 
 
-@pytest.fixture
-def table() -> Table:
-    return Table()
-
-
 def test_an_owner_whose_ban_was_taken_over_answers_and_touches_nothing(table: Table) -> None:
     ban = table.banned()
     table.show(ban._replace(owner="host2"))

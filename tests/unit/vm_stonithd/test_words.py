@@ -64,7 +64,7 @@ def test_any_text_is_survived(text: str) -> None:
     words.decode(f"up=1.0; {text}")
 
 
-@pytest.mark.parametrize("text", ["", "ban=1 dead", "up=", "up=soon", "down=1"])
+@pytest.mark.parametrize("text", ["", "ban=1 dead", "up=", "up=soon", "up=nan", "up=inf", "down=1"])
 def test_a_host_without_up_says_nothing(text: str) -> None:
     assert words.decode(text) is None
 

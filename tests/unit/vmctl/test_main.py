@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pmkvm import run, settings
+from pmkvm import settings
 from pmkvm.deadline import Deadline
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.files import Lock
 from pmkvm.virt.connection import LibvirtError
 from pmkvm.virt.job import Job
-from tests.unit.pacemaker.script import Script, Step
+from tests.unit.pacemaker.script import Script, Step, player
 from tests.unit.vmctl.world import DATA, cib, crm_mon, definition, guest, running, target_role
 from vmctl import commands, hosts, main, transaction, waiting
 from vmctl.hosts import Domain
@@ -45,13 +45,7 @@ def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Scrip
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setattr(waiting, "POLL_S", 0.0)
     monkeypatch.setattr(hosts, "LIBVIRT_GUESTS", str(tmp_path / "none"))
-
-    def begin(*steps: Step) -> Script:
-        script = Script(*steps)
-        monkeypatch.setattr(run, "run", script.run)
-        return script
-
-    return begin
+    return player(monkeypatch)
 
 
 @pytest.fixture
