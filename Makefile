@@ -75,7 +75,8 @@ tools: .venv/lab/ready
 lab: .venv/lab/ready rpm
 	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab $(PYTEST_ARGS)
 
-# As often and as long as each test is meant to be; the check takes a sample. 12 minutes.
+# As often and as long as each test is meant to be; the check takes a sample. Hours, most of them
+# the table of faults: see fence-faults.
 lab-full: PYTEST_ARGS += --lab-full
 lab-full: lab
 
