@@ -2,7 +2,9 @@
 """The host's vm-connectd with many guests: memory, idle time, and an echo's time at a steady rate.
 
 One process plays all guests and the server, so its own time is in the echo's, and the daemon is
-told to take it for each guest's QEMU. Run as `python3 -m tests.bench.connectd_load [GUESTS]`.
+told to take it for each guest's QEMU. How late that process wakes up by its own timers, and how
+long each of the two waited for a core, is told beside it: that is the machine's part.
+Run as `python3 -m tests.bench.connectd_load [GUESTS]`.
 """
 
 from __future__ import annotations
@@ -37,23 +39,51 @@ host.RESCAN_S, guests.CIB_POLL_S = 10.0, 2.0
 """
 
 
+class Cpu(NamedTuple):
+    """Seconds of a process so far: on a core, all its threads; and its loop's thread ready for a
+    core without having it."""
+
+    used: float
+    waited: float
+
+    @staticmethod
+    def of(pid: int) -> Cpu:
+        process = Path("/proc", str(pid))
+        words = (process / "stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        used = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+        waited_ns = int((process / "schedstat").read_text(encoding="ascii").split()[1])
+        return Cpu(used, waited_ns / 1e9)
+
+    def share_since(self, before: Cpu, seconds: float) -> Cpu:
+        return Cpu((self.used - before.used) / seconds, (self.waited - before.waited) / seconds)
+
+
 class Load(NamedTuple):
-    """CPU as shares of a core, times in ms."""
+    """CPU as shares of a core, times in ms. late_ms: p99 of the driver's own timers."""
 
     guests: int
     rss_mib: float
     idle: float
-    busy: float
+    daemon: Cpu
+    driver: Cpu
     echoes: int
     median_ms: float
     p99_ms: float
+    late_ms: float
 
     def __str__(self) -> str:
         return (
-            f"{self.guests:4} guests: {self.rss_mib:.1f} MiB, idle {self.idle:.2%} of a core,"
-            f" busy {self.busy:.1%}, {self.echoes} echoes, median {self.median_ms:.2f} ms,"
-            f" p99 {self.p99_ms:.2f} ms"
+            f"{self.guests:6} {self.rss_mib:8.1f} {self.idle:8.2%} {self.daemon.used:8.1%}"
+            f" {self.daemon.waited:8.1%} {self.driver.used:8.1%} {self.driver.waited:8.1%}"
+            f" {self.echoes:7} {self.median_ms:8.2f} {self.p99_ms:8.2f} {self.late_ms:8.2f}"
         )
+
+
+HEADER = (
+    "              echo daemon, of a core          driver, of a core         echo, ms     timer\n"
+    "guests  RSS MiB     idle     busy   waited     busy   waited  echoes"
+    "   median      p99  late p99"
+)
 
 
 class Guest:
@@ -82,11 +112,6 @@ class Guest:
     def lost(self, reason: str) -> None: ...
 
 
-def used_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def rss_mib(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
@@ -113,20 +138,31 @@ async def load(world: World, count: int) -> Load:
     server = Registration("stonith", answer, program="load", path=world.socket_of("host"))
     task = loop.create_task(server.run())
     await asyncio.sleep(3)
-    before, began = used_s(pid), time.monotonic()
+    before, began = Cpu.of(pid), time.monotonic()
     await asyncio.sleep(IDLE_S)
-    idle = (used_s(pid) - before) / (time.monotonic() - began)
-    before, began = used_s(pid), time.monotonic()
+    idle = Cpu.of(pid).share_since(before, time.monotonic() - began).used
+    pids = (pid, os.getpid())
+    befores, began = [Cpu.of(each) for each in pids], time.monotonic()
+    late = []
     for number in range(RATE_PER_S * SECONDS):
+        due = began + number / RATE_PER_S
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        late.append(time.monotonic() - due)
         guests[number % count].ask(number)
-        await asyncio.sleep(max(0.0, began + (number + 1) / RATE_PER_S - time.monotonic()))
-    busy = (used_s(pid) - before) / (time.monotonic() - began)
+    seconds = time.monotonic() - began
+    daemon, driver = (Cpu.of(each).share_since(then, seconds) for each, then in zip(pids, befores))
     await asyncio.sleep(1)
-    took = sorted(each for guest in guests for each in guest.took)
+    took = [each for guest in guests for each in guest.took]
     task.cancel()
     await asyncio.wait([task])
-    median, p99 = (took[len(took) * share // 100] * 1000 for share in (50, 99))
-    return Load(count, rss_mib(pid), idle, busy, len(took), median, p99)
+    median, p99 = (percentile(took, share) for share in (50, 99))
+    size = rss_mib(pid)
+    return Load(count, size, idle, daemon, driver, len(took), median, p99, percentile(late, 99))
+
+
+def percentile(seconds: list[float], share: int) -> float:
+    """In ms."""
+    return sorted(seconds)[len(seconds) * share // 100] * 1000
 
 
 def measure(count: int) -> Load:
@@ -139,4 +175,4 @@ def measure(count: int) -> Load:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{measure(int(sys.argv[1]) if len(sys.argv) > 1 else 500)}\n")
+    sys.stdout.write(f"{HEADER}\n{measure(int(sys.argv[1]) if len(sys.argv) > 1 else 500)}\n")
