@@ -80,9 +80,9 @@ class Load(NamedTuple):
 
 
 HEADER = (
-    "              echo daemon, of a core          driver, of a core         echo, ms     timer\n"
-    "guests  RSS MiB     idle     busy   waited     busy   waited  echoes"
-    "   median      p99  late p99"
+    f"{'':15} {'daemon: of a core':>26} {'driver: of a core':>17} {'echo: ms':>25} {'timer':>8}\n"
+    f"guests {'RSS MiB':>8}     idle     busy   waited     busy   waited  echoes   median      p99"
+    " late p99"
 )
 
 
@@ -143,12 +143,7 @@ async def load(world: World, count: int) -> Load:
     idle = Cpu.of(pid).share_since(before, time.monotonic() - began).used
     pids = (pid, os.getpid())
     befores, began = [Cpu.of(each) for each in pids], time.monotonic()
-    late = []
-    for number in range(RATE_PER_S * SECONDS):
-        due = began + number / RATE_PER_S
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
-        late.append(time.monotonic() - due)
-        guests[number % count].ask(number)
+    late = await ask(guests)
     seconds = time.monotonic() - began
     daemon, driver = (Cpu.of(each).share_since(then, seconds) for each, then in zip(pids, befores))
     await asyncio.sleep(1)
@@ -158,6 +153,18 @@ async def load(world: World, count: int) -> Load:
     median, p99 = (percentile(took, share) for share in (50, 99))
     size = rss_mib(pid)
     return Load(count, size, idle, daemon, driver, len(took), median, p99, percentile(late, 99))
+
+
+async def ask(guests: list[Guest]) -> list[float]:
+    """In turn, at RATE_PER_S for SECONDS; how late each was asked by a clock that never waits."""
+    late = []
+    began = time.monotonic()
+    for number in range(RATE_PER_S * SECONDS):
+        due = began + number / RATE_PER_S
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        late.append(time.monotonic() - due)
+        guests[number % len(guests)].ask(number)
+    return late
 
 
 def percentile(seconds: list[float], share: int) -> float:
