@@ -87,6 +87,7 @@ class Knowledge:
             self._hear(event)
         elif isinstance(event, events.KeysSeen):
             self.keys = event.keys
+        self._forget()
 
     def _hear(self, event: WordsSeen) -> None:
         is_first = self.heard_at == float("-inf")
@@ -113,12 +114,16 @@ class Knowledge:
     def finish(self, done: Done) -> None:
         if all(one != done for _, one in self._done):
             self._done.append((self.now, done))
+            self._forget()
 
-    def own_words(self) -> Words:
+    def _forget(self) -> None:
+        """Answers that are old, or more than can be said."""
         fresh = [(at, one) for at, one in self._done if self.now - at < REMEMBERED_S]
         while len(fresh) > MOST_DONE:
             del fresh[dispensable([one for _, one in fresh])]
         self._done = fresh
+
+    def own_words(self) -> Words:
         keys = held.merge(self.keys, self._keys_before)
         bans = dict(self.mine)
         for ban_id, hosts in self.judged.items():

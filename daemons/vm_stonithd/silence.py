@@ -134,8 +134,10 @@ class Silence:
     def _ask(self, case: Case, ban: Ban, view: View, hosts: list[str]) -> None:
         """Once all have barred but those that can't be asked otherwise."""
         open_ = [host for host in hosts if host not in case.questions]
+        if not open_:
+            return
         bars = proof.bars(ban.id, self._know.everyone())
-        if not open_ or not view.members - set(hosts) <= bars:
+        if not view.members - set(hosts) <= bars:
             return
         for host in open_:
             entry = view.history(host, ban.resource)
