@@ -19,6 +19,7 @@ from pmkvm.virt.qemu import Guest, Qemu
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ASKED_S = 0.3
 SCAN_S = 0.05
 
 
@@ -29,6 +30,8 @@ class Host:
         self.lives: dict[str, Life] = {}
         self.looks = 0
         self.looking = threading.Event()
+        self.may_end = threading.Event()
+        self.may_end.set()
         monkeypatch.setattr(qemu, "every", self._every)
         monkeypatch.setattr(process, "is_alive", lambda _life: True)
 
@@ -37,6 +40,7 @@ class Host:
         there = dict(self.lives)
         self.looking.set()
         time.sleep(SCAN_S)
+        assert self.may_end.wait(10)
         for uuid, life in there.items():
             yield Qemu(life, Guest("name", uuid, is_incoming=False))
 
@@ -49,8 +53,15 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 def test_who_asks_at_one_time_shares_two_looks(host: Host) -> None:
     host.lives = {f"uuid{number}": Life(number, 1) for number in range(20)}
     table = ProcessTable()
+    host.may_end.clear()
     with ThreadPoolExecutor(20) as pool:
-        found = list(pool.map(table.lives_of, host.lives))
+        asking = [pool.submit(table.lives_of, uuid) for uuid in host.lives]
+        while not all(each.running() for each in asking):
+            time.sleep(SCAN_S)
+        # Each is at its first line now, or behind it.
+        time.sleep(ASKED_S)
+        host.may_end.set()
+        found = [each.result() for each in asking]
     assert found == [(life,) for life in host.lives.values()]
     assert host.looks <= 3
 
