@@ -29,6 +29,7 @@ RATE_PER_S = 500
 SECONDS = 10
 IDLE_S = 10
 WORLD_S = 60.0
+SETTLE_S = 2.0
 
 
 BELIEVE = """\
@@ -111,6 +112,10 @@ class Guest:
 
     def lost(self, reason: str) -> None: ...
 
+    def close(self) -> None:
+        if self.stream is not None:
+            self.stream.end("the load is over")
+
 
 def rss_mib(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
@@ -120,12 +125,12 @@ def rss_mib(pid: int) -> float:
 async def load(world: World, count: int) -> Load:
     loop = asyncio.get_running_loop()
     guests = [Guest() for _ in range(count)]
+    sockets = []
     for number, guest in enumerate(guests):
         path = str(world.sockets / f"g{number}")
-        await loop.create_unix_server(guest.accept, path)
+        sockets.append(await loop.create_unix_server(guest.accept, path))
         world.define(f"g{number}")
     host = world.start_host(BELIEVE)
-    pid = host.child.pid
     deadline = Deadline(WORLD_S)
     while not all(each.stream and each.stream.session.opened for each in guests):
         assert not deadline.expired(), host.said
@@ -137,7 +142,19 @@ async def load(world: World, count: int) -> Load:
 
     server = Registration("stonith", answer, program="load", path=world.socket_of("host"))
     task = loop.create_task(server.run())
-    await asyncio.sleep(3)
+    await asyncio.sleep(SETTLE_S)
+    found = await watched(guests, host.child.pid)
+    task.cancel()
+    await asyncio.wait([task])
+    for guest, listening in zip(guests, sockets):
+        listening.close()
+        guest.close()
+    await asyncio.sleep(SETTLE_S)
+    return found
+
+
+async def watched(guests: list[Guest], pid: int) -> Load:
+    """First nothing happens, then the echoes."""
     before, began = Cpu.of(pid), time.monotonic()
     await asyncio.sleep(IDLE_S)
     idle = Cpu.of(pid).share_since(before, time.monotonic() - began).used
@@ -146,13 +163,19 @@ async def load(world: World, count: int) -> Load:
     late = await ask(guests)
     seconds = time.monotonic() - began
     daemon, driver = (Cpu.of(each).share_since(then, seconds) for each, then in zip(pids, befores))
-    await asyncio.sleep(1)
+    await asyncio.sleep(SETTLE_S)
     took = [each for guest in guests for each in guest.took]
-    task.cancel()
-    await asyncio.wait([task])
-    median, p99 = (percentile(took, share) for share in (50, 99))
-    size = rss_mib(pid)
-    return Load(count, size, idle, daemon, driver, len(took), median, p99, percentile(late, 99))
+    return Load(
+        guests=len(guests),
+        rss_mib=rss_mib(pid),
+        idle=idle,
+        daemon=daemon,
+        driver=driver,
+        echoes=len(took),
+        median_ms=percentile(took, 50),
+        p99_ms=percentile(took, 99),
+        late_ms=percentile(late, 99),
+    )
 
 
 async def ask(guests: list[Guest]) -> list[float]:
