@@ -42,14 +42,15 @@ def kill_abandoned_shells(context: Context, subject: Subject) -> None:
         context.log.debug(f"{subject.identity.name}: a start is under way")
 
 
-def kill_shells(context: Context, subject: Subject) -> None:
-    """Kill what never ran of a domain that is being created. To be called with the lock held.
+def kill_shells(context: Context, subject: Subject) -> bool:
+    """Kill what never ran of a domain that is being created; whether there was any. To be called
+    with the lock held.
 
     Left alone: one that an administrator let run, be it paused now; one that holds a memory which
     no start of ours restored: it arrives, or an administrator restored it. Raises OcfError GENERIC
     if one survives.
     """
-    name = subject.identity.name
+    name, had_any = subject.identity.name, False
     for process in qemu.find(subject.identity):
         if vcpu.have_run(process.life) or _runs(context, subject):
             continue
@@ -61,6 +62,8 @@ def kill_shells(context: Context, subject: Subject) -> None:
         )
         if not qemu.kill(process.life, signal.SIGKILL, context.deadline):
             raise OcfError(OcfCode.GENERIC, f"{name}: QEMU {process.life.pid} survives SIGKILL")
+        had_any = True
+    return had_any
 
 
 def _is_our_restore(context: Context, subject: Subject) -> bool:

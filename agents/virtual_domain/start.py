@@ -72,8 +72,7 @@ def _bring_up(context: Context, subject: Subject, fence: Fence, deadline: Deadli
     identity = subject.identity
     if not identity.is_qemu:
         return _bring_up_by_libvirt(context, subject, fence, deadline)
-    if subject.is_being_created:
-        kill_shells(context, subject)
+    had_shell = subject.is_being_created and kill_shells(context, subject)
     lives = qemu.find(identity)
     if lives:
         _resume_if_begun(subject, deadline)
@@ -86,10 +85,12 @@ def _bring_up(context: Context, subject: Subject, fence: Fence, deadline: Deadli
         lambda: creation.prepare(context, subject, deadline),
     )
     record.store(context.instance, Record(identity, Stage.CREATING))
-    identity = _create_and_resume(context, subject, fence, deadline)
+    identity = _create_and_resume(context, subject, fence, deadline, had_shell=had_shell)
     lives = qemu.find(identity)
     if not lives:
         fence.look()
+        if had_shell:
+            raise _TryAgainError("libvirt took the end of a shell for the guest's")
         raise OcfError(OcfCode.GENERIC, f"{identity.name}: QEMU died as soon as it was started")
     started = Record(identity, Stage.RUNNING, lives[0].life)
     record.store(context.instance, started)
@@ -133,9 +134,18 @@ def _bring_up_by_libvirt(
 
 
 def _create_and_resume(
-    context: Context, subject: Subject, fence: Fence, deadline: Deadline
+    context: Context,
+    subject: Subject,
+    fence: Fence,
+    deadline: Deadline,
+    *,
+    had_shell: bool = False,
 ) -> Identity:
-    """Create paused, write the stage down, resume. Returns the identity with libvirt's uuid."""
+    """Create paused, write the stage down, resume. Returns the identity with libvirt's uuid.
+
+    had_shell: one was killed just now. libvirt, when it gets to see that, may destroy what has
+    been created since ("domain is no longer running", 11.3).
+    """
 
     def work() -> Identity:
         with Connection(subject.uri) as connection:
@@ -149,7 +159,8 @@ def _create_and_resume(
                 domain.resume()
                 return identity
             except LibvirtError as error:
-                if error.code == ErrorCode.OPERATION_INVALID or not connection.is_alive():
+                passes = had_shell or error.code == ErrorCode.OPERATION_INVALID
+                if passes or not connection.is_alive():
                     raise _TryAgainError(str(error)) from error
                 if domain is None:
                     # libvirt has refused for good, so no create of ours is left in it.

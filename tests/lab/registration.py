@@ -92,8 +92,9 @@ class Registered(NamedTuple):
     def exit_reasons(self, action: str, host: Machine) -> list[str]:
         """What an action's failures gave as reason, from Pacemaker's log: in the CIB, 2.1.5
         leaves a migrate_to's empty."""
-        result = rf"Result of {action} operation for {self.resource} on \S+: error \((.*?)\) \|"
-        return re.findall(result, host.read(LOG))
+        said = rf"Result of {action} operation for {self.resource} on \S+"
+        # Pacemaker 2.1's word for exit code 1, and 3.0's.
+        return re.findall(rf"{said}: (?:error|Error occurred) \((.*?)\) \|", host.read(LOG))
 
 
 def register(lab: Lab, guest: Guest, host: Machine, *options: str) -> Registered:

@@ -10,6 +10,7 @@ import pytest
 from agents.virtual_domain import start
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.fake_libvirtmod import (
+    OPERATION_FAILED,
     OPERATION_INVALID,
     PAUSED,
     RPC,
@@ -92,6 +93,32 @@ def test_the_shell_of_a_killed_start_is_removed_before_a_new_one_is_created(worl
     assert world.act("start").rc == 0
     assert not shell.lives
     assert len(world.here.called("virDomainCreateXML")) == 1
+    world.assert_started()
+
+
+@pytest.mark.parametrize(
+    ("order", "says_so"),
+    [("virDomainCreateXML", True), ("virDomainResume", True), ("virDomainResume", False)],
+)
+def test_a_new_qemu_that_libvirt_destroys_for_the_shells_end_is_created_once_more(
+    world: World, order: str, says_so: bool
+) -> None:
+    """libvirt 11.3 hears of the shell's end when the new QEMU is there: that one is ended too."""
+    shell = world.guest(PAUSED)
+    world.remember(Stage.CREATING)
+
+    def confuse(function: str) -> None:
+        domain = world.here.domains.get("g1")
+        if function == "virDomainLookupByName" and domain is shell:
+            world.here.domains.pop("g1")
+        if function == order and domain and len(world.here.called(order)) == 1:
+            world.here.end(domain)
+
+    world.here.watch = confuse
+    if says_so:
+        world.here.script(order, Trouble(OPERATION_FAILED, "domain is no longer running"))
+    assert world.act("start").rc == 0
+    assert len(world.here.called("virDomainCreateXML")) == 2
     world.assert_started()
 
 
