@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 NAME = "libvirtd"
 LIBVIRTD, VIRTQEMUD = ["libvirtd", "--listen"], ["virtqemud"]
-# What other hosts call, and what virtqemud asks for a domain's parts; on RHEL systemd starts them.
+# What other hosts call over TCP, which has no option for it and takes a socket from systemd; and
+# what virtqemud asks for a domain's parts.
+TCP_SOCKET = ["systemd-socket-activate", "--listen=16509", "--fdname=virtproxyd-tcp.socket"]
 BESIDE_VIRTQEMUD = {
-    "virtproxyd": ["virtproxyd", "--listen"],
+    "virtproxyd": [*TCP_SOCKET, "virtproxyd"],
     "virtnetworkd": ["virtnetworkd"],
     "virtstoraged": ["virtstoraged"],
     "virtsecretd": ["virtsecretd"],
@@ -50,7 +52,7 @@ def configure(host: Machine) -> None:
     own = HOST_UUID_CONF.format(host_uuid=host_uuid(host))
     host.write("/etc/libvirt/libvirtd.conf", own + LISTEN_CONF)
     host.write("/etc/libvirt/virtqemud.conf", own)
-    host.write("/etc/libvirt/virtproxyd.conf", own + LISTEN_CONF)
+    host.write("/etc/libvirt/virtproxyd.conf", f'{own}auth_tcp = "none"\n')
     host.write("/etc/libvirt/qemu.conf", QEMU_CONF)
     # The machine's own networks would make bridges of the same names in every host.
     host.must(["rm", "-rf", "/etc/libvirt/qemu/networks", "/etc/libvirt/qemu/autostart"])
