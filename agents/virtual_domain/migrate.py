@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import time
 
-from agents.virtual_domain import departure, witness
+from agents.virtual_domain import departure, outcome, witness
 from agents.virtual_domain.config_file import save_for_all
 from agents.virtual_domain.fence import Fence, FencedError
 from agents.virtual_domain.migration import Migration, plan
 from agents.virtual_domain.monitor import look
 from agents.virtual_domain.subject import identify
 from agents.virtual_domain.watch import Watch, limit_downtime
-from pmkvm.errors import DeadlineError, HaError
+from pmkvm.errors import DeadlineError
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import definition, job, record
-from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, PausedReason, State
+from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _ABORT_SHARE = 0.1
 _ABORT_MIN_S = 2.0
 _ABORT_MAX_S = 10.0
+# Of that, for the abort of a libvirt that may be stuck; the rest is to find out where the guest is.
+_ABORT_PART = 0.5
 # The other libvirtd answers in this time or not at all.
 _CONNECT_S = 30.0
 # How long the other end may take to be rid of what stands in the way, and when to try again.
@@ -35,6 +37,8 @@ _CLEAR_S = 10.0
 _RETRY_S = 0.5
 # How long a QEMU takes to end after libvirt has reported the migration's success.
 _LEAVE_S = 10.0
+# Left to judge what is wrong if it does not.
+_JUDGE_S = 2.0
 
 
 def migrate_to(context: Context) -> OcfCode:
@@ -85,14 +89,16 @@ def _leave(context: Context, subject: Subject, migration: Migration, fence: Fenc
             context.log.warning(f"{subject.identity.name}: {error.full_text}")
             is_here = not subject.identity.is_qemu or witness.living(subject)
             if not (_passes_by_itself(error) and is_here) or patience.expired():
-                _judge_failure(context, subject, migration, str(error))
-                break
+                outcome.settle(context, subject, migration, str(error))
+                return
             patience.pause(_RETRY_S)
         except DeadlineError as error:
             fence.look()
-            _judge_failure(context, subject, migration, str(error))
-            break
-    _wait_until_gone(context, subject)
+            outcome.settle(context, subject, migration, str(error))
+            return
+    if not _is_gone(context, subject):
+        reason = "libvirt says migrated, but QEMU lives here"
+        outcome.settle(context, subject, migration, reason)
 
 
 def _passes_by_itself(error: LibvirtError) -> bool:
@@ -130,7 +136,7 @@ def _migrate(context: Context, subject: Subject, migration: Migration, fence: Fe
 
 def _abort(context: Context, subject: Subject) -> None:
     """One that fails came too late or to a stuck libvirt: where the guest is tells which."""
-    deadline = context.deadline.less(1)
+    deadline = context.deadline.at_most(context.deadline.remaining() * _ABORT_PART)
     try:
         witness.command(subject, deadline, "aborting", job.abort)
     except (LibvirtError, DeadlineError) as error:
@@ -168,47 +174,13 @@ def _read_files(migration: Migration) -> dict[str, str]:
         raise OcfError(OcfCode.INSTALLED, text) from error
 
 
-def _judge_failure(context: Context, subject: Subject, migration: Migration, reason: str) -> None:
-    """libvirt's error is not the last word. Raises OcfError unless the guest has arrived."""
-    name = subject.identity.name
-    if look(context, subject).lives:
-        if _is_split(context, subject):
-            raise OcfError(
-                OcfCode.GENERIC,
-                f"{name}: runs at the other host without all of its memory: {reason};"
-                " `virsh migrate --postcopy-resume` may still save it",
-            )
-        raise OcfError(OcfCode.GENERIC, f"{name}: stays here: {reason}")
-    there = subject._replace(uri=migration.remote_uri)
-    try:
-        status = witness.status(there, context.deadline.less(1))
-    except HaError as error:
-        reason = f"{reason}; {error}"
-        status = None
-    if status is None or status.state != State.RUNNING:
-        raise OcfError(OcfCode.GENERIC, f"{name}: lost in migration: {reason}")
-    context.log.warning(f"{name}: arrived in spite of: {reason}")
-
-
-def _is_split(context: Context, subject: Subject) -> bool:
-    """Whether post-copy has begun: what is here is no guest any more."""
-    try:
-        status = witness.status(subject, context.deadline.less(1))
-    except witness.SilentError:
-        return False
-    split = (PausedReason.POSTCOPY, PausedReason.POSTCOPY_FAILED)
-    return status is not None and status.state == State.PAUSED and status.reason in split
-
-
-def _wait_until_gone(context: Context, subject: Subject) -> None:
-    """Success means that the source has let go, by the process table where there is one."""
+def _is_gone(context: Context, subject: Subject) -> bool:
+    """Whether the source has let go, by the process table where there is one; waits for it."""
     if not subject.identity.is_qemu:
-        return
-    deadline = context.deadline.at_most(_LEAVE_S)
+        return True
+    deadline = context.deadline.less(_JUDGE_S).at_most(_LEAVE_S)
     while witness.living(subject):
         if deadline.expired():
-            raise OcfError(
-                OcfCode.GENERIC,
-                f"{subject.identity.name}: libvirt says migrated, but QEMU lives here",
-            )
+            return False
         deadline.pause(witness.POLL_S)
+    return True

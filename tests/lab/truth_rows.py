@@ -29,6 +29,7 @@ from tests.lab.truth_situations import (
     pause,
     remove_definition,
     sleep,
+    source_breaks,
     source_dies_at_its_end,
     stuck,
     target_without_libvirtd,
@@ -58,6 +59,12 @@ _FROZEN = Row("libvirtd stopped (SIGSTOP)", "monitor", (0,), HERE, frozen, is_lo
 _BACK = outage(hypervisor.kill, lasts_s=3)
 _AWAY = outage(hypervisor.kill, after_s=0.5, lasts_s=3)
 _MOVE = Row("runs", "migrate_to", (0,), THERE, nothing, timeout_s=30)
+_LEFT = _MOVE._replace(
+    situation="arrived, and libvirtd died before it ended QEMU",
+    parameters={"migration_speed": "20"},
+    counts=True,
+    is_long=True,
+)
 
 ROWS = (
     # Plain life.
@@ -224,5 +231,10 @@ ROWS = (
         enter=source_dies_at_its_end,
         counts=True,
         is_long=True,
+    ),
+    _LEFT._replace(enter=source_breaks(hypervisor.kill)),
+    _LEFT._replace(
+        situation="arrived, and libvirtd stopped (SIGSTOP) before it ended QEMU",
+        enter=source_breaks(hypervisor.freeze),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -12,6 +13,7 @@ import time
 from tests.lab import hypervisor
 from tests.lab.agents import CONFIG
 from tests.lab.guests import Guest
+from tests.lab.situations import wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,6 +137,34 @@ def source_dies_at_its_end(scene: Scene) -> Iterator[None]:
         scene.home.must(["rm", "-f", HOOK])
         hypervisor.stop(scene.home)
         hypervisor.start(scene.home)
+
+
+def source_breaks(break_it: Callable[[Machine], None]) -> Enter:
+    """As source_dies_at_its_end, but before it has ended the QEMU that the guest has left."""
+
+    @contextlib.contextmanager
+    def enter(scene: Scene) -> Iterator[None]:
+        def go() -> None:
+            job = ["virsh", "-q", "domjobinfo", scene.row.guest.name]
+            has_begun = re.compile(r"Data processed: +[1-9]")
+            wait_until(lambda: bool(has_begun.search(scene.home.run(job).out)), "a migration")
+            # The guest runs there only when libvirtd there goes on.
+            hypervisor.freeze(scene.away)
+            scene.wait_for_state("paused")
+            time.sleep(1)
+            break_it(scene.home)
+            hypervisor.thaw(scene.away)
+
+        thread = threading.Thread(target=go, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+            hypervisor.ensure(scene.away)
+            hypervisor.ensure(scene.home)
+
+    return enter
 
 
 @contextlib.contextmanager

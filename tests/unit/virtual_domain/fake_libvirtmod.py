@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Migration = Callable[["FakeDomain", "FakeHypervisor", Mapping[str, object], int], None]
 
 RUNNING, PAUSED, SHUTOFF, CRASHED = 1, 3, 5, 6
+MIGRATED = 2  # virDomainRunningReason
 
 # virErrorNumber.
 INTERNAL = 1
@@ -159,7 +160,7 @@ def arrive(
     domain: FakeDomain, there: FakeHypervisor, _parameters: Mapping[str, object], _flags: int
 ) -> None:
     """A migration as it should be."""
-    there.add(domain.name, domain.uuid, RUNNING, persistent=False)
+    there.add(domain.name, domain.uuid, RUNNING, persistent=False).reason = MIGRATED
 
 
 def arriving() -> dict[str, object]:
