@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _LIBVIRT_RETURN_S = 10.0
 # After a request that failed.
 _RETRY_S = 1.0
+# A guest that wakes hears nothing in its first moments.
+_WAKE_S = 2.0
 
 
 class HopelessError(LibvirtError):
@@ -45,6 +47,7 @@ class _Request:
     def __init__(self, subject: Subject, method: int) -> None:
         # Whether libvirt has told the guest's state: it is there, whatever comes of the request.
         self.met_libvirt = False
+        self.woke = False
         self._subject = subject
         self._method = method
         self._call = Call(f"asking {subject.identity.name} to shut down", self._ask)
@@ -73,6 +76,7 @@ class _Request:
                 return
             if status.state == State.PM_SUSPENDED:
                 domain.wake()
+                self.woke = True
             elif status == Status(State.PAUSED, PausedReason.IO_ERROR):
                 # QEMU tries the I/O again. A guest that somebody else paused is left to them.
                 domain.resume()
@@ -91,6 +95,8 @@ class _Requests:
         self._resend_s = context.number("shutdown_resend") or float("inf")
         self._turn = 0
         self._is_judged = False
+        # Nobody has heard the request, though libvirt took it: the same way is taken once more.
+        self._is_lost = False
         self._request = _Request(subject, budget.method(order, self._turn))
         self._next = Deadline(self._resend_s)
 
@@ -102,7 +108,7 @@ class _Requests:
             self._judge()
         if self._next.expired():
             self.end()
-            self._turn += self._request.met_libvirt
+            self._turn += self._request.met_libvirt and not self._is_lost
             self._send()
 
     def end(self) -> None:
@@ -113,7 +119,7 @@ class _Requests:
 
     def _send(self) -> None:
         self._request = _Request(self._subject, budget.method(self._order, self._turn))
-        self._is_judged = False
+        self._is_judged = self._is_lost = False
         self._next = Deadline(self._resend_s)
 
     def _judge(self) -> None:
@@ -125,6 +131,10 @@ class _Requests:
                 raise
             has_another = self._request.met_libvirt and self._turn + 1 < len(self._order)
             self._next = Deadline(0 if has_another else _RETRY_S)
+            return
+        if self._request.woke:
+            self._is_lost = True
+            self._next = Deadline(min(_WAKE_S, self._resend_s))
 
 
 def shut_down(

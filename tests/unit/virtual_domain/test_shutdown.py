@@ -136,6 +136,28 @@ def test_a_guest_asleep_is_woken_and_asked(world: World) -> None:
     ]
 
 
+@pytest.mark.parametrize("resend", ["10", "0"])
+def test_a_guest_that_wakes_is_asked_again_soon_and_in_the_same_way(
+    world: World, monkeypatch: pytest.MonkeyPatch, resend: str
+) -> None:
+    """It hears nothing in its first moments; the next request came after 10 s."""
+    monkeypatch.setattr(shutdown, "_WAKE_S", 0.1)
+    domain = world.guest()
+    domain.state = PM_SUSPENDED
+    domain.hears = ()
+
+    def wake(function: str) -> None:
+        if function == ASK and len(world.here.called(ASK)) == 2:
+            domain.hears = (AGENT,)
+
+    world.here.watch = wake
+    called = world.act("stop", timeout_s=20, shutdown_mode="agent,acpi", shutdown_resend=resend)
+    assert called.rc == 0
+    assert methods(world) == [AGENT, AGENT]
+    assert len(world.here.called("virDomainPMWakeup")) == 1
+    assert not destroyed(world)
+
+
 @pytest.mark.parametrize(("reason", "resumed"), [(IO_ERROR, True), (BY_A_PERSON, False)])
 def test_only_who_was_paused_by_an_io_error_is_resumed(
     world: World, reason: int, resumed: bool
