@@ -55,7 +55,7 @@ class Recipe(NamedTuple):
         return {"bin/busybox": Path(BUSYBOX), "init": self.init, **self.files}
 
 
-SMALL = Recipe()
+SMALL = Recipe(modules=(*MODULES, "efivarfs"))
 
 
 class Image(NamedTuple):

@@ -37,6 +37,9 @@ PACKAGES = (
     "procps",
     "openssl",
     "strace",
+    "ovmf",
+    "swtpm",
+    "swtpm-tools",
 )
 
 
