@@ -9,8 +9,8 @@ import pytest
 from agents.virtual_domain import witness
 from pmkvm import within
 from tests.unit.virt.fake_qemu import process_table
-from tests.unit.virtual_domain.fake_libvirtmod import FakeLibvirt
-from tests.unit.virtual_domain.world import World
+from tests.unit.virtual_domain.fake_libvirtmod import FakeHypervisor, FakeLibvirt
+from tests.unit.virtual_domain.world import THERE, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,3 +29,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with process_table(tmp_path, monkeypatch) as table:
         yield World(libvirt, table, tmp_path / "g1.xml")
     libvirt.close()
+
+
+@pytest.fixture
+def there(world: World) -> FakeHypervisor:
+    """The other host's libvirtd, as the parameters below reach it."""
+    there = world.libvirt.hypervisors[THERE] = FakeHypervisor()
+    return there

@@ -99,3 +99,12 @@ class World:
         assert domain.state == RUNNING
         assert self.remembered == (G1, Stage.RUNNING, self.qemu_of(domain).life)
         assert len(self.table.living()) == 1
+
+
+def migrate_to(world: World, *, timeout_s: float = 30, **parameters: str) -> Called:
+    parameters = {
+        "CRM_meta_migrate_target": "node2",
+        "migration_transport": "tcp",
+        **parameters,
+    }
+    return world.act("migrate_to", timeout_s=timeout_s, **parameters)
