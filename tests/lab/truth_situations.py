@@ -150,7 +150,7 @@ def source_breaks(break_it: Callable[[Machine], None]) -> Enter:
             wait_until(lambda: bool(has_begun.search(scene.home.run(job).out)), "a migration")
             # The guest runs there only when libvirtd there goes on.
             hypervisor.freeze(scene.away)
-            scene.wait_for_state("paused")
+            scene.wait_for_state("paused (migrating)")
             time.sleep(1)
             break_it(scene.home)
             hypervisor.thaw(scene.away)
