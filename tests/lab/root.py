@@ -40,6 +40,7 @@ PACKAGES = (
     "ovmf",
     "swtpm",
     "swtpm-tools",
+    "csync2",
 )
 
 

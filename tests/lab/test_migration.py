@@ -30,6 +30,10 @@ BUSY = Guest(
 BUSY_MIB_S = 16
 
 
+# Hosts' names in it are their names and this.
+NETWORK = "-mig"
+
+
 class Way(NamedTuple):
     """How the memory goes; a long one is left out of the everyday run."""
 
@@ -48,7 +52,10 @@ WAYS = (
     Way("auto-converge", is_long=True, options={"migration_auto_converge": "yes"}),
     Way("in parallel", is_long=True, options={"migrate_options": "--parallel"}),
     Way("compressed", is_long=True, options={"migrate_options": "--compressed --verbose"}),
-    Way("own network", is_long=True, options={"migrateuri": "tcp://%n:49999"}),
+    Way("own address", is_long=True, options={"migrateuri": "tcp://%n:49999"}),
+    Way("own network", options={"migration_network_suffix": NETWORK, "migrateport": "49998"}),
+    Way("own uri", is_long=True, options={"remoteuri": "qemu+tcp://%n/system?no_tty=1"}),
+    Way("own user", options={"migration_transport": "ssh", "migration_user": "root"}),
 )
 
 
@@ -90,7 +97,13 @@ def begin(lab: Lab, guest: Guest) -> Traveller:
 def traveller(lab: Lab) -> Iterator[Traveller]:
     lab.clean()
     pki.install(lab.hosts)
+    known = {host: host.read("/etc/hosts") for host in lab.hosts}
+    for host, text in known.items():
+        names = "".join(f"{one.address} {one.name}{NETWORK}\n" for one in lab.hosts)
+        host.write("/etc/hosts", text + names)
     yield begin(lab, Guest("guest1", power="deaf"))
+    for host, text in known.items():
+        host.write("/etc/hosts", text)
     pki.remove(lab.hosts)
 
 

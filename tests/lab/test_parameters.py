@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VirtualDomain's parameters for what is around a guest: each does on a host what it says.
+
+Those of a migration are in test_migration.py, snapshot is in test_snapshot.py, what a guest is
+when its disk is full in the table of truth.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import pytest
+
+from tests.lab import agents
+from tests.lab.agents import CONFIG, RESOURCE, call, virtual_domain
+from tests.lab.cib import primitive
+from tests.lab.guests import IMAGES, Guest
+from tests.lab.network import HOST_GUEST_BRIDGE
+from tests.lab.situations import wait_until
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.counter import Counter
+    from tests.lab.lab import Lab
+    from tests.lab.machine import Machine
+    from tests.ocf.agent import Agent
+
+pytestmark = pytest.mark.rotating(parts=3)
+
+BASE, OVERLAY = f"{IMAGES}/base.raw", f"{IMAGES}/guest1.qcow2"
+BASE_MIB = 1
+# Says what it finds at the beginning of its disk, and writes there.
+NOTES = Guest(
+    "guest1",
+    script="echo FOUND $(head -c 4 /dev/vda); printf kept | dd of=/dev/vda conv=fsync; echo WROTE",
+    devices=f"""    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2'/>
+      <source file='{OVERLAY}'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+""",
+)
+NETWORK, POOL, VOLUME = "labnet", "labpool", "labvolume"
+POOL_DIRECTORY = f"{IMAGES}/{POOL}"
+NEEDY = Guest(
+    "guest1",
+    devices=f"""    <interface type='network'><source network='{NETWORK}'/></interface>
+    <disk type='volume' device='disk'>
+      <source pool='{POOL}' volume='{VOLUME}'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+""",
+)
+NETWORK_XML = f"""<network>
+  <name>{NETWORK}</name><forward mode='bridge'/><bridge name='{HOST_GUEST_BRIDGE}'/>
+</network>
+"""
+POOL_XML = f"""<pool type='dir'>
+  <name>{POOL}</name><target><path>{POOL_DIRECTORY}</path></target>
+</pool>
+"""
+# Not on the shared storage: each host has its own.
+OWN_CONFIG = "/etc/lab-guest1.xml"
+CHECK, VERDICTS = "/usr/local/bin/lab-check", "/run/lab-verdicts"
+# Fails as often as the file has lines, and says of whom it was asked.
+CHECK_TEXT = f"""#!/bin/sh
+echo "$DOMAIN_NAME" >>{VERDICTS}.asked
+[ -s {VERDICTS} ] || exit 0
+sed -i 1d {VERDICTS}
+exit 1
+"""
+CSYNC2_KEY = "/etc/csync2.key"
+CSYNC2 = f"""nossl * *;
+group lab {{
+    host host1 host2;
+    key {CSYNC2_KEY};
+    include {OWN_CONFIG};
+    auto none;
+}}
+"""
+
+
+class Scene(NamedTuple):
+    """A guest that no Pacemaker knows, at home on host1."""
+
+    lab: Lab
+    guest: Guest
+
+    @property
+    def home(self) -> Machine:
+        return self.lab.hosts[0]
+
+    @property
+    def counter(self) -> Counter:
+        return self.lab.guests.counter(self.guest)
+
+    def start(self, agent: Agent) -> str:
+        """Its boot."""
+        done = call(self.home, agent, "start")
+        assert done.rc == 0, done.err
+        return self.counter.wait_for_boot().boot
+
+    def stop(self, agent: Agent) -> float:
+        """In seconds."""
+        done = call(self.home, agent, "stop", 40)
+        assert done.rc == 0, done.err
+        assert self.lab.guests.hosts_of(self.guest) == []
+        return done.seconds
+
+
+@pytest.fixture(scope="module")
+def bare(lab: Lab) -> Lab:
+    lab.clean()
+    return lab
+
+
+@pytest.fixture
+def place(bare: Lab) -> Iterator[Scene]:
+    """The plain guest."""
+    yield scene(bare, Guest("guest1"))
+    bare.guests.clear()
+    agents.forget(bare)
+
+
+def scene(lab: Lab, guest: Guest) -> Scene:
+    lab.guests.clear()
+    agents.forget(lab)
+    lab.guests.place(guest, CONFIG)
+    return Scene(lab, guest)
+
+
+def test_who_does_not_hear_the_first_way_hears_the_next_at_once(place: Scene) -> None:
+    """No guest agent is in it, so libvirt refuses that way."""
+    asked = virtual_domain("extra", shutdown_mode="agent,acpi", shutdown_resend="0")
+    place.start(asked)
+    assert place.stop(asked) < 8
+    assert "POWERBUTTON" in place.counter.console()
+
+
+def test_a_deaf_guest_is_destroyed_when_the_margin_begins(bare: Lab) -> None:
+    deaf = scene(bare, Guest("guest1", power="deaf"))
+    agent = virtual_domain("extra", destroy_margin="25")
+    deaf.start(agent)
+    # Of the 40 s of the stop 15 are for the guest.
+    assert 14 < deaf.stop(agent) < 25
+
+
+def test_a_disk_over_another_image_is_kept_or_made_anew(bare: Lab) -> None:
+    noted = scene(bare, NOTES)
+    zeros = ["dd", "if=/dev/zero", f"of={BASE}", "bs=1M", f"count={BASE_MIB}"]
+    noted.home.must([*zeros, "status=none"])
+    noted.home.must(["rm", "-f", OVERLAY])
+    assert [note(noted, "no"), note(noted, "no"), note(noted, "yes")] == ["", "kept", ""]
+    # The image itself is never written.
+    assert noted.home.run(["cmp", "-n", str(BASE_MIB << 20), BASE, "/dev/zero"]).rc == 0
+
+
+def note(noted: Scene, stateless: str) -> str:
+    """What the guest has found in one life of it."""
+    agent = virtual_domain("extra", backingfile=BASE, stateless=stateless)
+    seen = noted.counter.console().count("WROTE")
+    noted.start(agent)
+    wait_until(lambda: noted.counter.console().count("WROTE") > seen, "its note")
+    noted.stop(agent)
+    said: list[str] = re.findall(r"FOUND(.*)", noted.counter.console())
+    return said[-1].strip()
+
+
+def test_networks_and_pools_are_started_on_both_hosts(bare: Lab) -> None:
+    needy = scene(bare, NEEDY)
+    plain = virtual_domain("extra")
+    agent = virtual_domain("extra", start_resources="yes")
+    host1, host2 = bare.hosts
+    host1.must(["mkdir", "-p", POOL_DIRECTORY])
+    host1.must(["truncate", "-s", "1M", f"{POOL_DIRECTORY}/{VOLUME}"])
+    for host in bare.hosts:
+        for kind, xml in (("net", NETWORK_XML), ("pool", POOL_XML)):
+            host.write(f"/tmp/lab-{kind}.xml", xml)
+            host.must(["virsh", "-q", f"{kind}-define", f"/tmp/lab-{kind}.xml"])
+    try:
+        without = call(host1, plain, "start")
+        assert without.rc == 1
+        assert POOL in without.err or NETWORK in without.err
+        boot = needy.start(agent)
+        told = agents.migration(host1, host2)
+        left = call(host1, agent, "migrate_to", 40, told)
+        assert left.rc == 0, left.err
+        for host in bare.hosts:
+            assert NETWORK in host.must(["virsh", "-q", "net-list", "--name"])
+            assert POOL in host.must(["virsh", "-q", "pool-list", "--name"])
+        assert needy.counter.boots() == [boot]
+    finally:
+        bare.guests.clear()
+        for host in bare.hosts:
+            for kind, name in (("net", NETWORK), ("pool", POOL)):
+                host.run(["virsh", "-q", f"{kind}-destroy", name])
+                host.must(["virsh", "-q", f"{kind}-undefine", name])
+
+
+def test_scripts_are_waited_for_at_the_start_and_heard_by_a_monitor(place: Scene) -> None:
+    place.home.write(CHECK, CHECK_TEXT, "0755")
+    place.home.write(VERDICTS, "no\nno\n")
+    place.home.must(["rm", "-f", f"{VERDICTS}.asked"])
+    agent = virtual_domain("extra", monitor_scripts=CHECK)
+    place.start(agent)
+    assert place.home.read(f"{VERDICTS}.asked").split() == ["guest1"] * 3
+    assert call(place.home, agent, "monitor").rc == 0
+    place.home.write(VERDICTS, "no\n")
+    failed = call(place.home, agent, "monitor")
+    assert failed.rc == 1
+    assert CHECK in failed.reasons[-1]
+    assert call(place.home, agent, "monitor").rc == 0
+
+
+def test_a_changed_definition_is_saved_and_brought_to_the_other_host(bare: Lab) -> None:
+    bare.guests.clear()
+    agents.forget(bare)
+    host1, host2 = bare.hosts
+    changed = Scene(bare, Guest("guest1"))
+    host1.must(["csync2", "-k", CSYNC2_KEY])
+    key = host1.read(CSYNC2_KEY)
+    for host in bare.hosts:
+        host.write(OWN_CONFIG, changed.guest.xml(), "0640")
+        host.write(CSYNC2_KEY, key, "0600")
+        host.write("/etc/csync2.cfg", CSYNC2)
+        host.must(["sh", "-c", "rm -f /var/lib/csync2/*"])
+        host.spawn("csync2", ["csync2", "-ii"])
+    try:
+        agent = virtual_domain("extra", config=OWN_CONFIG, sync_config_on_stop="yes")
+        changed.start(agent)
+        host1.must(["virsh", "-q", "desc", "guest1", "--live", "changed by a person"])
+        changed.stop(agent)
+        saved = host1.read(OWN_CONFIG)
+        assert "changed by a person" in saved
+        assert host1.must(["stat", "-c", "%a", OWN_CONFIG]).strip() == "640"
+        assert host2.read(OWN_CONFIG) == saved
+        # What was saved starts again, and a stop that changes nothing writes nothing.
+        changed.start(agent)
+        stamp = host1.must(["stat", "-c", "%y %i", OWN_CONFIG])
+        changed.stop(virtual_domain("extra", config=OWN_CONFIG, save_config_on_stop="yes"))
+        assert host1.must(["stat", "-c", "%y %i", OWN_CONFIG]) == stamp
+    finally:
+        for host in bare.hosts:
+            host.stop("csync2")
+
+
+def test_utilization_is_written_when_it_differs_and_removed_on_request(place: Scene) -> None:
+    home = place.home
+    place.lab.cluster.add(primitive(RESOURCE, "ocf:pacemaker:Dummy"))
+    names = ("cpu", "host_memory", "hv_memory")
+    on = {f"autoset_utilization_{name}": "yes" for name in names}
+    off = {f"autoset_utilization_{name}": "no" for name in names}
+    agent = virtual_domain("extra", **on)
+    place.start(agent)
+    assert utilization(place.lab) == {"cpu": "1", "host_memory": "128", "hv_memory": "128"}
+    epoch = place.lab.cib().get("epoch")
+    more = {"OCF_CHECK_LEVEL": "10"}
+    assert call(home, agent, "monitor", more=more).rc == 0
+    assert place.lab.cib().get("epoch") == epoch
+    argv = ["crm_resource", "-r", RESOURCE, "-z", "-p", "cpu", "-v", "7"]
+    home.must(argv)
+    assert call(home, agent, "monitor").rc == 0
+    assert utilization(place.lab)["cpu"] == "7"
+    assert call(home, agent, "monitor", more=more).rc == 0
+    assert utilization(place.lab)["cpu"] == "1"
+    gone = virtual_domain("extra", **{**off, "unset_utilization_cpu": "yes"})
+    assert call(home, gone, "reload-agent").rc == 0
+    assert utilization(place.lab) == {"host_memory": "128", "hv_memory": "128"}
+
+
+def utilization(lab: Lab) -> dict[str, str]:
+    path = f"./configuration/resources/primitive[@id='{RESOURCE}']/utilization/nvpair"
+    return {one.get("name", ""): one.get("value", "") for one in lab.cib().iterfind(path)}
