@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 AT_A_TIME = 8
 # A command for tokens takes 5 s at most; a definition may lie on storage that hangs.
 READ_S = 8.0
+# What a guest has asked for meanwhile is read in one go, so long: a way through the loop for each
+# takes longer than that while many fences are under way.
+MOMENT_S = 0.05
 
 
 class _Waiting(NamedTuple):
@@ -93,25 +96,40 @@ class Desk:
         try:
             while line:
                 async with self._places:
-                    await self._take(*line[0])
-                line.popleft()
+                    for request in await self._read_some(tuple(line)):
+                        self._pass_on(line.popleft(), request)
         finally:
             del self._lines[guest]
 
-    async def _take(self, number: int, forwarded: Forwarded, arrived: float) -> None:
+    async def _read_some(self, waiting: tuple[_Waiting, ...]) -> list[Request]:
+        """The first at least, in their order."""
+        read: list[Request] = []
         try:
-            work = partial(self._read, number, forwarded)
-            request = await self._calls.call("reading a request", work, READ_S)
+            work = partial(self._read_in_order, waiting, read)
+            await self._calls.call("reading a request", work, READ_S)
         except HaError as error:
-            request = requests.refused(number, forwarded, str(error))
-        left = forwarded.seconds - (time.monotonic() - arrived)
+            # Those before it were read all the same.
+            done = tuple(read)
+            stuck = waiting[len(done) :][:1]
+            return [*done, *(requests.refused(*each[:2], str(error)) for each in stuck)]
+        return read
+
+    def _read_in_order(self, waiting: tuple[_Waiting, ...], read: list[Request]) -> None:
+        """In a thread."""
+        end = time.monotonic() + MOMENT_S
+        for one in waiting:
+            read.append(self._read(one.number, one.forwarded))
+            if time.monotonic() >= end:
+                return
+
+    def _pass_on(self, one: _Waiting, request: Request) -> None:
+        left = one.forwarded.seconds - (time.monotonic() - one.arrived)
         if left <= 0:
-            self.answer(number, "NG its time was over before its token was read")
+            self.answer(one.number, "NG its time was over before its token was read")
             return
         self._tell(Arrived(request._replace(seconds=left)))
 
     def _read(self, number: int, forwarded: Forwarded) -> Request:
-        """In a thread."""
         words = requests.split(forwarded.body)
         if not self._tokens.can_read:
             told = "this host's vm-stonithd can't read tokens"

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+import threading
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
 
+from daemons.vm_stonithd import desk as desks
 from daemons.vm_stonithd.desk import AT_A_TIME, Desk
+from daemons.vm_stonithd.grant import Grant
 from daemons.vm_stonithd.keys import Keys
 from daemons.vm_stonithd.readers import Readers
 from daemons.vm_stonithd.tokens import Decoder
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.watch import Watch
 
 SECONDS = 30.0
+MANY = 20
+T = TypeVar("T")
 
 
 class NoWatch:
@@ -77,3 +82,66 @@ def test_a_flood_is_read_in_order_and_another_guest_does_not_wait_for_it() -> No
     flood = [request.number for request in told if request.requester == "flooding"]
     assert flood == sorted(flood)
     assert [request.requester for request in told].index("other") < 5
+
+
+class Tokens:
+    """Read at once, but for one that is stuck until the end."""
+
+    can_read = True
+    complaints: tuple[str, ...] = ()
+
+    def __init__(self, stuck: str = "") -> None:
+        self._stuck = stuck
+        self.may_end = threading.Event()
+
+    def read(self, token: str) -> Grant:
+        if token == self._stuck:
+            self.may_end.wait(SECONDS)
+        return Grant(token)
+
+
+class Counted(Calls):
+    count = 0
+
+    async def call(self, what: str, function: Callable[[], T], seconds: float) -> T:
+        self.count += 1
+        return await super().call(what, function, seconds)
+
+
+def read_of_one(tokens: Tokens, calls: Calls) -> list[Request]:
+    """Many requests of one guest at one instant, in the order in which they were read."""
+    told: list[Request] = []
+
+    async def run() -> None:
+        readers, watch = cast("Readers", tokens), cast("Watch", NoWatch())
+        desk = Desk(readers, watch, calls, lambda event: told.append(event.request))
+        for number in range(1, MANY + 1):
+            desk.arrived(asked("guest", number)._replace(body=f"reset token{number}"))
+        while len(told) < MANY:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), SECONDS))
+    tokens.may_end.set()
+    return told
+
+
+@pytest.mark.parametrize(("moment_s", "count"), [(SECONDS, 1), (0.0, MANY)])
+def test_what_waits_of_a_guest_is_read_together_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch, moment_s: float, count: int
+) -> None:
+    monkeypatch.setattr(desks, "MOMENT_S", moment_s)
+    calls = Counted(AT_A_TIME)
+    told = read_of_one(Tokens(), calls)
+    assert [request.number for request in told] == list(range(1, MANY + 1))
+    assert calls.count == count
+
+
+def test_a_request_that_is_not_read_in_time_takes_none_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(desks, "READ_S", 1.0)
+    monkeypatch.setattr(desks, "MOMENT_S", SECONDS)
+    told = read_of_one(Tokens("token7"), Calls(AT_A_TIME))
+    assert [request.number for request in told] == list(range(1, MANY + 1))
+    refused = {request.number: request.refusal for request in told if request.refusal}
+    assert refused == {7: "out of time while reading a request"}
