@@ -144,8 +144,8 @@ def test_a_deaf_guest_is_destroyed_when_the_margin_begins(bare: Lab) -> None:
     deaf = scene(bare, Guest("guest1", power="deaf"))
     agent = virtual_domain("extra", destroy_margin="25")
     deaf.start(agent)
-    # Of the 40 s of the stop 15 are for the guest.
-    assert 14 < deaf.stop(agent) < 25
+    # Of the 40 s of the stop it would have 26, and has 15 less the stop's own.
+    assert 10 < deaf.stop(agent) < 20
 
 
 def test_a_disk_over_another_image_is_kept_or_made_anew(bare: Lab) -> None:
@@ -153,17 +153,17 @@ def test_a_disk_over_another_image_is_kept_or_made_anew(bare: Lab) -> None:
     zeros = ["dd", "if=/dev/zero", f"of={BASE}", "bs=1M", f"count={BASE_MIB}"]
     noted.home.must([*zeros, "status=none"])
     noted.home.must(["rm", "-f", OVERLAY])
-    assert [note(noted, "no"), note(noted, "no"), note(noted, "yes")] == ["", "kept", ""]
+    found = [note(noted, *life) for life in ((1, "no"), (2, "no"), (3, "yes"))]
+    assert found == ["", "kept", ""]
     # The image itself is never written.
     assert noted.home.run(["cmp", "-n", str(BASE_MIB << 20), BASE, "/dev/zero"]).rc == 0
 
 
-def note(noted: Scene, stateless: str) -> str:
-    """What the guest has found in one life of it."""
+def note(noted: Scene, number: int, stateless: str) -> str:
+    """What the guest has found in this life of it."""
     agent = virtual_domain("extra", backingfile=BASE, stateless=stateless)
-    seen = noted.counter.console().count("WROTE")
     noted.start(agent)
-    wait_until(lambda: noted.counter.console().count("WROTE") > seen, "its note")
+    wait_until(lambda: noted.counter.console().count("WROTE") == number, "its note")
     noted.stop(agent)
     said: list[str] = re.findall(r"FOUND(.*)", noted.counter.console())
     return said[-1].strip()
@@ -172,7 +172,8 @@ def note(noted: Scene, stateless: str) -> str:
 def test_networks_and_pools_are_started_on_both_hosts(bare: Lab) -> None:
     needy = scene(bare, NEEDY)
     plain = virtual_domain("extra")
-    agent = virtual_domain("extra", start_resources="yes")
+    # Without the option libvirt moves no local disk; the lab's directory is the same for all hosts.
+    agent = virtual_domain("extra", start_resources="yes", migrate_options="--unsafe")
     host1, host2 = bare.hosts
     host1.must(["mkdir", "-p", POOL_DIRECTORY])
     host1.must(["truncate", "-s", "1M", f"{POOL_DIRECTORY}/{VOLUME}"])
@@ -227,6 +228,8 @@ def test_a_changed_definition_is_saved_and_brought_to_the_other_host(bare: Lab) 
         host.write(CSYNC2_KEY, key, "0600")
         host.write("/etc/csync2.cfg", CSYNC2)
         host.must(["sh", "-c", "rm -f /var/lib/csync2/*"])
+        # The first look: what is there now is equal everywhere.
+        host.must(["csync2", "-cIr", "/"])
         host.spawn("csync2", ["csync2", "-ii"])
     try:
         agent = virtual_domain("extra", config=OWN_CONFIG, sync_config_on_stop="yes")
