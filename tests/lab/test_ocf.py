@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.rotating(parts=2)
 
 AGENTS = "/usr/lib/ocf/resource.d/extra"
+FAKETIME = ("--faketime", "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 STOP_LIBVIRTD = "libvirtd stopped=/usr/bin/killall -STOP libvirtd::/usr/bin/killall -CONT libvirtd"
 
 
@@ -32,7 +33,7 @@ def test_virtual_domain(new_guest: Callable[..., Guest], host1: Machine, is_full
     def config(name: str) -> str:
         return f"config=/etc/libvirt/qemu/{new_guest(name).name}.xml"
 
-    words = ["-o", config("guest1"), "--second", config("guest2"), "--config", "config"]
+    words = ["-o", config("guest1"), "--second", config("guest2"), "--config", "config", *FAKETIME]
     words += ["--outage", STOP_LIBVIRTD] if is_full else ["-o", "force_stop=yes"]
     kills = ["--kills", "20" if is_full else "2"]
     assert complaints(host1, *words, *kills, f"{AGENTS}/VirtualDomain") == ""
@@ -41,4 +42,5 @@ def test_virtual_domain(new_guest: Callable[..., Guest], host1: Machine, is_full
 @pytest.mark.parametrize("count", [2])
 def test_vm_anything(host1: Machine, count: int) -> None:
     words = ["-o", "binfile=/bin/sleep", "-o", "cmdline_options=600", "--kills", str(count)]
+    words += FAKETIME
     assert complaints(host1, *words, f"{AGENTS}/vm-anything") == ""

@@ -62,6 +62,16 @@ POOL_XML = f"""<pool type='dir'>
   <name>{POOL}</name><target><path>{POOL_DIRECTORY}</path></target>
 </pool>
 """
+AGENT_CHANNEL = """    <channel type='unix'>
+      <target type='virtio' name='org.qemu.guest_agent.0'/>
+    </channel>
+"""
+OPEN = "exec 3<>/dev/virtio-ports/org.qemu.guest_agent.0"
+# What libvirt asks: guest-sync, whose number is to be given back, and guest-ping.
+ANSWER = (
+    "while read -r asked <&3; do n=$(echo $asked | tr -cd 0-9); [ $n ] || n={};"
+    " printf '{\\042return\\042:%s}\\n' $n >&3; done"
+)
 # Not on the shared storage: each host has its own.
 OWN_CONFIG = "/etc/lab-guest1.xml"
 CHECK, VERDICTS = "/usr/local/bin/lab-check", "/run/lab-verdicts"
@@ -214,6 +224,24 @@ def test_scripts_are_waited_for_at_the_start_and_heard_by_a_monitor(place: Scene
     assert failed.rc == 1
     assert CHECK in failed.reasons[-1]
     assert call(place.home, agent, "monitor").rc == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "rc"),
+    [(f"{OPEN}; {ANSWER}", 0), (f"{OPEN}; sleep 999", 1), ("", 190)],
+    ids=["answers", "silent", "not there"],
+)
+def test_the_guest_agent_is_asked_at_depth_20(bare: Lab, script: str, rc: int) -> None:
+    place = scene(bare, Guest("guest1", devices=AGENT_CHANNEL, script=script))
+    agent = virtual_domain("extra")
+    place.start(agent)
+
+    def asked(level: str) -> int:
+        return call(place.home, agent, "monitor", more={"OCF_CHECK_LEVEL": level}).rc
+
+    wait_until(lambda: asked("20") == rc, f"{rc} of a monitor")
+    assert asked("10") == 0
+    place.stop(virtual_domain("extra", force_stop="yes"))
 
 
 def test_a_changed_definition_is_saved_and_brought_to_the_other_host(bare: Lab) -> None:

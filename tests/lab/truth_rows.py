@@ -9,6 +9,7 @@ from tests.lab.truth_situations import (
     DOTTED,
     PANICS,
     POLITE,
+    REBOOTS,
     SLEEPS,
     WRITES,
     act,
@@ -27,6 +28,7 @@ from tests.lab.truth_situations import (
     one_line,
     outage,
     pause,
+    reboots,
     remove_definition,
     sleep,
     source_breaks,
@@ -75,6 +77,7 @@ ROWS = (
     Row("QEMU killed", "monitor", (7,), DEAD, act(Scene.kill_guest)),
     Row("QEMU killed", "stop", (0,), DEAD, act(Scene.kill_guest)),
     Row("paused by a person", "monitor", (0,), HERE, act(pause)),
+    Row("reboots again and again", "monitor", (0,), HERE, act(reboots), guest=REBOOTS),
     # Not well.
     _FULL,
     _FULL._replace(

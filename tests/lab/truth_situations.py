@@ -33,6 +33,7 @@ PANICS = Guest(
     devices="    <panic model='isa'/>\n",
     script="sleep 1; echo c >/proc/sysrq-trigger",
 )
+REBOOTS = Guest("guest1", power="deaf", script="sleep 1; reboot -f")
 SLEEPS = Guest("guest1", power="acpi", script="sleep 1; echo mem >/sys/power/state")
 # A thin disk on a file system that is full before the guest has written all of it.
 STORAGE = "/run/lab/thin"
@@ -53,6 +54,12 @@ KVM = "/usr/local/bin/kvm"
 CLIENTS = "/usr/bin/virsh /usr/lib/python3/dist-packages/libvirtmod.*so"
 HOOK = "/etc/libvirt/hooks/qemu"
 OTHER_UUID = "00000000-1111-2222-3333-444444444444"
+
+
+def reboots(scene: Scene) -> None:
+    """It is in the middle of it, or will be."""
+    counter = scene.lab.guests.counter(scene.row.guest)
+    wait_until(lambda: len(counter.boots()) > 1, "another boot")
 
 
 @contextlib.contextmanager
