@@ -67,10 +67,11 @@ AGENT_CHANNEL = """    <channel type='unix'>
     </channel>
 """
 OPEN = "exec 3<>/dev/virtio-ports/org.qemu.guest_agent.0"
-# What libvirt asks: guest-sync, whose number is to be given back, and guest-ping.
+# What libvirt asks: guest-sync, whose number is to be given back, and guest-ping. It takes the
+# other end when the port has been opened; until then there is nothing to be read.
 ANSWER = (
-    "while read -r asked <&3; do n=$(echo $asked | tr -cd 0-9); [ $n ] || n={};"
-    " printf '{\\042return\\042:%s}\\n' $n >&3; done"
+    "while :; do read -r asked <&3 || { sleep 1; continue; }; n=$(echo $asked | tr -cd 0-9);"
+    " [ $n ] || n={}; printf '{\\042return\\042:%s}\\n' $n >&3; done"
 )
 # Not on the shared storage: each host has its own.
 OWN_CONFIG = "/etc/lab-guest1.xml"
