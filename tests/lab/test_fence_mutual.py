@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.lab.pair import Pair
     from tests.lab.registration import Registered
 
-pytestmark = pytest.mark.rotating(parts=2)
+pytestmark = pytest.mark.rotating(parts=3)
 
 # Both ask.
 PAIR = {"target_kind": "full"}

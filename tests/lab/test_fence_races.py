@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.lab.machine import Machine
     from tests.lab.pair import Pair
 
-pytestmark = pytest.mark.rotating(parts=2)
+pytestmark = pytest.mark.rotating(parts=3)
 
 AGENT = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
 # A loaded host's: between a start and its meta-data, nothing in the CIB tells of the start.

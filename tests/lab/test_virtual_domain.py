@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.lab.machine import Machine
 
-pytestmark = pytest.mark.rotating(parts=2)
+pytestmark = pytest.mark.rotating(parts=3)
 
 MONITOR_INTERVAL_S = 10
 # The console is a file that is looked at every 10 ms, and a tick comes every 100 ms; the rest is
