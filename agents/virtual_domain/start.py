@@ -90,7 +90,7 @@ def _bring_up(context: Context, subject: Subject, fence: Fence, deadline: Deadli
     if not lives:
         fence.look()
         if had_shell:
-            raise _TryAgainError("libvirt took the end of a shell for the guest's")
+            raise _TryAgainError("QEMU died as soon as it was started, after a shell")
         raise OcfError(OcfCode.GENERIC, f"{identity.name}: QEMU died as soon as it was started")
     started = Record(identity, Stage.RUNNING, lives[0].life)
     record.store(context.instance, started)
@@ -143,8 +143,8 @@ def _create_and_resume(
 ) -> Identity:
     """Create paused, write the stage down, resume. Returns the identity with libvirt's uuid.
 
-    had_shell: one was killed just now. libvirt, when it gets to see that, may destroy what has
-    been created since ("domain is no longer running", 11.3).
+    had_shell: one was killed just now. libvirt 11.3 was then seen to fail with "domain is no longer
+    running", probably since it takes the shell's end for that of what was created since.
     """
 
     def work() -> Identity:

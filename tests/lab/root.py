@@ -41,6 +41,7 @@ PACKAGES = (
     "swtpm",
     "swtpm-tools",
     "csync2",
+    "faketime",
 )
 
 

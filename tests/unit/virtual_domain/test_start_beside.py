@@ -103,7 +103,7 @@ def test_the_shell_of_a_killed_start_is_removed_before_a_new_one_is_created(worl
 def test_a_new_qemu_that_libvirt_destroys_for_the_shells_end_is_created_once_more(
     world: World, order: str, says_so: bool
 ) -> None:
-    """libvirt 11.3 hears of the shell's end when the new QEMU is there: that one is ended too."""
+    """As libvirt 11.3 was seen to do, at one of these moments or another."""
     shell = world.guest(PAUSED)
     world.remember(Stage.CREATING)
 
