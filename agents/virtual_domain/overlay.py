@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
 
+# Of what a program said, characters.
+LONGEST = 300
+
 
 def path_of(context: Context) -> str:
     """The guest's own file: config's path with .qcow2 in the place of its extension."""
@@ -82,7 +85,9 @@ def _must(
     """Raises OcfError with what the program said, and CommandError."""
     done = run.run(argv, timeout_s=deadline.remaining(), environment=environment)
     if done.rc != 0:
-        said = (done.err or done.out).strip().rpartition("\n")[2]
+        lines = (line.strip() for line in (done.err or done.out).splitlines())
+        # libguestfs says first what was wrong, then what may be tried.
+        said = " / ".join(line for line in lines if line)[:LONGEST]
         raise OcfError(OcfCode.GENERIC, f"{argv[0]} ended with {done.rc}: {said}")
     return done.out
 

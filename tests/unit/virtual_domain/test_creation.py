@@ -180,9 +180,18 @@ def test_a_disk_that_cannot_be_made_is_an_error_with_the_old_one_kept(
     disk = world.config.with_suffix(".qcow2")
     disk.write_text("old")
     called = world.act("start", over(world, stateless="yes"))
-    assert (called.rc, called.reason) == (1, "qemu-img ended with 1: no space")
+    assert (called.rc, called.reason) == (1, "qemu-img ended with 1: warning / no space")
     assert disk.read_text() == "old"
     assert world.stage == "nothing"
+
+
+def test_what_virt_copy_in_says_first_is_its_reason(world: World, programs: Programs) -> None:
+    """1.48 goes on for ten lines about what to try."""
+    said = "virt-copy-in: no operating system was found on this disk"
+    programs.play("virt-copy-in", f"printf '{said}\\n\\nIf using guestfish...\\n' >&2; exit 1")
+    called = world.act("start", over(world, copyindirs="/usr"))
+    assert called.rc == 1
+    assert called.reason.startswith(f"virt-copy-in ended with 1: {said} / If using")
 
 
 @pytest.mark.usefixtures("programs")
