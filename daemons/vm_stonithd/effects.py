@@ -9,12 +9,13 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import actions, cluster, events, ledger, processes
+from daemons.vm_stonithd import actions, cluster, events, ledger, processes, writes
 from daemons.vm_stonithd.events import Outcome
 from daemons.vm_stonithd.process_table import ProcessTable
+from daemons.vm_stonithd.shared import Shared
+from daemons.vm_stonithd.writes import CreateBans, Done
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.fencing import guard
 from pmkvm.service.calls import Calls
 
 if TYPE_CHECKING:
@@ -24,16 +25,12 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.actions import Action
     from daemons.vm_stonithd.desk import Desk
     from daemons.vm_stonithd.events import Event
-    from daemons.vm_stonithd.facts import Sender
     from daemons.vm_stonithd.voice import Voice
     from daemons.vm_stonithd.watch import Watch
     from daemons.vm_stonithd.words import Words
-    from pmkvm.fencing.guard import Write
 
 log = logging.getLogger(__name__)
 
-# A write blocks for corosync's token time and more when a host is lost: 5.1 s measured.
-WRITE_S = 15.0
 KILL_S = 5.0
 LOOK_S = 5.0
 FILES_S = 5.0
@@ -59,9 +56,10 @@ class Effects:
         self.hanging_kinds = {kind: Calls(AT_A_TIME) for kind in ("write", "look", "files")}
         self._watch, self._voice, self._desk = watch, voice, desk
         self._table = ProcessTable()
+        self._bans: Shared[str] = Shared()
         self._tell = tell
         self._fail = fail
-        self._queue: asyncio.Queue[Action] = asyncio.Queue()
+        self._queue: asyncio.Queue[Action | CreateBans] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         # An answer waits for the words that it comes with, or later ones, to be taken.
         self._words: Words | None = None
@@ -70,7 +68,7 @@ class Effects:
         self._held: list[tuple[int, actions.Answer]] = []
 
     def add(self, wanted: list[Action]) -> None:
-        for each in wanted:
+        for each in writes.together(wanted):
             self._queue.put_nowait(each)
 
     async def run(self) -> None:
@@ -80,7 +78,7 @@ class Effects:
         while True:
             await self._carry_out(await self._queue.get())
 
-    async def _carry_out(self, action: Action) -> None:
+    async def _carry_out(self, action: Action | CreateBans) -> None:
         if isinstance(action, actions.Say):
             self._words = action.words
             self._asked += 1
@@ -100,7 +98,7 @@ class Effects:
         else:
             self._begin(self._work(action))
 
-    def _work(self, action: Action) -> Coroutine[Any, Any, None]:
+    def _work(self, action: Action | CreateBans) -> Coroutine[Any, Any, None]:
         if isinstance(action, actions.Look):
             return self._look(action)
         if isinstance(action, actions.Kill):
@@ -109,9 +107,9 @@ class Effects:
             return self._kill_helpers(action)
         if isinstance(action, actions.ReadDebts):
             return self._read_debts(action)
-        if isinstance(action, actions.SetRole):
-            role = partial(cluster.set_role, action.resource, action.role)
-            return self._order(action.ticket, "writing a role", role, None)
+        if isinstance(action, CreateBans):
+            tickets = [each.ticket for each in action.wanted]
+            return self._order(tickets, partial(writes.create, action))
         return self._write(action)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
@@ -178,7 +176,7 @@ class Effects:
 
     async def _kill(self, action: actions.Kill) -> None:
         ban, pids = action.ban, ", ".join(str(life.pid) for life in action.lives)
-        work = partial(processes.kill, action, Deadline(KILL_S))
+        work = partial(processes.kill, action, self._read_bans)
         try:
             is_done = await self.hanging_kinds["look"].call("killing a QEMU", work, KILL_S + 1)
             text = f"killed QEMU {pids}" if is_done else "nothing killed: the ban has gone"
@@ -190,9 +188,13 @@ class Effects:
         )
         self._tell(events.Killed(action.ticket))
 
+    def _read_bans(self) -> str:
+        """In a thread: as they are from the call on."""
+        return self._bans.ask(partial(cluster.bans_text, Deadline(KILL_S)))
+
     async def _kill_helpers(self, action: actions.KillHelpers) -> None:
         resource = action.ban.resource
-        work = partial(processes.kill_helpers, action, Deadline(KILL_S))
+        work = partial(processes.kill_helpers, action, self._read_bans)
         try:
             killed = await self.hanging_kinds["look"].call("killing helpers", work, KILL_S + 1)
         except (HaError, OSError) as error:
@@ -218,48 +220,15 @@ class Effects:
         await self._write(action)
 
     async def _write(self, action: Action) -> None:
-        sender = None
-        guarded: Callable[[], Write]
-        if isinstance(action, actions.CreateBan):
-            sender = action.sender
-            guarded = partial(guard.create, action.ban, action.calls, action.replaced)
-        elif isinstance(action, actions.RewriteBan):
-            sender = action.sender
-            guarded = partial(guard.rewrite, action.old, action.new)
-        elif isinstance(action, actions.SettleBan):
-            ban = action.ban
-            guarded = partial(guard.settle, ban, ban.owner, action.call_id, action.replaced)
-        elif isinstance(action, actions.RemoveBan):
-            guarded = partial(guard.remove, action.ban)
-        elif isinstance(action, actions.RemoveExpired):
-            guarded = partial(guard.remove_expired, action.ban)
-        elif isinstance(action, actions.ForgetHistory):
-            guarded = partial(guard.forget_history, action.host, action.resource)
-        else:
-            raise TypeError(f"nobody knows how to carry out {action!r}")
-        await self._order(action.ticket, "writing a ban", partial(cluster.write, guarded), sender)
+        ticket: int = getattr(action, "ticket", 0)
+        await self._order([ticket], lambda: {ticket: writes.carry_out(action)})
 
-    async def _order(
-        self,
-        ticket: int,
-        what: str,
-        order: Callable[[Deadline], tuple[Outcome, str]],
-        sender: Sender | None,
-    ) -> None:
-        work = partial(_unless_gone, sender, order)
+    async def _order(self, tickets: list[int], work: Callable[[], dict[int, Done]]) -> None:
         try:
-            outcome, reason = await self.hanging_kinds["write"].call(what, work, WRITE_S + 1)
+            told = await self.hanging_kinds["write"].call("writing", work, writes.WRITE_S + 1)
         except (HaError, OSError) as error:
-            outcome, reason = Outcome.TIMED_OUT, str(error)
-        if reason:
-            log.info("%s: %s: %s", what, outcome.value, reason)
-        self._tell(events.Written(ticket, outcome))
-
-
-def _unless_gone(
-    sender: Sender | None, order: Callable[[Deadline], tuple[Outcome, str]]
-) -> tuple[Outcome, str]:
-    """Immediately before the write: a dead guest fences nobody."""
-    if sender is not None and not processes.is_alive(sender):
-        return Outcome.SENDER_GONE, f"QEMU {sender.life.pid} of {sender.uuid} is gone"
-    return order(Deadline(WRITE_S))
+            told = dict.fromkeys(tickets, Done(Outcome.TIMED_OUT, str(error)))
+        for ticket, done in told.items():
+            if done.reason:
+                log.info("writing: %s: %s", done.outcome.value, done.reason)
+            self._tell(events.Written(ticket, done.outcome))

@@ -15,13 +15,12 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import debt as debts
-from pmkvm.pacemaker import cib
 from pmkvm.process import Pidfd
 from pmkvm.virt import definition, qemu, record, vcpu
 from pmkvm.virt.identity import DefinitionError, Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from daemons.vm_stonithd.actions import Kill, KillHelpers
     from daemons.vm_stonithd.facts import Sender
@@ -78,14 +77,15 @@ def is_alive(sender: Sender) -> bool:
     return qemu.is_guest(sender.life, _of(sender.uuid))
 
 
-def kill(order: Kill, deadline: Deadline) -> bool:
+def kill(order: Kill, read_bans: Callable[[], str]) -> bool:
     """In the one order that is safe; False if the ban is not in place any more.
 
+    read_bans: cibadmin's answer to bans.xpath_of_all(), as of its call.
     Raises HaError and OSError: then nothing was killed.
     """
     with contextlib.ExitStack() as stack:
         holds = [stack.enter_context(Pidfd(life)) for life in order.lives]
-        if not _stands(order.ban, deadline):
+        if not _stands(order.ban, read_bans()):
             return False
         debts.store(order.ban.resource, order.debt)
         for hold in holds:
@@ -96,21 +96,21 @@ def kill(order: Kill, deadline: Deadline) -> bool:
     return True
 
 
-def kill_helpers(order: KillHelpers, deadline: Deadline) -> tuple[Life, ...]:
+def kill_helpers(order: KillHelpers, read_bans: Callable[[], str]) -> tuple[Life, ...]:
     """Who was killed; nobody if the ban is not in place any more. Raises HaError and OSError."""
     found = sorted(set().union(*map(helper_processes.of, order.lives)))
     with contextlib.ExitStack() as stack:
         holds = [stack.enter_context(Pidfd(life)) for life in found]
-        if not found or not _stands(order.ban, deadline):
+        if not found or not _stands(order.ban, read_bans()):
             return ()
         for hold in holds:
             hold.send(signal.SIGKILL)
     return tuple(found)
 
 
-def _stands(ban: Ban, deadline: Deadline) -> bool:
+def _stands(ban: Ban, there_are: str) -> bool:
     """Whether this very ban is in the local CIB and live."""
-    there = bans.find(cib.query_local(bans.xpath(ban.resource), deadline), ban.resource)
+    there = bans.find(there_are, ban.resource)
     return there is not None and there.id == ban.id and there.is_live(time.time())
 
 

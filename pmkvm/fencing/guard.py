@@ -7,6 +7,8 @@ nothing changes (--modify says 105; --delete says 0 all the same: read the ban b
 
 from __future__ import annotations
 
+from itertools import combinations, starmap
+
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import instant
 from pmkvm.fencing import status_words as words
@@ -36,15 +38,40 @@ class Calls(NamedTuple):
     target: tuple[tuple[str, int], ...]
 
 
-def create(ban: Ban, calls: Calls, replaced: Ban | None = None) -> Write:
-    """The one write that starts a fence, under the whole GUARD.
+class Creation(NamedTuple):
+    """A ban to be, what was read before it, and what may stand in its place: a settle ban, or an
+    expired one."""
+
+    ban: Ban
+    calls: Calls
+    replaced: Ban | None = None
+
+
+def create(*wanted: Creation) -> Write:
+    """The one write that starts a fence, or several: all of them or none, each under the whole
+    GUARD.
 
     A write that the CIB manager held back, and that was taken for lost, can come after its sender
     was fenced, or when the target lives anew after its fence: by then a stop is recorded with a
     call-id above those that were read.
-    replaced is what may stand in the ban's place: a settle ban, or an expired one.
+
+    Raises ValueError for two that are not independent(): together they are judged on one CIB.
     """
-    return _modify(ban, " and ".join(conditions(ban, calls, replaced).values()))
+    pairs = combinations((one.ban for one in wanted), 2)
+    if not all(starmap(independent, pairs)):
+        raise ValueError("of two bans in one write neither may be about the other's guests")
+    guard = (word for one in wanted for word in conditions(*one).values())
+    return _modify(" and ".join(dict.fromkeys(guard)), *(one.ban for one in wanted))
+
+
+def independent(one: Ban, other: Ban) -> bool:
+    """Whether neither ban, written first, could keep the other from being written.
+
+    Of two guests that fence each other the second one is refused because it is under a ban: in
+    one write both would be let through, and both would die.
+    """
+    targets, requesters = {one.resource, other.resource}, {one.requester, other.requester}
+    return len(targets) == 2 and not targets & requesters  # noqa: PLR2004 - one each
 
 
 def conditions(ban: Ban, calls: Calls, replaced: Ban | None = None) -> dict[str, str]:
@@ -88,7 +115,7 @@ def settle(ban: Ban, host: str, call_id: int, replaced: Ban | None = None) -> Wr
         f"not({elsewhere}[not(lrm/lrm_resources/lrm_resource[@id='{resource}']"
         f"[{words.ended(resource)}])])",
     )
-    return _modify(ban, " and ".join(guard))
+    return _modify(" and ".join(guard), ban)
 
 
 def rewrite(old: Ban, new: Ban) -> Write:
@@ -99,7 +126,7 @@ def rewrite(old: Ban, new: Ban) -> Write:
     guard = _has(old)
     if new.requester != old.requester:
         guard += f" and {_no_ban(new.requester, None)}"
-    return _modify(new, guard)
+    return _modify(guard, new)
 
 
 def remove(ban: Ban) -> Write:
@@ -120,9 +147,11 @@ def forget_history(host: str, resource: str) -> Write:
     return Write("--delete", f"{state}//lrm_resource[@id='{check_id(resource)}']")
 
 
-def _modify(ban: Ban, guard: str) -> Write:
+def _modify(guard: str, *wanted: Ban) -> Write:
     xpath = f"/cib[{guard}]/configuration/constraints"
-    return Write("--modify", xpath, f"<constraints>{bans.to_xml(ban)}</constraints>")
+    return Write(
+        "--modify", xpath, f"<constraints>{''.join(map(bans.to_xml, wanted))}</constraints>"
+    )
 
 
 def _unchanged(host: str, resource: str, call_id: int) -> str:

@@ -108,11 +108,11 @@ def p2(story: Story) -> list[str]:
 
 
 def p3(story: Story) -> list[str]:
-    """After a reset, answered or not, the target is not kept stopped."""
-    if story.operation != "reset" or story.is_kept_stopped:
-        return []
+    """After a reset, answered or not, the target is not kept stopped; nor after off and on."""
     if story.back_s is None:
         return ["the target is kept stopped"]
+    if story.operation != "reset" or story.is_kept_stopped:
+        return []
     since_s = max(story.answered_s or 0.0, story.requester_died_s or 0.0, story.undone_s)
     took_s = story.back_s - since_s
     return [f"the target is back after {took_s:.0f} s only"] if took_s > BACK_S else []

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 
@@ -46,15 +47,18 @@ PACKAGES = (
 
 
 def directory(name: str) -> str:
-    """Where the root of that name is or will be; a path names itself."""
-    return name if "/" in name else os.path.join(CACHE, "roots", name)
+    """Where the root of that name is or will be, with these packages; a path names itself."""
+    if "/" in name:
+        return name
+    key = hashlib.sha256("\n".join(PACKAGES).encode()).hexdigest()[:12]
+    return os.path.join(CACHE, "roots", f"{name}-{key}")
 
 
 def check(name: str) -> str:
     """The directory of a root that is there."""
     path = directory(name)
     if not os.path.isdir(os.path.join(path, "usr")):
-        raise LabError(f"no root in {path}; `root {os.path.basename(path)}` of the lab builds one")
+        raise LabError(f"no root in {path}; `root {name}` of the lab builds one")
     return path
 
 

@@ -51,6 +51,7 @@ def test_a_good_fence_breaks_nothing() -> None:
             },
         ),
         ("P3", {"back_s": None}),
+        ("P3", {"back_s": None, "operation": "off", "is_kept_stopped": True}),
         ("P3", {"back_s": 240.0}),
         ("P4", {"requester_died_s": 90.0, "answer": None, "is_ok": False}),
         ("P5", {"left": ["ban vm-stonith-guest2"]}),

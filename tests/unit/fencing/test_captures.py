@@ -25,9 +25,9 @@ def fence(target: str, requester: str) -> ban.Ban:
 def test_a_fence_may_start_on_a_healthy_cluster(name: str) -> None:
     cib = load(name)
     for target, requester in ((GUEST1, GUEST2), (GUEST2, GUEST1)):
-        assert cibs.matches(cib, guard.create(fence(target, requester), FRESH))
+        assert cibs.matches(cib, guard.create(guard.Creation(fence(target, requester), FRESH)))
         cibs.add_ban(cib, ban.to_xml(fence(target, requester)))
-        assert not cibs.matches(cib, guard.create(fence(requester, target), FRESH))
+        assert not cibs.matches(cib, guard.create(guard.Creation(fence(requester, target), FRESH)))
         cib = load(name)
 
 

@@ -199,13 +199,13 @@ BROKEN: list[tuple[str, str, Breaking]] = [
 def test_one_broken_word_refuses(
     cib: etree._Element, version: str, word: str, breaking: Breaking
 ) -> None:
-    assert cibs.matches(cib, guard.create(BAN, CALL))
+    assert cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
     assert is_broken(cib) == set()
     breaking(cib, version)
     assert word in is_broken(cib)
     # A node_state that is neither OK nor DOWN breaks two words, of which one would do.
     assert is_broken(cib) <= {word, "hosts", "states"}
-    assert not cibs.matches(cib, guard.create(BAN, CALL))
+    assert not cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
 
 
 def test_every_word_has_a_test() -> None:
@@ -232,49 +232,94 @@ def test_targets(cib: etree._Element, number: int, is_target: bool) -> None:
     wrong = is_broken(cib, target)
     assert ("target" not in wrong) == is_target
     if is_target:
-        assert cibs.matches(cib, guard.create(of(target), LATE))
+        assert cibs.matches(cib, guard.create(guard.Creation(of(target), LATE)))
 
 
 @pytest.mark.parametrize("value", ["false", "off", "no", "n", "0", "FALSE", ""])
 def test_what_is_switched_off_is_no_maintenance(cib: etree._Element, value: str) -> None:
     add_option(cib, "maintenance-mode", value)
-    assert cibs.matches(cib, guard.create(BAN, CALL))
+    assert cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
 
 
 def test_a_fenced_host_and_a_remote_node_do_not_matter(cib: etree._Element) -> None:
     assert not state(cib, "host4").findall("lrm")
     assert state(cib, "remote1").get("join") is None
-    assert cibs.matches(cib, guard.create(BAN, CALL))
+    assert cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
 
 
 def test_the_second_of_two_mutual_fences_is_refused(cib: etree._Element) -> None:
     mine, other = of(TARGET, GUEST1), of(GUEST1, TARGET)._replace(owner="host2")
-    assert cibs.matches(cib, guard.create(mine, CALL))
-    assert cibs.matches(cib, guard.create(other, LATE))
+    assert cibs.matches(cib, guard.create(guard.Creation(mine, CALL)))
+    assert cibs.matches(cib, guard.create(guard.Creation(other, LATE)))
     add_ban(cib, ban.to_xml(mine))
-    assert not cibs.matches(cib, guard.create(other, LATE))
+    assert not cibs.matches(cib, guard.create(guard.Creation(other, LATE)))
+
+
+GUEST3, GUEST4 = "prmVMCTL_guest3", "prmVMCTL_guest4"
+
+
+def several(*pairs: tuple[str, str]) -> list[guard.Creation]:
+    return [guard.Creation(of(target, requester), LATE) for target, requester in pairs]
+
+
+def test_several_bans_are_written_under_the_guards_of_all(cib: etree._Element) -> None:
+    wanted = several((TARGET, GUEST1), (GUEST3, GUEST1), (GUEST4, GUEST1))
+    write = guard.create(*wanted)
+    assert cibs.matches(cib, write)
+    assert ban.find_all(write.xml) == ([each.ban for each in wanted], [])
+    for each in wanted:
+        there = cibs.load("2.1")
+        add_ban(there, ban.to_xml(each.ban))
+        assert not cibs.matches(there, write)
+    assert not cibs.matches(cib, guard.create(*wanted[:2], *several(("prmVMCTL_guest6", GUEST1))))
+
+
+def test_what_all_guards_say_is_said_once(cib: etree._Element) -> None:
+    one, more = several((TARGET, GUEST1)), several((TARGET, GUEST1), (GUEST3, GUEST1))
+    xpath = guard.create(*more).xpath
+    assert xpath.count("have-quorum") == 1
+    assert len(xpath) < 2 * len(guard.create(*one).xpath)
+    assert cibs.matches(cib, guard.create(*more))
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        pytest.param([(TARGET, GUEST1), (GUEST1, TARGET)], id="each other"),
+        pytest.param([(TARGET, GUEST1), (GUEST3, TARGET)], id="a chain"),
+        pytest.param([(GUEST3, TARGET), (TARGET, GUEST1)], id="a chain, the other way"),
+        pytest.param([(TARGET, GUEST1), (TARGET, GUEST3)], id="the same target"),
+        pytest.param([(TARGET, GUEST1), (GUEST3, GUEST4), (GUEST4, GUEST1)], id="among three"),
+    ],
+)
+def test_bans_that_could_refuse_each_other_are_not_written_together(
+    pairs: list[tuple[str, str]],
+) -> None:
+    """All are judged on the CIB in which none of them stands (P4)."""
+    with pytest.raises(ValueError, match="about the other's guests"):
+        guard.create(*several(*pairs))
 
 
 def test_a_settle_ban_is_rewritten_and_only_the_one_that_was_read(cib: etree._Element) -> None:
     settle = BAN._replace(operation="settle", id="77", requester="", request="", owner="host2")
     add_ban(cib, ban.to_xml(settle))
-    assert not cibs.matches(cib, guard.create(BAN, CALL))
-    assert cibs.matches(cib, guard.create(BAN, CALL, settle))
-    assert not cibs.matches(cib, guard.create(BAN, CALL, settle._replace(id="78")))
-    assert not cibs.matches(cib, guard.create(BAN, CALL, settle._replace(end=1701)))
+    assert not cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
+    assert cibs.matches(cib, guard.create(guard.Creation(BAN, CALL, settle)))
+    assert not cibs.matches(cib, guard.create(guard.Creation(BAN, CALL, settle._replace(id="78"))))
+    assert not cibs.matches(cib, guard.create(guard.Creation(BAN, CALL, settle._replace(end=1701))))
 
 
 def test_the_expression_grows_with_the_members_and_no_faster() -> None:
     many = guard.Calls(1, tuple((f"host{number}", 1) for number in range(32)))
-    assert len(guard.create(BAN, CALL).xpath) < 5000
-    assert len(guard.create(BAN, many).xpath) < 12000
+    assert len(guard.create(guard.Creation(BAN, CALL)).xpath) < 5000
+    assert len(guard.create(guard.Creation(BAN, many)).xpath) < 12000
 
 
 @pytest.mark.parametrize("name", ["a'b", 'a"b', "a b", "", "a]b", "a\nb", "a<b", "a&b", "../a"])
 def test_an_id_that_would_leave_its_quotes_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="can't be an id"):
-        guard.create(of(name), CALL)
+        guard.create(guard.Creation(of(name), CALL))
     with pytest.raises(ValueError, match="can't be an id"):
-        guard.create(of(TARGET, name), CALL)
+        guard.create(guard.Creation(of(TARGET, name), CALL))
     with pytest.raises(ValueError, match="can't be an id"):
         guard.forget_history("host1", name)

@@ -6,14 +6,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import actions, events
+from daemons.vm_stonithd import actions, events, writes
 from daemons.vm_stonithd.events import Outcome
 from daemons.vm_stonithd.words import Words, decode, encode
+from daemons.vm_stonithd.writes import CreateBans
 from tests.unit.vm_stonithd import guards
 from tests.unit.vm_stonithd.engine import HOSTS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from daemons.vm_stonithd.facts import Request, View
     from daemons.vm_stonithd.machine import Machine
@@ -96,8 +97,12 @@ class Daemon:
             # SIGSTOP: what was read is acted on when it wakes up.
             world.engine.later(self.stopped_until - world.engine.now, lambda: self.tell(event))
             return
-        for action in self.machine.step(event, world.engine.now, world.hosts.wall(self.host)):
-            self._do(action)
+        wanted = self.machine.step(event, world.engine.now, world.hosts.wall(self.host))
+        for action in writes.together(wanted):
+            if isinstance(action, CreateBans):
+                self._create_soon(action.wanted)
+            else:
+                self._do(action)
 
     def is_idle(self) -> bool:
         """The watch asks for the bans alone, and for the whole every ten seconds."""
@@ -180,8 +185,6 @@ class Daemon:
         elif isinstance(action, (actions.Look, actions.ReadCib, actions.ReadDebts)):
             self._read(action)
         else:
-            if isinstance(action, actions.CreateBan):
-                self.world.about_to_ban(action.ban.resource)
             self._soon(lambda: self._write(action))
 
     def _read(self, action: actions.Look | actions.ReadCib | actions.ReadDebts) -> None:
@@ -280,6 +283,36 @@ class Daemon:
             for resource, debt in hosts.debts[self.host].items()
         }
         self.tell(events.DebtsSeen(ticket, found))
+
+    def _create_soon(self, wanted: tuple[actions.CreateBan, ...]) -> None:
+        for each in wanted:
+            self.world.about_to_ban(each.ban.resource)
+        self._soon(lambda: self._create(wanted))
+
+    def _create(self, wanted: tuple[actions.CreateBan, ...]) -> None:
+        """All of them or none; then each by itself."""
+        alive = tuple(each for each in wanted if self.world.is_alive(each.sender))
+        self._written([one for one in wanted if one not in alive], Outcome.SENDER_GONE)
+
+        def change(view: View) -> View | None:
+            new = guards.create(alive, view)
+            if new is not None:
+                self.world.judge.changed(self.world.hosts, view, new, by_rule=True)
+            return new
+
+        def done(outcome: Outcome) -> None:
+            if outcome is not Outcome.NOT_MATCHED or len(alive) == 1:
+                self._written(alive, outcome)
+                return
+            for each in alive:
+                self._create((each,))
+
+        if alive:
+            self.world.cib.write(self.host, change, done)
+
+    def _written(self, wanted: Iterable[actions.CreateBan], outcome: Outcome) -> None:
+        for each in wanted:
+            self.tell(events.Written(each.ticket, outcome))
 
     def _write(self, action: actions.Action) -> None:
         ticket: int = action.ticket  # type: ignore[union-attr]

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import actions
 from daemons.vm_stonithd.facts import Standing, View
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pmkvm.fencing.ban import Ban
 
 
@@ -24,10 +27,15 @@ def apply(action: actions.Action, host: str, view: View) -> View | None:
     if isinstance(action, actions.ForgetHistory):
         gone = (action.host, action.resource)
         return view._replace(histories={k: h for k, h in view.histories.items() if k != gone})
-    if isinstance(action, actions.SettleBan):
-        return _put(view, action.ban) if _may_settle(view, action, host) else None
-    assert isinstance(action, actions.CreateBan)
-    return _put(view, action.ban) if _may_create(view, action) else None
+    assert isinstance(action, actions.SettleBan)
+    return _put(view, action.ban) if _may_settle(view, action, host) else None
+
+
+def create(wanted: Iterable[actions.CreateBan], view: View) -> View | None:
+    """All are judged on the same CIB."""
+    if not all(_may_create(view, each) for each in wanted):
+        return None
+    return reduce(_put, (each.ban for each in wanted), view)
 
 
 def _may_remove(view: View, action: actions.RemoveBan | actions.RemoveExpired) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import helper_processes, processes
+from daemons.vm_stonithd import cluster, helper_processes, processes
 from daemons.vm_stonithd.actions import KillHelpers
 from pmkvm import process, run, settings
 from pmkvm.deadline import Deadline
@@ -169,7 +169,7 @@ def test_they_are_killed_under_the_ban_alone(
     wanted = order(host)
     answer = Completed(0, bans.to_xml(wanted.ban), "") if stands else Completed(105, "", "")
     monkeypatch.setattr(run, "run", lambda _argv, **_options: answer)
-    killed = processes.kill_helpers(wanted, Deadline(5))
+    killed = processes.kill_helpers(wanted, lambda: cluster.bans_text(Deadline(5)))
     assert [life.pid for life in killed] == ([helper.pid] if stands else [])
     assert host.qemu.lives
     assert helper.killed() if stands else helper.lives

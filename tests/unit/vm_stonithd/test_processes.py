@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import ledger, processes
+from daemons.vm_stonithd import cluster, ledger, processes
 from daemons.vm_stonithd.actions import Kill, RemoveDebt, TouchDebt, WriteDebt
 from daemons.vm_stonithd.facts import Sender
 from daemons.vm_stonithd.process_table import ProcessTable
@@ -63,6 +63,10 @@ def ban(ahead_s: float = 50) -> Ban:
     return Ban(RESOURCE, "reset", "9c41", "prmVMCTL_guest1", "5be0", "host1", UUID, end)
 
 
+def read_bans() -> str:
+    return cluster.bans_text(Deadline(5))
+
+
 def order(life: Life, of: Ban) -> Kill:
     return Kill(1, of, (life,), Debt(of.id, UUID, life, time.monotonic()))
 
@@ -70,7 +74,7 @@ def order(life: Life, of: Ban) -> Kill:
 def test_kill_under_the_ban(host: FakeProcessTable, cib: Callable[[Ban | None], list[str]]) -> None:
     target, bystander = host.start_qemu("guest2", UUID), host.start_qemu("guest1", OTHER)
     cib(ban())
-    assert processes.kill(order(target.life, ban()), Deadline(5))
+    assert processes.kill(order(target.life, ban()), read_bans)
     assert host.living() == [bystander]
     debt = debts.load(RESOURCE)
     assert debt is not None
@@ -83,7 +87,7 @@ def test_without_this_very_ban_nobody_dies(
 ) -> None:
     target = host.start_qemu("guest2", UUID)
     asked = cib(there)
-    assert not processes.kill(order(target.life, ban()), Deadline(5))
+    assert not processes.kill(order(target.life, ban()), read_bans)
     assert asked == ["cibadmin"]
     assert host.living() == [target]
     assert debts.load(RESOURCE) is None
@@ -95,7 +99,7 @@ def test_unreadable_cib_kills_nobody(
     target = host.start_qemu("guest2", UUID)
     monkeypatch.setattr(run, "run", lambda _argv, **_options: Completed(102, "", ""))
     with pytest.raises(HaError):
-        processes.kill(order(target.life, ban()), Deadline(5))
+        processes.kill(order(target.life, ban()), read_bans)
     assert host.living() == [target]
 
 
@@ -106,7 +110,7 @@ def test_life_that_has_ended_takes_nobody_along(
     target = host.start_qemu("guest2", UUID)
     cib(ban())
     stale = Life(target.pid, target.life.start_time - 1)
-    assert processes.kill(order(stale, ban()), Deadline(5))
+    assert processes.kill(order(stale, ban()), read_bans)
     assert host.living() == [target]
 
 

@@ -8,19 +8,17 @@ A longer search: FENCES=5000 .venv/3.11/bin/python -m pytest tests/unit/vm_stoni
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daemons.vm_stonithd.machine import Machine
 from daemons.vm_stonithd.promises import BrokenPromiseError
+from pmkvm.fencing import guard
 from tests.unit.vm_stonithd import broken
 from tests.unit.vm_stonithd.judge import BrokenError
 from tests.unit.vm_stonithd.world import World
-
-if TYPE_CHECKING:
-    from daemons.vm_stonithd.machine import Machine
 
 RUNS = int(os.environ.get("FENCES", "150"))
 # Runs in which a broken machine must be caught.
@@ -62,6 +60,14 @@ def catch(machine: type[Machine]) -> str:
 )
 def test_a_machine_with_a_rule_left_out_is_caught(machine: type[Machine], promise: str) -> None:
     assert catch(machine).startswith(promise)
+
+
+def test_bans_that_refuse_each_other_are_missed_in_one_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Why writes.together() tells them apart."""
+    monkeypatch.setattr(guard, "independent", lambda _one, _other: True)
+    assert catch(Machine).startswith("P4")
 
 
 def test_a_run_follows_from_its_seed() -> None:

@@ -118,9 +118,10 @@ class World:
     def _plan_fence(self) -> None:
         """One guest asks for another, and what may happen at that moment."""
         e = self.engine
-        requester, target = e.random.sample(GUESTS, 2)
+        requester, target, other = e.random.sample(GUESTS, 3)
         at = e.between(0.0, 6.0)
         e.later(at, lambda: self._ask(requester, target))
+        self._perhaps(0.2, at, at, lambda: self._ask(requester, other))
         self._perhaps(0.3, at, at + 0.1, lambda: self._ask(target, requester))
         early, late = e.random.choice([(-3.0, 1.0), (-0.3, 0.3)])
         self._perhaps(0.4, at + early, at + late, lambda: self.pacemaker.migrate(target))
