@@ -14,7 +14,8 @@ from daemons.vm_stonithd import events
 from daemons.vm_stonithd.facts import Operation, Request, Resource, Sender, Standing, View
 from daemons.vm_stonithd.machine import Machine
 from pmkvm.fencing.debt import UNTOUCHED_S
-from tests.unit.vm_stonithd.daemon import Attributes, Daemon
+from tests.unit.vm_stonithd.attributes import Attributes
+from tests.unit.vm_stonithd.daemon import Daemon
 from tests.unit.vm_stonithd.engine import HOSTS, Cib, Engine
 from tests.unit.vm_stonithd.hosts import Hosts
 from tests.unit.vm_stonithd.judge import BrokenError, Judge
