@@ -24,6 +24,13 @@ _STATE_FIELD = 0
 _START_TIME_FIELD = 19
 
 
+class Stat(NamedTuple):
+    """Its name, and what follows it."""
+
+    name: str
+    fields: list[str]
+
+
 class Life(NamedTuple):
     """One process: start_time in clock ticks since boot, as /proc/PID/stat has it."""
 
@@ -33,7 +40,7 @@ class Life(NamedTuple):
 
 def life_of(pid: int) -> Life | None:
     """The life that has this pid now; a zombie has one too. None if nobody has it."""
-    fields = _stat(pid)
+    fields = _fields(pid)
     return Life(pid, int(fields[_START_TIME_FIELD])) if fields else None
 
 
@@ -45,7 +52,7 @@ def age_s(life: Life) -> float:
 
 def is_zombie(pid: int) -> bool:
     """Whether the process's first thread has ended; others may live."""
-    fields = _stat(pid)
+    fields = _fields(pid)
     return bool(fields) and fields[_STATE_FIELD] == "Z"
 
 
@@ -104,9 +111,15 @@ class Pidfd:
                 return
 
 
-def _stat(pid: int) -> list[str]:
+def stat(directory: str) -> Stat:
+    """Of a process's or a thread's directory of /proc; nothing of one that is gone."""
     try:
-        with open(f"{settings.PROC}/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()
+        with open(f"{directory}/stat", encoding="utf-8", errors="replace") as file:
+            head, _, rest = file.read().rpartition(")")
     except (FileNotFoundError, ProcessLookupError):
-        return []
+        return Stat("", [])
+    return Stat(head.partition("(")[2], rest.split())
+
+
+def _fields(pid: int) -> list[str]:
+    return stat(f"{settings.PROC}/{pid}").fields

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from pmkvm import settings
+from pmkvm import process, settings
 from pmkvm.virt import qemu
 
 TYPE_CHECKING = False
@@ -37,9 +37,9 @@ def _ticks(threads: str) -> list[int]:
     """Of each virtual CPU, none before QEMU has made them and after the end of all."""
     found = []
     for thread in _names(threads):
-        name, _, rest = _stat(f"{threads}/{thread}/stat").rpartition(")")
-        if name.partition("(")[2].startswith(_NAMES):
-            fields = rest.split()
+        # QEMU's workers come and go.
+        name, fields = process.stat(f"{threads}/{thread}")
+        if name.startswith(_NAMES):
             found.append(int(fields[_USER_FIELD]) + int(fields[_KERNEL_FIELD]))
     return found
 
@@ -49,12 +49,3 @@ def _names(threads: str) -> list[str]:
         return os.listdir(threads)
     except (FileNotFoundError, ProcessLookupError):
         return []
-
-
-def _stat(path: str) -> str:
-    """Empty of a thread that is gone: QEMU's workers come and go."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
