@@ -69,7 +69,7 @@ class Fault(NamedTuple):
 
     risk: the hosts that Pacemaker may fence, or that are gone, because of it. moves: it stops or
     moves resources by itself. stays: the target need not come back by itself. cost_s: what a cell
-    with it takes, more or less.
+    with it takes, more or less. lost_s: how much longer the target may be away.
     """
 
     who: str
@@ -79,6 +79,7 @@ class Fault(NamedTuple):
     moves: bool = False
     stays: bool = False
     cost_s: float = 22.0
+    lost_s: float = 0.0
 
     @property
     def name(self) -> str:
@@ -102,6 +103,9 @@ class Cell(NamedTuple):
 
 
 LOSS_S = 90.0
+# What Pacemaker sends to a controller that dies and is back within the second is lost: "did not
+# send stop result within 180000ms", the stop's time and cluster-delay. Then it fences the host.
+LOST_S = 120.0 + 60.0 + 45.0
 
 
 def _processes() -> list[Fault]:
@@ -119,7 +123,8 @@ def _processes() -> list[Fault]:
         found += [Fault(who, what, host) for who in (FENCER, ATTRD) for what in (KILLED, PAUSED)]
         for who in (CIB, CONTROLLER):
             # Without its controller a host is unclean to the others.
-            found.append(Fault(who, KILLED, host, (host,), moves=True, cost_s=LOSS_S))
+            killed = Fault(who, KILLED, host, (host,), moves=True, cost_s=LOSS_S, lost_s=LOST_S)
+            found.append(killed)
             found.append(Fault(who, PAUSED, host))
         found += [Fault(LIBVIRTD, what, host) for what in (KILLED, PAUSED)]
     return found

@@ -40,7 +40,7 @@ class Story(NamedTuple):
     answer: what the guest was told, None if it was dead by then. ok_s: the OK in its host's log.
     back_s: when the target ran and nothing of the fence was left; None: never.
     left: what a fence must not leave. gone: hosts that were fenced or killed, risk: that may be.
-    moves: the fault itself ended lives of the target.
+    moves: the fault itself ended lives of the target. lost_s: how much longer it may be away.
     """
 
     operation: str
@@ -63,6 +63,7 @@ class Story(NamedTuple):
     gone: frozenset[str] = frozenset()
     risk: frozenset[str] = frozenset()
     moves: bool = False
+    lost_s: float = 0.0
 
 
 def p1(story: Story) -> list[str]:
@@ -115,7 +116,8 @@ def p3(story: Story) -> list[str]:
         return []
     since_s = max(story.answered_s or 0.0, story.requester_died_s or 0.0, story.undone_s)
     took_s = story.back_s - since_s
-    return [f"the target is back after {took_s:.0f} s only"] if took_s > BACK_S else []
+    is_late = took_s > BACK_S + story.lost_s
+    return [f"the target is back after {took_s:.0f} s only"] if is_late else []
 
 
 def p4(story: Story) -> list[str]:

@@ -100,7 +100,8 @@ def test_fault(shaken: Pair, cell: Cell, record_property: Callable[[str, object]
     act = fault_acts.prepare(pair, fault)
     with Lives(pair.lab.guests, pair.target.guest) as lives, Watch(pair) as watch:
         boots, bystander = pair.requester.counter.boots(), fault_course.bystander(pair)
-        course = Course(pair, cell, watch, lives, boots, bystander, boot)
+        gave_up = fault_course.gave_up(pair.lab)
+        course = Course(pair, cell, watch, lives, boots, bystander, boot, gave_up)
         story = fault_course.live_through(course, act)
     _tell(course, story, record_property)
     assert act.survives is None or act.survives.is_alive()
