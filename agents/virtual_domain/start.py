@@ -44,13 +44,16 @@ def start(context: Context) -> OcfCode:
             fence.require_no_ban(deadline)
             # The next life begins; from here on a debt is a fence of this one.
             debts.remove(context.instance)
-            subject = from_definition(context)
+            subject = from_definition(context)._replace(remembered=record.load(context.instance))
+            # A probe may have killed the shell of the start before this one.
+            had_shell = subject.is_being_created
             while True:
                 try:
-                    subject = _bring_up(context, subject, fence, deadline)
+                    subject = _bring_up(context, subject, fence, deadline, had_shell=had_shell)
                     departure.forget(context)
                     break
                 except _TryAgainError as error:
+                    had_shell = False
                     context.log.debug(f"{subject.identity.name}: {error}")
                     fence.look()
                     if deadline.less(witness.LAST_TRY_S).expired():
@@ -66,13 +69,16 @@ def start(context: Context) -> OcfCode:
     return OcfCode.SUCCESS
 
 
-def _bring_up(context: Context, subject: Subject, fence: Fence, deadline: Deadline) -> Subject:
+def _bring_up(
+    context: Context, subject: Subject, fence: Fence, deadline: Deadline, *, had_shell: bool
+) -> Subject:
     """One attempt, with the lock held. Raises _TryAgainError, or OcfError for good."""
     subject = subject._replace(remembered=record.load(context.instance))
     identity = subject.identity
     if not identity.is_qemu:
         return _bring_up_by_libvirt(context, subject, fence, deadline)
-    had_shell = subject.is_being_created and kill_shells(context, subject)
+    if subject.is_being_created:
+        had_shell |= kill_shells(context, subject)
     lives = qemu.find(identity)
     if lives:
         _resume_if_begun(subject, deadline)
@@ -143,8 +149,8 @@ def _create_and_resume(
 ) -> Identity:
     """Create paused, write the stage down, resume. Returns the identity with libvirt's uuid.
 
-    had_shell: one was killed just now. libvirt 11.3 was then seen to fail with "domain is no longer
-    running", probably since it takes the shell's end for that of what was created since.
+    had_shell: one was killed a moment ago. libvirt 11.3 was then seen to fail with "domain is no
+    longer running", probably since it takes the shell's end for that of what was created since.
     """
 
     def work() -> Identity:

@@ -122,6 +122,20 @@ def test_a_new_qemu_that_libvirt_destroys_for_the_shells_end_is_created_once_mor
     world.assert_started()
 
 
+@pytest.mark.parametrize(("troubles", "rc", "creates"), [(1, 0, 2), (2, 1, 2)])
+def test_the_shell_of_a_killed_start_may_have_been_killed_by_a_probe(
+    world: World, troubles: int, rc: int, creates: int
+) -> None:
+    """libvirt 11.3: a start that was killed after 0.5 s, a probe, and a start at once."""
+    world.define()
+    world.remember(Stage.CREATING)
+    trouble = Trouble(OPERATION_FAILED, "domain is no longer running")
+    world.here.script("virDomainCreateXML", *[trouble] * troubles)
+    called = world.act("start")
+    assert called.rc == rc, called.err
+    assert len(world.here.called("virDomainCreateXML")) == creates
+
+
 def test_a_guest_that_is_still_dying_is_waited_for(world: World) -> None:
     """libvirt says off, its process lives: nothing is created beside it."""
     domain = world.guest()
