@@ -110,7 +110,9 @@ class Effects:
         if isinstance(action, CreateBans):
             tickets = [each.ticket for each in action.wanted]
             return self._order(tickets, partial(writes.create, action))
-        return self._write(action)
+        if isinstance(action, writes.WRITES):
+            return self._write(action)
+        raise TypeError(f"nobody knows how to carry out {action!r}")
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -219,9 +221,8 @@ class Effects:
             await asyncio.sleep(POLL_S)
         await self._write(action)
 
-    async def _write(self, action: Action) -> None:
-        ticket: int = getattr(action, "ticket", 0)
-        await self._order([ticket], lambda: {ticket: writes.carry_out(action)})
+    async def _write(self, action: writes.Write) -> None:
+        await self._order([action.ticket], lambda: {action.ticket: writes.carry_out(action)})
 
     async def _order(self, tickets: list[int], work: Callable[[], dict[int, Done]]) -> None:
         try:

@@ -8,8 +8,7 @@ manager some 20 ms and lets Pacemaker think anew, and who asks it anything meanw
 from __future__ import annotations
 
 from functools import partial
-from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from daemons.vm_stonithd import actions, cluster, processes
 from daemons.vm_stonithd.events import Outcome
@@ -17,7 +16,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.fencing import guard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from daemons.vm_stonithd.actions import Action
     from daemons.vm_stonithd.facts import Sender
@@ -26,6 +25,25 @@ if TYPE_CHECKING:
 WRITE_S = 15.0
 # A guard takes 12,000 characters in a cluster of 32 hosts, an argument of a program 131,072.
 AT_ONCE = 10
+
+
+# Each but those that create a ban.
+WRITES = (
+    actions.RewriteBan,
+    actions.SettleBan,
+    actions.RemoveBan,
+    actions.RemoveExpired,
+    actions.ForgetHistory,
+    actions.SetRole,
+)
+Write = Union[
+    actions.RewriteBan,
+    actions.SettleBan,
+    actions.RemoveBan,
+    actions.RemoveExpired,
+    actions.ForgetHistory,
+    actions.SetRole,
+]
 
 
 class Done(NamedTuple):
@@ -43,21 +61,22 @@ class CreateBans(NamedTuple):
 
 def together(wanted: Iterable[Action]) -> Iterator[Action | CreateBans]:
     """The same actions in the same order, those that create bans in groups."""
-    for kind, run in groupby(wanted, type):
-        if kind is not actions.CreateBan:
-            yield from run
-            continue
-        groups: list[list[actions.CreateBan]] = [[]]
-        for each in run:
-            if not isinstance(each, actions.CreateBan):
-                continue
-            if len(groups[-1]) == AT_ONCE or not _fits(each, groups[-1]):
-                groups.append([])
-            groups[-1].append(each)
-        yield from (CreateBans(tuple(group)) for group in groups)
+    group: list[actions.CreateBan] = []
+    for each in wanted:
+        if group and not _fits(each, group):
+            yield CreateBans(tuple(group))
+            group = []
+        if isinstance(each, actions.CreateBan):
+            group.append(each)
+        else:
+            yield each
+    if group:
+        yield CreateBans(tuple(group))
 
 
-def _fits(one: actions.CreateBan, group: Iterable[actions.CreateBan]) -> bool:
+def _fits(one: Action, group: Sequence[actions.CreateBan]) -> bool:
+    if not isinstance(one, actions.CreateBan) or len(group) == AT_ONCE:
+        return False
     return all(guard.independent(one.ban, other.ban) for other in group)
 
 
@@ -81,8 +100,8 @@ def create(wanted: CreateBans) -> dict[int, Done]:
     return told
 
 
-def carry_out(action: Action) -> Done:
-    """Any other write."""
+def carry_out(action: Write) -> Done:
+    """Any other."""
     deadline = Deadline(WRITE_S)
     if isinstance(action, actions.SetRole):
         return Done(*cluster.set_role(action.resource, action.role, deadline))
@@ -97,10 +116,8 @@ def carry_out(action: Action) -> Done:
         guarded = partial(guard.remove, action.ban)
     elif isinstance(action, actions.RemoveExpired):
         guarded = partial(guard.remove_expired, action.ban)
-    elif isinstance(action, actions.ForgetHistory):
-        guarded = partial(guard.forget_history, action.host, action.resource)
     else:
-        raise TypeError(f"nobody knows how to carry out {action!r}")
+        guarded = partial(guard.forget_history, action.host, action.resource)
     return Done(*cluster.write(guarded, deadline))
 
 
