@@ -9,7 +9,7 @@ from daemons.vm_stonithd.events import Outcome
 from pmkvm.errors import HaError
 from pmkvm.fencing import ban as bans
 from pmkvm.pacemaker import status, tools
-from pmkvm.pacemaker.cib import query_local
+from pmkvm.pacemaker.cib import LONGEST_XPATH, query_local
 from pmkvm.pacemaker.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def write(guarded: Callable[[], Write], deadline: Deadline) -> tuple[Outcome, st
         argv = guarded().argv()
     except ValueError as error:
         return Outcome.NOT_MATCHED, str(error)
+    if max(map(len, argv)) > LONGEST_XPATH:
+        return Outcome.NOT_MATCHED, "its guard is too long for an argument"
     return _order(argv, deadline)
 
 

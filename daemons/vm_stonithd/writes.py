@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # A write blocks for corosync's token time and more when a host is lost: 5.1 s measured.
 WRITE_S = 15.0
-# A guard takes 12,000 characters in a cluster of 32 hosts, an argument of a program 131,072.
+# A guard takes up to 12,000 characters in a cluster of 32 hosts, of what fits into an argument.
 AT_ONCE = 10
 
 

@@ -75,6 +75,14 @@ def test_an_id_that_cannot_be_written_does_not_keep_the_others(manager: Manager)
     assert manager.written == [["guest1"]]
 
 
+def test_guards_that_are_too_long_together_are_written_one_by_one(manager: Manager) -> None:
+    hosts = tuple((f"host-number-{number}", 1) for number in range(700))
+    wanted = [creation(1, "guest1"), creation(2, "guest2")]
+    found = outcomes(*(each._replace(calls=Calls(1, hosts)) for each in wanted))
+    assert found == {1: Outcome.DONE, 2: Outcome.DONE}
+    assert manager.written == [["guest1"], ["guest2"]]
+
+
 def test_a_dead_guest_fences_nobody_beside_others(manager: Manager) -> None:
     found = outcomes(creation(1, "guest1", "guest7", DEAD), creation(2, "guest2"))
     assert found == {1: Outcome.SENDER_GONE, 2: Outcome.DONE}
