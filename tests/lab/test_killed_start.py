@@ -6,6 +6,7 @@ from __future__ import annotations
 from tests.lab import agents, hypervisor
 from tests.lab.guests import Guest
 from tests.lab.machine import SHARED
+from tests.lab.situations import wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def test_what_an_administrator_starts_beside_its_mark_lives(clean_lab: Lab) -> N
     host1.must(["virsh", "-q", "create", "--paused", agents.CONFIG])
     assert probe(host1) == NOT_RUNNING
     assert clean_lab.guests.hosts_of(guest) == []
+    wait_until_noticed(host1)
 
     host1.must(["virsh", "-q", "create", agents.CONFIG])
     boot = counter.wait_for_boot().boot
@@ -49,6 +51,12 @@ def test_what_an_administrator_starts_beside_its_mark_lives(clean_lab: Lab) -> N
     host1.must(["virsh", "-q", "resume", "guest1"])
     assert counter.is_ticking(5)
     assert counter.boots() == [boot]
+
+
+def wait_until_noticed(host: Machine) -> None:
+    """libvirt takes a QEMU that was killed beside it for an active domain, for a moment."""
+    argv = ["virsh", "-q", "list", "--name"]
+    wait_until(lambda: not host.must(argv).strip(), "libvirt sees the end of it", 10)
 
 
 def probe(host: Machine) -> int:

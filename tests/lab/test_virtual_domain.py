@@ -11,6 +11,7 @@ import pytest
 from tests.lab import hypervisor, ssh
 from tests.lab.cib import RSC_DEFAULTS
 from tests.lab.registration import Registered, configure, register
+from tests.lab.situations import wait_until
 from tests.lab.truth_situations import WRITES, enlarge, thin_storage
 
 TYPE_CHECKING = False
@@ -278,10 +279,3 @@ def set_rsc_defaults(host: Machine, flavour: str) -> None:
 
 def wait_for_file(host: Machine, path: str) -> None:
     wait_until(lambda: host.run(["test", "-e", path]).rc == 0, path, 20)
-
-
-def wait_until(is_true: Callable[[], bool], what: str, timeout_s: float) -> None:
-    began = time.monotonic()
-    while not is_true():
-        assert time.monotonic() - began < timeout_s, f"not within {timeout_s} s: {what}"
-        time.sleep(0.1)
