@@ -207,12 +207,15 @@ class GuestCluster(NamedTuple):
                 parts.append(f"--- {member.guest.name}: {' '.join(argv)}\n{said}")
         return "\n".join(parts)
 
-    def cut(self) -> None:
-        """The guests of the first host lose those of all others; the hosts see each other."""
-        network.unplug(network.guest_link(self.lab.hosts[0].number))
+    def cut(self, name: str) -> None:
+        """This guest loses all others, and they it; the hosts see each other."""
+        network.unplug(self._link(name))
 
-    def mend(self) -> None:
-        network.plug(network.guest_link(self.lab.hosts[0].number))
+    def mend(self, name: str) -> None:
+        network.plug(self._link(name))
+
+    def _link(self, name: str) -> str:
+        return network.guest_link(self.lab.hosts[self.names.index(name)].number)
 
     def _compile(self, texts: Sequence[str]) -> str:
         """The CIB that crmsh makes of these, one after the other."""

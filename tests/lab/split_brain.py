@@ -72,7 +72,8 @@ class SplitBrain:
         """The whole of it; ends with a cluster that is well. LabError if that is not reached."""
         cluster = self._cluster
         self._began_s = time.monotonic()
-        cluster.cut()
+        # Of three, the one with the service is alone then.
+        cluster.cut(self._active)
         try:
             fenced = self._first_dead()
             killed_s = self._since()
@@ -84,7 +85,7 @@ class SplitBrain:
             booted_s = self._since()
             self._returned_alone(fenced)
         finally:
-            cluster.mend()
+            cluster.mend(self._active)
         cluster.wait(cluster.is_well, "the fenced guest has rejoined", REJOINED_S, survivors[0])
         rejoined_s = self._since()
         self.tried = self._devices(survivors, fenced)

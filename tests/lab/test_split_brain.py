@@ -27,11 +27,12 @@ RECORD = os.path.join(CHECKOUT, "build", "split-brain.csv")
 class Devices(NamedTuple):
     """How the guests fence: text for crmsh, and the devices of a target, in their order, with what
     each must have answered when it was asked; those that follow are not asked. prefers_active: the
-    guest with the service must be the one that survives."""
+    guest with the service must be the one that survives. guests: how many the text is about, if not any number."""
 
     text: Callable[[GuestCluster], list[str]]
     tried: Callable[[str], list[Tried]]
     prefers_active: bool = False
+    guests: int | None = None
 
 
 def _topology(cluster: GuestCluster) -> list[str]:
@@ -57,8 +58,16 @@ CONFIGURATIONS = {
         _groups,
         lambda target: [Tried(f"helper-{target}", 1), Tried(f"vm-stonith-{target}", 0)],
         prefers_active=True,
+        guests=2,
     ),
 }
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "name" in metafunc.fixturenames:
+        hosts = metafunc.config.getoption("--lab-hosts")
+        names = [name for name, one in CONFIGURATIONS.items() if one.guests in (None, hosts)]
+        metafunc.parametrize("name", names)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +81,6 @@ def cycles(pytestconfig: pytest.Config) -> int:
     return int(pytestconfig.getoption("--lab-cycles"))
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_one_guest_survives_and_the_service_runs_once(
     lab: Lab, clusters: list[GuestCluster], cycles: int, name: str
 ) -> None:
