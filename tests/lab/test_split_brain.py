@@ -27,7 +27,8 @@ RECORD = os.path.join(CHECKOUT, "build", "split-brain.csv")
 class Devices(NamedTuple):
     """How the guests fence: text for crmsh, and the devices of a target, in their order, with what
     each must have answered when it was asked; those that follow are not asked. prefers_active: the
-    guest with the service must be the one that survives. guests: how many the text is about, if not any number."""
+    guest with the service must be the one that survives. guests: how many the text is about, if not
+    any number."""
 
     text: Callable[[GuestCluster], list[str]]
     tried: Callable[[str], list[Tried]]
