@@ -81,11 +81,12 @@ def p1(story: Story) -> list[str]:
         if life.first_s < began_s and life.last_s > proven_s
     ]
     for ban in story.bans:
-        gone_s = ban.gone_s or story.ended_s
+        # What has run out bars nobody, and is removed 15 s later.
+        until_s = min((ban.gone_s or story.ended_s) - DISK_S, ban.end_s)
         found += [
             f"{life} began under the ban {ban.id}"
             for life in story.lives
-            if max(proven_s, ban.first_s) < life.first_s < gone_s - DISK_S
+            if max(proven_s, ban.first_s) < life.first_s < until_s
         ]
     return found
 

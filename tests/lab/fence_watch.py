@@ -42,12 +42,16 @@ _COMMANDS = {
 
 
 class Banned(NamedTuple):
-    """One ban id as the hosts' disks had it: seen first, and gone from all (None: still there)."""
+    """One ban id as the hosts' disks had it: seen first, and gone from all (None: still there).
+
+    end_s: of its lease, as it was written last.
+    """
 
     id: str
     operation: str
     first_s: float
     gone_s: float | None
+    end_s: float
 
 
 class Hit(NamedTuple):
@@ -76,7 +80,7 @@ class Watch(Watcher):
         self._daemons = [daemon(host, stonith.STONITHD) for host in lab.hosts]
         self._logs = {host: _size(_log(host)) for host in lab.hosts}
         self._done = _done_before(pair)
-        self._files: dict[str, tuple[tuple[int, int], set[tuple[str, str]]]] = {}
+        self._files: dict[str, tuple[tuple[int, int], set[bans.Ban]]] = {}
         self._bans: dict[str, Banned] = {}
         self._act: Callable[[], None] | None = None
         self._wanted: tuple[State, ...] = ()
@@ -183,17 +187,17 @@ class Watch(Watcher):
                 stamp = (status.st_ino, status.st_mtime_ns)
                 if self._files.get(path, ((0, 0),))[0] != stamp:
                     found, _ = bans.find_all(Path(path).read_text(encoding="utf-8"))
-                    ours = {(one.id, one.operation) for one in found if self._is_ours(one)}
-                    self._files[path] = (stamp, ours)
-        there = {one for _, found in self._files.values() for one in found}
-        for ban_id, operation in there:
-            known = self._bans.get(ban_id)
+                    self._files[path] = (stamp, {one for one in found if self._is_ours(one)})
+        # The disks may differ for a moment: by the later end, which is the last one's.
+        there = [one for _, found in self._files.values() for one in found]
+        for one in sorted(there, key=lambda one: one.end):
+            known = self._bans.get(one.id)
             first_s = now if known is None else known.first_s
-            self._bans[ban_id] = Banned(ban_id, operation, first_s, None)
-        ids = {ban_id for ban_id, _ in there}
-        for ban_id, one in self._bans.items():
-            if ban_id not in ids and one.gone_s is None:
-                self._bans[ban_id] = one._replace(gone_s=now)
+            self._bans[one.id] = Banned(one.id, one.operation, first_s, None, one.end)
+        ids = {one.id for one in there}
+        for ban_id, banned in self._bans.items():
+            if ban_id not in ids and banned.gone_s is None:
+                self._bans[ban_id] = banned._replace(gone_s=now)
 
     def _look_at_requester(self, now: float) -> None:
         if self.requester_died_s is None and not any(one.is_alive() for one in self._requester):

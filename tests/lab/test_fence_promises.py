@@ -24,7 +24,7 @@ GOOD = Story(
     took_s=1.0,
     answered_s=100.5,
     ok_s=100.4,
-    bans=[Banned("a", "reset", 100.1, 100.6)],
+    bans=[Banned("a", "reset", 100.1, 100.6, 160.0)],
     lives=[Life("host2", 50.0, 100.2), Life("host2", 101.0, 120.0)],
     kills=[Kill("host2", 100.2)],
     back_s=101.0,
@@ -40,7 +40,8 @@ def test_a_good_fence_breaks_nothing() -> None:
     [
         ("P1", {"lives": [Life("host2", 50.0, 100.5)]}),
         ("P1", {"lives": [Life("host1", 100.3, 100.7), *GOOD.lives]}),
-        ("P1", {"operation": "off", "bans": [Banned("a", "off", 100.1, None)]}),
+        ("P1", {"operation": "off", "bans": [Banned("a", "off", 100.1, None, 160.0)]}),
+        ("P1", {"bans": [Banned("a", "reset", 100.1, 116.0, 101.5)]}),
         ("P2", {"lives": [*GOOD.lives, Life("host2", 102.0, 103.0)]}),
         (
             "P2",
@@ -64,6 +65,11 @@ def test_a_good_fence_breaks_nothing() -> None:
 def test_a_broken_promise_is_named(promise: str, changes: dict[str, Any]) -> None:
     found = fence_promises.broken(GOOD._replace(**changes))
     assert [text.partition(":")[0] for text in found] == [promise] * len(found) != []
+
+
+def test_a_ban_that_has_run_out_bars_nobody_though_it_is_still_there() -> None:
+    run_out = GOOD._replace(bans=[Banned("a", "reset", 100.1, 116.0, 101.0)])
+    assert fence_promises.broken(run_out) == []
 
 
 def test_what_the_fault_itself_does_is_no_broken_promise() -> None:
