@@ -1,32 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """VirtualDomain's parameters for what is around a guest: each does on a host what it says.
 
-Those of a migration are in test_migration.py, snapshot is in test_snapshot.py, what a guest is
-when its disk is full in the table of truth.
+Those of a migration are in test_migration.py, snapshot is in test_snapshot.py, a changed definition
+in test_config_sync.py, what a guest is when its disk is full in the table of truth.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 import pytest
 
 from tests.lab import agents
-from tests.lab.agents import CONFIG, RESOURCE, call, virtual_domain
+from tests.lab.agents import RESOURCE, call, virtual_domain
 from tests.lab.cib import primitive
 from tests.lab.guests import IMAGES, Guest
 from tests.lab.network import HOST_GUEST_BRIDGE
+from tests.lab.scene import Scene, scene
 from tests.lab.situations import wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.lab.counter import Counter
     from tests.lab.lab import Lab
-    from tests.lab.machine import Machine
-    from tests.ocf.agent import Agent
 
 pytestmark = pytest.mark.rotating(parts=3)
 
@@ -73,8 +70,6 @@ ANSWER = (
     "while :; do read -r asked <&3 || { sleep 1; continue; }; n=$(echo $asked | tr -cd 0-9);"
     " [ $n ] || n={}; printf '{\\042return\\042:%s}\\n' $n >&3; done"
 )
-# Not on the shared storage: each host has its own.
-OWN_CONFIG = "/etc/lab-guest1.xml"
 CHECK, VERDICTS = "/usr/local/bin/lab-check", "/run/lab-verdicts"
 # Fails as often as the file has lines, and says of whom it was asked.
 CHECK_TEXT = f"""#!/bin/sh
@@ -83,43 +78,6 @@ echo "$DOMAIN_NAME" >>{VERDICTS}.asked
 sed -i 1d {VERDICTS}
 exit 1
 """
-CSYNC2_KEY = "/etc/csync2.key"
-CSYNC2 = f"""nossl * *;
-group lab {{
-    host host1 host2;
-    key {CSYNC2_KEY};
-    include {OWN_CONFIG};
-    auto none;
-}}
-"""
-
-
-class Scene(NamedTuple):
-    """A guest that no Pacemaker knows, at home on host1."""
-
-    lab: Lab
-    guest: Guest
-
-    @property
-    def home(self) -> Machine:
-        return self.lab.hosts[0]
-
-    @property
-    def counter(self) -> Counter:
-        return self.lab.guests.counter(self.guest)
-
-    def start(self, agent: Agent) -> str:
-        """Its boot."""
-        done = call(self.home, agent, "start")
-        assert done.rc == 0, done.err
-        return self.counter.wait_for_boot().boot
-
-    def stop(self, agent: Agent) -> float:
-        """In seconds."""
-        done = call(self.home, agent, "stop", 40)
-        assert done.rc == 0, done.err
-        assert self.lab.guests.hosts_of(self.guest) == []
-        return done.seconds
 
 
 @pytest.fixture(scope="module")
@@ -134,13 +92,6 @@ def place(bare: Lab) -> Iterator[Scene]:
     yield scene(bare, Guest("guest1"))
     bare.guests.clear()
     agents.forget(bare)
-
-
-def scene(lab: Lab, guest: Guest) -> Scene:
-    lab.guests.clear()
-    agents.forget(lab)
-    lab.guests.place(guest, CONFIG)
-    return Scene(lab, guest)
 
 
 def test_who_does_not_hear_the_first_way_hears_the_next_at_once(place: Scene) -> None:
@@ -243,40 +194,6 @@ def test_the_guest_agent_is_asked_at_depth_20(bare: Lab, script: str, rc: int) -
     wait_until(lambda: asked("20") == rc, f"{rc} of a monitor")
     assert asked("10") == 0
     place.stop(virtual_domain("extra", force_stop="yes"))
-
-
-def test_a_changed_definition_is_saved_and_brought_to_the_other_host(bare: Lab) -> None:
-    bare.guests.clear()
-    agents.forget(bare)
-    host1, host2 = bare.hosts
-    changed = Scene(bare, Guest("guest1"))
-    host1.must(["csync2", "-k", CSYNC2_KEY])
-    key = host1.read(CSYNC2_KEY)
-    for host in bare.hosts:
-        host.write(OWN_CONFIG, changed.guest.xml(), "0640")
-        host.write(CSYNC2_KEY, key, "0600")
-        host.write("/etc/csync2.cfg", CSYNC2)
-        host.must(["sh", "-c", "rm -f /var/lib/csync2/*"])
-        # The first look: what is there now is equal everywhere.
-        host.must(["csync2", "-cIr", "/"])
-        host.spawn("csync2", ["csync2", "-ii"])
-    try:
-        agent = virtual_domain("extra", config=OWN_CONFIG, sync_config_on_stop="yes")
-        changed.start(agent)
-        host1.must(["virsh", "-q", "desc", "guest1", "--live", "changed by a person"])
-        changed.stop(agent)
-        saved = host1.read(OWN_CONFIG)
-        assert "changed by a person" in saved
-        assert host1.must(["stat", "-c", "%a", OWN_CONFIG]).strip() == "640"
-        assert host2.read(OWN_CONFIG) == saved
-        # What was saved starts again, and a stop that changes nothing writes nothing.
-        changed.start(agent)
-        stamp = host1.must(["stat", "-c", "%y %i", OWN_CONFIG])
-        changed.stop(virtual_domain("extra", config=OWN_CONFIG, save_config_on_stop="yes"))
-        assert host1.must(["stat", "-c", "%y %i", OWN_CONFIG]) == stamp
-    finally:
-        for host in bare.hosts:
-            host.stop("csync2")
 
 
 def test_utilization_is_written_when_it_differs_and_removed_on_request(place: Scene) -> None:
