@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.lab.fence_watch import Banned
+    from tests.lab.fence_bans import Banned
     from tests.lab.lives import Life
 
 # A ban's lease, 15 s, and a small guest's boot.

@@ -16,6 +16,7 @@ from pmkvm.fencing import ban as bans
 from tests.lab import faults, stonith
 from tests.lab.cluster import CIB_FILE
 from tests.lab.faults import State
+from tests.lab.fence_bans import Copies
 from tests.lab.watcher import Watcher
 
 TYPE_CHECKING = False
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from tests.lab.fence_bans import Banned
     from tests.lab.machine import Machine
     from tests.lab.pair import Pair
     from tests.lab.process import Process
@@ -39,19 +41,6 @@ _COMMANDS = {
     State.ROLE: (b"crm_resource", b"target-role"),
     State.ENDING: (b"--delete", b"vm-stonith-"),
 }
-
-
-class Banned(NamedTuple):
-    """One ban id as the hosts' disks had it: seen first, and gone from all (None: still there).
-
-    end_s: of its lease, as it was written last.
-    """
-
-    id: str
-    operation: str
-    first_s: float
-    gone_s: float | None
-    end_s: float
 
 
 class Hit(NamedTuple):
@@ -75,13 +64,12 @@ class Watch(Watcher):
         self._requester = [process for _, process in lab.guests.processes(pair.requester.guest)]
         self.requester_died_s: float | None = None
         self._name = bans.name(pair.target.resource)
-        self._hosts = lab.hosts
-        self._lost: set[str] = set()
+        # None: ended since, or looked for in vain; that it ends once more is not expected.
+        self._pacemakers = [(host, _pacemaker(host)) for host in lab.hosts]
         self._daemons = [daemon(host, stonith.STONITHD) for host in lab.hosts]
         self._logs = {host: _size(_log(host)) for host in lab.hosts}
         self._done = _done_before(pair)
-        self._files: dict[str, tuple[tuple[int, int], set[bans.Ban]]] = {}
-        self._bans: dict[str, Banned] = {}
+        self._copies = Copies()
         self._act: Callable[[], None] | None = None
         self._wanted: tuple[State, ...] = ()
         self.hit: Hit | None = None
@@ -126,7 +114,7 @@ class Watch(Watcher):
 
     def banned(self) -> list[Banned]:
         """In the order in which they were seen."""
-        return sorted(self._bans.copy().values(), key=lambda one: one.first_s)
+        return self._copies.banned()
 
     def look(self) -> float:
         now = time.time()
@@ -157,7 +145,7 @@ class Watch(Watcher):
 
     def _is_seen(self, state: State, commands: list[bytes]) -> bool:
         if state is State.BANNED:
-            return any(one.gone_s is None for one in self._bans.values())
+            return any(one.gone_s is None for one in self.banned())
         if state is State.KILLED:
             return not any(process.is_alive() for process in self._target)
         if state is State.ANSWERING:
@@ -174,30 +162,21 @@ class Watch(Watcher):
                 yield file.read()
 
     def _look_at_files(self, now: float) -> None:
-        for host in self._hosts:
+        for number, (host, pacemaker) in enumerate(self._pacemakers):
             path = host.upper + CIB_FILE
-            # What is on the disk of a host that has died bars nobody, nor when it boots again.
-            if not host.is_alive():
-                self._lost.add(host.name)
-            if host.name in self._lost:
-                self._files.pop(path, None)
-                continue
+            # Before the look at the file: what it has left is not written any more then.
+            has_ended = pacemaker is not None and not pacemaker.is_alive()
             with contextlib.suppress(OSError):
                 status = os.stat(path)
                 stamp = (status.st_ino, status.st_mtime_ns)
-                if self._files.get(path, ((0, 0),))[0] != stamp:
+                if has_ended:
+                    self._pacemakers[number] = (host, None)
+                    self._copies.leave(host.name, stamp)
+                if not self._copies.knows(host.name, stamp):
                     found, _ = bans.find_all(Path(path).read_text(encoding="utf-8"))
-                    self._files[path] = (stamp, {one for one in found if self._is_ours(one)})
-        # The disks may differ for a moment: by the later end, which is the last one's.
-        there = [one for _, found in self._files.values() for one in found]
-        for one in sorted(there, key=lambda one: one.end):
-            known = self._bans.get(one.id)
-            first_s = now if known is None else known.first_s
-            self._bans[one.id] = Banned(one.id, one.operation, first_s, None, one.end)
-        ids = {one.id for one in there}
-        for ban_id, banned in self._bans.items():
-            if ban_id not in ids and banned.gone_s is None:
-                self._bans[ban_id] = banned._replace(gone_s=now)
+                    ours = (one for one in found if self._is_ours(one))
+                    self._copies.read(host.name, stamp, ours)
+        self._copies.look(now)
 
     def _look_at_requester(self, now: float) -> None:
         if self.requester_died_s is None and not any(one.is_alive() for one in self._requester):
@@ -218,6 +197,11 @@ def daemon(host: Machine, resource: str) -> Process | None:
     argv = ["sh", "-c", f"cat /run/pm_kvm_tools/anything/{resource}*.pid"]
     words = host.run(argv).out.split()
     return host.process(int(words[0])) if words else None
+
+
+def _pacemaker(host: Machine) -> Process | None:
+    pid = host.pid_of("pacemakerd")
+    return None if pid is None else host.process(pid)
 
 
 def commands_of(process: Process) -> Iterator[bytes]:

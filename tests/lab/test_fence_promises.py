@@ -9,8 +9,8 @@ import pytest
 
 from tests.lab import faults, fence_promises
 from tests.lab.faults import State
+from tests.lab.fence_bans import Banned
 from tests.lab.fence_promises import Kill, Story
-from tests.lab.fence_watch import Banned
 from tests.lab.lives import Life
 
 # A reset at 100: banned at 100.1, killed, proven at 100.4, back at 101.
