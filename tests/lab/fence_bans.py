@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pmkvm.fencing.ban import Ban
 
     # Of a file: its inode and when it was written.
@@ -28,31 +26,43 @@ class Banned(NamedTuple):
     end_s: float
 
 
+class Copy(NamedTuple):
+    """A host's file, with the version of the configuration in it: admin_epoch and epoch."""
+
+    stamp: Stamp
+    version: tuple[int, int]
+    bans: frozenset[Ban]
+
+
 class Copies:
-    """What each host's copy says. That of a host whose Pacemaker has ended bars nobody, and none
-    when it comes back, until the cluster writes it anew."""
+    """What each host's copy says. What a host had when its Pacemaker ended bars nobody; it comes
+    back with that, and writes it anew, until the others' newer one is its own."""
 
     def __init__(self) -> None:
-        self._copies: dict[str, tuple[Stamp, frozenset[Ban]]] = {}
-        self._left: dict[str, Stamp] = {}
+        self._copies: dict[str, Copy] = {}
+        self._left: dict[str, tuple[int, int]] = {}
         self._banned: dict[str, Banned] = {}
 
     def knows(self, host: str, stamp: Stamp) -> bool:
         """Whether there is nothing new in the host's file."""
-        has_read = host in self._copies and self._copies[host][0] == stamp
-        return has_read or self._left.get(host) == stamp
+        return host in self._copies and self._copies[host].stamp == stamp
 
-    def read(self, host: str, stamp: Stamp, bans: Iterable[Ban]) -> None:
-        self._copies[host] = (stamp, frozenset(bans))
+    def read(self, host: str, copy: Copy) -> None:
+        self._copies[host] = copy
 
-    def leave(self, host: str, stamp: Stamp) -> None:
-        """Its Pacemaker has ended, and this is the file that it has left."""
-        self._copies.pop(host, None)
-        self._left[host] = stamp
+    def leave(self, host: str) -> None:
+        """Its Pacemaker has ended, and what was read last is what it has left."""
+        if host in self._copies:
+            self._left[host] = self._copies[host].version
 
     def look(self, now: float) -> None:
         """Note what is there at this time of day, and what is gone."""
-        there = [one for _, bans in self._copies.values() for one in bans]
+        there = [
+            one
+            for host, copy in self._copies.items()
+            if host not in self._left or copy.version > self._left[host]
+            for one in copy.bans
+        ]
         # They may differ for a moment: the later end was written last.
         for one in sorted(there, key=lambda one: one.end):
             known = self._banned.get(one.id)

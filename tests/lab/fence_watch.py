@@ -10,13 +10,14 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree.ElementTree import fromstring
 
 from pmkvm.deadline import Deadline
 from pmkvm.fencing import ban as bans
 from tests.lab import faults, stonith
 from tests.lab.cluster import CIB_FILE
 from tests.lab.faults import State
-from tests.lab.fence_bans import Copies
+from tests.lab.fence_bans import Copies, Copy
 from tests.lab.watcher import Watcher
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    from tests.lab.fence_bans import Banned
+    from tests.lab.fence_bans import Banned, Stamp
     from tests.lab.machine import Machine
     from tests.lab.pair import Pair
     from tests.lab.process import Process
@@ -169,14 +170,19 @@ class Watch(Watcher):
             with contextlib.suppress(OSError):
                 status = os.stat(path)
                 stamp = (status.st_ino, status.st_mtime_ns)
-                if has_ended:
-                    self._pacemakers[number] = (host, None)
-                    self._copies.leave(host.name, stamp)
                 if not self._copies.knows(host.name, stamp):
-                    found, _ = bans.find_all(Path(path).read_text(encoding="utf-8"))
-                    ours = (one for one in found if self._is_ours(one))
-                    self._copies.read(host.name, stamp, ours)
+                    self._copies.read(host.name, self._copy(path, stamp))
+            if has_ended:
+                self._pacemakers[number] = (host, None)
+                self._copies.leave(host.name)
         self._copies.look(now)
+
+    def _copy(self, path: str, stamp: Stamp) -> Copy:
+        text = Path(path).read_text(encoding="utf-8")
+        cib = fromstring(text)
+        version = (int(cib.get("admin_epoch", "0")), int(cib.get("epoch", "0")))
+        ours = (one for one in bans.find_all(text)[0] if self._is_ours(one))
+        return Copy(stamp, version, frozenset(ours))
 
     def _look_at_requester(self, now: float) -> None:
         if self.requester_died_s is None and not any(one.is_alive() for one in self._requester):
