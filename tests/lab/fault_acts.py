@@ -92,6 +92,9 @@ def _take_back(pair: Pair) -> None:
     for one in pair:
         asked.run(["crm_resource", "--meta", "-r", one.resource, "-d", "is-managed"])
         asked.run(["crm_resource", "--clear", "-r", one.resource])
+        # Of a refresh that ended Pacemaker's controller: that start has failed for good.
+        for host in pair.lab.hosts:
+            asked.run(["crm_failcount", "--delete", "-r", one.resource, "-N", host.name])
     for clone in CLONES.values():
         asked.run(["crm_resource", "--cleanup", "-r", clone])
 

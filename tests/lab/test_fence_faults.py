@@ -92,6 +92,16 @@ def shaken(pair: Pair, pairs: list[Pair], strangers: Callable[[Pair], None]) -> 
         pairs[:] = [pair]
 
 
+def test_mending_lets_the_target_start_at_home_again(shaken: Pair) -> None:
+    target, home = shaken.target, shaken.lab.host(faults.TARGET)
+    shaken.place(home)
+    count = f"fail-count-{target.resource}#start_0"
+    home.must(["attrd_updater", "-n", count, "-U", "INFINITY", "-N", home.name])
+    shaken.lab.cluster.wait_running(target.resource, faults.OWNER)
+    fault_acts.mend(shaken)
+    shaken.place(home)
+
+
 def test_fault(shaken: Pair, cell: Cell, record_property: Callable[[str, object], None]) -> None:
     pair, fault = shaken, cell.fault
     boot = pair.place(pair.lab.host(faults.TARGET))
