@@ -120,16 +120,11 @@ def _of_process(host: Machine, fault: Fault) -> Act:
 def _process(host: Machine, who: str) -> Process | None:
     if who in CLONES:
         return daemon(host, CLONES[who])
-    parent = _spawned(host, hypervisor.NAME if who == faults.LIBVIRTD else "pacemakerd")
+    parent = host.spawned(hypervisor.NAME if who == faults.LIBVIRTD else "pacemakerd")
     if who == faults.LIBVIRTD or parent is None:
         return parent
     found = (one for one in children(parent.pid) if one.executable().endswith(f"/{who}"))
     return next(found, None)
-
-
-def _spawned(host: Machine, name: str) -> Process | None:
-    pid = host.pid_of(name)
-    return None if pid is None else host.process(pid)
 
 
 def _in_guest(pair: Pair, fault: Fault) -> Act:
@@ -154,7 +149,7 @@ def _of_host(pair: Pair, fault: Fault) -> Act:
         return Act(host.cut)
 
     def leave() -> None:
-        process = _spawned(host, "pacemakerd")
+        process = host.spawned("pacemakerd")
         if process is not None:
             process.send(signal.SIGTERM)
 

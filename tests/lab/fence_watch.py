@@ -66,7 +66,7 @@ class Watch(Watcher):
         self.requester_died_s: float | None = None
         self._name = bans.name(pair.target.resource)
         # None: ended since, or looked for in vain; that it ends once more is not expected.
-        self._pacemakers = [(host, _pacemaker(host)) for host in lab.hosts]
+        self._pacemakers = [(host, host.spawned("pacemakerd")) for host in lab.hosts]
         self._daemons = [daemon(host, stonith.STONITHD) for host in lab.hosts]
         self._logs = {host: _size(_log(host)) for host in lab.hosts}
         self._done = _done_before(pair)
@@ -203,11 +203,6 @@ def daemon(host: Machine, resource: str) -> Process | None:
     argv = ["sh", "-c", f"cat /run/pm_kvm_tools/anything/{resource}*.pid"]
     words = host.run(argv).out.split()
     return host.process(int(words[0])) if words else None
-
-
-def _pacemaker(host: Machine) -> Process | None:
-    pid = host.pid_of("pacemakerd")
-    return None if pid is None else host.process(pid)
 
 
 def commands_of(process: Process) -> Iterator[bytes]:

@@ -178,6 +178,11 @@ class Machine(NamedTuple):
         is_same = bool(fields) and fields[0] != "Z" and fields[19] == line[1]
         return int(line[0]) if is_same else None
 
+    def spawned(self, name: str) -> Process | None:
+        """A spawned daemon that still lives, as this machine numbers it."""
+        pid = self.pid_of(name)
+        return None if pid is None else self.process(pid)
+
     def signal(self, name: str, signal: str) -> None:
         """Send a signal (STOP, CONT, KILL ...) to a spawned daemon."""
         pid = self.pid_of(name)
