@@ -8,7 +8,7 @@ import pytest
 from tests.lab import agents
 from tests.lab.agents import virtual_domain
 from tests.lab.guests import Guest
-from tests.lab.scene import Scene
+from tests.lab.lone_guest import LoneGuest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_a_changed_definition_is_saved_and_brought_to_the_other_host(lab: Lab) -
     lab.clean()
     agents.forget(lab)
     host1, host2 = lab.hosts
-    changed = Scene(lab, Guest("guest1"))
+    changed = LoneGuest(lab, Guest("guest1"))
     host1.must(["csync2", "-k", CSYNC2_KEY])
     key = host1.read(CSYNC2_KEY)
     for host in lab.hosts:

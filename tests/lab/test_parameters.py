@@ -15,8 +15,8 @@ from tests.lab import agents
 from tests.lab.agents import RESOURCE, call, virtual_domain
 from tests.lab.cib import primitive
 from tests.lab.guests import IMAGES, Guest
+from tests.lab.lone_guest import LoneGuest, lone_guest
 from tests.lab.network import HOST_GUEST_BRIDGE
-from tests.lab.scene import Scene, scene
 from tests.lab.situations import wait_until
 
 TYPE_CHECKING = False
@@ -87,14 +87,14 @@ def bare(lab: Lab) -> Lab:
 
 
 @pytest.fixture
-def place(bare: Lab) -> Iterator[Scene]:
+def place(bare: Lab) -> Iterator[LoneGuest]:
     """The plain guest."""
-    yield scene(bare, Guest("guest1"))
+    yield lone_guest(bare, Guest("guest1"))
     bare.guests.clear()
     agents.forget(bare)
 
 
-def test_who_does_not_hear_the_first_way_hears_the_next_at_once(place: Scene) -> None:
+def test_who_does_not_hear_the_first_way_hears_the_next_at_once(place: LoneGuest) -> None:
     """No guest agent is in it, so libvirt refuses that way."""
     asked = virtual_domain("extra", shutdown_mode="agent,acpi", shutdown_resend="0")
     place.start(asked)
@@ -103,7 +103,7 @@ def test_who_does_not_hear_the_first_way_hears_the_next_at_once(place: Scene) ->
 
 
 def test_a_deaf_guest_is_destroyed_when_the_margin_begins(bare: Lab) -> None:
-    deaf = scene(bare, Guest("guest1", power="deaf"))
+    deaf = lone_guest(bare, Guest("guest1", power="deaf"))
     agent = virtual_domain("extra", destroy_margin="25")
     deaf.start(agent)
     # Of the 40 s of the stop it would have 26, and has 15 less the stop's own.
@@ -111,7 +111,7 @@ def test_a_deaf_guest_is_destroyed_when_the_margin_begins(bare: Lab) -> None:
 
 
 def test_a_disk_over_another_image_is_kept_or_made_anew(bare: Lab) -> None:
-    noted = scene(bare, NOTES)
+    noted = lone_guest(bare, NOTES)
     zeros = ["dd", "if=/dev/zero", f"of={BASE}", "bs=1M", f"count={BASE_MIB}"]
     noted.home.must([*zeros, "status=none"])
     noted.home.must(["rm", "-f", OVERLAY])
@@ -121,7 +121,7 @@ def test_a_disk_over_another_image_is_kept_or_made_anew(bare: Lab) -> None:
     assert noted.home.run(["cmp", "-n", str(BASE_MIB << 20), BASE, "/dev/zero"]).rc == 0
 
 
-def note(noted: Scene, number: int, stateless: str) -> str:
+def note(noted: LoneGuest, number: int, stateless: str) -> str:
     """What the guest has found in this life of it."""
     agent = virtual_domain("extra", backingfile=BASE, stateless=stateless)
     noted.start(agent)
@@ -132,7 +132,7 @@ def note(noted: Scene, number: int, stateless: str) -> str:
 
 
 def test_networks_and_pools_are_started_on_both_hosts(bare: Lab) -> None:
-    needy = scene(bare, NEEDY)
+    needy = lone_guest(bare, NEEDY)
     plain = virtual_domain("extra")
     # Without the option libvirt moves no local disk; the lab's directory is the same for all hosts.
     agent = virtual_domain("extra", start_resources="yes", migrate_options="--unsafe")
@@ -163,7 +163,7 @@ def test_networks_and_pools_are_started_on_both_hosts(bare: Lab) -> None:
                 host.must(["virsh", "-q", f"{kind}-undefine", name])
 
 
-def test_scripts_are_waited_for_at_the_start_and_heard_by_a_monitor(place: Scene) -> None:
+def test_scripts_are_waited_for_at_the_start_and_heard_by_a_monitor(place: LoneGuest) -> None:
     place.home.write(CHECK, CHECK_TEXT, "0755")
     place.home.write(VERDICTS, "no\nno\n")
     place.home.must(["rm", "-f", f"{VERDICTS}.asked"])
@@ -184,7 +184,7 @@ def test_scripts_are_waited_for_at_the_start_and_heard_by_a_monitor(place: Scene
     ids=["answers", "silent", "not there"],
 )
 def test_the_guest_agent_is_asked_at_depth_20(bare: Lab, script: str, rc: int) -> None:
-    place = scene(bare, Guest("guest1", devices=AGENT_CHANNEL, script=script))
+    place = lone_guest(bare, Guest("guest1", devices=AGENT_CHANNEL, script=script))
     agent = virtual_domain("extra")
     place.start(agent)
 
@@ -196,7 +196,7 @@ def test_the_guest_agent_is_asked_at_depth_20(bare: Lab, script: str, rc: int) -
     place.stop(virtual_domain("extra", force_stop="yes"))
 
 
-def test_utilization_is_written_when_it_differs_and_removed_on_request(place: Scene) -> None:
+def test_utilization_is_written_when_it_differs_and_removed_on_request(place: LoneGuest) -> None:
     home = place.home
     place.lab.cluster.add(primitive(RESOURCE, "ocf:pacemaker:Dummy"))
     names = ("cpu", "host_memory", "hv_memory")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.ocf.agent import Agent
 
 
-class Scene(NamedTuple):
+class LoneGuest(NamedTuple):
     """It is at home on host1."""
 
     lab: Lab
@@ -45,8 +45,8 @@ class Scene(NamedTuple):
         return done.seconds
 
 
-def scene(lab: Lab, guest: Guest) -> Scene:
+def lone_guest(lab: Lab, guest: Guest) -> LoneGuest:
     lab.guests.clear()
     agents.forget(lab)
     lab.guests.place(guest, CONFIG)
-    return Scene(lab, guest)
+    return LoneGuest(lab, guest)
