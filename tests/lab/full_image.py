@@ -105,7 +105,7 @@ def ensure(packages: Sequence[str] = PACKAGES, suite: str = SUITE) -> str:
     os.makedirs(CACHE, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as work:
         tree, packed = os.path.join(work, "root"), os.path.join(work, "squashfs")
-        _must([*argv, tree, root._mirror()])
+        _must([*argv, tree, root.mirror()])
         _must(["mksquashfs", tree, packed, "-comp", "lz4", "-quiet", "-no-progress"])
         os.rename(packed, path)
     return path

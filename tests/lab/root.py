@@ -72,7 +72,7 @@ def build(suite: str) -> str:
     shutil.rmtree(unfinished, ignore_errors=True)
     include = f"--include={','.join(PACKAGES)}"
     # Not debootstrap: it fails on this suite's systemd.
-    argv = ["mmdebstrap", "--variant=minbase", include, suite, unfinished, _mirror()]
+    argv = ["mmdebstrap", "--variant=minbase", include, suite, unfinished, mirror()]
     done = run(argv, timeout_s=TIMEOUT_S)
     if done.rc != 0:
         raise LabError(f"mmdebstrap {suite}: {done.err.strip()[-2000:]}")
@@ -80,7 +80,7 @@ def build(suite: str) -> str:
     return path
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """The mirror that this machine itself installs from."""
     argv = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
     lines = run(argv, timeout_s=30).out.split()
