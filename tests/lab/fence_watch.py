@@ -68,8 +68,8 @@ class Watch(Watcher):
         # None: ended since, or looked for in vain; that it ends once more is not expected.
         self._pacemakers = [(host, host.spawned("pacemakerd")) for host in lab.hosts]
         self._daemons = [daemon(host, stonith.STONITHD) for host in lab.hosts]
-        self._logs = {host: _size(_log(host)) for host in lab.hosts}
         self._done = _done_before(pair)
+        self._was_remembered = False
         self._copies = Copies()
         self._act: Callable[[], None] | None = None
         self._wanted: tuple[State, ...] = ()
@@ -136,31 +136,22 @@ class Watch(Watcher):
     def _reached(self) -> State | None:
         """The first of the wanted states that can be seen now."""
         commands = [words for each in self._daemons if each for words in commands_of(each)]
+        is_remembered = any(_done(words) - self._done for words in commands)
+        self._was_remembered |= is_remembered
+        now = {
+            State.BANNED: any(one.gone_s is None for one in self.banned()),
+            State.KILLED: not any(process.is_alive() for process in self._target),
+            State.ANSWERING: is_remembered,
+            # vm-stonithd lets go of an answer when attrd has taken it.
+            State.ANSWERED: self._was_remembered and not is_remembered,
+        }
         for state in self._wanted:
             if state in _COMMANDS:
                 if any(all(word in words for word in _COMMANDS[state]) for words in commands):
                     return state
-            elif self._is_seen(state, commands):
+            elif now[state]:
                 return state
         return None
-
-    def _is_seen(self, state: State, commands: list[bytes]) -> bool:
-        if state is State.BANNED:
-            return any(one.gone_s is None for one in self.banned())
-        if state is State.KILLED:
-            return not any(process.is_alive() for process in self._target)
-        if state is State.ANSWERING:
-            return any(_done(words) - self._done for words in commands)
-        return state is State.ANSWERED and any(
-            b": OK, " in text or b": NG " in text for text in self._news()
-        )
-
-    def _news(self) -> Iterator[bytes]:
-        """What the hosts' vm-stonithds have written since this began."""
-        for host, size in self._logs.items():
-            with contextlib.suppress(OSError), open(_log(host), "rb") as file:
-                file.seek(size)
-                yield file.read()
 
     def _look_at_files(self, now: float) -> None:
         for number, (host, pacemaker) in enumerate(self._pacemakers):
@@ -225,13 +216,3 @@ def _done_before(pair: Pair) -> set[bytes]:
 def _done(words: bytes) -> set[bytes]:
     items = words.replace(b'"', b";").replace(b"\0", b";").split(b";")
     return {item.strip() for item in items if item.strip().startswith(b"done=")}
-
-
-def _log(host: Machine) -> str:
-    return host.upper + stonith.LOG
-
-
-def _size(path: str) -> int:
-    with contextlib.suppress(OSError):
-        return os.stat(path).st_size
-    return 0
