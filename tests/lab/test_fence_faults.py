@@ -10,7 +10,15 @@ import os
 import pytest
 
 from pmkvm.errors import HaError
-from tests.lab import fault_acts, fault_course, faults, fence_promises, sample, stonith
+from tests.lab import (
+    fault_acts,
+    fault_course,
+    fault_summary,
+    faults,
+    fence_promises,
+    sample,
+    stonith,
+)
 from tests.lab.cib import location, primitive
 from tests.lab.fault_course import BYSTANDER, Course
 from tests.lab.fence_watch import Watch
@@ -122,7 +130,7 @@ def _tell(course: Course, story: Story, record_property: Callable[[str, object],
     """A row in the summary, and in a file that outlives a run that is broken off."""
     hit = course.watch.hit
     where = "" if hit is None or hit.state is course.cell.state else f" (hit: {hit.state.value})"
-    answer = f"{story.answer or 'the requester died'}"
+    answer = story.answer or fault_summary.NOBODY
     record_property("fence", (course.cell.name + where, answer, story.took_s))
     broken = fence_promises.broken(story)
     row = {
