@@ -170,6 +170,9 @@ def _bring_back_hosts(pair: Pair) -> set[str]:
     if any(host.is_cut() or not host.is_alive() for host in lab.hosts):
         wait_until(lambda: _has_lost(lab), "a host that was lost is fenced", 60)
     dead = [host for host in lab.hosts if not host.is_alive()]
+    for host in dead:
+        # Pacemaker 2.1.5 leaves one pending that is a member before its fencing has been told.
+        lab.cluster.wait_offline(host)
     for host in lab.hosts:
         if host in dead:
             lab.boot(host)
