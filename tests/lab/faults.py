@@ -8,14 +8,7 @@ from __future__ import annotations
 
 import random
 from enum import Enum
-from pathlib import Path
 from typing import NamedTuple
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Container
-
-HELD = Path(__file__).with_name("faults_held.txt")
 
 RESET, OFF = "reset", "off"
 
@@ -213,18 +206,11 @@ def _by_fault() -> dict[Fault, list[Cell]]:
     return found
 
 
-def sample(seed: int, seconds: float, among: Container[str]) -> list[Cell]:
-    """As many of the cells of these names as there is time for."""
+def sample(seed: int, seconds: float) -> list[Cell]:
+    """As many cells as there is time for."""
     chosen, left = [], seconds
     for cell in shuffled(seed):
-        if cell.name in among and cell.fault.cost_s <= left:
+        if cell.fault.cost_s <= left:
             chosen.append(cell)
             left -= cell.fault.cost_s
     return chosen
-
-
-def held() -> set[str]:
-    """The names of the cells that were seen to hold: a change is judged by these, what nobody has
-    seen yet is for make fence-faults."""
-    lines = HELD.read_text(encoding="utf-8").splitlines()
-    return {line for line in lines if not line.startswith("#")}

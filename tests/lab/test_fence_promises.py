@@ -100,9 +100,7 @@ def test_the_whole_table_comes_in_an_order_that_follows_from_the_seed() -> None:
     assert {cell.fault for cell in first} == set(faults.FAULTS)
 
 
-def test_a_sample_takes_the_time_it_is_given_and_only_what_was_seen_to_hold() -> None:
-    assert faults.held() <= {cell.name for cell in faults.cells()}
+def test_a_sample_takes_the_time_it_is_given() -> None:
     for seed in range(50):
-        chosen = faults.sample(seed, 90.0, faults.held())
-        assert {cell.name for cell in chosen} <= faults.held()
-        assert 65.0 < sum(cell.fault.cost_s for cell in chosen) <= 90.0
+        cost_s = sum(cell.fault.cost_s for cell in faults.sample(seed, 90.0))
+        assert 65.0 < cost_s <= 90.0
