@@ -35,12 +35,11 @@ HEAD = (
 def table(lines: Iterable[str]) -> Iterator[str]:
     """Lines of Markdown from those of the record; of a cell that was run twice the last counts."""
     last = {row["cell"]: row for row in map(json.loads, lines)}
+    ran = [cell for cell in faults.cells() if cell.name in last]
     yield f"| {' | '.join(HEAD)} |"
     yield f"|{'---|' * len(HEAD)}"
     for fault in faults.FAULTS:
-        own = [
-            last[cell.name] for cell in faults.cells() if cell.fault == fault and cell.name in last
-        ]
+        own = [last[cell.name] for cell in ran if cell.fault == fault]
         if own:
             yield f"| {' | '.join((fault.name, *_figures(own)))} |"
     yield f"| all | {' | '.join(_figures([*last.values()]))} |"
