@@ -16,7 +16,7 @@ from pmkvm.errors import DeadlineError
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.virt import definition, job, record
+from pmkvm.virt import definition, job
 from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError
 
 TYPE_CHECKING = False
@@ -72,7 +72,7 @@ def migrate_to(context: Context) -> OcfCode:
     except FencedError as fenced:
         fence.settle(subject, fenced)
         return OcfCode.SUCCESS
-    record.forget(context.instance)
+    # The record stays until Pacemaker's stop: it is what says whose guest has left.
     context.log.info(f"{name}: migrated to {target}")
     return OcfCode.SUCCESS
 

@@ -32,7 +32,7 @@ class Answers:
         """OK: asserts the promise P1 as far as one host can see it."""
         lack = proof.lack(known(fence.ban), view, self._know.everyone(), self._know.wall)
         hold(view is self._know.view and not lack, f"P1: OK without the proof: {lack}")
-        self._give(fence, one, ok=True, how=f"dead on {', '.join(sorted(view.members))}")
+        self._give(fence, one, f"dead on {', '.join(sorted(view.members))}", ok=True)
 
     def by_word(self, fence: Fence, one: Pending, view: View) -> None:
         """From the `done` of a ban that went."""
@@ -41,20 +41,23 @@ class Answers:
             return
         resource = view.resources.get(fence.resource)
         if not one.is_off:
-            fence.reason = "so it was answered on another host"
-            self._give(fence, one, ok=done.ok, how="proven by another host")
+            if done.ok:
+                self._give(fence, one, "proven by another host", ok=True)
+            else:
+                reason = "so it was answered on another host"
+                self._give(fence, one, reason, ok=False)
         elif done.ok and resource is not None and resource.target_role == "Stopped":
-            self._give(fence, one, ok=True, how="proven by another host")
+            self._give(fence, one, "proven by another host", ok=True)
 
-    def fail(self, fence: Fence) -> None:
+    def fail(self, fence: Fence, reason: str) -> None:
         for one in list(fence.pending.values()):
-            self._give(fence, one, ok=False)
+            self._give(fence, one, reason, ok=False)
 
     def expire(self, fence: Fence) -> None:
         """NG to those whose time is over; a retry would kill the new life, so say what is known."""
         for one in list(fence.pending.values()):
             if self._know.now >= one.deadline:
-                self._give(fence, one, ok=False)
+                self._give(fence, one, fence.obstacle(), ok=False)
 
     def refuse(self, fence: Fence, view: View) -> None:
         """At once: what has been answered, and what waiting can't cure."""
@@ -65,8 +68,7 @@ class Answers:
                 del fence.pending[one.request.number]
                 self.repeat(one.request, done)
             elif reason:
-                fence.reason = reason
-                self._give(fence, one, ok=False)
+                self._give(fence, one, reason, ok=False)
 
     def refusal(self, request: Request, view: View) -> str:
         """What the guest is told; whether a name exists here it must not learn."""
@@ -102,7 +104,8 @@ class Answers:
                     request,
                 )
 
-    def _give(self, fence: Fence, one: Pending, *, ok: bool, how: str = "") -> None:
+    def _give(self, fence: Fence, one: Pending, reason: str, *, ok: bool) -> None:
+        """reason: how it is known, or why it is not proven."""
         del fence.pending[one.request.number]
         is_banned = fence.ban is not None and fence.step in (Step.PROVING, Step.ENDING)
         ban_id = fence.ban.id if fence.ban is not None and is_banned else NO_BAN
@@ -111,19 +114,25 @@ class Answers:
         by = None if ok and self._know.done(ban_id) is None else request
         done = Done(ban_id, ok, request.requester, request.hash, request.target)
         self._know.finish(done)
-        text = "OK" if ok else f"NG {'banned; ' if is_banned else ''}{fence.reason}"
+        text = "OK" if ok else ng(reason, is_banned=is_banned)
         if self._know.may_speak:
             self._know.act(Say(self._know.own_words()))
         self._know.act(Answer(request.number, text, one.deadline))
         # Who, whom, where it was, what came of it, how that is known, how long it took.
         where = f" on {', '.join(fence.ran_on)}" if fence.ran_on else ""
-        outcome = f"{text}, {how}" if ok and how else text
+        outcome = f"{text}, {reason}" if ok else text
         took = self._know.now - one.arrived
         self._know.log(
             f"{request.hash} {request.requester} {request.operation.value} {request.target}"
             f"{where}: {outcome} ({took * 1000:.0f} ms, ban {ban_id})",
             by,
         )
+
+
+def ng(reason: str, *, is_banned: bool = False) -> str:
+    """There is no NG without a reason: an administrator has nothing else to go by."""
+    hold(reason.strip(), "an NG has its reason")
+    return f"NG {'banned; ' if is_banned else ''}{reason}"
 
 
 def status(view: View, target: str) -> str:

@@ -27,9 +27,14 @@ class Definitions:
         stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
-            known = self._known[path] = (stamp, processes.uuid_of(path))
+            known = self._known[path] = (stamp, _uuid_in(path))
         return known[1]
 
     def of(self, uuid: str, configs: Mapping[str, str]) -> list[str]:
         """Whose it is: the resources, by the paths of their definitions. One as a rule."""
         return sorted(each for each, path in configs.items() if uuid and self.uuid(path) == uuid)
+
+
+def _uuid_in(path: str) -> str:
+    identity = processes.identity_of(path)
+    return "" if identity is None else identity.uuid

@@ -10,7 +10,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from daemons.vm_stonithd import requests
+from daemons.vm_stonithd import processes, requests
 from daemons.vm_stonithd.definitions import Definitions
 from daemons.vm_stonithd.events import Arrived
 from daemons.vm_stonithd.grant import TokenError
@@ -147,6 +147,7 @@ class Desk:
             "" if seen is None else seen.cluster,
             lambda resource: self._uuid(configs, resource),
             lambda uuid: self._definitions.of(uuid, configs),
+            processes.remembered_uuid,
         )
         return requests.allowed(number, forwarded, words.operation, grant, place)
 

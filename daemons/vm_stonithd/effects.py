@@ -173,7 +173,7 @@ class Effects:
             log.error("%s: can't be looked for: %s", action.resource, error)
             await asyncio.sleep(AGAIN_S)
             # Not seen is not gone: as if a start were under way.
-            found = processes.Look((), is_locked=True, differs=False)
+            found = processes.Look((), is_locked=True)
         self._tell(events.Looked(action.ticket, *found))
 
     async def _kill(self, action: actions.Kill) -> None:

@@ -47,13 +47,15 @@ class Looked(NamedTuple):
     """The answer to Look: all of it was seen after that action.
 
     lives: QEMUs of the uuid of which a thread lives. is_locked: a start holds the target's lock.
-    differs: the resource's domain has another uuid on this host.
+    differs: what says that the resource's domain has another uuid on this host, empty if nothing
+    does. is_remembered: this host remembers that the resource's domain had this uuid.
     """
 
     ticket: int
     lives: tuple[Life, ...]
     is_locked: bool = False
-    differs: bool = False
+    differs: str = ""
+    is_remembered: bool = True
 
 
 class Killed(NamedTuple):

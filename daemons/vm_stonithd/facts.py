@@ -26,7 +26,9 @@ class History(NamedTuple):
 
     ended, recorded, pending: as pmkvm.fencing.status_words; call_id: the highest;
     is_leaving: the latest operation is a migrate_to. last: tells the operation that stands at its
-    end (_last_0) from every other, empty if there is none.
+    end (_last_0) from every other, empty if there is none. has_life: Pacemaker has a life of it
+    there, which began and whose stop has not succeeded; a start or an arrival that is under way is
+    none yet.
     """
 
     ended: bool
@@ -35,6 +37,7 @@ class History(NamedTuple):
     call_id: int = 0
     is_leaving: bool = False
     last: str = ""
+    has_life: bool = False
 
 
 class Resource(NamedTuple):
@@ -71,6 +74,10 @@ class View(NamedTuple):
         """A missing entry has not: absence is never evidence."""
         history = self.history(host, resource)
         return history is not None and history.ended
+
+    def has_life(self, host: str, resource: str) -> bool:
+        history = self.history(host, resource)
+        return history is not None and history.has_life
 
     def call_id(self, host: str, resource: str) -> int:
         history = self.history(host, resource)

@@ -27,6 +27,15 @@ class Step(Enum):
     ENDING = "ending"
 
 
+# Where nothing that can be named stands in the way.
+_LAST_REASON = {
+    Step.WAITING: "its turn has not come",
+    Step.WRITING: "the CIB manager has not said whether it has taken the ban",
+    Step.PROVING: "the ban has not been read back yet",
+    Step.ENDING: "the ban before this request is still to be removed",
+}
+
+
 class Pending(NamedTuple):
     """A request that has no answer yet; times on this host's monotonic clock."""
 
@@ -83,6 +92,10 @@ class Fence:
             return ""
         self._noted = self._noted._replace(is_told=True)
         return self.reason
+
+    def obstacle(self) -> str:
+        """Why there is no OK yet; never empty."""
+        return self.reason or _LAST_REASON[self.step]
 
     def lead(self) -> Pending:
         """Whose request the ban carries: an off comes before a reset."""

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 _UNKNOWN_RC = "193"
 _PENDING_STATUS = "-1"
+# OCF_SUCCESS, and OCF_DEGRADED.
+_RUNS = ("0", "190")
+# Of a monitor: OCF_NOT_RUNNING, and the codes for what can't run on this host as it is: wrong
+# arguments, unimplemented, no permission, not installed, not configured.
+_FOUND_NONE = ("7", "2", "3", "4", "5", "6")
 # The key holds the uuid of the DC's life and the number of its transition: call ids begin anew
 # with each life of the executor.
 _LAST = ("transition-key", "call-id", "rc-code", "op-status")
@@ -47,18 +52,37 @@ def read(entry: Element) -> History | None:
     is_pending = any(map(_is_pending, operations))
     is_open = last is None or is_pending or any(_came_after(each, last) for each in operations)
     kind, rc = ("", "") if last is None else (last.get("operation"), last.get("rc-code"))
+    ended = not is_open and (kind, rc) in (("stop", "0"), ("monitor", "7"))
     return History(
-        ended=not is_open and (kind, rc) in (("stop", "0"), ("monitor", "7")),
+        ended=ended,
         recorded=not is_open and (kind == "stop" or (kind == "monitor" and rc in ("7", "5"))),
         pending=is_pending,
         call_id=max(map(_call, operations)),
         is_leaving=_is_leaving(operations),
         last="" if last is None else " ".join(last.get(name, "-") for name in _LAST),
+        has_life=_has_life(operations),
     )
 
 
 def _is_pending(operation: Element) -> bool:
     return operation.get("rc-code") == _UNKNOWN_RC or operation.get("op-status") == _PENDING_STATUS
+
+
+def _has_life(operations: list[Element]) -> bool:
+    """By the latest operation that has a result. A stop that is under way is of a life; a start or
+    an arrival that is under way, or has failed, has begun none."""
+    if any(_is_pending(each) and each.get("operation") == "stop" for each in operations):
+        return True
+    finished = [each for each in operations if not _is_pending(each)]
+    if not finished:
+        return False
+    latest = max(finished, key=_call)
+    kind, rc = latest.get("operation"), latest.get("rc-code")
+    if kind in ("start", "migrate_from"):
+        return rc in _RUNS
+    if kind in ("stop", "migrate_to"):
+        return rc != "0"
+    return rc not in _FOUND_NONE
 
 
 def _came_after(operation: Element, last: Element) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import events
 from daemons.vm_stonithd.actions import Answer, CreateBan, Forget, Say, SetRole
-from daemons.vm_stonithd.answers import Answers
+from daemons.vm_stonithd.answers import Answers, ng
 from daemons.vm_stonithd.fence import Pending
 from daemons.vm_stonithd.knowledge import Knowledge
 from daemons.vm_stonithd.member import Member
@@ -111,7 +111,7 @@ class Machine:
         if request.refusal:
             why = request.why or request.refusal
             self._know.log(f"{request.hash} {request.requester} is refused: {why}", request)
-            self._know.act(Answer(request.number, f"NG {request.refusal}"))
+            self._know.act(Answer(request.number, ng(request.refusal)))
         elif not request.operation.is_fence:
             self._orders.add(pending)
         elif done is not None:

@@ -37,6 +37,10 @@ class Watch:
         self.ban = ban
         self.is_accepted = False
         self.has_debt = False
+        # Whether Pacemaker had a life of it here when the ban was first seen, and whether this
+        # host has killed one under the ban.
+        self.had_life = False
+        self.has_killed = False
         # When its helpers are due, and the QEMUs that were there when this began.
         self.helpers_at = float("inf")
         self.lives: tuple[Life, ...] = ()
@@ -49,7 +53,8 @@ class Watch:
 class Member:
     """This host's part of every fence: it says barred and dead, each by a look of its own.
 
-    barred: the CIB shows the ban, no start holds the lock, no QEMU of the uuid has a thread.
+    barred: the CIB shows the ban, no start holds the lock, no QEMU of the uuid has a thread, and
+    nothing says that the resource's guest is to be found elsewhere than under that uuid.
     dead: the same, looked for after all members had barred.
     """
 
@@ -71,7 +76,10 @@ class Member:
             if ban.operation == SETTLE:
                 # It kills nothing: Pacemaker's stop is all that it is for.
                 continue
-            watch = self._watches.setdefault(resource, Watch(ban))
+            watch = self._watches.get(resource)
+            if watch is None:
+                watch = self._watches[resource] = Watch(ban)
+                watch.had_life = view.has_life(self._know.host, resource)
             watch.ban = ban
             self._accept(watch)
             if watch.is_accepted and ban.is_live(self._know.wall):
@@ -83,8 +91,7 @@ class Member:
             return
         word = self._word(watch)
         if event.differs:
-            self._say(watch, word._replace(differs=True, stage=Stage.SILENT))
-            watch.look_at = self._know.now + AGAIN_S
+            self._object(watch, Word(differs=True), event.differs)
         elif event.lives:
             if word.stage is not Stage.SILENT:
                 self._know.log(f"{watch.ban.resource}: a QEMU came under the ban")
@@ -92,8 +99,30 @@ class Member:
             self._kill(watch, event)
         elif event.is_locked:
             watch.look_at = self._know.now + SOON_S
+        elif self._misses(watch, event):
+            text = "Pacemaker has it running here, and neither a QEMU nor a record of it is found"
+            self._object(watch, Word(missing=True), text)
         else:
             self._attest(watch)
+
+    def _misses(self, watch: Watch, event: Looked) -> bool:
+        """Whether a life that Pacemaker has here is accounted for by nothing.
+
+        The uuid of the ban comes from one host's definition, which may have been edited while the
+        guest runs. So that no QEMU has this uuid proves nothing by itself where Pacemaker has the
+        guest running: this host must remember that the resource's guest had this uuid, or must
+        have killed one, or Pacemaker must have recorded the end.
+        """
+        if not watch.had_life or watch.has_killed or event.is_remembered:
+            return False
+        return known(self._know.view).has_life(self._know.host, watch.ban.resource)
+
+    def _object(self, watch: Watch, word: Word, reason: str) -> None:
+        """It says why it can't say more; whatever it has said before is taken back."""
+        if self._word(watch) != word:
+            self._know.log(f"{watch.ban.resource}: not proven here: {reason}")
+        self._say(watch, word)
+        watch.look_at = self._know.now + AGAIN_S
 
     def killed(self, event: Killed) -> None:
         watch = self._waiting(event.ticket)
@@ -138,7 +167,7 @@ class Member:
         elif self._know.now >= watch.helpers_at:
             watch.helpers_at = self._know.now + HELPERS_S
             self._know.act(KillHelpers(watch.ban, event.lives))
-        watch.has_debt = True
+        watch.has_debt = watch.has_killed = True
         watch.ticket = self._know.ticket()
         self._know.act(Kill(watch.ticket, watch.ban, event.lives, debt))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.actions import Answer, RemoveBan, SetRole
-from daemons.vm_stonithd.answers import status
+from daemons.vm_stonithd.answers import ng, status
 from daemons.vm_stonithd.facts import Operation
 from pmkvm.fencing.ban import OFF
 
@@ -43,7 +43,7 @@ class Orders:
             is_news = view is not None and self._know.seen_at >= one.arrived
             text = self._answer(one, view) if view is not None and is_news else ""
             if not text and self._know.now >= one.deadline:
-                text = "NG it does not run yet" if view is not None else "NG no CIB to be read"
+                text = ng("it does not run yet" if view is not None else "no CIB to be read")
             if text:
                 del self._pending[one.request.number]
                 self._tried.pop(one.request.number, None)
@@ -57,7 +57,7 @@ class Orders:
         if request.operation is Operation.STATUS and request.target in view.resources:
             # To ask is allowed to a guest that is being fenced, too.
             return status(view, request.target)
-        return f"NG {refusal}" if refusal else self._switch_on(one, view)
+        return ng(refusal) if refusal else self._switch_on(one, view)
 
     def _holders(self, key_id: str) -> tuple[str, ...]:
         """The key of a sealed token, and the hosts that can open it."""

@@ -197,11 +197,12 @@ class Owner:
         for one in list(fence.pending.values()):
             if not one.is_off or (operation == OFF and role == "Stopped"):
                 self._answers.prove(fence, one, view)
-        if fence.wants_off() and fence.is_owner and operation == OFF:
-            fence.reason = "target-role is not Stopped"
-            if not fence.ticket and self._is_due(fence):
-                fence.ticket = self._know.ticket()
-                self._know.act(SetRole(fence.ticket, fence.resource, "Stopped"))
+        if fence.wants_off():
+            fence.reason = "dead, but target-role is not Stopped"
+        is_mine = fence.wants_off() and fence.is_owner and operation == OFF
+        if is_mine and not fence.ticket and self._is_due(fence):
+            fence.ticket = self._know.ticket()
+            self._know.act(SetRole(fence.ticket, fence.resource, "Stopped"))
 
     def _lost(self, fence: Fence, view: View) -> None:
         """The ban went: by its owner, who said what came of it, or by a person."""
@@ -213,8 +214,7 @@ class Owner:
             # It was never this ban's: the reset ended before the off could rewrite it.
             fence.step = Step.WAITING
         elif self._know.now - fence.gone_at >= WORD_S:
-            fence.reason = "the ban was removed"
-            self._answers.fail(fence)
+            self._answers.fail(fence, "the ban was removed")
         if not fence.pending:
             fence.step = Step.WAITING
 

@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd.shared import Shared
 from pmkvm import process
 from pmkvm.virt import qemu
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pmkvm.process import Life
     from pmkvm.virt.qemu import Qemu
+
+
+class Found(NamedTuple):
+    """The living QEMUs of a uuid; strangers: those of another uuid that have one of the names."""
+
+    lives: tuple[Life, ...]
+    strangers: tuple[Qemu, ...]
 
 
 class ProcessTable:
@@ -20,8 +29,13 @@ class ProcessTable:
     def __init__(self) -> None:
         self._every: Shared[tuple[Qemu, ...]] = Shared()
 
-    def lives_of(self, uuid: str) -> tuple[Life, ...]:
-        """The QEMUs of that uuid of which a thread lives, from the call on. Raises OSError."""
+    def look(self, uuid: str, names: Collection[str]) -> Found:
+        """As of this call or later. Raises OSError."""
         found = self._every.ask(lambda: tuple(qemu.every()))
-        same = (each.life for each in found if each.guest.uuid == uuid)
-        return tuple(life for life in same if process.is_alive(life))
+        lives = tuple(one.life for one in found if one.guest.uuid == uuid and _is_alive(one))
+        strangers = (one for one in found if one.guest.name in names and one.guest.uuid != uuid)
+        return Found(lives, tuple(filter(_is_alive, strangers)))
+
+
+def _is_alive(one: Qemu) -> bool:
+    return process.is_alive(one.life)

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd import helper_processes
+from daemons.vm_stonithd.witness import Witnesses, difference
 from pmkvm import process
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, HaError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.process_table import ProcessTable
     from pmkvm.fencing.ban import Ban
     from pmkvm.process import Life
+    from pmkvm.virt.record import Record
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +40,12 @@ YOUNG_S = 5.0
 
 
 class Look(NamedTuple):
-    """What was seen of a target on this host."""
+    """What was seen of a target on this host: see events.Looked."""
 
     lives: tuple[Life, ...]
     is_locked: bool
-    differs: bool
+    differs: str = ""
+    is_remembered: bool = True
 
 
 def lives_of(uuid: str) -> tuple[Life, ...]:
@@ -58,18 +61,48 @@ def look(table: ProcessTable, resource: str, uuid: str, config: str) -> Look:
             pass
     except DeadlineError:
         is_locked = True
-    defined = uuid_of(config)
-    return Look(table.lives_of(uuid), is_locked, differs=defined not in ("", uuid))
+    defined, remembered = identity_of(config), _remembered(resource)
+    identity = None if remembered is None else remembered.identity
+    life = None if remembered is None else remembered.life
+    # It is the guest whatever its command line says by now.
+    is_alive = life is not None and process.is_alive(life)
+    found = table.look(uuid, {each.name for each in (defined, identity) if each is not None})
+    lives = {life, *found.lives} if _is_of(identity, uuid) and is_alive else set(found.lives)
+    heard = Witnesses(defined, identity, life.pid if life and is_alive else None, found.strangers)
+    return Look(
+        tuple(sorted(each for each in lives if each is not None)),
+        is_locked,
+        difference(uuid, heard),
+        _is_of(identity, uuid),
+    )
 
 
-def uuid_of(config: str) -> str:
-    """Of the domain as it is defined on this host; empty if that can't be told."""
-    if not config:
-        return ""
+def _is_of(identity: Identity | None, uuid: str) -> bool:
+    return identity is not None and identity.uuid == uuid
+
+
+def remembered_uuid(resource: str) -> str:
+    """Of the domain as it was last started or arrived here; empty if nothing is remembered."""
+    remembered = _remembered(resource)
+    return "" if remembered is None else remembered.identity.uuid
+
+
+def _remembered(resource: str) -> Record | None:
+    """A record that can't be read says nothing."""
     try:
-        return definition.read_identity(config).uuid
+        return record.load(resource)
+    except OSError:
+        return None
+
+
+def identity_of(config: str) -> Identity | None:
+    """The domain as it is defined on this host; None if that can't be told."""
+    if not config:
+        return None
+    try:
+        return definition.read_identity(config)
     except (OSError, DefinitionError):
-        return ""
+        return None
 
 
 def is_alive(sender: Sender) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from daemons.vm_stonithd.facts import View
-    from daemons.vm_stonithd.words import Words
+    from daemons.vm_stonithd.words import Word, Words
     from pmkvm.fencing.ban import Ban
 
 # What must be left of a lease for an OK.
@@ -69,12 +69,19 @@ def _unproven(host: str, ban: Ban, view: View, words: Mapping[str, Words]) -> st
     if host not in words:
         return f"not proven on {host}: its vm-stonithd says nothing"
     word = words[host].of(ban.id)
-    if word.clock or word.differs:
-        reason = "its clock is apart" if word.clock else "the domain there has another uuid"
-        return f"not proven on {host}: {reason}"
+    if word.objects:
+        return f"not proven on {host}: {_objection(word)}"
     if word.stage is not Stage.DEAD or not view.members <= word.saw:
         return f"not proven on {host}: it says {word.stage.name.lower()}"
     return ""
+
+
+def _objection(word: Word) -> str:
+    if word.clock:
+        return "its clock is apart"
+    if word.differs:
+        return "the domain there has another uuid"
+    return "Pacemaker has it running there, and nothing of it is found"
 
 
 def bars(ban_id: str, words: Mapping[str, Words]) -> frozenset[str]:

@@ -35,12 +35,14 @@ class Words(NamedTuple):
 
 class Place(NamedTuple):
     """Where a token is to hold: the cluster's name; uuid_of gives the uuid of a resource's domain
-    as it is defined on this host, empty if none can be told, None for what is no resource; whose
-    gives the resources whose domains have a uuid."""
+    as it is defined on this host, empty if none can be told, None for what is no resource;
+    remembered_uuid gives the one with which it last ran here, empty if it never did; whose gives
+    the resources whose domains have a uuid."""
 
     cluster: str
     uuid_of: Callable[[str], str | None]
     whose: Callable[[str], list[str]] = lambda _uuid: []
+    remembered_uuid: Callable[[str], str] = lambda _resource: ""
 
 
 def split(body: str) -> Words:
@@ -71,9 +73,12 @@ def allowed(
     """What is no resource is the machine's to refuse."""
     target = grant.resource
     uuid = place.uuid_of(target)
+    if uuid == "":
+        # Every host compares it with its own definition and its own record before it says dead.
+        uuid = grant.uuid or place.remembered_uuid(target)
     request = _request(number, forwarded, operation, target, uuid or grant.uuid or "")
     who = forwarded.sender.uuid
-    why = _not_for(grant, who, operation) or _not_here(grant, place, uuid)
+    why = _not_for(grant, who, operation) or _not_here(grant, place, uuid, operation)
     if not why and operation.is_fence and uuid == who:
         why = f"{target} asks for {operation.value} of itself"
     if why:
@@ -93,12 +98,12 @@ def _not_for(grant: Grant, who: str, operation: Operation) -> str:
     return ""
 
 
-def _not_here(grant: Grant, place: Place, uuid: str | None) -> str:
+def _not_here(grant: Grant, place: Place, uuid: str | None, operation: Operation) -> str:
     """Why it means something else than what has this name here."""
     if grant.cluster is not None and grant.cluster != place.cluster:
         ours = shown(place.cluster)
         return f"the token is for the cluster {shown(grant.cluster)}, this is {ours}"
-    if uuid == "":
+    if uuid == "" and operation.is_fence:
         return f"the domain of {grant.resource} is not defined on this host, or has no uuid there"
     if None not in (uuid, grant.uuid) and uuid != grant.uuid:
         return f"{grant.resource} is another domain than when the token was made: {uuid} here"

@@ -37,8 +37,10 @@ class Stage(IntEnum):
 class Word(NamedTuple):
     """What one host says under one ban id.
 
-    saw: the hosts whose bars it had seen when it looked. judged: silent hosts that the owner
-    has judged by Pacemaker's record (`for`), to everyone barred and dead.
+    saw: the hosts whose bars it had seen when it looked. differs: the resource's domain has another
+    uuid there than the ban is for. missing: Pacemaker has a life of it there, of which nothing is
+    found under that uuid. judged: silent hosts that the owner has judged by Pacemaker's record
+    (`for`), to everyone barred and dead.
     """
 
     stage: Stage = Stage.SILENT
@@ -46,6 +48,12 @@ class Word(NamedTuple):
     clock: bool = False
     differs: bool = False
     judged: frozenset[str] = frozenset()
+    missing: bool = False
+
+    @property
+    def objects(self) -> bool:
+        """Whether the host says why it does not say more."""
+        return self.clock or self.differs or self.missing
 
 
 class Done(NamedTuple):
@@ -124,7 +132,7 @@ def _encode_word(ban_id: str, word: Word) -> str:
     parts = [f"ban={quote(ban_id)}"]
     if word.stage is not Stage.SILENT:
         parts.append(word.stage.name.lower())
-    parts += ["clock"] * word.clock + ["differs"] * word.differs
+    parts += ["clock"] * word.clock + ["differs"] * word.differs + ["missing"] * word.missing
     parts += [f"saw={_hosts(word.saw)}"] if word.saw else []
     parts += [f"for={_hosts(word.judged)}"] if word.judged else []
     return " ".join(parts)
@@ -142,7 +150,12 @@ def _decode_word(parts: Iterable[str]) -> Word:
             flags.add(name)
     none: frozenset[str] = frozenset()
     return Word(
-        stage, hosts.get("saw", none), "clock" in flags, "differs" in flags, hosts.get("for", none)
+        stage,
+        hosts.get("saw", none),
+        "clock" in flags,
+        "differs" in flags,
+        hosts.get("for", none),
+        "missing" in flags,
     )
 
 

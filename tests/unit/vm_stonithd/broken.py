@@ -16,7 +16,7 @@ from daemons.vm_stonithd.words import Stage, Word, Words
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.actions import Action
-    from daemons.vm_stonithd.events import Event
+    from daemons.vm_stonithd.events import Event, Looked
     from daemons.vm_stonithd.facts import History, View
     from daemons.vm_stonithd.fence import Fence
     from pmkvm.fencing.ban import Ban
@@ -28,6 +28,28 @@ class _HastyMember(Member):
     def _attest(self, watch: Watch) -> None:
         super()._attest(watch)
         self._say(watch, Word(Stage.DEAD, known(self._know.view).members))
+
+
+class _TrustingMember(Member):
+    """No QEMU of the ban's uuid, so it is dead: the definition can't be wrong."""
+
+    def looked(self, event: Looked) -> None:
+        super().looked(event._replace(differs="", is_remembered=True))
+
+
+class NoWitness(Machine):
+    member_class = _TrustingMember
+
+
+class _ForgetfulMember(Member):
+    """What Pacemaker has running need not be found."""
+
+    def looked(self, event: Looked) -> None:
+        super().looked(event._replace(is_remembered=True))
+
+
+class NoRecordIsFine(Machine):
+    member_class = _ForgetfulMember
 
 
 class OneRound(Machine):

@@ -197,10 +197,13 @@ class Daemon:
 
     def _look(self, action: actions.Look) -> Process:
         yield from self._hands(0.02)
-        lives = tuple(q.life for q in self.world.hosts.living(self.host, action.resource))
-        locked = (self.host, action.resource) in self.world.hosts.locks
+        hosts, resource, uuid = self.world.hosts, action.resource, action.uuid
+        lives = tuple(q.life for q in hosts.living(self.host, resource) if q.uuid == uuid)
+        locked = (self.host, resource) in hosts.locks
+        differs = hosts.difference(self.host, resource, uuid)
+        is_remembered = hosts.remembers(self.host, resource, uuid)
         yield self.world.engine.between(0.0, 0.02)
-        self.tell(events.Looked(action.ticket, lives, locked))
+        self.tell(events.Looked(action.ticket, lives, locked, differs, is_remembered))
 
     def _hands(self, longest: float) -> Process:
         """The time of one step; a stopped daemon does none."""

@@ -25,10 +25,12 @@ EPOCH = 1_795_000_000.0
 
 
 class Qemu:
-    """runs: its CPUs have run; a paused one is nobody's life. born: of the guest, kept in moves."""
+    """runs: its CPUs have run; a paused one is nobody's life. born: of the guest, kept in moves.
+    uuid: as its definition had it when the guest began."""
 
-    def __init__(self, resource: str, host: str, life: Life, born: float) -> None:
+    def __init__(self, resource: str, host: str, life: Life, born: float, uuid: str) -> None:
         self.resource, self.host, self.life, self.born = resource, host, life, born
+        self.uuid = uuid
         self.runs = False
         self.is_incoming = False
         self.is_dead = False
@@ -47,6 +49,11 @@ class Hosts:
         # How the last QEMU of a resource ended on a host.
         self.ends: dict[tuple[str, str], str] = {}
         self.last_end: dict[str, str] = {}
+        # The uuid in each definition; what each host remembers of its guests.
+        self.definitions: dict[str, str] = {}
+        self.records: dict[tuple[str, str], Qemu] = {}
+        # Resources whose domain was renamed: its QEMU is not found by its name.
+        self.renamed: set[str] = set()
 
     def wall(self, host: str) -> float:
         return EPOCH + self.engine.now + self.ahead[host]
@@ -57,17 +64,25 @@ class Hosts:
     def running(self, resource: str) -> list[Qemu]:
         return [q for q in self.qemus if q.resource == resource and q.runs]
 
-    def create(self, host: str, resource: str, born: float | None = None) -> Qemu:
+    def uuid(self, resource: str) -> str:
+        """In its definition, on all hosts."""
+        return self.definitions.get(resource, resource)
+
+    def create(self, host: str, resource: str, moved: Qemu | None = None) -> Qemu:
         self._pids += 1
         now = self.engine.now
-        qemu = Qemu(resource, host, Life(self._pids, int(now * 100)), now if born is None else born)
+        born, uuid = (moved.born, moved.uuid) if moved else (now, self.uuid(resource))
+        qemu = Qemu(resource, host, Life(self._pids, int(now * 100)), born, uuid)
         self.qemus.append(qemu)
+        if moved is None:
+            self.renamed.discard(resource)
         # How an earlier life ended there explains nothing any more.
         self.ends.pop((host, resource), None)
         return qemu
 
     def resume(self, qemu: Qemu) -> None:
         qemu.runs = True
+        self.records[qemu.host, qemu.resource] = qemu
         self.judge.began(self, qemu)
 
     def end(self, qemu: Qemu, how: str) -> None:
@@ -92,6 +107,19 @@ class Hosts:
         debt = self.debts[host].get(resource)
         lives = [q.life for q in self.living(host, resource)]
         return debt is not None and not debt.is_void(lives, self.engine.now)
+
+    def difference(self, host: str, resource: str, uuid: str) -> str:
+        """What says there that the domain has another uuid."""
+        if self.uuid(resource) != uuid:
+            return "its definition"
+        remembered = self.records.get((host, resource))
+        others = [q for q in self.living(host, resource) if q.uuid != uuid]
+        is_known = remembered in others or resource not in self.renamed
+        return "its guest" if others and is_known else ""
+
+    def remembers(self, host: str, resource: str, uuid: str) -> bool:
+        remembered = self.records.get((host, resource))
+        return remembered is not None and remembered.uuid == uuid
 
     # --- VirtualDomain
 
@@ -160,7 +188,7 @@ class Hosts:
         """libvirt's job, which nobody's death but QEMU's ends."""
         e = self.engine
         yield e.between(*e.random.choice([(0.02, 0.5), (0.1, 0.3)]))
-        incoming = self.create(target, guest.resource, guest.born)
+        incoming = self.create(target, guest.resource, guest)
         incoming.is_incoming = True
         for _ in range(e.random.randint(1, e.random.choice([2, 2, 30]))):
             yield 0.1

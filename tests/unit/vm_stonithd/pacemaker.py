@@ -51,6 +51,7 @@ class Entry(NamedTuple):
             max(self.call, self.came, self.left),
             self.left > max(self.call, self.came),
             f"{self.operation} {self.rc} {self.call} {self.pending}" if self.operation else "",
+            self.is_active and not (self.pending and self.operation != "stop"),
         )
 
 

@@ -28,7 +28,8 @@ BOTH = frozenset({"host1", "host2"})
 SENDER = Sender("uuid1", Life(10, 1))
 LIFE = Life(20, 2)
 WALL = 1_795_000_000.0
-RUNS, ENDED = History(ended=False, recorded=False, call_id=5), History(True, True, call_id=9)
+RUNS = History(ended=False, recorded=False, call_id=5, has_life=True)
+ENDED = History(ended=True, recorded=True, call_id=9)
 
 
 def view(**changes: object) -> View:
@@ -105,9 +106,11 @@ class Table:
     def show(self, ban: Ban | None) -> None:
         self.view = self.view._replace(bans={} if ban is None else {ban.resource: ban})
 
-    def look(self, *lives: Life, is_locked: bool = False, differs: bool = False) -> None:
+    def look(
+        self, *lives: Life, is_locked: bool = False, differs: str = "", known: bool = True
+    ) -> None:
         ticket = self.last(actions.Look).ticket
-        self.tell(events.Looked(ticket, lives, is_locked, differs))
+        self.tell(events.Looked(ticket, lives, is_locked, differs, known))
         self.wait()
 
     def other_says(self, stage: Stage, ban_id: str = "b1", **changes: object) -> None:

@@ -109,7 +109,6 @@ FORWARDED = Forwarded(7, Sender(ME, 42, 4711, "guest1", "prmVMCTL_guest1"), "sto
         (CONTENT, Operation.RESET, "others", TARGET, 'cluster "hosts", this is "others"'),
         (CONTENT, Operation.RESET, "hosts", ME, "another domain than when"),
         (CONTENT._replace(uuid=ME), Operation.OFF, "hosts", ME, "of itself"),
-        (CONTENT, Operation.RESET, "hosts", "", "not defined on this host"),
     ],
 )
 def test_each_reason_is_its_own_line_and_one_answer(

@@ -6,9 +6,11 @@ from __future__ import annotations
 import pytest
 
 from daemons.vm_stonithd import actions, events
+from daemons.vm_stonithd.answers import ng
 from daemons.vm_stonithd.events import Outcome
-from daemons.vm_stonithd.facts import Resource, Standing
-from daemons.vm_stonithd.words import Done, Stage, Words
+from daemons.vm_stonithd.facts import History, Operation, Resource, Standing
+from daemons.vm_stonithd.promises import BrokenPromiseError
+from daemons.vm_stonithd.words import Done, Stage, Word, Words
 from pmkvm.fencing.ban import Ban
 from tests.unit.vm_stonithd.table import (
     BOTH,
@@ -36,7 +38,7 @@ def test_a_reset_is_proven_in_two_rounds_and_ended_after_the_record(table: Table
     assert table.own.of("b1").stage is Stage.BARRED
     table.other_says(Stage.BARRED)
     table.look()
-    assert table.own.of("b1") == (Stage.DEAD, BOTH, False, False, frozenset())
+    assert table.own.of("b1") == Word(Stage.DEAD, BOTH)
     assert table.answers() == {}
     table.other_says(Stage.DEAD)
     assert table.answers() == {1: "OK"}
@@ -109,13 +111,62 @@ def test_where_none_lives_but_the_history_runs_there_is_a_debt(table: Table) -> 
 
 def test_a_domain_of_another_uuid_is_neither_killed_nor_proven(table: Table) -> None:
     table.banned()
-    table.look(LIFE, differs=True)
+    table.look(LIFE, differs="its definition here has another uuid")
     table.other_says(Stage.DEAD)
     assert table.all(actions.Kill) == []
     table.wait(16.0)
     assert table.answers() == {
         1: "NG banned; not proven on host1: the domain there has another uuid"
     }
+
+
+RUNS_HERE = {("host1", TARGET): RUNS, ("host2", TARGET): ENDED}
+
+
+def test_where_pacemaker_has_it_running_that_nothing_is_found_is_no_proof(table: Table) -> None:
+    """Neither a QEMU of the ban's uuid nor a record with it: the guest may have another one."""
+    table.view = view(histories=RUNS_HERE)
+    table.banned()
+    table.look(known=False)
+    table.other_says(Stage.DEAD)
+    assert table.own is not None
+    assert table.own.of("b1") == Word(missing=True)
+    table.wait(16.0)
+    reason = "Pacemaker has it running there, and nothing of it is found"
+    assert table.answers() == {1: f"NG banned; not proven on host1: {reason}"}
+
+
+def test_what_is_not_found_is_dead_once_pacemaker_has_recorded_its_end(table: Table) -> None:
+    table.view = view(histories=RUNS_HERE)
+    table.banned()
+    table.look(known=False)
+    ended(table)
+    table.wait(1.0)
+    table.look(known=False)
+    assert table.own is not None
+    assert table.own.of("b1").stage is Stage.BARRED
+
+
+def test_what_this_host_has_killed_is_accounted_for(table: Table) -> None:
+    table.view = view(histories=RUNS_HERE)
+    table.banned()
+    table.look(LIFE, known=False)
+    table.tell(events.Killed(table.last(actions.Kill).ticket))
+    table.wait()
+    table.look(known=False)
+    assert table.own is not None
+    assert table.own.of("b1").stage is Stage.BARRED
+
+
+def test_what_arrives_under_the_ban_is_the_sources_to_account_for(table: Table) -> None:
+    arriving = History(ended=False, recorded=False, pending=True, call_id=9)
+    table.view = view(histories={("host1", TARGET): arriving, ("host2", TARGET): RUNS})
+    table.banned()
+    table.view = table.view._replace(histories=RUNS_HERE)
+    table.wait()
+    table.look(known=False)
+    assert table.own is not None
+    assert table.own.of("b1").stage is Stage.BARRED
 
 
 def test_the_deadline_says_what_is_known_and_ends_the_ban(table: Table) -> None:
@@ -295,3 +346,34 @@ def test_an_expired_ban_is_removed_by_anybody(table: Table) -> None:
     assert table.all(actions.RemoveExpired) == []
     table.wait(4.0)
     assert table.last(actions.RemoveExpired).ban == ban
+
+
+def test_a_write_that_hangs_past_the_deadline_is_a_reason(table: Table) -> None:
+    table.tell(events.Arrived(request()))
+    table.wait()
+    assert table.all(actions.CreateBan)
+    table.wait(16.0)
+    assert table.answers() == {
+        1: "NG the CIB manager has not said whether it has taken the ban",
+    }
+
+
+def test_an_off_that_has_joined_another_hosts_says_that_the_role_is_not_stopped(
+    table: Table,
+) -> None:
+    ban = other_ban(table, "off")
+    table.tell(events.Arrived(request(operation=Operation.OFF)))
+    table.wait()
+    table.look()
+    table.other_says(Stage.BARRED, ban.id)
+    table.look()
+    table.other_says(Stage.DEAD, ban.id)
+    table.show(ban._replace(end=ban.end + 60))
+    table.wait(16.0)
+    assert table.answers() == {1: "NG banned; dead, but target-role is not Stopped"}
+
+
+@pytest.mark.parametrize("reason", ["", " "])
+def test_an_ng_without_a_reason_cannot_be_built(reason: str) -> None:
+    with pytest.raises(BrokenPromiseError, match="reason"):
+        ng(reason)

@@ -45,6 +45,10 @@ class Host:
             yield Qemu(life, Guest("name", uuid, is_incoming=False))
 
 
+def lives(table: ProcessTable, uuid: str) -> tuple[Life, ...]:
+    return table.look(uuid, ()).lives
+
+
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     return Host(monkeypatch)
@@ -55,7 +59,7 @@ def test_who_asks_at_one_time_shares_two_looks(host: Host) -> None:
     table = ProcessTable()
     host.may_end.clear()
     with ThreadPoolExecutor(20) as pool:
-        asking = [pool.submit(table.lives_of, uuid) for uuid in host.lives]
+        asking = [pool.submit(lives, table, uuid) for uuid in host.lives]
         while not all(each.running() for each in asking):
             time.sleep(SCAN_S)
         # Each is at its first line now, or behind it.
@@ -69,20 +73,20 @@ def test_who_asks_at_one_time_shares_two_looks(host: Host) -> None:
 def test_a_look_that_was_under_way_is_not_used(host: Host) -> None:
     table = ProcessTable()
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(table.lives_of, "uuid1")
+        first = pool.submit(lives, table, "uuid1")
         assert host.looking.wait(10)
         host.lives = {"uuid1": Life(7, 1)}
-        assert table.lives_of("uuid1") == (Life(7, 1),)
+        assert lives(table, "uuid1") == (Life(7, 1),)
         assert first.result() == ()
     assert host.looks == 2
 
 
 def test_each_question_of_one_after_the_other_has_its_own_look(host: Host) -> None:
     table = ProcessTable()
-    assert table.lives_of("uuid1") == ()
+    assert lives(table, "uuid1") == ()
     host.lives = {"uuid1": Life(7, 1)}
-    assert table.lives_of("uuid1") == (Life(7, 1),)
-    assert table.lives_of("uuid2") == ()
+    assert lives(table, "uuid1") == (Life(7, 1),)
+    assert lives(table, "uuid2") == ()
 
 
 def test_a_look_that_fails_is_an_error_and_the_next_one_looks_again(
@@ -92,4 +96,11 @@ def test_a_look_that_fails_is_an_error_and_the_next_one_looks_again(
     table = ProcessTable()
     for _ in range(2):
         with pytest.raises(OSError, match="nowhere"):
-            table.lives_of("uuid1")
+            lives(table, "uuid1")
+
+
+def test_strangers_have_the_name_and_another_uuid(host: Host) -> None:
+    host.lives = {"uuid1": Life(7, 1), "uuid2": Life(8, 1)}
+    found = ProcessTable().look("uuid1", {"name"})
+    assert [each.life for each in found.strangers] == [Life(8, 1)]
+    assert ProcessTable().look("uuid1", {"another"}).strangers == ()

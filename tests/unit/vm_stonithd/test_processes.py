@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tests.unit.virt.fake_qemu import FakeProcessTable
 
 RESOURCE, UUID, OTHER = "prmVMCTL_guest2", "aaaa-2", "aaaa-1"
+EDITED = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
 
 
 @pytest.fixture
@@ -119,21 +120,52 @@ def test_look_sees_lives_lock_and_another_definition(
 ) -> None:
     target = host.start_qemu("guest2", UUID)
     host.start_qemu("guest1", OTHER)
-    config = tmp_path / "guest2.xml"
-    assert processes.look(ProcessTable(), RESOURCE, UUID, str(config)) == (
-        (target.life,),
-        False,
-        False,
-    )
-    uuid = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
-    config.write_text(f"<domain type='kvm'><name>guest2</name><uuid>{uuid}</uuid></domain>")
+    config = tmp_path / "definition.xml"
+    found = processes.look(ProcessTable(), RESOURCE, UUID, str(config))
+    assert (found.lives, found.is_locked, found.differs) == ((target.life,), False, "")
+    assert not found.is_remembered
+    define(tmp_path, "guest2")
     with record.lock(RESOURCE, Deadline(1)):
-        assert processes.look(ProcessTable(), RESOURCE, UUID, str(config)) == (
-            (target.life,),
-            True,
-            True,
-        )
-    assert not processes.look(ProcessTable(), RESOURCE, uuid, str(config)).differs
+        found = processes.look(ProcessTable(), RESOURCE, UUID, str(config))
+    assert (found.lives, found.is_locked) == ((target.life,), True)
+    assert found.differs == f"its definition here has uuid {EDITED}, not {UUID}"
+
+
+def test_the_guest_that_this_host_remembers_is_the_target_whatever_its_file_says(
+    host: FakeProcessTable, tmp_path: Path
+) -> None:
+    """The uuid in the file was edited while it runs, so the ban carries the new one."""
+    guest = host.start_qemu("guest2", UUID)
+    remember(Stage.RUNNING, guest.life)
+    definition = define(tmp_path, "renamed")
+    found = processes.look(ProcessTable(), RESOURCE, EDITED, definition)
+    assert found.differs == f"its guest runs in QEMU {guest.pid} under uuid {UUID}, not {EDITED}"
+    assert not found.is_remembered
+    guest.end()
+    over = processes.look(ProcessTable(), RESOURCE, EDITED, definition)
+    assert (over.differs, over.is_remembered) == ("", False)
+
+
+def test_a_guest_whose_record_is_lost_is_known_by_its_name(
+    host: FakeProcessTable, tmp_path: Path
+) -> None:
+    guest = host.start_qemu("guest2", UUID)
+    found = processes.look(ProcessTable(), RESOURCE, EDITED, define(tmp_path, "guest2"))
+    assert found.differs == f"QEMU {guest.pid} named 'guest2' runs under uuid {UUID}, not {EDITED}"
+
+
+def test_a_remembered_life_counts_whatever_its_command_line_says(host: FakeProcessTable) -> None:
+    """A QEMU that was taken over may write what it likes there."""
+    guest = host.start_qemu("another", OTHER)
+    remember(Stage.RUNNING, guest.life)
+    found = processes.look(ProcessTable(), RESOURCE, UUID, "")
+    assert (found.lives, found.is_remembered) == ((guest.life,), True)
+
+
+def define(directory: Path, name: str) -> str:
+    path = directory / "definition.xml"
+    path.write_text(f"<domain type='kvm'><name>{name}</name><uuid>{EDITED}</uuid></domain>")
+    return str(path)
 
 
 def test_half_dead_qemu_lives(host: FakeProcessTable) -> None:
@@ -150,8 +182,8 @@ def test_sender_is_its_uuid_pid_and_start_time(host: FakeProcessTable) -> None:
     assert not processes.is_alive(Sender(OTHER, sender.life))
 
 
-def remember(stage: Stage) -> None:
-    record.store(RESOURCE, Record(Identity("guest2", UUID, is_qemu=True), stage))
+def remember(stage: Stage, life: Life | None = None) -> None:
+    record.store(RESOURCE, Record(Identity("guest2", UUID, is_qemu=True), stage, life))
 
 
 @pytest.fixture

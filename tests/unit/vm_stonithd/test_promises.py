@@ -54,6 +54,8 @@ def catch(machine: type[Machine]) -> str:
         (broken.AbsenceIsDeath, "P1"),
         (broken.MissingIsDeath, "P1"),
         (broken.OldRecordIsDeath, "P1"),
+        (broken.NoWitness, "P1"),
+        (broken.NoRecordIsFine, "P1"),
         (broken.EarlyEnd, "End"),
         (broken.NoDebts, "P5"),
     ],

@@ -18,7 +18,7 @@ DAEMON = tree.ROOT / "daemons" / "vm_stonithd"
 DOCUMENT = tree.ROOT / "doc" / "fencing.md"
 # Functions that answer with what is wrong, empty if nothing is.
 COMPLAINING = {
-    "proof": {"obstacle", "unfit", "lack", "_unproven"},
+    "proof": {"obstacle", "unfit", "lack", "_unproven", "_objection"},
     "clocks": {"disagreement"},
     "owner": {"_obstacle"},
     "answers": {"refusal"},
@@ -27,6 +27,8 @@ COMPLAINING = {
 # Modules in which a reason is set otherwise: fence.reason, told, REFUSED, "NG ...".
 SETTING = ("owner", "answers", "orders", "fence", "desk", "requests", "proof")
 NAMES = ("reason", "told", "REFUSED")
+# Functions that are given one, and the table of those of a fence at its end.
+TAKING, LAST = ("ng", "fail"), "_LAST_REASON"
 
 
 def reasons() -> set[str]:
@@ -34,23 +36,44 @@ def reasons() -> set[str]:
     for module in {*COMPLAINING, *SETTING}:
         syntax = ast.parse((DAEMON / f"{module}.py").read_text(encoding="utf-8"))
         remarks = {id(n.value) for n in ast.walk(syntax) if isinstance(n, ast.Expr)}
-        functions = COMPLAINING.get(module, set())
         for node in ast.walk(syntax):
-            if isinstance(node, ast.FunctionDef) and node.name in functions:
-                for inner in ast.walk(node):
-                    if isinstance(inner, ast.Return) and inner.value is not None:
-                        found.update(texts(inner.value))
-            elif isinstance(node, ast.Assign) and any(map(is_reason, node.targets)):
-                found.update(texts(node.value))
+            if isinstance(node, ast.FunctionDef) and node.name in COMPLAINING.get(module, ()):
+                found.update(returned(node))
             elif isinstance(node, (ast.Constant, ast.JoinedStr)) and id(node) not in remarks:
                 found.update(t[len("NG ") :] for t in texts(node) if t.startswith("NG "))
+            else:
+                found.update(given(node))
     # Made of other ones.
     return {each for each in found - {"not proven on …: …", "banned; …"} if each.strip("… ")}
+
+
+def returned(function: ast.FunctionDef) -> Iterator[str]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Return) and node.value is not None:
+            yield from texts(node.value)
+
+
+def given(node: ast.AST) -> Iterator[str]:
+    """Assigned to what holds a reason, or handed to what takes one."""
+    if isinstance(node, ast.Assign) and any(map(is_reason, node.targets)):
+        yield from texts(node.value)
+    elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == LAST:
+        assert isinstance(node.value, ast.Dict)
+        for value in node.value.values:
+            yield from texts(value)
+    elif isinstance(node, ast.Call) and called(node) in TAKING:
+        for value in node.args:
+            yield from texts(value)
 
 
 def is_reason(target: ast.expr) -> bool:
     name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
     return name in NAMES
+
+
+def called(node: ast.Call) -> str:
+    function = node.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def texts(node: ast.expr) -> Iterator[str]:

@@ -66,6 +66,7 @@ def test_request_is_the_stamps_sender_and_the_tokens_target() -> None:
     ("grant", "uuid", "reason"),
     [
         (Grant(TARGET), "", "not defined on this host"),
+        (Grant(TARGET, uuid=SENDER.uuid), "", "of itself"),
         (Grant(TARGET, uuid="another"), UUID, "another domain"),
         (Grant(TARGET, requesters=frozenset({"0000-2"})), UUID, "not for this guest"),
         (Grant(TARGET, operations=frozenset({"status"})), UUID, "does not allow reset"),
@@ -146,3 +147,16 @@ def test_words_come_back_from_attrd() -> None:
 )
 def test_other_lines_say_nothing(line: str) -> None:
     assert attributes.parse(line) == {}
+
+
+def test_a_definition_that_this_host_alone_lacks_refuses_no_fence() -> None:
+    """A sealed token has the uuid, and every host compares it with its own definition."""
+    sealed = allowed(Operation.RESET, Grant(TARGET, uuid=UUID), "")
+    assert (sealed.uuid, sealed.refusal) == (UUID, "")
+    remembered = Place(CLUSTER, lambda _resource: "", remembered_uuid=lambda _resource: UUID)
+    made = requests.allowed(3, FORWARDED, Operation.RESET, Grant(TARGET), remembered)
+    assert (made.uuid, made.refusal) == (UUID, "")
+
+
+def test_without_a_fence_no_uuid_is_needed() -> None:
+    assert allowed(Operation.STATUS, Grant(TARGET), "").refusal == ""

@@ -166,7 +166,7 @@ def test_one_that_is_up_gets_two_seconds() -> None:
     assert silent.own.of("b1").judged == {"host2"}
 
 
-@pytest.mark.parametrize("word", [Word(clock=True), Word(differs=True)])
+@pytest.mark.parametrize("word", [Word(clock=True), Word(differs=True), Word(missing=True)])
 def test_one_that_says_why_not_is_not_judged(word: Word) -> None:
     silent = Silent(is_up=True)
     silent.banned()

@@ -138,6 +138,42 @@ def test_guest_that_leaves_is_leaving_until_more_happens(cib: etree._Element) ->
     assert said.call_id == 9999
 
 
+@pytest.mark.parametrize(
+    ("last", "added", "has_life"),
+    [
+        (("start", "0"), None, True),
+        (("start", "1"), None, False),
+        (("monitor", "0"), None, True),
+        (("monitor", "190"), None, True),
+        (("monitor", "1"), None, True),
+        (("monitor", "7"), None, False),
+        (("monitor", "5"), None, False),
+        (("stop", "0"), None, False),
+        (("stop", "1"), None, True),
+        (("start", "0"), ("stop", 9999, 193), True),
+        (("start", "0"), ("migrate_to", 9999, 193), True),
+        (("start", "0"), ("migrate_to", 9999, 1), True),
+        (("start", "0"), ("migrate_to", 9999, 0), False),
+        (("monitor", "7"), ("migrate_from", 9999, 193), False),
+        (("monitor", "7"), ("migrate_from", 9999, 0), True),
+        (("stop", "0"), ("start", 9999, 193), False),
+    ],
+)
+def test_pacemaker_has_a_life_that_began_and_was_not_stopped(
+    cib: etree._Element,
+    last: tuple[str, str],
+    added: tuple[str, int, int] | None,
+    has_life: bool,
+) -> None:
+    entry = cibs.history(cib, "host3", "prmVMCTL_guest2")
+    for operation in list(entry):
+        entry.remove(operation)
+    cibs.add_operation(entry, last[0], 9000, int(last[1]))
+    if added is not None:
+        cibs.add_operation(entry, *added)
+    assert look(cib).has_life("host3", "prmVMCTL_guest2") == has_life
+
+
 def test_entry_without_operations_is_missing(cib: etree._Element) -> None:
     entry = cibs.history(cib, "host3", "prmVMCTL_guest2")
     for operation in list(entry):

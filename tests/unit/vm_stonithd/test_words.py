@@ -23,7 +23,13 @@ from pmkvm.tokens.held import Held
 NAMES = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12)
 HOSTS = st.frozensets(NAMES, max_size=3)
 WORD = st.builds(
-    Word, st.sampled_from(Stage), HOSTS, clock=st.booleans(), differs=st.booleans(), judged=HOSTS
+    Word,
+    st.sampled_from(Stage),
+    HOSTS,
+    clock=st.booleans(),
+    differs=st.booleans(),
+    judged=HOSTS,
+    missing=st.booleans(),
 )
 KEY = st.builds(Held, st.from_regex(r"\A[0-9a-f]{8}\Z"), st.integers(), st.integers())
 DONE = st.builds(Done, NAMES, st.booleans(), NAMES, NAMES, NAMES)

@@ -115,6 +115,7 @@ class World:
         self._perhaps(0.2, 0.0, 8.0, lambda: self._hang_attrd(host()))
         self._perhaps(0.1, 0.0, 8.0, self._person_deletes)
         self._perhaps(0.1, 0.0, 8.0, self._unmanage)
+        self._perhaps(0.15, 0.0, 6.0, self._edit)
 
     def _plan_fence(self) -> None:
         """One guest asks for another, and what may happen at that moment."""
@@ -190,7 +191,8 @@ class World:
                 number = self._numbers
                 sender = Sender(requester, mine[0].life)
                 left = deadline - self.engine.now
-                request = Request(number, operation, requester, hash_, target, target, left, sender)
+                uuid = self.hosts.uuid(target)
+                request = Request(number, operation, requester, hash_, target, uuid, left, sender)
                 self.judge.senders[requester, hash_, target] = mine[0].born
                 self._deliver(mine[0].host, request)
             yield 0.5
@@ -272,6 +274,16 @@ class World:
         self.engine.later(
             self.engine.between(1.0, 10.0), lambda: self._set_managed(resource, managed=True)
         )
+
+    def _edit(self) -> None:
+        """The uuid in a definition, while its guest may run; now and then with a new name, and
+        with what the hosts remember lost."""
+        resource = self.engine.random.choice(GUESTS)
+        self.hosts.definitions[resource] = f"{resource}-{self._draw()}"
+        if self.engine.chance(0.5):
+            self.hosts.renamed.add(resource)
+            for host in HOSTS:
+                self.hosts.records.pop((host, resource), None)
 
     def _set_managed(self, resource: str, *, managed: bool) -> None:
         def change(view: View) -> View:
