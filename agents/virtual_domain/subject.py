@@ -43,6 +43,9 @@ def from_definition(context: Context) -> Subject:
         raise OcfError(OcfCode.INSTALLED, f"{path}: {error.strerror}") from error
     except DefinitionError as error:
         raise OcfError(OcfCode.INSTALLED, str(error)) from error
+    # Of a QEMU on another machine this host's process table says nothing.
+    is_here = identity.is_qemu and _is_of_this_host(context.text("hypervisor"))
+    identity = identity._replace(is_qemu=is_here)
     return Subject(identity, _uri(context, identity), record.load(context.instance))
 
 
@@ -61,9 +64,10 @@ def identify(context: Context) -> Subject:
         if error.code == OcfCode.CONFIGURED:
             raise
         context.log.warning(f"{error}; going by the file's name")
-    scheme = context.text("hypervisor").partition(":")[0].partition("+")[0]
+    uri = context.text("hypervisor")
+    is_qemu = uri.partition(":")[0].partition("+")[0] in ("", "qemu")
     name = name_from_path(context.text("config"))
-    identity = Identity(name, "", is_qemu=scheme in ("", "qemu"))
+    identity = Identity(name, "", is_qemu=is_qemu and _is_of_this_host(uri))
     return Subject(identity, _uri(context, identity), None)
 
 
@@ -72,6 +76,13 @@ def remember(context: Context, subject: Subject, life: Life | None) -> None:
     now = Record(subject.identity, Stage.RUNNING, life)
     if now != subject.remembered:
         record.store(context.instance, now)
+
+
+def _is_of_this_host(uri: str) -> bool:
+    """Whether a libvirt URI, driver[+transport]://[user@][host][:port]/path, names no other host."""
+    authority = uri.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    host = authority[1:].partition("]")[0] if authority[:1] == "[" else authority.partition(":")[0]
+    return host in ("", "localhost", "127.0.0.1", "::1")
 
 
 def _uri(context: Context, identity: Identity) -> str:

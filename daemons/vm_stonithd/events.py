@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from daemons.vm_stonithd.facts import Request, View
-    from daemons.vm_stonithd.words import Words
+    from daemons.vm_stonithd.words import Objection, Words
     from pmkvm.fencing.debt import Debt
     from pmkvm.process import Life
     from pmkvm.tokens.held import Held
@@ -43,18 +43,25 @@ class WordsSeen(NamedTuple):
     began: float
 
 
+class Doubt(NamedTuple):
+    """why: for this host's log, with what was seen."""
+
+    objection: Objection
+    why: str
+
+
 class Looked(NamedTuple):
     """The answer to Look: all of it was seen after that action.
 
     lives: QEMUs of the uuid of which a thread lives. is_locked: a start holds the target's lock.
-    differs: what says that the resource's domain has another uuid on this host, empty if nothing
-    does. is_remembered: this host remembers that the resource's domain had this uuid.
+    doubt: what says that its guest is to be found elsewhere, if anything does. is_remembered: this
+    host remembers that the resource's domain had this uuid.
     """
 
     ticket: int
     lives: tuple[Life, ...]
     is_locked: bool = False
-    differs: str = ""
+    doubt: Doubt | None = None
     is_remembered: bool = True
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import proof
 from daemons.vm_stonithd.actions import Kill, KillHelpers, Look, RemoveExpired, WriteDebt
+from daemons.vm_stonithd.events import Doubt
 from daemons.vm_stonithd.promises import known
-from daemons.vm_stonithd.words import Stage, Word
+from daemons.vm_stonithd.words import Objection, Stage, Word
 from pmkvm.fencing.ban import SETTLE
 from pmkvm.fencing.debt import Debt
 
@@ -90,8 +91,8 @@ class Member:
         if watch is None:
             return
         word = self._word(watch)
-        if event.differs:
-            self._object(watch, Word(differs=True), event.differs)
+        if event.doubt is not None:
+            self._object(watch, event.doubt)
         elif event.lives:
             if word.stage is not Stage.SILENT:
                 self._know.log(f"{watch.ban.resource}: a QEMU came under the ban")
@@ -101,7 +102,7 @@ class Member:
             watch.look_at = self._know.now + SOON_S
         elif self._misses(watch, event):
             text = "Pacemaker has it running here, and neither a QEMU nor a record of it is found"
-            self._object(watch, Word(missing=True), text)
+            self._object(watch, Doubt(Objection.MISSING, text))
         else:
             self._attest(watch)
 
@@ -117,10 +118,11 @@ class Member:
             return False
         return known(self._know.view).has_life(self._know.host, watch.ban.resource)
 
-    def _object(self, watch: Watch, word: Word, reason: str) -> None:
+    def _object(self, watch: Watch, doubt: Doubt) -> None:
         """It says why it can't say more; whatever it has said before is taken back."""
+        word = Word(objection=doubt.objection)
         if self._word(watch) != word:
-            self._know.log(f"{watch.ban.resource}: not proven here: {reason}")
+            self._know.log(f"{watch.ban.resource}: not proven here: {doubt.why}")
         self._say(watch, word)
         watch.look_at = self._know.now + AGAIN_S
 
@@ -139,7 +141,8 @@ class Member:
         ahead = watch.ban.end - self._know.wall
         young = self._know.now - self._know.started < YOUNG_S
         watch.is_accepted = (0.0 if young else SHORTEST_S) <= ahead <= LONGEST_S
-        self._say(watch, self._word(watch)._replace(clock=not watch.is_accepted))
+        objection = None if watch.is_accepted else Objection.CLOCK
+        self._say(watch, self._word(watch)._replace(objection=objection))
 
     def _look(self, watch: Watch) -> None:
         """Again when the bars of more hosts are there, and in any case each second."""

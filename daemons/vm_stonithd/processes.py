@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd import helper_processes
-from daemons.vm_stonithd.witness import Witnesses, difference
+from daemons.vm_stonithd.witness import Witnesses, doubt
 from pmkvm import process
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, HaError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from daemons.vm_stonithd.actions import Kill, KillHelpers
+    from daemons.vm_stonithd.events import Doubt
     from daemons.vm_stonithd.facts import Sender
     from daemons.vm_stonithd.process_table import ProcessTable
     from pmkvm.fencing.ban import Ban
@@ -44,7 +45,7 @@ class Look(NamedTuple):
 
     lives: tuple[Life, ...]
     is_locked: bool
-    differs: str = ""
+    doubt: Doubt | None = None
     is_remembered: bool = True
 
 
@@ -72,7 +73,7 @@ def look(table: ProcessTable, resource: str, uuid: str, config: str) -> Look:
     return Look(
         tuple(sorted(each for each in lives if each is not None)),
         is_locked,
-        difference(uuid, heard),
+        doubt(uuid, heard),
         _is_of(identity, uuid),
     )
 

@@ -9,17 +9,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.facts import Standing
-from daemons.vm_stonithd.words import Stage
+from daemons.vm_stonithd.words import Objection, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from daemons.vm_stonithd.facts import View
-    from daemons.vm_stonithd.words import Word, Words
+    from daemons.vm_stonithd.words import Words
     from pmkvm.fencing.ban import Ban
 
 # What must be left of a lease for an OK.
 LEAST_LEASE_S = 20.0
+
+_OBJECTIONS = {
+    Objection.CLOCK: "its clock is apart",
+    Objection.DIFFERS: "the domain there has another uuid",
+    Objection.MISSING: "Pacemaker has it running there, and nothing of it is found",
+    Objection.FOREIGN: "its guest is no QEMU of that host",
+}
 
 
 def obstacle(view: View, target: str) -> str:
@@ -69,19 +76,11 @@ def _unproven(host: str, ban: Ban, view: View, words: Mapping[str, Words]) -> st
     if host not in words:
         return f"not proven on {host}: its vm-stonithd says nothing"
     word = words[host].of(ban.id)
-    if word.objects:
-        return f"not proven on {host}: {_objection(word)}"
+    if word.objection is not None:
+        return f"not proven on {host}: {_OBJECTIONS[word.objection]}"
     if word.stage is not Stage.DEAD or not view.members <= word.saw:
         return f"not proven on {host}: it says {word.stage.name.lower()}"
     return ""
-
-
-def _objection(word: Word) -> str:
-    if word.clock:
-        return "its clock is apart"
-    if word.differs:
-        return "the domain there has another uuid"
-    return "Pacemaker has it running there, and nothing of it is found"
 
 
 def bars(ban_id: str, words: Mapping[str, Words]) -> frozenset[str]:

@@ -127,7 +127,7 @@ class Silence:
                 continue
             word = words[host].of(ban.id)
             is_late = self._know.now - case.since >= PATIENCE_S
-            if is_late and word.stage is not Stage.DEAD and not word.objects:
+            if is_late and word.stage is not Stage.DEAD and word.objection is None:
                 found.add(host)
         return found
 

@@ -10,7 +10,7 @@ A word that a later release adds is passed over; an item that can't be read says
 from __future__ import annotations
 
 from collections import Counter
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.fencing.ban import quote, unquote
@@ -34,26 +34,31 @@ class Stage(IntEnum):
     DEAD = 2
 
 
+class Objection(Enum):
+    """Why a host says no more under a ban, by its word in the attribute.
+
+    CLOCK: the ban's lease does not fit its clock. DIFFERS: the resource's domain has another uuid
+    there than the ban is for. MISSING: Pacemaker has a life of it there, of which nothing is found
+    under that uuid. FOREIGN: its guest is no QEMU of that host.
+    """
+
+    CLOCK = "clock"
+    DIFFERS = "differs"
+    MISSING = "missing"
+    FOREIGN = "foreign"
+
+
 class Word(NamedTuple):
     """What one host says under one ban id.
 
-    saw: the hosts whose bars it had seen when it looked. differs: the resource's domain has another
-    uuid there than the ban is for. missing: Pacemaker has a life of it there, of which nothing is
-    found under that uuid. judged: silent hosts that the owner has judged by Pacemaker's record
-    (`for`), to everyone barred and dead.
+    saw: the hosts whose bars it had seen when it looked. judged: silent hosts that the owner
+    has judged by Pacemaker's record (`for`), to everyone barred and dead.
     """
 
     stage: Stage = Stage.SILENT
     saw: frozenset[str] = frozenset()
-    clock: bool = False
-    differs: bool = False
+    objection: Objection | None = None
     judged: frozenset[str] = frozenset()
-    missing: bool = False
-
-    @property
-    def objects(self) -> bool:
-        """Whether the host says why it does not say more."""
-        return self.clock or self.differs or self.missing
 
 
 class Done(NamedTuple):
@@ -132,7 +137,7 @@ def _encode_word(ban_id: str, word: Word) -> str:
     parts = [f"ban={quote(ban_id)}"]
     if word.stage is not Stage.SILENT:
         parts.append(word.stage.name.lower())
-    parts += ["clock"] * word.clock + ["differs"] * word.differs + ["missing"] * word.missing
+    parts += [word.objection.value] if word.objection else []
     parts += [f"saw={_hosts(word.saw)}"] if word.saw else []
     parts += [f"for={_hosts(word.judged)}"] if word.judged else []
     return " ".join(parts)
@@ -149,14 +154,8 @@ def _decode_word(parts: Iterable[str]) -> Word:
         else:
             flags.add(name)
     none: frozenset[str] = frozenset()
-    return Word(
-        stage,
-        hosts.get("saw", none),
-        "clock" in flags,
-        "differs" in flags,
-        hosts.get("for", none),
-        "missing" in flags,
-    )
+    objection = next((each for each in Objection if each.value in flags), None)
+    return Word(stage, hosts.get("saw", none), objection, hosts.get("for", none))
 
 
 def _hosts(names: Iterable[str]) -> str:

@@ -34,7 +34,7 @@ class _TrustingMember(Member):
     """No QEMU of the ban's uuid, so it is dead: the definition can't be wrong."""
 
     def looked(self, event: Looked) -> None:
-        super().looked(event._replace(differs="", is_remembered=True))
+        super().looked(event._replace(doubt=None, is_remembered=True))
 
 
 class NoWitness(Machine):

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import actions, events, writes
-from daemons.vm_stonithd.events import Outcome
-from daemons.vm_stonithd.words import Words, encode
+from daemons.vm_stonithd.events import Doubt, Outcome
+from daemons.vm_stonithd.words import Objection, Words, encode
 from daemons.vm_stonithd.writes import CreateBans
 from tests.unit.vm_stonithd import guards
 from tests.unit.vm_stonithd.engine import HOSTS
@@ -200,10 +200,11 @@ class Daemon:
         hosts, resource, uuid = self.world.hosts, action.resource, action.uuid
         lives = tuple(q.life for q in hosts.living(self.host, resource) if q.uuid == uuid)
         locked = (self.host, resource) in hosts.locks
-        differs = hosts.difference(self.host, resource, uuid)
+        why = hosts.difference(self.host, resource, uuid)
+        doubt = Doubt(Objection.DIFFERS, why) if why else None
         is_remembered = hosts.remembers(self.host, resource, uuid)
         yield self.world.engine.between(0.0, 0.02)
-        self.tell(events.Looked(action.ticket, lives, locked, differs, is_remembered))
+        self.tell(events.Looked(action.ticket, lives, locked, doubt, is_remembered))
 
     def _hands(self, longest: float) -> Process:
         """The time of one step; a stopped daemon does none."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from daemons.vm_stonithd import actions, events
-from daemons.vm_stonithd.events import Outcome
+from daemons.vm_stonithd.events import Doubt, Outcome
 from daemons.vm_stonithd.facts import (
     History,
     Operation,
@@ -107,10 +107,10 @@ class Table:
         self.view = self.view._replace(bans={} if ban is None else {ban.resource: ban})
 
     def look(
-        self, *lives: Life, is_locked: bool = False, differs: str = "", known: bool = True
+        self, *lives: Life, is_locked: bool = False, doubt: Doubt | None = None, known: bool = True
     ) -> None:
         ticket = self.last(actions.Look).ticket
-        self.tell(events.Looked(ticket, lives, is_locked, differs, known))
+        self.tell(events.Looked(ticket, lives, is_locked, doubt, known))
         self.wait()
 
     def other_says(self, stage: Stage, ban_id: str = "b1", **changes: object) -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from daemons.vm_stonithd import actions, events
 from daemons.vm_stonithd.answers import ng
-from daemons.vm_stonithd.events import Outcome
+from daemons.vm_stonithd.events import Doubt, Outcome
 from daemons.vm_stonithd.facts import History, Operation, Resource, Standing
 from daemons.vm_stonithd.promises import BrokenPromiseError
-from daemons.vm_stonithd.words import Done, Stage, Word, Words
+from daemons.vm_stonithd.words import Done, Objection, Stage, Word, Words
 from pmkvm.fencing.ban import Ban
 from tests.unit.vm_stonithd.table import (
     BOTH,
@@ -111,7 +111,7 @@ def test_where_none_lives_but_the_history_runs_there_is_a_debt(table: Table) -> 
 
 def test_a_domain_of_another_uuid_is_neither_killed_nor_proven(table: Table) -> None:
     table.banned()
-    table.look(LIFE, differs="its definition here has another uuid")
+    table.look(LIFE, doubt=Doubt(Objection.DIFFERS, "its definition here has another uuid"))
     table.other_says(Stage.DEAD)
     assert table.all(actions.Kill) == []
     table.wait(16.0)
@@ -130,7 +130,7 @@ def test_where_pacemaker_has_it_running_that_nothing_is_found_is_no_proof(table:
     table.look(known=False)
     table.other_says(Stage.DEAD)
     assert table.own is not None
-    assert table.own.of("b1") == Word(missing=True)
+    assert table.own.of("b1") == Word(objection=Objection.MISSING)
     table.wait(16.0)
     reason = "Pacemaker has it running there, and nothing of it is found"
     assert table.answers() == {1: f"NG banned; not proven on host1: {reason}"}
@@ -322,7 +322,7 @@ def test_a_ban_is_obeyed_when_its_end_is_near_enough(
     table.wait()
     assert bool(table.all(actions.Look)) == is_obeyed
     assert table.own is not None
-    assert table.own.of("b2").clock != is_obeyed
+    assert (table.own.of("b2").objection is None) == is_obeyed
 
 
 def test_two_expired_bans_are_removed_without_a_storm(table: Table) -> None:

@@ -12,6 +12,7 @@ from daemons.vm_stonithd import cluster, ledger, processes
 from daemons.vm_stonithd.actions import Kill, RemoveDebt, TouchDebt, WriteDebt
 from daemons.vm_stonithd.facts import Sender
 from daemons.vm_stonithd.process_table import ProcessTable
+from daemons.vm_stonithd.words import Objection
 from pmkvm import run
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from daemons.vm_stonithd.processes import Look
     from tests.unit.virt.fake_qemu import FakeProcessTable
 
 RESOURCE, UUID, OTHER = "prmVMCTL_guest2", "aaaa-2", "aaaa-1"
@@ -122,13 +124,13 @@ def test_look_sees_lives_lock_and_another_definition(
     host.start_qemu("guest1", OTHER)
     config = tmp_path / "definition.xml"
     found = processes.look(ProcessTable(), RESOURCE, UUID, str(config))
-    assert (found.lives, found.is_locked, found.differs) == ((target.life,), False, "")
+    assert (found.lives, found.is_locked, found.doubt) == ((target.life,), False, None)
     assert not found.is_remembered
     define(tmp_path, "guest2")
     with record.lock(RESOURCE, Deadline(1)):
         found = processes.look(ProcessTable(), RESOURCE, UUID, str(config))
     assert (found.lives, found.is_locked) == ((target.life,), True)
-    assert found.differs == f"its definition here has uuid {EDITED}, not {UUID}"
+    assert why(found) == f"its definition here has uuid {EDITED}, not {UUID}"
 
 
 def test_the_guest_that_this_host_remembers_is_the_target_whatever_its_file_says(
@@ -139,11 +141,11 @@ def test_the_guest_that_this_host_remembers_is_the_target_whatever_its_file_says
     remember(Stage.RUNNING, guest.life)
     definition = define(tmp_path, "renamed")
     found = processes.look(ProcessTable(), RESOURCE, EDITED, definition)
-    assert found.differs == f"its guest runs in QEMU {guest.pid} under uuid {UUID}, not {EDITED}"
+    assert why(found) == f"its guest runs in QEMU {guest.pid} under uuid {UUID}, not {EDITED}"
     assert not found.is_remembered
     guest.end()
     over = processes.look(ProcessTable(), RESOURCE, EDITED, definition)
-    assert (over.differs, over.is_remembered) == ("", False)
+    assert (over.doubt, over.is_remembered) == (None, False)
 
 
 def test_a_guest_whose_record_is_lost_is_known_by_its_name(
@@ -151,7 +153,7 @@ def test_a_guest_whose_record_is_lost_is_known_by_its_name(
 ) -> None:
     guest = host.start_qemu("guest2", UUID)
     found = processes.look(ProcessTable(), RESOURCE, EDITED, define(tmp_path, "guest2"))
-    assert found.differs == f"QEMU {guest.pid} named 'guest2' runs under uuid {UUID}, not {EDITED}"
+    assert why(found) == f"QEMU {guest.pid} named 'guest2' runs under uuid {UUID}, not {EDITED}"
 
 
 def test_a_remembered_life_counts_whatever_its_command_line_says(host: FakeProcessTable) -> None:
@@ -160,6 +162,27 @@ def test_a_remembered_life_counts_whatever_its_command_line_says(host: FakeProce
     remember(Stage.RUNNING, guest.life)
     found = processes.look(ProcessTable(), RESOURCE, UUID, "")
     assert (found.lives, found.is_remembered) == ((guest.life,), True)
+
+
+def why(found: Look) -> str:
+    assert found.doubt is not None
+    assert found.doubt.objection is Objection.DIFFERS
+    return found.doubt.why
+
+
+@pytest.mark.usefixtures("host")
+@pytest.mark.parametrize("is_defined", [True, False])
+def test_a_guest_of_another_hypervisor_is_never_dead_by_the_process_table(
+    tmp_path: Path, is_defined: bool
+) -> None:
+    """A guest of Xen, or one whose libvirt is on another machine."""
+    config = tmp_path / "definition.xml"
+    if is_defined:
+        config.write_text(f"<domain type='xen'><name>guest2</name><uuid>{EDITED}</uuid></domain>")
+    else:
+        record.store(RESOURCE, Record(Identity("guest2", EDITED, is_qemu=False), Stage.RUNNING))
+    found = processes.look(ProcessTable(), RESOURCE, EDITED, str(config))
+    assert found.doubt == (Objection.FOREIGN, "guest2 is no QEMU of this host")
 
 
 def define(directory: Path, name: str) -> str:

@@ -18,7 +18,7 @@ DAEMON = tree.ROOT / "daemons" / "vm_stonithd"
 DOCUMENT = tree.ROOT / "doc" / "fencing.md"
 # Functions that answer with what is wrong, empty if nothing is.
 COMPLAINING = {
-    "proof": {"obstacle", "unfit", "lack", "_unproven", "_objection"},
+    "proof": {"obstacle", "unfit", "lack", "_unproven"},
     "clocks": {"disagreement"},
     "owner": {"_obstacle"},
     "answers": {"refusal"},
@@ -27,8 +27,8 @@ COMPLAINING = {
 # Modules in which a reason is set otherwise: fence.reason, told, REFUSED, "NG ...".
 SETTING = ("owner", "answers", "orders", "fence", "desk", "requests", "proof")
 NAMES = ("reason", "told", "REFUSED")
-# Functions that are given one, and the table of those of a fence at its end.
-TAKING, LAST = ("ng", "fail"), "_LAST_REASON"
+# Functions that are given one, and tables of them.
+TAKING, TABLES = ("ng", "fail"), ("_LAST_REASON", "_OBJECTIONS")
 
 
 def reasons() -> set[str]:
@@ -57,7 +57,7 @@ def given(node: ast.AST) -> Iterator[str]:
     """Assigned to what holds a reason, or handed to what takes one."""
     if isinstance(node, ast.Assign) and any(map(is_reason, node.targets)):
         yield from texts(node.value)
-    elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == LAST:
+    elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in TABLES:
         assert isinstance(node.value, ast.Dict)
         for value in node.value.values:
             yield from texts(value)

@@ -9,7 +9,7 @@ from daemons.vm_stonithd import actions, events
 from daemons.vm_stonithd.events import Outcome
 from daemons.vm_stonithd.facts import History
 from daemons.vm_stonithd.silence import Verdict, verdict
-from daemons.vm_stonithd.words import Stage, Word, Words
+from daemons.vm_stonithd.words import Objection, Stage, Word, Words
 from tests.unit.vm_stonithd.table import (
     BOTH,
     RUNS,
@@ -166,7 +166,7 @@ def test_one_that_is_up_gets_two_seconds() -> None:
     assert silent.own.of("b1").judged == {"host2"}
 
 
-@pytest.mark.parametrize("word", [Word(clock=True), Word(differs=True), Word(missing=True)])
+@pytest.mark.parametrize("word", [Word(objection=each) for each in Objection])
 def test_one_that_says_why_not_is_not_judged(word: Word) -> None:
     silent = Silent(is_up=True)
     silent.banned()

@@ -12,6 +12,7 @@ from daemons.vm_stonithd.words import (
     LONGEST,
     MOST_DONE,
     Done,
+    Objection,
     Stage,
     Word,
     Words,
@@ -26,10 +27,8 @@ WORD = st.builds(
     Word,
     st.sampled_from(Stage),
     HOSTS,
-    clock=st.booleans(),
-    differs=st.booleans(),
+    objection=st.none() | st.sampled_from(Objection),
     judged=HOSTS,
-    missing=st.booleans(),
 )
 KEY = st.builds(Held, st.from_regex(r"\A[0-9a-f]{8}\Z"), st.integers(), st.integers())
 DONE = st.builds(Done, NAMES, st.booleans(), NAMES, NAMES, NAMES)
@@ -55,7 +54,10 @@ def test_they_read_well() -> None:
     hosts = frozenset({"host1", "host2"})
     said = Words(
         1795370042.25,
-        {"9c41": Word(Stage.DEAD, hosts, judged=frozenset({"host3"})), "77": Word(clock=True)},
+        {
+            "9c41": Word(Stage.DEAD, hosts, judged=frozenset({"host3"})),
+            "77": Word(objection=Objection.CLOCK),
+        },
         (Done("9c41", True, "guest1", "5be0", "guest2"), Done("-", False, "g", "1", "h")),
     )
     assert words.encode(said) == (
