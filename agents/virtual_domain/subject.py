@@ -79,7 +79,7 @@ def remember(context: Context, subject: Subject, life: Life | None) -> None:
 
 
 def _is_of_this_host(uri: str) -> bool:
-    """Whether a libvirt URI, driver[+transport]://[user@][host][:port]/path, names no other host."""
+    """Whether a libvirt URI names no other host: driver[+transport]://[user@][host][:port]/path."""
     authority = uri.partition("://")[2].partition("/")[0].rpartition("@")[2]
     host = authority[1:].partition("]")[0] if authority[:1] == "[" else authority.partition(":")[0]
     return host in ("", "localhost", "127.0.0.1", "::1")

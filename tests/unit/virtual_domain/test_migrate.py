@@ -40,7 +40,7 @@ def test_a_guest_leaves(world: World, there: FakeHypervisor) -> None:
     assert world.here.called(*MOVES) == [Call("virDomainMigrate3", ({"bandwidth": 7}, 1 | 8192))]
     assert not qemu.lives
     assert there.domains["g1"].state == RUNNING
-    assert world.stage == "nothing"
+    assert world.stage == "RUNNING", "kept until Pacemaker's stop"
     assert world.act("monitor").rc == 7
 
 

@@ -378,29 +378,3 @@ def test_a_living_guest_is_known_without_libvirts_binding(
     world.guest()
     monkeypatch.setitem(sys.modules, "libvirtmod", None)
     assert world.act("monitor").rc == 0
-
-
-REMOTE = "qemu+ssh://root@elsewhere/system"
-
-
-def test_a_guest_of_another_machines_libvirt_is_that_libvirts_to_tell(world: World) -> None:
-    """This host's process table has no such QEMU, and never will."""
-    there = world.libvirt.hypervisors[REMOTE] = FakeHypervisor()
-    there.add("g1", UUID, RUNNING)
-    assert world.probe(hypervisor=REMOTE).rc == 0
-    there.down = "Connection refused"
-    assert world.act("monitor", timeout_s=1.6, hypervisor=REMOTE).rc == 1
-
-
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "qemu:///system",
-        "qemu+unix:///system",
-        "qemu+tcp://localhost/system",
-        "qemu+tls://[::1]:1/x",
-    ],
-)
-def test_a_uri_of_this_host_leaves_the_process_table_its_word(world: World, uri: str) -> None:
-    world.libvirt.hypervisors[uri] = FakeHypervisor()
-    assert world.probe(hypervisor=uri).rc == 7

@@ -109,7 +109,7 @@ def test_a_guest_that_arrived_in_spite_of_an_error_has_arrived(
     assert (called.rc, called.reason) == (0, "")
     assert "g1: arrived in spite of: client socket is closed" in called.err
     assert there.domains["g1"].state == State.RUNNING
-    assert world.stage == "nothing"
+    assert world.stage == "RUNNING", "kept until Pacemaker's stop"
 
 
 @pytest.mark.parametrize("found", ["nothing", "paused", "down"])
@@ -200,7 +200,7 @@ def test_a_guest_that_arrived_has_arrived_whatever_becomes_of_libvirt_here(
     assert ("which the guest has left" in called.err) == has_left_a_shell
     assert not qemu.lives
     assert there.domains["g1"].state == State.RUNNING
-    assert world.stage == "nothing"
+    assert world.stage == "RUNNING", "kept until Pacemaker's stop"
 
 
 def test_a_guest_that_is_about_to_run_there_is_waited_for(
