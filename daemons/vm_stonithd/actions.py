@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Union
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.facts import Sender
-    from daemons.vm_stonithd.words import Words
+    from daemons.vm_stonithd.words import Done, Words
     from pmkvm.fencing.ban import Ban
     from pmkvm.fencing.debt import Debt
     from pmkvm.fencing.guard import Calls
@@ -143,11 +143,15 @@ class Say(NamedTuple):
 
 class Answer(NamedTuple):
     """The last word to the request of that number. It waits for the words said before it, but
-    not beyond this monotonic time: nobody sends that request again then."""
+    not beyond this monotonic time: nobody sends that request again then.
+
+    done: what is remembered of it, if that is anything; of an OK to a fence it always is.
+    """
 
     number: int
     text: str
     by: float = float("-inf")
+    done: Done | None = None
 
 
 class Forget(NamedTuple):
@@ -158,6 +162,7 @@ class Forget(NamedTuple):
 
 class Log(NamedTuple):
     text: str
+    is_error: bool = False
 
 
 Action = Union[

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # The ban id of a request that was answered without one.
 NO_BAN = "-"
+OUR_ERROR = "NG an error in this host's vm-stonithd: see its log"
 
 
 class Answers:
@@ -56,8 +57,18 @@ class Answers:
     def expire(self, fence: Fence) -> None:
         """NG to those whose time is over; a retry would kill the new life, so say what is known."""
         for one in list(fence.pending.values()):
-            if self._know.now >= one.deadline:
+            if one.is_hopeless:
+                # Nothing was done for it, so there is nothing to be remembered.
+                del fence.pending[one.request.number]
+                self._know.act(Answer(one.request.number, ng("it came with no time left")))
+            elif self._know.now >= one.deadline:
                 self._give(fence, one, fence.obstacle(), ok=False)
+
+    def break_off(self, fence: Fence) -> None:
+        """An error of ours ends the requests of this fence, and nothing else."""
+        for number in list(fence.pending):
+            del fence.pending[number]
+            self._know.act(Answer(number, OUR_ERROR))
 
     def refuse(self, fence: Fence, view: View) -> None:
         """At once: what has been answered, and what waiting can't cure."""
@@ -88,7 +99,7 @@ class Answers:
     def repeat(self, request: Request, done: Done) -> None:
         text = "OK" if done.ok else "NG as answered before"
         by = self._know.now + request.seconds - MARGIN_S
-        self._know.act(Answer(request.number, text, by))
+        self._know.act(Answer(request.number, text, by, done))
 
     def drop(self, fence: Fence, sender: Sender | None) -> None:
         """A dead guest fences nobody. One that was migrated asks again where it is now, so there
@@ -117,7 +128,7 @@ class Answers:
         text = "OK" if ok else ng(reason, is_banned=is_banned)
         if self._know.may_speak:
             self._know.act(Say(self._know.own_words()))
-        self._know.act(Answer(request.number, text, one.deadline))
+        self._know.act(Answer(request.number, text, one.deadline, done))
         # Who, whom, where it was, what came of it, how that is known, how long it took.
         where = f" on {', '.join(fence.ran_on)}" if fence.ran_on else ""
         outcome = f"{text}, {reason}" if ok else text

@@ -88,7 +88,7 @@ class Effects:
         elif isinstance(action, actions.Forget):
             self._desk.forget(action.number)
         elif isinstance(action, actions.Log):
-            log.info("%s", action.text)
+            log.log(logging.ERROR if action.is_error else logging.INFO, "%s", action.text)
         elif isinstance(action, actions.ReadCib):
             self._watch.ask(action.ticket)
         elif isinstance(action, ledger.CHANGES):

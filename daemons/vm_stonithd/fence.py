@@ -47,6 +47,11 @@ class Pending(NamedTuple):
         return self.arrived + self.request.seconds - MARGIN_S
 
     @property
+    def is_hopeless(self) -> bool:
+        """Whether its time was over when it came."""
+        return self.deadline <= self.arrived
+
+    @property
     def is_off(self) -> bool:
         return self.request.operation is Operation.OFF
 
@@ -81,6 +86,10 @@ class Fence:
         self._noted = Noted("", 0.0, is_told=True)
         # Where Pacemaker had it when the ban was drawn, for the log.
         self.ran_on: tuple[str, ...] = ()
+        # The hosts that had an entry of it in their histories while it was being proven, and when
+        # it last was.
+        self.known_on: frozenset[str] = frozenset()
+        self.ending_since = float("-inf")
 
     def delay(self, now: float) -> str:
         """What it waits for, once for each reason that has lasted; else empty."""
@@ -92,6 +101,18 @@ class Fence:
             return ""
         self._noted = self._noted._replace(is_told=True)
         return self.reason
+
+    def __str__(self) -> str:
+        """All that explains an error, for this host's log."""
+        requests = ", ".join(
+            f"{one.request.hash} {one.request.requester} {one.request.operation.value}"
+            for one in self.pending.values()
+        )
+        return (
+            f"Fence: step {self.step.value}, ban {self.ban}, owner {self.is_owner}, anew"
+            f" {self.is_anew}, ticket {self.ticket}, read {self.read}, reason {self.reason!r},"
+            f" requests {requests or 'none'}"
+        )
 
     def obstacle(self) -> str:
         """Why there is no OK yet; never empty."""

@@ -69,6 +69,10 @@ class Knowledge:
         if more is not None:
             self.act(Log(f"{text}{more}"))
 
+    def error(self, text: str) -> None:
+        """Of our own, which nobody's request can be blamed for."""
+        self.act(Log(text, is_error=True))
+
     def read_cib(self) -> int:
         """Ask for a reading that is newer than all that has happened so far."""
         ticket = self.ticket()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.actions import Answer, RemoveBan, SetRole
-from daemons.vm_stonithd.answers import ng, status
+from daemons.vm_stonithd.answers import OUR_ERROR, ng, status
 from daemons.vm_stonithd.facts import Operation
 from pmkvm.fencing.ban import OFF
 
@@ -41,7 +41,11 @@ class Orders:
         view = self._know.view
         for one in list(self._pending.values()):
             is_news = view is not None and self._know.seen_at >= one.arrived
-            text = self._answer(one, view) if view is not None and is_news else ""
+            try:
+                text = self._answer(one, view) if view is not None and is_news else ""
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is one request's end
+                self._know.error(f"{error!r} ends {one.request}")
+                text = OUR_ERROR
             if not text and self._know.now >= one.deadline:
                 text = ng("it does not run yet" if view is not None else "no CIB to be read")
             if text:

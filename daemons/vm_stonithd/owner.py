@@ -12,7 +12,7 @@ from daemons.vm_stonithd import proof
 from daemons.vm_stonithd.actions import CreateBan, RemoveBan, RewriteBan, SetRole, SettleBan
 from daemons.vm_stonithd.events import Outcome
 from daemons.vm_stonithd.fence import Fence, Pending, Step, lease_end
-from daemons.vm_stonithd.promises import known
+from daemons.vm_stonithd.promises import hold, known
 from daemons.vm_stonithd.silence import Silence
 from pmkvm.fencing.ban import LEASE_S, OFF, RENEWAL_S, RESET, SETTLE, Ban
 from pmkvm.fencing.guard import Calls
@@ -28,6 +28,8 @@ RETRY_S = 0.2
 # An owner that restarted waits so long for resends, a joiner for the word of a ban that went.
 RESEND_S = 3.0
 WORD_S = 1.0
+# How long the end of a ban waits for a probe of a host whose entry was deleted.
+PROBE_S = 30.0
 
 
 class Owner:
@@ -89,16 +91,28 @@ class Owner:
     def advance(self) -> None:
         self._adopt_orphans()
         for fence in list(self._fences.values()):
-            self._answers.expire(fence)
-            if fence.read <= self._know.read and self._know.view is not None:
-                self._advance(fence, self._know.view)
-            delay = fence.delay(self._know.now)
-            if delay:
-                what = fence.lead().request
-                who = f"{what.hash} {what.requester} {what.operation.value} {what.target}"
-                self._know.log(f"{who}: waits: {delay}", what)
-            if fence.step is Step.WAITING and not fence.pending and not fence.ticket:
-                del self._fences[fence.resource]
+            try:
+                self._go_on(fence)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is one fence's end
+                self._break_off(fence, error)
+
+    def _go_on(self, fence: Fence) -> None:
+        self._answers.expire(fence)
+        if fence.read <= self._know.read and self._know.view is not None:
+            self._advance(fence, self._know.view)
+        delay = fence.delay(self._know.now)
+        if delay:
+            what = fence.lead().request
+            who = f"{what.hash} {what.requester} {what.operation.value} {what.target}"
+            self._know.log(f"{who}: waits: {delay}", what)
+        if fence.step is Step.WAITING and not fence.pending and not fence.ticket:
+            del self._fences[fence.resource]
+
+    def _break_off(self, fence: Fence, error: Exception) -> None:
+        """An error of ours, or a promise that was about to be broken. Its ban is an orphan's."""
+        self._know.error(f"{fence.resource}: {error!r} ends its requests. {fence}")
+        self._answers.break_off(fence)
+        self._fences.pop(fence.resource, None)
 
     def _advance(self, fence: Fence, view: View) -> None:
         if fence.step is Step.PROVING:
@@ -142,11 +156,15 @@ class Owner:
 
     def _create(self, fence: Fence, view: View, replaced: Ban | None) -> None:
         ban = fence.drawn(self._know.host, self._know.draw_id(), self._know.wall)
+        hold(ban.requester not in view.bans, "P4: the requester is banned")
+        is_answered = self._know.answered(fence.lead().request) is not None
+        hold(not is_answered, "P2: it was answered")
         fence.ban, fence.is_owner, fence.is_anew = ban, True, False
         fence.step, fence.gone_at = Step.WRITING, None
         fence.ticket = self._know.ticket()
         fence.sender = fence.lead().request.sender
         fence.ran_on = view.resources[fence.resource].runs_on
+        fence.known_on = frozenset()
         members = tuple((host, view.call_id(host, ban.resource)) for host in sorted(view.members))
         calls = Calls(view.call_id(self._know.host, ban.requester), members)
         self._know.act(CreateBan(fence.ticket, ban, calls, replaced, fence.sender))
@@ -176,6 +194,8 @@ class Owner:
         # An owner whose ban is another's now stops; who took it over begins.
         fence.is_owner = there.owner == self._know.host
         fence.ban = there
+        fence.ending_since = self._know.now
+        fence.known_on |= {h for h in view.members if view.history(h, fence.resource) is not None}
         if fence.is_owner and fence.pending:
             self._silence.advance(there, view)
         fence.reason = proof.lack(there, view, self._know.everyone(), self._know.wall)
@@ -239,7 +259,8 @@ class Owner:
             self._remove(fence, there, view)
 
     def _remove(self, fence: Fence, there: Ban, view: View) -> None:
-        if not self.may_remove(view, fence.resource):
+        is_forgotten = self._awaits_probe(fence, view)
+        if is_forgotten or not self.may_remove(view, fence.resource):
             self._renew(fence, there)
         elif self._is_due(fence):
             fence.ticket = self._know.ticket()
@@ -248,6 +269,18 @@ class Owner:
     def may_remove(self, view: View, resource: str) -> bool:
         """Removing the ban is the whole clean-up; only when Pacemaker has recorded the stop."""
         return view.is_recorded(resource)
+
+    def _awaits_probe(self, fence: Fence, view: View) -> bool:
+        """Whether a host's entry was deleted under the ban, by a refresh or by us, and no probe has
+        come yet.
+
+        A missing entry is fine where there never was one. But with a deleted one goes what it said
+        of a migration that is on its way, which fails if the ban ends now.
+        """
+        if self._know.now - fence.ending_since >= PROBE_S:
+            return False
+        there = {host for host in view.members if view.history(host, fence.resource) is not None}
+        return not fence.known_on & view.members <= there
 
     def _renew(self, fence: Fence, there: Ban) -> None:
         is_young = there.end - self._know.wall > LEASE_S - RENEWAL_S

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Process = Generator[float, None, object]
 
 HOSTS = ("host1", "host2", "host3")
+GUESTS = ("guest1", "guest2", "guest3")
 Change = Callable[[View], Optional[View]]
 
 

@@ -47,6 +47,22 @@ def test_a_reset_is_proven_in_two_rounds_and_ended_after_the_record(table: Table
     assert table.last(actions.RemoveBan).ban.id == "b1"
 
 
+@pytest.mark.parametrize("is_probed", [True, False])
+def test_a_ban_outlives_a_refresh_until_the_probes(table: Table, is_probed: bool) -> None:
+    """What the deleted entry said of a migration that is on its way would fail without the ban."""
+    table.banned()
+    table.proven()
+    table.view = table.view._replace(histories={("host1", TARGET): ENDED})
+    table.wait()
+    assert table.all(actions.RemoveBan) == []
+    if is_probed:
+        ended(table)
+    else:
+        # No probe ever comes where resource-discovery is off.
+        table.wait(30.0)
+    assert table.all(actions.RemoveBan)
+
+
 def test_done_is_said_before_the_answer(table: Table) -> None:
     table.banned()
     table.proven()

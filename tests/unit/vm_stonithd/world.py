@@ -16,7 +16,8 @@ from daemons.vm_stonithd.machine import Machine
 from pmkvm.fencing.debt import UNTOUCHED_S
 from tests.unit.vm_stonithd.attributes import Attributes
 from tests.unit.vm_stonithd.daemon import Daemon
-from tests.unit.vm_stonithd.engine import HOSTS, Cib, Engine
+from tests.unit.vm_stonithd.enemy import Enemy
+from tests.unit.vm_stonithd.engine import GUESTS, HOSTS, Cib, Engine
 from tests.unit.vm_stonithd.hosts import Hosts
 from tests.unit.vm_stonithd.judge import BrokenError, Judge
 from tests.unit.vm_stonithd.pacemaker import Entry, Pacemaker
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     Process = Generator[float, None, None]
 
-GUESTS = ("guest1", "guest2", "guest3")
 ACTIVE_S = 23.0
 # A lease, 15 s, and time for what Pacemaker has still to do.
 QUIET_S = 150.0
@@ -115,7 +115,7 @@ class World:
         self._perhaps(0.2, 0.0, 8.0, lambda: self._hang_attrd(host()))
         self._perhaps(0.1, 0.0, 8.0, self._person_deletes)
         self._perhaps(0.1, 0.0, 8.0, self._unmanage)
-        self._perhaps(0.15, 0.0, 6.0, self._edit)
+        self._perhaps(0.1, 0.0, 6.0, lambda: Enemy(self).begin())
 
     def _plan_fence(self) -> None:
         """One guest asks for another, and what may happen at that moment."""
@@ -129,6 +129,7 @@ class World:
         self._perhaps(0.4, at + early, at + late, lambda: self.pacemaker.migrate(target))
         self._perhaps(0.25, at - 0.2, at + 0.5, lambda: self._crash(target))
         self._perhaps(0.15, at - 1.0, at + 0.5, lambda: self.pacemaker.refresh(target))
+        self._perhaps(0.15, at - 2.0, at, lambda: self._edit(target))
         self._perhaps(0.2, at, at + 2.0, lambda: self.pacemaker.migrate(requester))
         self._perhaps(0.3, at - 0.2, at + 0.5, lambda: self._stop_daemon(e.random.choice(HOSTS)))
 
@@ -187,17 +188,21 @@ class World:
                 if number and number not in self._waiting and self.engine.chance(0.7):
                     return
                 home = here
-                self._numbers += 1
-                number = self._numbers
+                number = self.number()
                 sender = Sender(requester, mine[0].life)
                 left = deadline - self.engine.now
                 uuid = self.hosts.uuid(target)
                 request = Request(number, operation, requester, hash_, target, uuid, left, sender)
                 self.judge.senders[requester, hash_, target] = mine[0].born
-                self._deliver(mine[0].host, request)
+                self.deliver(mine[0].host, request)
             yield 0.5
 
-    def _deliver(self, host: str, request: Request) -> None:
+    def number(self) -> int:
+        """Of a request, as a host's vm-stonithd gives it."""
+        self._numbers += 1
+        return self._numbers
+
+    def deliver(self, host: str, request: Request) -> None:
         daemon = self.daemons.get(host)
         if daemon is None or not daemon.lives():
             return
@@ -275,10 +280,9 @@ class World:
             self.engine.between(1.0, 10.0), lambda: self._set_managed(resource, managed=True)
         )
 
-    def _edit(self) -> None:
-        """The uuid in a definition, while its guest may run; now and then with a new name, and
-        with what the hosts remember lost."""
-        resource = self.engine.random.choice(GUESTS)
+    def _edit(self, resource: str) -> None:
+        """The uuid in its definition, while it may run; now and then with a new name, and with
+        what the hosts remember lost."""
         self.hosts.definitions[resource] = f"{resource}-{self._draw()}"
         if self.engine.chance(0.5):
             self.hosts.renamed.add(resource)
