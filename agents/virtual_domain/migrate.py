@@ -10,13 +10,13 @@ from agents.virtual_domain.config_file import save_for_all
 from agents.virtual_domain.fence import Fence, FencedError
 from agents.virtual_domain.migration import Migration, plan
 from agents.virtual_domain.monitor import look
-from agents.virtual_domain.subject import identify
+from agents.virtual_domain.subject import forget, identify
 from agents.virtual_domain.watch import Watch, limit_downtime
 from pmkvm.errors import DeadlineError
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.virt import definition, job, record
+from pmkvm.virt import definition, job
 from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError
 
 TYPE_CHECKING = False
@@ -57,6 +57,8 @@ def migrate_to(context: Context) -> OcfCode:
         if not verdict.lives:
             if old_debt is not None and not old_debt.is_void([], time.monotonic()):
                 raise FencedError(old_debt.ban_id, kills=False)
+            # A fence may have killed it since the look before.
+            fence.look()
             said = "does not run here" if verdict.code == OcfCode.NOT_RUNNING else verdict.reason
             text = f"{name}: {said}, so it can't leave for {target}"
             raise OcfError(OcfCode.GENERIC, text)
@@ -72,7 +74,7 @@ def migrate_to(context: Context) -> OcfCode:
     except FencedError as fenced:
         fence.settle(subject, fenced)
         return OcfCode.SUCCESS
-    record.forget(context.instance)
+    forget(context)
     context.log.info(f"{name}: migrated to {target}")
     return OcfCode.SUCCESS
 
