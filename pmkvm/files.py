@@ -19,7 +19,7 @@ def read_text(path: str) -> str | None:
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -42,41 +42,68 @@ def write_atomically(
                 os.fchmod(descriptor, mode)
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         remove(temporary)
+        if isinstance(error, OSError):
+            # That a disk is full the kernel says of a descriptor.
+            error.filename = error.filename or path
         raise
 
 
 def remove(path: str) -> None:
-    """Remove a file; one that is not there is no error."""
+    """Remove a file; one that is not there is no error. Raises OSError if it stays."""
     try:
         os.unlink(path)
-    except FileNotFoundError:
-        return
+    except OSError:
+        # Where nothing can be written the kernel refuses before it looks for the file.
+        if os.path.lexists(path):
+            raise
 
 
 class Lock:
     """The lock on a path, held in a with statement; it ends with the process, whatever kills it.
 
-    Entering raises DeadlineError when another process still holds it at the deadline.
+    A file that is there is enough, also on a file system that is read-only. One that somebody
+    removes or replaces while it is waited for is given up for the one that is there then; removed
+    while it is held, it keeps nobody out any more.
+
+    Entering raises DeadlineError when another process still holds it at the deadline, and OSError
+    when there is no file and none can be made, or none is to be made (makes_file).
     """
 
-    def __init__(self, path: str, deadline: Deadline) -> None:
+    def __init__(self, path: str, deadline: Deadline, *, makes_file: bool = True) -> None:
         self._path = path
         self._deadline = deadline
+        self._makes_file = makes_file
         self._fd = -1
 
     def __enter__(self) -> Lock:
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        while not _try_lock(self._fd):
+        while not self._is_taken():
             if self._deadline.expired():
-                self.__exit__()
                 raise DeadlineError(f"{self._path} is held by another process")
             self._deadline.pause(LOCK_POLL_S)
         return self
 
     def __exit__(self, *_error: object) -> None:
         os.close(self._fd)
+
+    def is_at_path(self) -> bool:
+        """Whether the path still names what is locked: a file that was deleted locks nobody out."""
+        try:
+            return os.path.samestat(os.lstat(self._path), os.fstat(self._fd))
+        except OSError:
+            return False
+
+    def _is_taken(self) -> bool:
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if self._makes_file else 0)
+        self._fd = os.open(self._path, flags, 0o600)
+        is_taken = False
+        try:
+            is_taken = _try_lock(self._fd) and self.is_at_path()
+        finally:
+            if not is_taken:
+                os.close(self._fd)
+        return is_taken
 
 
 def _try_lock(descriptor: int) -> bool:

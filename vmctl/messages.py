@@ -62,6 +62,7 @@ TEXTS = {
     55: "{domain}: is being migrated, wait until it is there",
     56: "{domain}: interrupted when it is there; once more, and its constraint stays,"
     " {seconds} s at most",
+    57: "no lock against another vm-ctl on this host: {reason}",
 }
 
 

@@ -13,7 +13,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
 from pmkvm.pacemaker import cib, tools
 from vmctl import difference, languages
-from vmctl.messages import RefusedError, message
+from vmctl.messages import RefusedError, message, say
 from vmctl.registry import Registry
 
 if TYPE_CHECKING:
@@ -50,15 +50,18 @@ def make(plan: Plan, request: Request) -> Registry:
 
 @contextlib.contextmanager
 def lock(name: str) -> Iterator[None]:
-    """One vm-ctl at a time on this host; between hosts the CIB's version decides."""
+    """One vm-ctl at a time on this host; between hosts the CIB's version decides, and here too
+    where no lock can be made."""
     if tools.is_offline():
         yield
         return
-    os.makedirs(settings.RUN_DIR, mode=0o755, exist_ok=True)
     path = os.path.join(settings.RUN_DIR, f"{name}.lock")
     with contextlib.ExitStack() as stack:
         try:
+            os.makedirs(settings.RUN_DIR, mode=0o755, exist_ok=True)
             stack.enter_context(files.Lock(path, Deadline(LOCK_S)))
+        except OSError as error:
+            say([message(57, reason=error)])
         except DeadlineError as error:
             raise RefusedError(message(17, reason=str(error))) from error
         yield

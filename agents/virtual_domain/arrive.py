@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 from agents.virtual_domain import departure, utilization, witness
 from agents.virtual_domain.config_file import save_for_all
 from agents.virtual_domain.fence import LOOK_S, Fence, FencedError
@@ -10,6 +12,7 @@ from agents.virtual_domain.migration import plan
 from agents.virtual_domain.monitor import look, run_monitor_scripts
 from agents.virtual_domain.subject import identify, remember
 from pmkvm.errors import DeadlineError
+from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt.connection import LibvirtError, State
@@ -18,7 +21,9 @@ from pmkvm.virt.job import is_arriving
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.subject import Subject
+    from pmkvm.fencing.debt import Debt
     from pmkvm.ocf.context import Context
+    from pmkvm.process import Life
 
 # libvirt here answers in this time or counts as silent.
 _ANSWER_S = 30.0
@@ -30,7 +35,7 @@ def migrate_from(context: Context) -> OcfCode:
     """On the target: returns when the guest runs here."""
     subject = identify(context)
     name = subject.identity.name
-    fence = Fence(context)
+    fence = Fence(context, _void_debt(context, subject))
     try:
         _wait_until_here(context, subject, fence)
         _require_left(context, subject, fence)
@@ -42,7 +47,7 @@ def migrate_from(context: Context) -> OcfCode:
     except FencedError as fenced:
         fence.settle(subject, fenced)
         return OcfCode.SUCCESS
-    lives = witness.living(subject) if subject.identity.is_qemu else []
+    lives = _lives(subject)
     remember(context, subject, lives[0] if lives else None)
     departure.forget(context)
     run_monitor_scripts(context, subject)
@@ -50,6 +55,17 @@ def migrate_from(context: Context) -> OcfCode:
         utilization.update(context, subject)
     context.log.info(f"{name}: arrived")
     return OcfCode.SUCCESS
+
+
+def _void_debt(context: Context, subject: Subject) -> Debt | None:
+    """One of an earlier life, which nobody could remove: it says nothing of the guest that came."""
+    debt = debts.load(context.instance)
+    is_void = debt is not None and debt.is_void(_lives(subject), time.monotonic())
+    return debt if is_void else None
+
+
+def _lives(subject: Subject) -> list[Life]:
+    return witness.living(subject) if subject.identity.is_qemu else []
 
 
 def _wait_until_here(context: Context, subject: Subject, fence: Fence) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 
 from agents.virtual_domain import snapshot
+from agents.virtual_domain.subject import require_noted
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.virt import record
 from pmkvm.virt.connection import XML_INACTIVE
 from pmkvm.virt.definition import decode, parse, read, write
 from pmkvm.virt.identity import DefinitionError
@@ -42,8 +42,8 @@ def prepare(context: Context, subject: Subject, deadline: Deadline) -> None:
 def create_paused(context: Context, connection: Connection, subject: Subject) -> Domain:
     """Restored where its memory was saved; as libvirt defines it, else transient.
 
-    A definition that libvirt has is never changed nor undefined. Raises LibvirtError, and
-    OcfError when libvirt was asked for nothing.
+    A definition that libvirt has is never changed nor undefined. Raises LibvirtError; OcfError and
+    UnwrittenError when libvirt was asked for nothing.
     """
     name, path = subject.identity.name, context.text("config")
     domain = connection.lookup(name=name, uuid="")
@@ -64,7 +64,7 @@ def create_paused(context: Context, connection: Connection, subject: Subject) ->
     has_image = bool(image) and os.path.exists(image)
     # Other hypervisors leave no shells, and not all of them know a managed save.
     if subject.identity.is_qemu and (has_image or (domain is not None and domain.is_saved())):
-        record.store(context.instance, Record(subject.identity, Stage.RESTORING))
+        require_noted(context, Record(subject.identity, Stage.RESTORING))
     if has_image:
         context.log.info(f"{name}: restoring it from {image}")
         return snapshot.restore_paused(connection, subject, image)

@@ -5,6 +5,9 @@ Pacemaker (2.1.5 and 3.0.0, `crm_simulate` and in the lab) forgets an arrival wh
 configuration changes in the middle of a migration that has gone the same way before: it takes
 the old migrate_from in its history for the new one's, stops the guest on the host that it has
 left, and starts it there anew, beside the one that has just arrived. So a start asks there first.
+
+Neither a migration nor an arrival fails for want of this note: a second guard, which no guest is
+worth. A start waits anyway while this host can't remember, and QEMU's lock on the image stands.
 """
 
 from __future__ import annotations
@@ -31,18 +34,25 @@ _MEMBERS_S = 5.0
 
 
 def note(context: Context, node: str) -> None:
-    """It has left for that node. Raises OSError; a node's name holds no line break."""
-    files.write_atomically(_path(context), f"{node}\n")
+    """It has left for that node, whose name holds no line break."""
+    try:
+        record.make_directory()
+        files.write_atomically(_path(context), f"{node}\n")
+    except OSError as error:
+        context.log.warning(f"not written down that it leaves for {node}: {error}")
 
 
 def forget(context: Context) -> None:
-    """It is here again."""
-    files.remove(_path(context))
+    """It is here again. A note that stays costs the next start a question."""
+    try:
+        files.remove(_path(context))
+    except OSError as error:
+        context.log.warning(f"where it had gone stays written down: {error}")
 
 
 def require_ended(context: Context, subject: Subject, fence: Fence, deadline: Deadline) -> None:
     """Raises OcfError if the guest lives where it went. What can't be asked is no obstacle."""
-    node = (files.read_text(_path(context)) or "").strip()
+    node = _noted(context)
     if not node or not _may_be_member(context, node):
         return
     name = subject.identity.name
@@ -61,6 +71,14 @@ def require_ended(context: Context, subject: Subject, fence: Fence, deadline: De
     if status is not None and status.state != State.SHUTOFF:
         text = f"{name}: runs on {node}, where it has migrated to, and is not started here too"
         raise OcfError(OcfCode.GENERIC, text)
+
+
+def _noted(context: Context) -> str:
+    try:
+        return (files.read_text(_path(context)) or "").strip()
+    except (OSError, ValueError) as error:
+        context.log.warning(f"whether it has left for another host can't be read: {error}")
+        return ""
 
 
 def _may_be_member(context: Context, node: str) -> bool:

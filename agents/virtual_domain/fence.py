@@ -3,7 +3,7 @@
 
 Under a ban the actions answer 0, with the guest dead or not started: an error would have the
 host fenced or the guest barred from it. A debt on this host remembers that Pacemaker has yet
-to stop the resource.
+to stop the resource; where it could not be written the ban itself tells, while it stands.
 """
 
 from __future__ import annotations
@@ -79,7 +79,18 @@ class Fence:
         is_new = debt is not None and not _is_same(debt, self._known)
         if debt is not None and is_new and not debt.is_void([], time.monotonic()):
             raise FencedError(debt.ban_id, kills=False)
-        self._look_for_ban()
+        self.look_for_ban()
+
+    def look_for_ban(self) -> None:
+        """As look(), with no regard to debts."""
+        if not self._obeys:
+            return
+        try:
+            self._raise_if_banned(self._context.deadline.at_most(LOOK_S))
+        except FencedError:
+            raise
+        except (HaError, OSError) as error:
+            self._context.log.debug(f"no look at the CIB: {error}")
 
     def during(
         self,
@@ -118,13 +129,22 @@ class Fence:
         if debt is not None and debt.is_for(life):
             return True
         try:
-            self._look_for_ban()
+            self.look_for_ban()
         except FencedError:
             return True
         return False
 
+    def may_be_banned(self, deadline: Deadline) -> bool:
+        """Whether a ban stands, or a CIB that can't be read may hold one."""
+        try:
+            self.require_no_ban(deadline)
+        except (FencedError, DeadlineError) as error:
+            self._context.log.warning(str(error))
+            return True
+        return False
+
     def settle(self, subject: Subject, fenced: FencedError, *, always_kill: bool = False) -> None:
-        """The end of an action under a ban: the guest dead, and the debt written.
+        """The end of an action under a ban: the guest dead, and the debt written if it can be.
 
         A ban that only pays a debt kills nothing, but what the action itself was starting.
         """
@@ -137,18 +157,14 @@ class Fence:
         if debt is None or debt.ban_id != fenced.ban_id:
             over = killed[0] if killed else None
             uuid = subject.identity.uuid
-            debts.store(resource, Debt(fenced.ban_id, uuid, over, time.monotonic()))
+            self._owe(Debt(fenced.ban_id, uuid, over, time.monotonic()))
         self._context.log.warning(f"{subject.identity.name}: {fenced}")
 
-    def _look_for_ban(self) -> None:
-        if not self._obeys:
-            return
+    def _owe(self, debt: Debt) -> None:
         try:
-            self._raise_if_banned(self._context.deadline.at_most(LOOK_S))
-        except FencedError:
-            raise
-        except (HaError, OSError) as error:
-            self._context.log.debug(f"no look at the CIB: {error}")
+            debts.store(self._context.instance, debt)
+        except OSError as error:
+            self._context.log.warning(f"the debt of ban {debt.ban_id} can't be written: {error}")
 
     def _raise_if_banned(self, deadline: Deadline) -> None:
         ban = _read(self._context.instance, deadline)

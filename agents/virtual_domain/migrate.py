@@ -57,6 +57,8 @@ def migrate_to(context: Context) -> OcfCode:
         if not verdict.lives:
             if old_debt is not None and not old_debt.is_void([], time.monotonic()):
                 raise FencedError(old_debt.ban_id, kills=False)
+            # A fence may have killed it since the look before.
+            fence.look()
             said = "does not run here" if verdict.code == OcfCode.NOT_RUNNING else verdict.reason
             text = f"{name}: {said}, so it can't leave for {target}"
             raise OcfError(OcfCode.GENERIC, text)

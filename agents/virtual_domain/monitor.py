@@ -49,7 +49,7 @@ def monitor(context: Context) -> OcfCode:
         verdict = _look_again(context, subject)
     if verdict.lives and not context.is_probe:
         _look_closer(context, subject, verdict)
-    if verdict.code == OcfCode.NOT_RUNNING and _is_owed(context):
+    if verdict.code == OcfCode.NOT_RUNNING and _is_owed(context, subject):
         context.log.info(f"{subject.identity.name}: dead under a fence; its stop has yet to come")
         return OcfCode.SUCCESS
     if verdict.code in (OcfCode.GENERIC, OcfCode.DEGRADED):
@@ -58,19 +58,30 @@ def monitor(context: Context) -> OcfCode:
     return verdict.code
 
 
-def _is_owed(context: Context) -> bool:
+def _is_owed(context: Context, subject: Subject) -> bool:
     """Whether a recurring monitor of a guest that a fence has killed must wait for the stop.
 
     An error now would run its on-fail, up to the fencing of this host (FENCING.md). Probes,
     and monitors of the role Stopped, tell the truth.
+
+    Without a debt the ban itself is asked for (13 ms), since a fence kills also where no debt can
+    be written. A CIB that can't be read in that time may hold one, so the next monitor shall tell:
+    nothing is lost by that, for Pacemaker writes down by way of the same CIB manager what this
+    one finds.
     """
     if context.meta.get("interval", "0") == "0" or context.meta.get("role") == "Stopped":
         return False
     # Here only: a guest that lives has no debt.
+    from agents.virtual_domain.fence import Fence
     from pmkvm.fencing import debt
 
     owed = debt.load(context.instance)
-    return owed is not None and not owed.is_void([], time.monotonic())
+    if owed is not None and not owed.is_void([], time.monotonic()):
+        last = subject.remembered.life if subject.remembered is not None else None
+        if not owed.is_older_than(last):
+            return True
+    patience = context.deadline.less(_RESERVE_S).at_most(_PATIENCE_S)
+    return Fence(context).may_be_banned(patience)
 
 
 def _look_again(context: Context, subject: Subject) -> Verdict:

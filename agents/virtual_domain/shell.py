@@ -10,11 +10,10 @@ from __future__ import annotations
 import signal
 
 from agents.virtual_domain import witness
-from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.virt import qemu, record, vcpu
+from pmkvm.virt import qemu, record, starting, vcpu
 from pmkvm.virt.connection import LibvirtError, State
 from pmkvm.virt.job import is_arriving
 from pmkvm.virt.record import Stage
@@ -30,10 +29,10 @@ _PATIENCE_S = 5.0
 def kill_abandoned_shells(context: Context, subject: Subject) -> None:
     """Remove what a killed start left of a domain that is being created.
 
-    While a start is under way, that is while somebody holds the lock, nothing.
+    While a start is under way nothing.
     """
     try:
-        with record.lock(context.instance, Deadline(0)):
+        with starting.held_off(context.instance):
             # The start may have come to its end since that was read.
             subject = subject._replace(remembered=record.load(context.instance))
             if subject.is_being_created:
@@ -44,7 +43,7 @@ def kill_abandoned_shells(context: Context, subject: Subject) -> None:
 
 def kill_shells(context: Context, subject: Subject) -> bool:
     """Kill what never ran of a domain that is being created; whether there was any. To be called
-    with the lock held.
+    by the start that holds the lock, or while none is under way.
 
     Left alone: one that an administrator let run, be it paused now; one that holds a memory which
     no start of ours restored: it arrives, or an administrator restored it. Raises OcfError GENERIC

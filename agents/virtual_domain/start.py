@@ -1,14 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Start: create the guest paused, then resume it, so that a late create is a shell, not a life."""
+"""Start: create the guest paused, then resume it, so that a late create is a shell, not a life.
+
+What this host must remember, and what it does without. Before the create nothing has begun: the
+lock, the end of an old debt, CREATING (RESTORING, before a memory is restored) are waited for to
+the deadline, and a ban is looked for meanwhile. From the create on QEMU decides:
+
+- RESUMING says that a paused QEMU may be resumed where a killed start left it. Where CREATING
+  stands instead, the next start kills that QEMU, which never ran, and makes another. One that was
+  resumed is told by the time its CPUs have run, and is never taken for a shell.
+- RUNNING has the life and libvirt's uuid. Each monitor tries to write it again, and without it the
+  guest is found as at the first monitor, by its definition.
+- A record that can't be removed after a create that libvirt refused marks a QEMU that never ran.
+"""
 
 from __future__ import annotations
+
+import contextlib
 
 from agents.virtual_domain import creation, departure, utilization, witness
 from agents.virtual_domain.fence import Fence, FencedError
 from agents.virtual_domain.judgement import judge_living
 from agents.virtual_domain.monitor import look, run_monitor_scripts
 from agents.virtual_domain.shell import kill_shells
-from agents.virtual_domain.subject import from_definition, identify
+from agents.virtual_domain.subject import (
+    UnwrittenError,
+    forget,
+    from_definition,
+    identify,
+    note,
+    require_noted,
+)
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
@@ -19,6 +40,8 @@ from pmkvm.virt.record import Record, Stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agents.virtual_domain.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
@@ -26,6 +49,8 @@ if TYPE_CHECKING:
 
 # Left of the action's time when creating is given up.
 _RESERVE_S = 3.0
+# How often what can't be written is tried again.
+_FILE_PAUSE_S = 0.5
 _SCRIPT_PAUSE_S = 1.0
 # Monitor scripts are not run again with less than this left: they would be killed at once.
 _SCRIPT_TIME_S = 2.0
@@ -40,10 +65,21 @@ def start(context: Context) -> OcfCode:
     deadline = context.deadline.less(_RESERVE_S)
     fence = Fence(context)
     try:
-        with record.lock(context.instance, deadline):
+        with contextlib.ExitStack() as stack:
+            _once_possible(
+                fence,
+                deadline,
+                "its lock can't be made",
+                lambda: stack.enter_context(record.lock(context.instance, deadline)),
+            )
             fence.require_no_ban(deadline)
             # The next life begins; from here on a debt is a fence of this one.
-            debts.remove(context.instance)
+            _once_possible(
+                fence,
+                deadline,
+                "the debt of its last fence can't be removed",
+                lambda: debts.remove(context.instance),
+            )
             subject = from_definition(context)._replace(remembered=record.load(context.instance))
             # A probe may have killed the shell of the start before this one.
             had_shell = subject.is_being_created
@@ -52,7 +88,7 @@ def start(context: Context) -> OcfCode:
                     subject = _bring_up(context, subject, fence, deadline, had_shell=had_shell)
                     departure.forget(context)
                     break
-                except _TryAgainError as error:
+                except (_TryAgainError, UnwrittenError) as error:
                     had_shell = False
                     context.log.debug(f"{subject.identity.name}: {error}")
                     fence.look()
@@ -69,10 +105,27 @@ def start(context: Context) -> OcfCode:
     return OcfCode.SUCCESS
 
 
+def _once_possible(
+    fence: Fence, deadline: Deadline, trouble: str, act: Callable[[], object]
+) -> None:
+    """Nothing has begun, so a directory of ours that is full, read-only or no directory is waited
+    for. Raises FencedError, and OcfError at the deadline."""
+    while True:
+        try:
+            act()
+            return
+        except OSError as error:
+            fence.look_for_ban()
+            if deadline.less(witness.LAST_TRY_S).expired():
+                raise OcfError(OcfCode.GENERIC, f"not started: {trouble}: {error}") from error
+            deadline.pause(_FILE_PAUSE_S)
+
+
 def _bring_up(
     context: Context, subject: Subject, fence: Fence, deadline: Deadline, *, had_shell: bool
 ) -> Subject:
-    """One attempt, with the lock held. Raises _TryAgainError, or OcfError for good."""
+    """One attempt, with the lock held. Raises _TryAgainError and UnwrittenError, or OcfError for
+    good."""
     subject = subject._replace(remembered=record.load(context.instance))
     identity = subject.identity
     if not identity.is_qemu:
@@ -82,7 +135,7 @@ def _bring_up(
     lives = qemu.find(identity)
     if lives:
         _resume_if_begun(subject, deadline)
-        record.store(context.instance, Record(identity, Stage.RUNNING, lives[0].life))
+        note(context, Record(identity, Stage.RUNNING, lives[0].life))
         return subject
     departure.require_ended(context, subject, fence, deadline)
     fence.during(
@@ -90,7 +143,7 @@ def _bring_up(
         f"making the disk of {identity.name}",
         lambda: creation.prepare(context, subject, deadline),
     )
-    record.store(context.instance, Record(identity, Stage.CREATING))
+    require_noted(context, Record(identity, Stage.CREATING))
     identity = _create_and_resume(context, subject, fence, deadline, had_shell=had_shell)
     lives = qemu.find(identity)
     if not lives:
@@ -99,7 +152,7 @@ def _bring_up(
             raise _TryAgainError("QEMU died as soon as it was started, after a shell")
         raise OcfError(OcfCode.GENERIC, f"{identity.name}: QEMU died as soon as it was started")
     started = Record(identity, Stage.RUNNING, lives[0].life)
-    record.store(context.instance, started)
+    note(context, started)
     return subject._replace(identity=identity, remembered=started)
 
 
@@ -135,7 +188,7 @@ def _bring_up_by_libvirt(
         identity = _create_and_resume(context, subject, fence, deadline)
         subject = subject._replace(identity=identity)
     started = Record(subject.identity, Stage.RUNNING)
-    record.store(context.instance, started)
+    note(context, started)
     return subject._replace(remembered=started)
 
 
@@ -161,7 +214,7 @@ def _create_and_resume(
                 identity = subject.identity._replace(uuid=domain.uuid())
                 # Again: a ban written while libvirt created it finds a shell, and no life.
                 fence.require_no_ban(deadline)
-                record.store(context.instance, Record(identity, Stage.RESUMING))
+                note(context, Record(identity, Stage.RESUMING))
                 domain.resume()
                 return identity
             except LibvirtError as error:
@@ -170,11 +223,11 @@ def _create_and_resume(
                     raise _TryAgainError(str(error)) from error
                 if domain is None:
                     # libvirt has refused for good, so no create of ours is left in it.
-                    record.forget(context.instance)
+                    forget(context)
                 raise OcfError(OcfCode.GENERIC, f"libvirt: {error}") from error
             except OcfError:
                 # Nothing was asked of libvirt, so nothing comes of it later.
-                record.forget(context.instance)
+                forget(context)
                 raise
 
     try:

@@ -9,7 +9,7 @@ from agents.virtual_domain import budget, witness
 from agents.virtual_domain.fence import Fence
 from agents.virtual_domain.shell import kill_abandoned_shells
 from agents.virtual_domain.shutdown import shut_down
-from agents.virtual_domain.subject import identify
+from agents.virtual_domain.subject import forget, identify
 from pmkvm.errors import DeadlineError
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
@@ -42,9 +42,7 @@ def stop(context: Context) -> OcfCode:
         kill_abandoned_shells(context, subject)
     end = _stop_qemu if subject.identity.is_qemu else _stop_by_libvirt
     is_definition_new = end(context, subject)
-    _forget(context, subject)
-    # Proven dead, and this is the stop that a fence of it has owed to Pacemaker.
-    debts.remove(context.instance)
+    _clean_up(context, subject)
     if is_definition_new and context.flag("sync_config_on_stop"):
         from agents.virtual_domain import config_file
 
@@ -52,10 +50,20 @@ def stop(context: Context) -> OcfCode:
     return OcfCode.SUCCESS
 
 
-def _forget(context: Context, subject: Subject) -> None:
-    """But not a create that may still come: its shell must be known for what it is."""
+def _clean_up(context: Context, subject: Subject) -> None:
+    """It is proven dead, whatever of this host's memory can't be removed.
+
+    A debt that stays is paid: vm-stonithd, which sees this stop in the CIB, removes it when that
+    can be done, and so does the next start before it begins. Until then it is void beside a later
+    life, and after five minutes.
+    """
+    # A create may still come: its shell must be known for what it is.
     if not subject.is_being_created:
-        record.forget(context.instance)
+        forget(context)
+    try:
+        debts.remove(context.instance)
+    except OSError as error:
+        context.log.warning(f"{subject.identity.name}: the debt of its fence stays: {error}")
 
 
 def _stop_qemu(context: Context, subject: Subject) -> bool:

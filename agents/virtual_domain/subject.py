@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import time
+
+from pmkvm.errors import HaError
 from pmkvm.lean import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -14,6 +17,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pmkvm.ocf.context import Context
     from pmkvm.process import Life
+
+
+_SAY_EVERY_S = 600
+
+
+class UnwrittenError(HaError):
+    """This host can't remember now what it must."""
 
 
 class Subject(NamedTuple):
@@ -75,7 +85,41 @@ def remember(context: Context, subject: Subject, life: Life | None) -> None:
     """Write down that this guest runs here, unless that stands there already."""
     now = Record(subject.identity, Stage.RUNNING, life)
     if now != subject.remembered:
+        note(context, now)
+
+
+def note(context: Context, now: Record) -> None:
+    """Write it down if that can be done: for a guest that is there, whatever is remembered."""
+    try:
         record.store(context.instance, now)
+    except OSError as error:
+        if _is_worth_a_line(context):
+            context.log.warning(f"{now.identity.name}: not written down that it is here: {error}")
+
+
+def require_noted(context: Context, now: Record) -> None:
+    """For what must not begin before it is written down. Raises UnwrittenError."""
+    try:
+        record.store(context.instance, now)
+    except OSError as error:
+        raise UnwrittenError(f"what this host must remember can't be written: {error}") from error
+
+
+def forget(context: Context) -> None:
+    """It is here no more. A record that stays is of a life that is over, and the next start
+    replaces it; who reads it meanwhile looks whether that life lives."""
+    try:
+        record.forget(context.instance)
+    except OSError as error:
+        context.log.warning(f"what is remembered of it stays: {error}")
+
+
+def _is_worth_a_line(context: Context) -> bool:
+    """Of a recurring monitor every ten minutes: it comes every few seconds, for every guest."""
+    interval_ms = context.meta.get("interval", "0")
+    if not interval_ms.isdecimal() or context.action != "monitor":
+        return True
+    return not int(interval_ms) or time.time() % _SAY_EVERY_S < int(interval_ms) / 1000
 
 
 def _is_of_this_host(uri: str) -> bool:

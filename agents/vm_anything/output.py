@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -13,25 +14,29 @@ from pmkvm.ocf.errors import OcfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pmkvm.ocf.log import Log
     from pmkvm.run import Account
 
+# What befalls a disk, and is no mistake of whoever has named the file.
+_TROUBLES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _TAIL_BYTES = 4096
 _MAX_LETTERS = 200
 
 
 class Output:
-    """An open file to append to. Raises OcfError INSTALLED if the user may not write to it."""
+    """An open file to append to. Raises OcfError INSTALLED if the user may not write to it.
 
-    def __init__(self, path: str, account: Account | None) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
-        mask = os.umask(0o022)
+    A disk that is full or broken costs the program its output, and nobody the program.
+    """
+
+    def __init__(self, path: str, account: Account | None, log: Log) -> None:
         try:
-            with rights_of(account):
-                self.fd = os.open(path, flags, 0o644)
+            self.fd = _open(path, account)
         except OSError as error:
-            raise OcfError(OcfCode.INSTALLED, f"{path}: {error.strerror}") from error
-        finally:
-            os.umask(mask)
+            if error.errno not in _TROUBLES:
+                raise OcfError(OcfCode.INSTALLED, f"{path}: {error.strerror}") from error
+            log.warning(f"{path}: {error.strerror}; what the program says is lost")
+            self.fd = _open(os.devnull, account)
         self._begin = os.fstat(self.fd).st_size
 
     def __enter__(self) -> Output:
@@ -53,3 +58,13 @@ class Output:
         finally:
             os.close(reader)
         return text.strip().rpartition("\n")[2][-_MAX_LETTERS:]
+
+
+def _open(path: str, account: Account | None) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
+    mask = os.umask(0o022)
+    try:
+        with rights_of(account):
+            return os.open(path, flags, 0o644)
+    finally:
+        os.umask(mask)

@@ -44,10 +44,11 @@ def start(context: Context) -> OcfCode:
         _clean_up(context, before)
     with contextlib.ExitStack() as stack:
         socket = stack.enter_context(NotifySocket())
-        stdout = stack.enter_context(Output(context.text("logfile"), what.account))
+        stdout = stack.enter_context(Output(context.text("logfile"), what.account, context.log))
         stderr = stdout
         if context.text("errlogfile"):
-            stderr = stack.enter_context(Output(context.text("errlogfile"), what.account))
+            errors = Output(context.text("errlogfile"), what.account, context.log)
+            stderr = stack.enter_context(errors)
         life = _spawn(what, socket.address, stdout, stderr)
         try:
             pidfile.store(context, life)

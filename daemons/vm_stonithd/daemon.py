@@ -190,6 +190,7 @@ class Daemon:
         bans = {} if seen is None else seen.view.bans
         hanging = [self._calls, *self._effects.hanging_kinds.values()]
         problems = [*self._tokens.complaints, self._registration.reason]
+        problems += self._effects.ledger.troubles
         report = {
             "program": f"vm-stonithd {VERSION}",
             "pid": os.getpid(),

@@ -9,8 +9,9 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import actions, cluster, events, ledger, processes, writes
+from daemons.vm_stonithd import actions, cluster, events, processes, writes
 from daemons.vm_stonithd.events import Outcome
+from daemons.vm_stonithd.ledger import CHANGES, Ledger
 from daemons.vm_stonithd.process_table import ProcessTable
 from daemons.vm_stonithd.shared import Shared
 from daemons.vm_stonithd.writes import CreateBans, Done
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.actions import Action
     from daemons.vm_stonithd.desk import Desk
     from daemons.vm_stonithd.events import Event
+    from daemons.vm_stonithd.ledger import Change
     from daemons.vm_stonithd.voice import Voice
     from daemons.vm_stonithd.watch import Watch
     from daemons.vm_stonithd.words import Words
@@ -55,6 +57,7 @@ class Effects:
     ) -> None:
         self.hanging_kinds = {kind: Calls(AT_A_TIME) for kind in ("write", "look", "files")}
         self._watch, self._voice, self._desk = watch, voice, desk
+        self.ledger = Ledger()
         self._table = ProcessTable()
         self._bans: Shared[str] = Shared()
         self._tell = tell
@@ -91,7 +94,7 @@ class Effects:
             log.log(logging.ERROR if action.is_error else logging.INFO, "%s", action.text)
         elif isinstance(action, actions.ReadCib):
             self._watch.ask(action.ticket)
-        elif isinstance(action, ledger.CHANGES):
+        elif isinstance(action, CHANGES):
             await self._change_debt(action)
         elif isinstance(action, actions.RemoveBan):
             self._begin(self._remove(action, self._asked))
@@ -154,9 +157,9 @@ class Effects:
             else:
                 self._held.append((number, answer))
 
-    async def _change_debt(self, action: ledger.Change) -> None:
+    async def _change_debt(self, action: Change) -> None:
         try:
-            work = partial(ledger.change, action)
+            work = partial(self.ledger.change, action)
             await self.hanging_kinds["files"].call("writing a debt", work, FILES_S)
         except (HaError, OSError) as error:
             log.error("%s: the debt can't be changed: %s", action.resource, error)
@@ -178,7 +181,7 @@ class Effects:
 
     async def _kill(self, action: actions.Kill) -> None:
         ban, pids = action.ban, ", ".join(str(life.pid) for life in action.lives)
-        work = partial(processes.kill, action, self._read_bans)
+        work = partial(processes.kill, action, self._read_bans, self.ledger.owe)
         try:
             is_done = await self.hanging_kinds["look"].call("killing a QEMU", work, KILL_S + 1)
             text = f"killed QEMU {pids}" if is_done else "nothing killed: the ban has gone"
@@ -207,7 +210,8 @@ class Effects:
 
     async def _read_debts(self, action: actions.ReadDebts) -> None:
         try:
-            found = await self.hanging_kinds["files"].call("reading debts", ledger.read, FILES_S)
+            files = self.hanging_kinds["files"]
+            found = await files.call("reading debts", self.ledger.read, FILES_S)
         except (HaError, OSError) as error:
             log.error("this host's debts can't be read: %s", error)
             return

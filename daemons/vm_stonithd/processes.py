@@ -15,9 +15,8 @@ from pmkvm import process
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.fencing import ban as bans
-from pmkvm.fencing import debt as debts
 from pmkvm.process import Pidfd
-from pmkvm.virt import definition, qemu, record, vcpu
+from pmkvm.virt import definition, qemu, record, starting, vcpu
 from pmkvm.virt.identity import DefinitionError, Identity
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.facts import Sender
     from daemons.vm_stonithd.process_table import ProcessTable
     from pmkvm.fencing.ban import Ban
+    from pmkvm.fencing.debt import Debt
     from pmkvm.process import Life
     from pmkvm.virt.record import Record
 
@@ -55,10 +55,10 @@ def lives_of(uuid: str) -> tuple[Life, ...]:
 
 
 def look(table: ProcessTable, resource: str, uuid: str, config: str) -> Look:
-    """The lock first: once it was free under a ban, no start begins anything."""
+    """The start first: once none was under way under a ban, none begins anything."""
     is_locked = False
     try:
-        with record.lock(resource, Deadline(0)):
+        with starting.held_off(resource):
             pass
     except DeadlineError:
         is_locked = True
@@ -111,17 +111,18 @@ def is_alive(sender: Sender) -> bool:
     return qemu.is_guest(sender.life, _of(sender.uuid))
 
 
-def kill(order: Kill, read_bans: Callable[[], str]) -> bool:
+def kill(order: Kill, read_bans: Callable[[], str], owe: Callable[[str, Debt], None]) -> bool:
     """In the one order that is safe; False if the ban is not in place any more.
 
-    read_bans: cibadmin's answer to bans.xpath_of_all(), as of its call.
+    read_bans: cibadmin's answer to bans.xpath_of_all(), as of its call. owe: writes the debt down
+    before the guest dies, so that no monitor misses it, or keeps it: whatever becomes of a file.
     Raises HaError and OSError: then nothing was killed.
     """
     with contextlib.ExitStack() as stack:
         holds = [stack.enter_context(Pidfd(life)) for life in order.lives]
         if not _stands(order.ban, read_bans()):
             return False
-        debts.store(order.ban.resource, order.debt)
+        owe(order.ban.resource, order.debt)
         for hold in holds:
             hold.send(signal.SIGKILL)
         end = Deadline(DEATH_S)
@@ -164,8 +165,8 @@ def kill_shells(resources: Iterable[str]) -> None:
 
 
 def _kill_shells_of(resource: str) -> None:
-    """With the lock held: a start that is under way raises DeadlineError."""
-    with record.lock(resource, Deadline(0)):
+    """A start that is under way raises DeadlineError."""
+    with starting.held_off(resource):
         remembered = record.load(resource)
         if remembered is None or not remembered.is_being_created:
             return

@@ -3,6 +3,9 @@
 
 One file for each resource under /run, replaced as a whole. VirtualDomain writes, reads and pays
 them; vm-stonithd writes, touches and removes them. Light: a recurring monitor loads this.
+
+Nobody's life depends on one. Where it can't be written, vm-stonithd keeps it in its memory, and a
+monitor that finds its guest dead asks this host's CIB for the ban itself.
 """
 
 from __future__ import annotations
@@ -43,10 +46,19 @@ class Debt(NamedTuple):
         """Whether a stop of this very life is owed."""
         return self.life == life
 
+    def is_older_than(self, life: Life | None) -> bool:
+        """Whether that is a later life: one began after this was owed, so it was paid."""
+        if self.life is None or life is None:
+            return False
+        return life.start_time > self.life.start_time
+
 
 def load(resource: str) -> Debt | None:
-    """The debt; None if there is none, or none that can be understood. Raises OSError."""
-    text = files.read_text(_path(resource))
+    """The debt; None if there is none, or none that can be read and understood."""
+    try:
+        text = files.read_text(_path(resource))
+    except (OSError, ValueError):
+        return None
     return None if text is None else _parse(text)
 
 
@@ -63,12 +75,13 @@ def touch(resource: str, debt: Debt, now: float) -> bool:
     """Keep it from being forgotten; False if it was paid or replaced meanwhile.
 
     Written into the very file that was read: one that a stop removes in between stays removed.
+    Raises OSError.
     """
     try:
         descriptor = os.open(_path(resource), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:
         if _parse(file.read()) != debt:
             return False
         os.pwrite(file.fileno(), _stamp(now).encode(), 0)
@@ -76,12 +89,12 @@ def touch(resource: str, debt: Debt, now: float) -> bool:
 
 
 def remove(resource: str) -> None:
-    """Paid, or void; one that is not there is no error."""
+    """Paid, or void; one that is not there is no error. Raises OSError if it stays."""
     files.remove(_path(resource))
 
 
 def resources() -> list[str]:
-    """Whose debts this host remembers."""
+    """Whose debts this host remembers. Raises OSError if that can't be listed."""
     try:
         names = os.listdir(directory())
     except FileNotFoundError:

@@ -4,6 +4,8 @@
 Written when a guest starts or arrives, so that its truth can be told when its definition is
 gone, and read by whoever must find the guest's process. One file for each resource, replaced
 atomically, and a lock beside it, held by start while a guest comes into being.
+
+A help, and no witness: what QEMU does decides. Who can't read a record goes on without it.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ _STAGES = {
 
 
 def load(resource: str) -> Record | None:
-    """What is remembered; None if nothing is, or nothing that can be understood."""
+    """What is remembered; None if nothing is, or nothing that can be read and understood."""
     try:
         text = files.read_text(_path(resource))
         if text is None:
@@ -64,7 +66,7 @@ def load(resource: str) -> Record | None:
         life = Life(int(fields["pid"]), int(fields["start_time"])) if "pid" in fields else None
         identity = Identity(fields["name"], fields["uuid"], fields["kind"] == "qemu")
         return Record(identity, _STAGES[fields["stage"]], life)
-    except (KeyError, ValueError):
+    except (OSError, KeyError, ValueError):
         return None
 
 
@@ -78,24 +80,34 @@ def store(resource: str, record: Record) -> None:
     ]
     if record.life is not None:
         lines += [f"pid={record.life.pid}", f"start_time={record.life.start_time}"]
-    os.makedirs(settings.domain_run_dir(), mode=0o700, exist_ok=True)
+    make_directory()
     files.write_atomically(_path(resource), "".join(f"{line}\n" for line in lines))
 
 
 def forget(resource: str) -> None:
+    """Raises OSError if it stays."""
     files.remove(_path(resource))
 
 
 def lock(resource: str, deadline: Deadline) -> files.Lock:
-    """The resource's lock on this host. Raises DeadlineError."""
-    return files.Lock(path_beside(resource, "lock"), deadline)
+    """The resource's lock on this host, for a start of it alone: see pmkvm.virt.starting."""
+    make_directory()
+    return files.Lock(lock_path(resource), deadline)
+
+
+def lock_path(resource: str) -> str:
+    return path_beside(resource, "lock")
 
 
 def path_beside(resource: str, what: str) -> str:
-    """Of another file about the resource, in a directory that exists then."""
-    os.makedirs(settings.domain_run_dir(), mode=0o700, exist_ok=True)
+    """Of another file about the resource."""
     # No resource's own file is named so: see _path.
     return f"{_path(resource)}%{what}"
+
+
+def make_directory() -> None:
+    """Of these files, if it is not there. Raises OSError."""
+    os.makedirs(settings.domain_run_dir(), mode=0o700, exist_ok=True)
 
 
 def _path(resource: str) -> str:

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,15 @@ def test_text_is_read_and_a_missing_file_is_none(tmp_path: Path) -> None:
     assert files.read_text(str(path)) is None
     path.write_text("caf\u00e9\n", encoding="utf-8")
     assert files.read_text(str(path)) == "caf\u00e9\n"
+
+
+def test_a_file_in_the_place_of_a_directory_holds_no_other(tmp_path: Path) -> None:
+    (tmp_path / "domains").touch()
+    path = str(tmp_path / "domains" / "g1")
+    assert files.read_text(path) is None
+    files.remove(path)
+    with pytest.raises(NotADirectoryError):
+        files.write_atomically(path, "text")
 
 
 def test_any_other_trouble_in_reading_is_an_error(tmp_path: Path) -> None:
@@ -81,6 +91,33 @@ def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
     files.remove(str(path))
 
 
+def test_what_stays_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=tmp_path.name):
+        files.remove(str(tmp_path))
+    assert tmp_path.exists()
+
+
+CRAMPED = """\
+import resource, sys
+from pmkvm.files import write_atomically
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+try:
+    write_atomically(sys.argv[1], "text")
+except OSError as error:
+    print(error.filename)
+"""
+
+
+def test_a_file_that_finds_no_room_is_named_and_the_old_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old\n")
+    argv = [sys.executable, "-B", "-c", CRAMPED, str(path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == f"{path}\n"
+    assert path.read_text() == "old\n"
+    assert os.listdir(tmp_path) == ["file"]
+
+
 def test_a_lock_is_held_once_and_is_free_afterwards(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
     with files.Lock(path, Deadline(60)):
@@ -99,6 +136,37 @@ def test_a_lock_is_free_after_an_error(tmp_path: Path) -> None:
         raise ValueError("inside")
     with files.Lock(path, Deadline(0)):
         pass
+
+
+def test_a_lock_whose_file_is_removed_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """It is on a file that nobody else will ever open; the next one is made at the path."""
+    path = tmp_path / "lock"
+    taken = threading.Event()
+
+    def wait() -> None:
+        with files.Lock(str(path), Deadline(20)):
+            taken.set()
+            with pytest.raises(DeadlineError):
+                files.Lock(str(path), Deadline(0)).__enter__()
+
+    with files.Lock(str(path), Deadline(0)) as lost:
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert not taken.wait(0.2)
+        assert lost.is_at_path()
+        path.unlink()
+        assert not lost.is_at_path()
+        assert taken.wait(10)
+        waiting.join()
+
+
+def test_a_lock_that_is_only_looked_at_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with pytest.raises(FileNotFoundError):
+        files.Lock(str(path), Deadline(0), makes_file=False).__enter__()
+    path.touch()
+    with files.Lock(str(path), Deadline(0), makes_file=False), pytest.raises(DeadlineError):
+        files.Lock(str(path), Deadline(0)).__enter__()
 
 
 HOLDER = """\

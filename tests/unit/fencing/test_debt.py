@@ -60,11 +60,34 @@ def test_a_debt_that_was_paid_or_replaced_is_not_touched() -> None:
     assert debt.load("g") == DEBT._replace(ban_id="other")
 
 
-def test_a_debt_that_can_t_be_understood_is_none() -> None:
+@pytest.mark.parametrize("content", [b"ban=1\nstamp=soon\n", b"\xff\xfe", b""])
+def test_a_debt_that_can_t_be_understood_is_none(content: bytes) -> None:
     debt.store("g", DEBT)
-    with open(os.path.join(debt.directory(), "g.debt"), "w", encoding="utf-8") as file:
-        file.write("ban=1\nstamp=soon\n")
+    with open(os.path.join(debt.directory(), "g.debt"), "wb") as file:
+        file.write(content)
     assert debt.load("g") is None
+    assert not debt.touch("g", DEBT, 2000.0)
+    assert debt.resources() == ["g"]
+
+
+def test_a_debt_that_can_t_be_read_is_none() -> None:
+    os.makedirs(os.path.join(debt.directory(), "g.debt"))
+    assert debt.load("g") is None
+    with pytest.raises(OSError, match=r"g\.debt"):
+        debt.store("g", DEBT)
+    with pytest.raises(OSError, match=r"g\.debt"):
+        debt.remove("g")
+
+
+def test_a_file_in_the_place_of_the_directory_holds_no_debts(tmp_path: Path) -> None:
+    (tmp_path / "debts").touch()
+    assert debt.load("g") is None
+    assert not debt.touch("g", DEBT, 2000.0)
+    debt.remove("g")
+    with pytest.raises(NotADirectoryError):
+        debt.resources()
+    with pytest.raises(FileExistsError):
+        debt.store("g", DEBT)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +112,17 @@ def test_whose_stop_is_owed() -> None:
     assert DEBT.is_for(LIFE)
     assert not DEBT.is_for(OTHER)
     assert not DEBT._replace(life=None).is_for(LIFE)
+
+
+@pytest.mark.parametrize(
+    ("owed", "last", "is_older"),
+    [
+        (DEBT, LIFE, False),
+        (DEBT, OTHER, True),
+        (DEBT, Life(99, 4000), False),
+        (DEBT, None, False),
+        (DEBT._replace(life=None), OTHER, False),
+    ],
+)
+def test_a_debt_of_before_a_later_life(owed: Debt, last: Life | None, is_older: bool) -> None:
+    assert owed.is_older_than(last) == is_older

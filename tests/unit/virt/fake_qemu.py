@@ -18,7 +18,7 @@ from pmkvm import process, settings
 from pmkvm.process import Life
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pytest
@@ -48,9 +48,15 @@ _SYS_EXIT = {"x86_64": 60}.get(os.uname().machine, 93)
 class FakeQemu:
     """One process; the object that starts it also reaps it."""
 
-    def __init__(self, argv: Sequence[str], executable: str) -> None:
+    def __init__(
+        self, argv: Sequence[str], executable: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._child = subprocess.Popen(
-            argv, executable=executable, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            argv,
+            executable=executable,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         self._ending = threading.Lock()
         assert self._child.stdout is not None
@@ -109,6 +115,15 @@ class FakeProcessTable:
     def start_other(self, *words: str) -> FakeQemu:
         """Some other program with these words."""
         return self._show(FakeQemu(["other", "-c", PLAIN, *words], "/bin/sh"))
+
+    def start_agent(self, action: str, resource: str, executable: str = "") -> FakeQemu:
+        """An agent's action under way, as Pacemaker calls it."""
+        code = "print('ready', flush=True); input()"
+        argv = ["VirtualDomain", "-I", "-S", "-c", code, action]
+        if executable:
+            argv = ["VirtualDomain", "-c", PLAIN, action]
+        environment = {"OTHER": "x", "OCF_RESOURCE_INSTANCE": resource}
+        return self._show(FakeQemu(argv, executable or sys.executable, environment))
 
     def start_half_dead_qemu(self, name: str, uuid: str) -> FakeQemu:
         """Returns when its first thread has ended; another one lives until it is killed."""

@@ -74,6 +74,24 @@ def test_what_cannot_be_understood_is_nothing(content: bytes) -> None:
     assert record.load("g1") is None
 
 
+def test_what_cannot_be_read_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "run" / "domains" / "g1").mkdir(parents=True)
+    assert record.load("g1") is None
+    with pytest.raises(OSError, match="g1"):
+        record.store("g1", Record(IDENTITY, Stage.CREATING))
+
+
+def test_a_file_in_the_place_of_the_directory_remembers_nothing(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "domains").touch()
+    assert record.load("g1") is None
+    record.forget("g1")
+    with pytest.raises(FileExistsError):
+        record.store("g1", Record(IDENTITY, Stage.CREATING))
+    with pytest.raises(FileExistsError):
+        record.lock("g1", Deadline(0))
+
+
 def test_only_root_may_look(tmp_path: Path) -> None:
     record.store("g1", Record(IDENTITY, Stage.CREATING))
     directory = tmp_path / "run" / "domains"

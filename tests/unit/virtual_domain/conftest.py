@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import witness
-from pmkvm import within
+from agents.virtual_domain import arrive, fence, shutdown, start, witness
+from pmkvm import run, within
 from tests.unit.virt.fake_qemu import process_table
 from tests.unit.virtual_domain.fake_libvirtmod import FakeHypervisor, FakeLibvirt
+from tests.unit.virtual_domain.local_cib import LocalCib
 from tests.unit.virtual_domain.world import THERE, World
 
 if TYPE_CHECKING:
@@ -36,3 +37,15 @@ def there(world: World) -> FakeHypervisor:
     """The other host's libvirtd, as the parameters below reach it."""
     there = world.libvirt.hypervisors[THERE] = FakeHypervisor()
     return there
+
+
+@pytest.fixture
+def cib(world: World, monkeypatch: pytest.MonkeyPatch) -> LocalCib:
+    """This host's, which the actions look into often."""
+    assert world
+    local = LocalCib()
+    monkeypatch.setattr(run, "run", local.run)
+    for module in (fence, shutdown, arrive):
+        monkeypatch.setattr(module, "LOOK_S", 0.05)
+    monkeypatch.setattr(start, "_FILE_PAUSE_S", 0.05)
+    return local

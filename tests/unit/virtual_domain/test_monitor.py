@@ -13,7 +13,7 @@ from agents.virtual_domain import monitor
 from pmkvm import within
 from pmkvm.deadline import Deadline
 from pmkvm.process import Life
-from pmkvm.virt import record
+from pmkvm.virt import record, starting
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.fake_libvirtmod import (
     CRASHED,
@@ -28,7 +28,7 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
 from tests.unit.virtual_domain.world import G1, HERE, OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
-    from pmkvm.files import Lock
+    from contextlib import AbstractContextManager
 
 
 @pytest.fixture
@@ -337,13 +337,13 @@ def test_a_start_that_ends_beside_a_monitor_has_made_no_shell(
     """The monitor reads that it is being created; when it has the lock, that is over."""
     qemu = world.qemu_of(world.guest(PAUSED))
     world.remember(Stage.CREATING)
-    lock = record.lock
+    held_off = starting.held_off
 
-    def late(resource: str, deadline: Deadline) -> Lock:
+    def late(resource: str) -> AbstractContextManager[None]:
         world.remember(Stage.RUNNING, qemu.life)
-        return lock(resource, deadline)
+        return held_off(resource)
 
-    monkeypatch.setattr(record, "lock", late)
+    monkeypatch.setattr(starting, "held_off", late)
     assert world.act("monitor").rc == 0
     assert qemu.lives
 

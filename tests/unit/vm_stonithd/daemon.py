@@ -12,6 +12,7 @@ from daemons.vm_stonithd.words import Objection, Words, encode
 from daemons.vm_stonithd.writes import CreateBans
 from tests.unit.vm_stonithd import guards
 from tests.unit.vm_stonithd.engine import HOSTS
+from tests.unit.vm_stonithd.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -40,6 +41,7 @@ class Daemon:
         self._said = Words(0.0)
         self._is_speaking = False
         self._held: list[tuple[int, actions.Answer]] = []
+        self.ledger = Ledger(world, host)
         world.engine.spawn(self._tick(), self.lives)
         self._seen()
         self.read_words()
@@ -65,7 +67,7 @@ class Daemon:
     def is_idle(self) -> bool:
         """The watch asks for the bans alone, and for the whole every ten seconds."""
         has_bans = self._known is None or self._known.bans or self.world.cib.local(self.host).bans
-        has_work = self.requests or self.world.hosts.debts[self.host]
+        has_work = self.requests or self.ledger.read()
         return not (has_bans or has_work or self.world.engine.now - self._seen_at > 10.0)
 
     def cib_changed(self) -> None:
@@ -138,8 +140,8 @@ class Daemon:
             self.world.log(self.host, getattr(action, "text", "helpers are killed"))
         elif isinstance(action, actions.Kill):
             self.world.engine.spawn(self._kill(action), self.lives)
-        elif hasattr(action, "debt"):
-            self._debt(action)
+        elif isinstance(action, (actions.WriteDebt, actions.TouchDebt, actions.RemoveDebt)):
+            self.ledger.change(action)
         elif isinstance(action, (actions.Look, actions.ReadCib, actions.ReadDebts)):
             self._read(action)
         else:
@@ -220,31 +222,15 @@ class Daemon:
         ban = self.world.cib.local(self.host).bans.get(action.ban.resource)
         is_there = ban is not None and ban.id == action.ban.id
         if ban is not None and is_there and ban.is_live(hosts.wall(self.host)) and held:
-            self.world.write_debt(self.host, action.ban.resource, action.debt)
+            self.ledger.owe(action.ban.resource, action.debt)
             yield from self._hands(0.002)
             for qemu in held:
                 self.world.judge.killed(ban, qemu)
                 engine.later(engine.between(0.001, 0.3), partial(hosts.end, qemu, "fence"))
         self.tell(events.Killed(action.ticket))
 
-    def _debt(self, action: actions.Action) -> None:
-        debts = self.world.hosts.debts[self.host]
-        if isinstance(action, actions.WriteDebt):
-            self.world.write_debt(self.host, action.resource, action.debt)
-        elif isinstance(action, actions.TouchDebt):
-            if debts.get(action.resource) == action.debt:
-                stamp = self.world.engine.now
-                debts[action.resource] = action.debt._replace(stamp=stamp)
-        elif isinstance(action, actions.RemoveDebt) and debts.get(action.resource) == action.debt:
-            del debts[action.resource]
-
     def _read_debts(self, ticket: int) -> None:
-        hosts = self.world.hosts
-        found = {
-            resource: (debt, tuple(q.life for q in hosts.living(self.host, resource)))
-            for resource, debt in hosts.debts[self.host].items()
-        }
-        self.tell(events.DebtsSeen(ticket, found))
+        self.tell(events.DebtsSeen(ticket, self.ledger.read()))
 
     def _create_soon(self, wanted: tuple[actions.CreateBan, ...]) -> None:
         for each in wanted:

@@ -44,6 +44,8 @@ class Hosts:
         self.qemus: list[Qemu] = []
         self.debts: dict[str, dict[str, Debt]] = {host: {} for host in HOSTS}
         self.locks: set[tuple[str, str]] = set()
+        # Hosts on which no file of ours can be written or removed.
+        self.read_only: set[str] = set()
         self.ahead = dict.fromkeys(HOSTS, 0.0)
         self._pids = 100
         # How the last QEMU of a resource ended on a host.
@@ -98,10 +100,16 @@ class Hosts:
         return ban is not None and ban.is_live(self.wall(host))
 
     def owe(self, host: str, resource: str, life: Life | None) -> None:
+        if host in self.read_only:
+            return
         ban = self.cib.local(host).bans.get(resource)
         known = self.debts[host].get(resource)
         ban_id = ban.id if ban else known.ban_id if known else "?"
         self.debts[host][resource] = Debt(ban_id, resource, life, self.engine.now)
+
+    def forget_debt(self, host: str, resource: str) -> None:
+        if host not in self.read_only:
+            self.debts[host].pop(resource, None)
 
     def has_debt(self, host: str, resource: str) -> bool:
         debt = self.debts[host].get(resource)
@@ -132,36 +140,50 @@ class Hosts:
             if self.is_banned(host, resource):
                 self.owe(host, resource, None)
                 return 0
-            self.debts[host].pop(resource, None)
+            is_barred = yield from self._wait_for_files(host, resource)
+            self.forget_debt(host, resource)
             yield e.between(0.02, 0.5)
-            if resource in self.debts[host]:
+            # What is about to be created is written down first.
+            is_barred |= yield from self._wait_for_files(host, resource)
+            if is_barred or resource in self.debts[host]:
                 return 0
             for old in self.living(host, resource):
                 self.end(old, "shell")
             qemu = self.create(host, resource)
             yield e.between(0.01, 0.2)
-            if self.is_banned(host, resource) or resource in self.debts[host]:
+            if self._is_fenced(host, resource):
                 self.owe(host, resource, qemu.life)
                 self.end(qemu, "fence")
                 return 0
             yield 0.01
             if qemu.is_dead:
-                return 0 if resource in self.debts[host] else 1
+                return 0 if self._is_fenced(host, resource) else 1
             self.resume(qemu)
         finally:
             self.locks.discard(lock)
         return 0
 
+    def _is_fenced(self, host: str, resource: str) -> bool:
+        return self.is_banned(host, resource) or resource in self.debts[host]
+
+    def _wait_for_files(self, host: str, resource: str) -> Generator[float, None, bool]:
+        """Until they can be written, or there is a ban: whether there is one."""
+        while host in self.read_only:
+            if self.is_banned(host, resource):
+                return True
+            yield 0.5
+        return False
+
     def stop(self, host: str, resource: str) -> Action:
         patience = self.engine.now + self.engine.between(0.1, 3.0)
         while self.living(host, resource) and self.engine.now < patience:
-            if self.is_banned(host, resource) or resource in self.debts[host]:
+            if self._is_fenced(host, resource):
                 break
             yield 0.2
         for qemu in self.living(host, resource):
             self.end(qemu, "stop")
         yield 0.02
-        self.debts[host].pop(resource, None)
+        self.forget_debt(host, resource)
         return 0
 
     def migrate_to(self, source: str, target: str, resource: str) -> Action:
@@ -201,10 +223,15 @@ class Hosts:
         job["state"] = "done"
 
     def migrate_from(self, target: str, resource: str) -> Action:
+        lives = [q.life for q in self.living(target, resource)]
+        before = self.debts[target].get(resource)
+        if before is not None and not before.is_void(lives, self.engine.now):
+            before = None
         for _ in range(10):
             if any(qemu.runs for qemu in self.living(target, resource)):
                 return 0
-            if self.is_banned(target, resource) or resource in self.debts[target]:
+            debt = self.debts[target].get(resource)
+            if self.is_banned(target, resource) or (debt is not None and debt != before):
                 self.owe(target, resource, None)
                 return 0
             yield 0.3
@@ -221,4 +248,4 @@ class Hosts:
     def monitor(self, host: str, resource: str) -> int:
         if self.living(host, resource):
             return 0
-        return 0 if self.has_debt(host, resource) else 7
+        return 0 if self.has_debt(host, resource) or self.is_banned(host, resource) else 7

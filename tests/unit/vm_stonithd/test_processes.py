@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import cluster, ledger, processes
-from daemons.vm_stonithd.actions import Kill, RemoveDebt, TouchDebt, WriteDebt
+from daemons.vm_stonithd import cluster, processes
+from daemons.vm_stonithd.actions import Kill
 from daemons.vm_stonithd.facts import Sender
+from daemons.vm_stonithd.ledger import Ledger
 from daemons.vm_stonithd.process_table import ProcessTable
 from daemons.vm_stonithd.words import Objection
-from pmkvm import run
+from pmkvm import run, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.fencing import ban as bans
@@ -29,7 +31,6 @@ from tests.unit.virt.fake_qemu import process_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from daemons.vm_stonithd.processes import Look
     from tests.unit.virt.fake_qemu import FakeProcessTable
@@ -77,11 +78,36 @@ def order(life: Life, of: Ban) -> Kill:
 def test_kill_under_the_ban(host: FakeProcessTable, cib: Callable[[Ban | None], list[str]]) -> None:
     target, bystander = host.start_qemu("guest2", UUID), host.start_qemu("guest1", OTHER)
     cib(ban())
-    assert processes.kill(order(target.life, ban()), read_bans)
+    assert processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
     assert host.living() == [bystander]
     debt = debts.load(RESOURCE)
     assert debt is not None
     assert debt.is_for(target.life)
+
+
+@pytest.mark.parametrize("directory", ["", "debts", "domains"])
+def test_no_file_keeps_a_guest_alive(
+    host: FakeProcessTable, cib: Callable[[Ban | None], list[str]], directory: str
+) -> None:
+    """Neither the look nor the kill; a file stands where our directory should."""
+    target = host.start_qemu("guest2", UUID)
+    cib(ban())
+    path = Path(settings.RUN_DIR, directory)
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    seen = processes.look(ProcessTable(), RESOURCE, UUID, "")
+    assert (seen.lives, seen.is_locked) == ((target.life,), False)
+    assert processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
+    assert host.living() == []
+    assert processes.look(ProcessTable(), RESOURCE, UUID, "").lives == ()
+
+
+def test_a_start_is_seen_where_it_has_no_lock(host: FakeProcessTable) -> None:
+    Path(settings.RUN_DIR).touch()
+    start = host.start_agent("start", RESOURCE)
+    assert processes.look(ProcessTable(), RESOURCE, UUID, "").is_locked
+    start.end()
+    assert not processes.look(ProcessTable(), RESOURCE, UUID, "").is_locked
 
 
 @pytest.mark.parametrize("there", [None, ban(-1), ban()._replace(id="another")])
@@ -90,7 +116,7 @@ def test_without_this_very_ban_nobody_dies(
 ) -> None:
     target = host.start_qemu("guest2", UUID)
     asked = cib(there)
-    assert not processes.kill(order(target.life, ban()), read_bans)
+    assert not processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
     assert asked == ["cibadmin"]
     assert host.living() == [target]
     assert debts.load(RESOURCE) is None
@@ -102,7 +128,7 @@ def test_unreadable_cib_kills_nobody(
     target = host.start_qemu("guest2", UUID)
     monkeypatch.setattr(run, "run", lambda _argv, **_options: Completed(102, "", ""))
     with pytest.raises(HaError):
-        processes.kill(order(target.life, ban()), read_bans)
+        processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
     assert host.living() == [target]
 
 
@@ -113,7 +139,7 @@ def test_life_that_has_ended_takes_nobody_along(
     target = host.start_qemu("guest2", UUID)
     cib(ban())
     stale = Life(target.pid, target.life.start_time - 1)
-    assert processes.kill(order(stale, ban()), read_bans)
+    assert processes.kill(order(stale, ban()), read_bans, Ledger().owe)
     assert host.living() == [target]
 
 
@@ -239,6 +265,17 @@ def test_shells(host: FakeProcessTable, stage: Stage, incoming: bool, dies: bool
 
 
 @pytest.mark.usefixtures("_all_are_old")
+def test_a_start_whose_lock_was_removed_keeps_its_shell(host: FakeProcessTable) -> None:
+    shell, start = host.start_qemu("guest2", UUID), host.start_agent("start", RESOURCE)
+    remember(Stage.CREATING)
+    processes.kill_shells([RESOURCE])
+    assert shell.lives
+    start.end()
+    processes.kill_shells([RESOURCE])
+    assert host.living() == []
+
+
+@pytest.mark.usefixtures("_all_are_old")
 def test_a_guest_that_an_administrator_started_after_a_killed_start_lives(
     host: FakeProcessTable,
 ) -> None:
@@ -255,19 +292,3 @@ def test_a_guest_that_an_administrator_starts_just_now_lives(host: FakeProcessTa
     remember(Stage.CREATING)
     processes.kill_shells([RESOURCE])
     assert host.living() == [guest]
-
-
-def test_debts_are_changed_only_while_they_are_the_same(host: FakeProcessTable) -> None:
-    target = host.start_qemu("guest2", UUID)
-    debt = Debt("9c41", UUID, target.life, time.monotonic() - 100)
-    ledger.change(WriteDebt(RESOURCE, debt))
-    found = ledger.read()[RESOURCE]
-    assert found[0]._replace(stamp=debt.stamp) == debt
-    assert found[1] == (target.life,)
-    ledger.change(TouchDebt(RESOURCE, found[0]))
-    touched = ledger.read()[RESOURCE][0]
-    assert touched.stamp > debt.stamp + 50
-    ledger.change(RemoveDebt(RESOURCE, debt._replace(ban_id="another")))
-    assert list(ledger.read()) == [RESOURCE]
-    ledger.change(RemoveDebt(RESOURCE, debt))
-    assert ledger.read() == {}

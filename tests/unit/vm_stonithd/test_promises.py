@@ -21,8 +21,9 @@ from tests.unit.vm_stonithd.judge import BrokenError
 from tests.unit.vm_stonithd.world import World
 
 RUNS = int(os.environ.get("FENCES", "150"))
-# Runs in which a broken machine must be caught.
-BUDGET = 250
+# Runs in which a broken machine must be caught. A monitor that finds its guest dead asks for the
+# ban, too: of debts that are left out one hears when somebody deletes a ban in a bad moment.
+BUDGET, LONG_BUDGET = 250, 1000
 
 
 @settings(
@@ -37,9 +38,9 @@ def test_no_promise_is_broken(seed: int) -> None:
     World(seed).run()
 
 
-def catch(machine: type[Machine]) -> str:
+def catch(machine: type[Machine], budget: int = BUDGET) -> str:
     """The first promise that it breaks."""
-    for seed in range(BUDGET):
+    for seed in range(budget):
         try:
             World(seed, machine).run()
         except (BrokenError, BrokenPromiseError) as error:
@@ -57,11 +58,14 @@ def catch(machine: type[Machine]) -> str:
         (broken.NoWitness, "P1"),
         (broken.NoRecordIsFine, "P1"),
         (broken.EarlyEnd, "End"),
-        (broken.NoDebts, "P5"),
     ],
 )
 def test_a_machine_with_a_rule_left_out_is_caught(machine: type[Machine], promise: str) -> None:
     assert catch(machine).startswith(promise)
+
+
+def test_a_machine_without_debts_is_caught() -> None:
+    assert catch(broken.NoDebts, LONG_BUDGET).startswith("P5")
 
 
 def test_bans_that_refuse_each_other_are_missed_in_one_write(

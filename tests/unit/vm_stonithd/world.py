@@ -25,8 +25,6 @@ from tests.unit.vm_stonithd.pacemaker import Entry, Pacemaker
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pmkvm.fencing.debt import Debt
-
     Process = Generator[float, None, None]
 
 ACTIVE_S = 23.0
@@ -116,6 +114,7 @@ class World:
         self._perhaps(0.1, 0.0, 8.0, self._person_deletes)
         self._perhaps(0.1, 0.0, 8.0, self._unmanage)
         self._perhaps(0.1, 0.0, 6.0, lambda: Enemy(self).begin())
+        self._perhaps(0.3, 0.0, 6.0, lambda: self._lose_files(host()))
 
     def _plan_fence(self) -> None:
         """One guest asks for another, and what may happen at that moment."""
@@ -132,6 +131,7 @@ class World:
         self._perhaps(0.15, at - 2.0, at, lambda: self._edit(target))
         self._perhaps(0.2, at, at + 2.0, lambda: self.pacemaker.migrate(requester))
         self._perhaps(0.3, at - 0.2, at + 0.5, lambda: self._stop_daemon(e.random.choice(HOSTS)))
+        self._perhaps(0.2, at, at + 2.0, self._person_deletes)
 
     def _perhaps(self, chance: float, early: float, late: float, what: Callable[[], None]) -> None:
         if self.engine.chance(chance):
@@ -256,6 +256,13 @@ class World:
         self.attributes.hangs_until[host] = until
         self.engine.later(until - self.engine.now, lambda: self.words_changed(host))
 
+    def _lose_files(self, host: str) -> None:
+        """Its /run is read-only for a while."""
+        self.hosts.read_only.add(host)
+        self.engine.later(
+            self.engine.between(0.5, 20.0), lambda: self.hosts.read_only.discard(host)
+        )
+
     def _restart(self, host: str) -> None:
         if not self._speaks(host):
             return
@@ -331,10 +338,6 @@ class World:
 
     def is_alive(self, sender: Sender) -> bool:
         return any(q.life == sender.life and q.runs for q in self.hosts.qemus)
-
-    def write_debt(self, host: str, resource: str, debt: Debt) -> None:
-        if debt.ban_id:
-            self.hosts.debts[host][resource] = debt._replace(stamp=self.engine.now)
 
 
 def _first_view() -> View:

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What this host's CIB holds of the resource vm1, at the edge: the process runner."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Callable
+
+from pmkvm.errors import CommandTimeoutError
+from pmkvm.fencing.ban import Ban, to_xml
+from pmkvm.run import Completed
+from tests.unit.virtual_domain.world import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BAN_ID = "9c41d7e02b6f5a13"
+
+
+class LocalCib:
+    """What `cibadmin --query --local` finds; `crm_node --partition` has two members."""
+
+    def __init__(self) -> None:
+        self.answer = ""
+        self.is_readable = True
+        self.looks = 0
+        # What happens as soon as it has answered.
+        self.then: Callable[[], None] = lambda: None
+
+    def ban(self, operation: str = "reset", lease_s: float = 60) -> None:
+        end = int(time.time() + lease_s)
+        self.answer = to_xml(Ban("vm1", operation, BAN_ID, "vm2", "5be0", "node1", UUID, end))
+
+    def run(self, argv: Sequence[str], **_options: object) -> Completed:
+        if argv[0] == "crm_node":
+            return Completed(0, "node1 node2", "")
+        assert tuple(argv[:3]) == ("cibadmin", "--query", "--local")
+        self.looks += 1
+        if not self.is_readable:
+            raise CommandTimeoutError("cibadmin did not end")
+        answer = Completed(0, self.answer, "") if self.answer else Completed(105, "", "")
+        self.then()
+        return answer
