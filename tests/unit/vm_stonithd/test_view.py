@@ -217,9 +217,9 @@ def test_definition_comes_from_the_primitive_or_its_template(cib: etree._Element
         pair.format("p") + "</instance_attributes>",
     )
     configs = seen(cib).configs
-    assert configs["prmVMCTL_guest1"] == "p.xml"
-    assert configs["prmVMCTL_guest4"] == "t.xml"
-    assert configs["prmVMCTL_guest2"] == ""
+    assert configs["prmVMCTL_guest1"].value == "p.xml"
+    assert configs["prmVMCTL_guest4"].value == "t.xml"
+    assert configs["prmVMCTL_guest2"].value == ""
 
 
 @pytest.mark.parametrize("document", ["", "<cib/>", "<cib><configuration/></cib>", "<crm_mon/>"])
