@@ -58,7 +58,15 @@ def read(document: str, partition: Iterable[str], instances: Iterable[Instance])
         lrm=frozenset(_names(each for each in states if _has_memory(each))),
         maintenance=_is_in_maintenance(configuration, states),
     )
-    return Seen(view, configs, complaints, advice.read(configuration), cluster_name(configuration))
+    told = (*advice.read(configuration), *_untold(configs))
+    return Seen(view, configs, complaints, told, cluster_name(configuration))
+
+
+def _untold(configs: Mapping[str, Parameter]) -> Iterator[str]:
+    """So that it is not first heard of at a fence."""
+    for resource, config in configs.items():
+        if config.per_operation:
+            yield f"{resource} can't be fenced: {config.per_operation}"
 
 
 def _hosts(configuration: Element, states: list[Element]) -> dict[str, Standing]:

@@ -82,24 +82,26 @@ def read(name: str, primitive: Primitive, references: References) -> Parameter:
         for operation in _operations(holder, references)
         for given in _given(name, operation, references)
     ]
+    if len(places) <= 1 and not exceptions and not any(given.doubt for given in places):
+        return Parameter(places[0].values) if places else Parameter()
     doubts = [f"{name} is given {len(places)} times"] * (len(places) > 1)
     doubts += [given.doubt for given in places if given.doubt]
-    values = [value for given in places for value in given.values]
-    values += [value for _, given in exceptions for value in given.values]
     operations = " and ".join(dict.fromkeys(str(operation) for operation, _ in exceptions))
+    every = [*places, *(given for _, given in exceptions)]
     return Parameter(
-        possible=tuple(dict.fromkeys(values)),
+        possible=tuple(dict.fromkeys(value for given in every for value in given.values)),
         unclear=", ".join(dict.fromkeys(doubts)),
         per_operation=f"{operations} may be given another {name}" if operations else "",
     )
 
 
 def _operations(holder: Element, references: References) -> Iterator[Element]:
-    """Those that could be given anything."""
-    for operations in map(references.follow, holder.findall("operations")):
+    """Those that are given anything."""
+    for own in holder.findall("operations"):
+        operations = references.follow(own)
         # From a list that is not there Pacemaker takes nothing either.
         if operations is not None:
-            yield from (each for each in operations if len(each))
+            yield from filter(len, operations)
 
 
 def _given(name: str, holder: Element, references: References) -> Iterator[_Given]:
