@@ -123,7 +123,7 @@ format: .venv/tools/ready
 
 # The lab needs what only the distribution has: the libvirt binding.
 .venv/lab/ready: .ci/pins.txt
-	.ci/venv .venv/lab "$(PYTHON) --system-site-packages" pytest
+	.ci/venv .venv/lab "$(PYTHON) --system-site-packages" pytest hypothesis
 
 .venv/fuzz/ready: .ci/pins.txt
 	.ci/venv .venv/fuzz "$$(.ci/python 3.11)" atheris cryptography

@@ -14,9 +14,8 @@ from vmctl.messages import Message, message, refuse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from lxml import etree
-
     from pmkvm.pacemaker.status import Cluster
+    from pmkvm.pacemaker.targets import Guest
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
     from vmctl.hosts import Survey
@@ -64,19 +63,20 @@ def _domains(
         elif registry.has(domain):
             yield message(11, domain=domain, resource=names.resource(domain))
         elif owner is not None:
-            agent = ":".join(str(owner.get(part)) for part in ("class", "provider", "type"))
-            yield message(47, domain=domain, resource=owner.get("id"), agent=agent)
+            yield message(47, domain=domain, resource=owner.id, agent=owner.agent)
         elif domain in facts.undefined:
             yield message(33, domain=domain, path=path)
 
 
-def _owners(registry: Registry) -> dict[str, etree._Element]:
-    """Who has a guest already, by the name of its definition, wherever that lies."""
-    found: dict[str, etree._Element] = {}
-    for primitive in registry.primitives.values():
-        if primitive.get("type") == "VirtualDomain":
-            for pair in primitive.iterfind("instance_attributes/nvpair[@name='config']"):
-                found.setdefault(os.path.basename(str(pair.get("value"))), primitive)
+def _owners(registry: Registry) -> dict[str, Guest]:
+    """Who has a guest already, by the name of its definition, wherever that lies.
+
+    Also one that is given it on some host only, or at some time: it may be started there.
+    """
+    found: dict[str, Guest] = {}
+    for owner in registry.guests():
+        for path in owner.config.possible:
+            found.setdefault(os.path.basename(path), owner)
     return found
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 from lxml import etree
 
-from pmkvm.pacemaker import cib, resource
+from pmkvm.pacemaker import cib, resource, targets
 from pmkvm.pacemaker.errors import BadAnswerError
 from vmctl import guest, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from pmkvm.pacemaker.targets import Guest
 
 COLLECTIVES = ("primitive", "group", "clone", "master", "bundle")
 SECTIONS = ("resources", "constraints", "tags")
@@ -57,6 +60,11 @@ class Registry:
         """That part of the configuration, made if there is none."""
         found = self.configuration.find(name)
         return etree.SubElement(self.configuration, name) if found is None else found
+
+    def guests(self) -> Iterator[Guest]:
+        """All VirtualDomain resources, registered by whomever."""
+        text = etree.tostring(self.configuration, encoding="unicode")
+        return targets.guests(ElementTree.fromstring(text))
 
     def domains(self) -> list[str]:
         """The guests that vm-ctl has registered."""

@@ -13,13 +13,14 @@ from xml.etree import ElementTree as ET
 
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.fencing import ban as bans
-from pmkvm.pacemaker import cib, status, tools
+from pmkvm.pacemaker import cib, primitives, status, tools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from pmkvm.deadline import Deadline
+    from pmkvm.pacemaker.primitives import Primitive
     from pmkvm.pacemaker.status import Cluster
 
 TYPE = "VirtualDomain"
@@ -41,20 +42,22 @@ class Guest(NamedTuple):
 
 
 def plan(document: str, resources: Collection[str], new: str) -> cib.Change | None:
-    """The one write: of each resource only the provider. Raises AdoptionError. Pure."""
+    """The one write: of each resource only the provider, which is its template's if it has one.
+
+    Clones are none of ours. Raises AdoptionError. Pure.
+    """
     old = HEARTBEAT if new == EXTRA else EXTRA
-    configuration = ET.fromstring(document).find("configuration")
-    section = None if configuration is None else configuration.find("resources")
-    found: set[str] = set()
+    section = ET.fromstring(document).find("configuration/resources")
+    there = [] if section is None else list(primitives.find(section))
+    named = [each for each in there if each.id in resources and each.is_alone]
     merged = ET.Element("resources")
-    for path in _paths(section):
-        primitive = path[-1]
-        if primitive.get("id") in resources:
-            _require_kind(primitive, old, new)
-            found.add(primitive.attrib["id"])
-            if primitive.get("provider") == old:
-                _add(merged, path, new)
-    missing = sorted(set(resources) - found)
+    for each in named:
+        _require_kind(each, old, new)
+        _require_company(each, there, resources)
+        if each.kind.get("provider") == old:
+            path = (*each.around, each.element) if each.template is None else (each.template,)
+            _add(merged, path, new)
+    missing = sorted(set(resources) - {each.id for each in named})
     if missing:
         raise AdoptionError(f"there is no resource {', '.join(missing)}")
     if len(merged) == 0:
@@ -119,20 +122,22 @@ def adopt(
     say("maintenance is over")
 
 
-def _paths(section: ET.Element | None) -> Iterator[tuple[ET.Element, ...]]:
-    """Each primitive with the groups around it, outermost first; clones are none of ours."""
-    for child in [] if section is None else section:
-        if child.tag == "primitive":
-            yield (child,)
-        elif child.tag == "group":
-            yield from ((child, one) for one in child.iterfind("primitive"))
+def _require_kind(primitive: Primitive, old: str, new: str) -> None:
+    if primitive.agent not in (f"ocf:{old}:{TYPE}", f"ocf:{new}:{TYPE}"):
+        raise AdoptionError(f"{primitive.id} is {primitive.agent}, and not ocf:{old}:{TYPE}")
 
 
-def _require_kind(primitive: ET.Element, old: str, new: str) -> None:
-    kind = [primitive.get(name) for name in ("class", "provider", "type")]
-    if kind not in (["ocf", old, TYPE], ["ocf", new, TYPE]):
-        said = ":".join(part or "" for part in kind)
-        raise AdoptionError(f"{primitive.get('id')} is {said}, and not ocf:{old}:{TYPE}")
+def _require_company(
+    primitive: Primitive, there: Sequence[Primitive], resources: Collection[str]
+) -> None:
+    """Who has the same template changes with it, and must be in maintenance then."""
+    template = primitive.template
+    if template is None:
+        return
+    same = [each for each in there if each.template is template and each.id not in resources]
+    if same:
+        names = ", ".join(each.id for each in same)
+        raise AdoptionError(f"{primitive.id} has its template with {names}: name all of them")
 
 
 def _add(merged: ET.Element, path: tuple[ET.Element, ...], new: str) -> None:

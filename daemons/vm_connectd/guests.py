@@ -13,6 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from daemons.vm_connectd import resources, roster
+from daemons.vm_connectd.paths import Paths
 from pmkvm import settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from daemons.vm_connectd.domain import Domain
-    from daemons.vm_connectd.resources import GuestResource
     from daemons.vm_connectd.roster import Roster
+    from pmkvm.pacemaker.targets import Guest
     from pmkvm.service.calls import Calls
     from pmkvm.virt.identity import Identity
 
@@ -49,7 +50,7 @@ class _Stamp(NamedTuple):
 class _Drawn(NamedTuple):
     """A roster and what it was drawn up from."""
 
-    pairs: list[tuple[GuestResource, Identity]]
+    pairs: list[tuple[Guest, Identity]]
     domains: list[Domain]
     roster: Roster
 
@@ -59,12 +60,13 @@ class Guests:
 
     def __init__(self, calls: Calls, directories: Sequence[str]) -> None:
         self.state = "not read yet"
-        self.found: tuple[GuestResource, ...] = ()
+        self.found: tuple[Guest, ...] = ()
         self._calls = calls
         self._directories = directories
         self._cib: _Stamp | None = None
         self._polls_to_wait = 0
         self._last: _Drawn | None = None
+        self._paths = Paths()
         self._identities: dict[str, tuple[_Stamp, Identity]] = {}
 
     async def look(self) -> bool:
@@ -95,32 +97,32 @@ class Guests:
         self._last = await self._calls.call("reading the guests' definitions", work, FILES_S)
         return self._last.roster
 
-    def _draw_up(self, found: tuple[GuestResource, ...], domains: list[Domain]) -> _Drawn:
-        pairs = [(each, self._identity(each)) for each in found]
+    def _draw_up(self, found: tuple[Guest, ...], domains: list[Domain]) -> _Drawn:
+        paths = self._paths.look(found)
+        pairs = [(each, self._identity(each.id, paths[each.id])) for each in found]
         last = self._last
         if last is not None and (last.pairs, last.domains) == (pairs, domains):
             # The thread would keep the loop waiting for the sake of the same answer.
             return last
         return _Drawn(pairs, domains, roster.draw_up(pairs, domains, self._directories))
 
-    def _identity(self, guest: GuestResource) -> Identity:
+    def _identity(self, resource: str, path: str) -> Identity:
         """By its definition, as it is now; else as VirtualDomain remembers it; else by name."""
-        stamp = _stamp(guest.config)
-        known = self._identities.get(guest.config)
+        stamp = _stamp(path)
+        known = self._identities.get(path)
         if known is not None and known[0] == stamp:
             return known[1]
         try:
-            found = definition.read_identity(guest.config)
+            found = definition.read_identity(path)
         except (OSError, identity.DefinitionError):
-            remembered = _remembered(guest.id)
-            name = identity.name_from_path(guest.config)
-            return remembered or identity.Identity(name, "", is_qemu=True)
+            name = identity.name_from_path(path)
+            return _remembered(resource) or identity.Identity(name, "", is_qemu=True)
         if stamp is not None:
-            self._identities[guest.config] = (stamp, found)
+            self._identities[path] = (stamp, found)
         return found
 
 
-def _query() -> tuple[GuestResource, ...]:
+def _query() -> tuple[Guest, ...]:
     """This host's own copy: the answer does not wait for the cluster."""
     command = ("cibadmin", "--query", "--local", "--scope=resources")
     return resources.parse(tools.call(command, Deadline(CIB_S)).out)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from daemons.vm_connectd.domain import Domain
-    from daemons.vm_connectd.resources import GuestResource
+    from pmkvm.pacemaker.targets import Guest
     from pmkvm.virt.identity import Identity
 
 
@@ -46,7 +46,7 @@ class Roster(NamedTuple):
 
 
 def draw_up(
-    guests: Iterable[tuple[GuestResource, Identity]],
+    guests: Iterable[tuple[Guest, Identity]],
     domains: Iterable[Domain],
     directories: Sequence[str],
     real: Callable[[str], str] = os.path.realpath,

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import processes, status
+from daemons.vm_stonithd.definitions import Definitions
 from daemons.vm_stonithd.desk import AT_A_TIME as READ_AT_A_TIME
 from daemons.vm_stonithd.desk import Desk
 from daemons.vm_stonithd.effects import Effects
@@ -55,9 +56,12 @@ class Daemon:
         self._calls = Calls(AT_A_TIME)
         self._watch = Watch(self._calls, self._tell, self._is_busy, self._is_idle)
         self._voice = Voice(Calls(AT_A_TIME), self._tell, self._is_busy)
-        self._desk = Desk(tokens, self._watch, Calls(READ_AT_A_TIME), self._tell)
+        definitions = Definitions(self._watch.configs)
+        reading = Calls(READ_AT_A_TIME)
+        self._desk = Desk(tokens, self._watch, definitions, reading, self._tell)
         self._registration = self._desk.register(connectd_socket)
-        self._effects = Effects(self._watch, self._voice, self._desk, self._tell, self._failed)
+        whole = (self._watch, definitions, self._voice, self._desk)
+        self._effects = Effects(*whole, self._tell, self._failed)
         self._machine: Machine | None = None
         self._service: Service | None = None
         self._host = ""

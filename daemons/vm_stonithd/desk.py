@@ -11,15 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd import processes, requests
-from daemons.vm_stonithd.definitions import Definitions
 from daemons.vm_stonithd.events import Arrived
 from daemons.vm_stonithd.grant import TokenError
 from pmkvm.errors import HaError
 from pmkvm.wire.registration import Registration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from daemons.vm_stonithd.definitions import Definitions
     from daemons.vm_stonithd.facts import Request
     from daemons.vm_stonithd.readers import Readers
     from daemons.vm_stonithd.watch import Watch
@@ -50,6 +50,7 @@ class Desk:
         self,
         tokens: Readers,
         watch: Watch,
+        definitions: Definitions,
         calls: Calls,
         tell: Callable[[Arrived], None],
     ) -> None:
@@ -58,7 +59,7 @@ class Desk:
         self._watch = watch
         self._calls = calls
         self._tell = tell
-        self._definitions = Definitions()
+        self._definitions = definitions
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
         # By the guest's uuid.
@@ -142,14 +143,13 @@ class Desk:
         except TokenError as error:
             return requests.refused(number, forwarded, requests.REFUSED, str(error))
         seen = self._watch.seen
-        configs = {} if seen is None else seen.configs
         place = requests.Place(
             "" if seen is None else seen.cluster,
-            lambda resource: self._uuid(configs, resource),
-            lambda uuid: self._definitions.of(uuid, configs),
+            self._definitions.uuid,
+            self._definitions.of,
             processes.remembered_uuid,
         )
-        return requests.allowed(number, forwarded, words.operation, grant, place)
-
-    def _uuid(self, configs: Mapping[str, str], resource: str) -> str | None:
-        return self._definitions.uuid(configs[resource]) if resource in configs else None
+        try:
+            return requests.allowed(number, forwarded, words.operation, grant, place)
+        except HaError as error:
+            return requests.refused(number, forwarded, requests.REFUSED, str(error))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from daemons.vm_stonithd.actions import Action
+    from daemons.vm_stonithd.definitions import Definitions
     from daemons.vm_stonithd.desk import Desk
     from daemons.vm_stonithd.events import Event
     from daemons.vm_stonithd.ledger import Change
@@ -50,6 +51,7 @@ class Effects:
     def __init__(
         self,
         watch: Watch,
+        definitions: Definitions,
         voice: Voice,
         desk: Desk,
         tell: Callable[[Event], None],
@@ -58,6 +60,7 @@ class Effects:
         self.hanging_kinds = {kind: Calls(AT_A_TIME) for kind in ("write", "look", "files")}
         self._watch, self._voice, self._desk = watch, voice, desk
         self.ledger = Ledger()
+        self._definitions = definitions
         self._table = ProcessTable()
         self._bans: Shared[str] = Shared()
         self._tell = tell
@@ -167,9 +170,7 @@ class Effects:
     # --- beside each other
 
     async def _look(self, action: actions.Look) -> None:
-        seen = self._watch.seen
-        config = "" if seen is None else seen.configs.get(action.resource, "")
-        work = partial(processes.look, self._table, action.resource, action.uuid, config)
+        work = partial(self._look_here, action)
         try:
             found = await self.hanging_kinds["look"].call("looking for a QEMU", work, LOOK_S)
         except (HaError, OSError) as error:
@@ -178,6 +179,15 @@ class Effects:
             # Not seen is not gone: as if a start were under way.
             found = processes.Look((), is_locked=True)
         self._tell(events.Looked(action.ticket, *found))
+
+    def _look_here(self, action: actions.Look) -> processes.Look:
+        """In a thread. A definition that can't be told is one witness less: it protects nobody."""
+        try:
+            config = self._definitions.path(action.resource)
+        except HaError as error:
+            log.warning("%s: its definition here can't be told: %s", action.resource, error)
+            config = ""
+        return processes.look(self._table, action.resource, action.uuid, config)
 
     async def _kill(self, action: actions.Kill) -> None:
         ban, pids = action.ban, ", ".join(str(life.pid) for life in action.lives)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from pmkvm.fencing.ban import Ban
+    from pmkvm.pacemaker.parameter import Parameter
     from pmkvm.pacemaker.status import Resource as Instance
 
 _TRUE = ("true", "yes", "on", "y", "1")
@@ -24,11 +25,12 @@ _MAINTENANCE = ("maintenance-mode", "stop-all-resources")
 
 
 class Seen(NamedTuple):
-    """A View, and what is no business of the machine's: where each target's domain is defined,
-    what stands in a ban's place and is none, what is set unwisely, the cluster's name."""
+    """A View, and what is no business of the machine's: what the CIB says of where each target's
+    domain is defined, what stands in a ban's place and is none, what is set unwisely, the
+    cluster's name."""
 
     view: View
-    configs: Mapping[str, str]
+    configs: Mapping[str, Parameter]
     complaints: tuple[str, ...]
     advice: tuple[str, ...]
     cluster: str = ""
@@ -56,7 +58,15 @@ def read(document: str, partition: Iterable[str], instances: Iterable[Instance])
         lrm=frozenset(_names(each for each in states if _has_memory(each))),
         maintenance=_is_in_maintenance(configuration, states),
     )
-    return Seen(view, configs, complaints, advice.read(configuration), cluster_name(configuration))
+    told = (*advice.read(configuration), *_untold(configs))
+    return Seen(view, configs, complaints, told, cluster_name(configuration))
+
+
+def _untold(configs: Mapping[str, Parameter]) -> Iterator[str]:
+    """So that it is not first heard of at a fence."""
+    for resource, config in configs.items():
+        if config.per_operation:
+            yield f"{resource} can't be fenced: {config.per_operation}"
 
 
 def _hosts(configuration: Element, states: list[Element]) -> dict[str, Standing]:

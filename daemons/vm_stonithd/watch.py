@@ -24,9 +24,10 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from daemons.vm_stonithd.view import Seen
+    from pmkvm.pacemaker.parameter import Parameter
     from pmkvm.service.calls import Calls
 
 T = TypeVar("T")
@@ -68,6 +69,10 @@ class Watch:
         self._company_at = float("-inf")
         self._parsed: tuple[str, Company] | None = None
         self._complaints: tuple[str, ...] = ()
+
+    def configs(self) -> Mapping[str, Parameter]:
+        """Of the newest reading, by target; empty before the first."""
+        return {} if self.seen is None else self.seen.configs
 
     def ask(self, ticket: int) -> None:
         """Read anew, from now on. A later ticket's reading answers an earlier one, too."""

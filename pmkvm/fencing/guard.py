@@ -171,10 +171,13 @@ def _history(host: str, resource: str) -> str:
 
 
 def _is_target(target: str) -> str:
+    # As pmkvm.pacemaker.targets: a template says alone what its primitives are, and neither in a
+    # clone nor in a bundle can one be fenced.
     template = f"@template=/cib/configuration/resources/template[{_TARGET}]/@id"
     return (
-        f"configuration/resources/descendant::primitive[@id='{target}'][({_TARGET}) or {template}]"
-        "[not(ancestor::clone or ancestor::master or ancestor::bundle)]"
+        f"configuration/resources/descendant::primitive[@id='{target}']"
+        f"[(@template!='' and {template}) or (not(@template!='') and {_TARGET})]"
+        "[parent::resources or parent::group/parent::resources]"
     )
 
 

@@ -24,6 +24,28 @@ def local_node(deadline: Deadline) -> str:
     return name
 
 
+def parameter(resource: str, name: str, node: str, deadline: Deadline) -> str:
+    """What the agent would be given on that node by Pacemaker, empty for nothing.
+
+    By this host's own copy of the CIB, with rules, scores and references as they count there now;
+    not what one operation is given another value of. The resource need not run there, nor ever
+    have run. Raises HaError.
+    """
+    argv = ("crm_resource", "--digests", "--resource", resource, "--node", node)
+    return parse_parameter(tools.call((*argv, "--output-as=xml"), deadline).out, name)
+
+
+def parse_parameter(document: str, name: str) -> str:
+    """Raises BadAnswerError."""
+    try:
+        found = ElementTree.fromstring(document).find("digests/digest[@type='all']/parameters")
+    except ElementTree.ParseError as error:
+        raise BadAnswerError(f"crm_resource's answer is not understood: {error}") from error
+    if found is None:
+        raise BadAnswerError("crm_resource's answer has no parameters")
+    return found.get(name, "")
+
+
 def allocation_scores(document: str, resource: str, deadline: Deadline) -> dict[str, int]:
     """The scheduler's score of each node for that resource in a CIB, all of it considered."""
     argv = ("crm_simulate", "--xml-pipe", "--show-scores", "--output-as=xml")

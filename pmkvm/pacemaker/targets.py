@@ -1,45 +1,59 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which resources of a CIB can be fenced: what the guarded writes take for a target. Pure."""
+"""Which resources of a CIB are guests, and which of them can be fenced. Pure.
+
+A target is what the guarded writes take for one (pmkvm.fencing.guard).
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
+
+from pmkvm.pacemaker import parameter, primitives
+from pmkvm.pacemaker.parameter import References
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from xml.etree.ElementTree import Element
 
-_AGENT = {"class": "ocf", "provider": "extra", "type": "VirtualDomain"}
-# What may run more than once, or elsewhere than where it seems to.
-_REFUSED = ("clone", "master", "bundle")
+    from pmkvm.pacemaker.parameter import Parameter
+
+_TYPE = "VirtualDomain"
+OURS, HEARTBEATS = f"ocf:extra:{_TYPE}", f"ocf:heartbeat:{_TYPE}"
 
 
-def targets(configuration: Element) -> Iterator[tuple[str, str]]:
-    """The id of each, and the path of its domain's definition (empty if none is given)."""
-    resources = configuration.find("resources")
+class Guest(NamedTuple):
+    """A VirtualDomain primitive of any provider. config: where its domain is defined.
+
+    is_alone: not in a clone or a bundle.
+    """
+
+    id: str
+    agent: str
+    config: Parameter
+    is_alone: bool
+
+
+def guests(root: Element) -> Iterator[Guest]:
+    """Of a CIB's configuration, or of its resources alone."""
+    resources = root if root.tag == "resources" else root.find("resources")
     if resources is None:
         return
-    templates = {each.get("id", ""): each for each in resources.iter("template")}
-    refused = {p for kind in _REFUSED for c in resources.iter(kind) for p in c.iter("primitive")}
-    for primitive in resources.iter("primitive"):
-        template = templates.get(primitive.get("template", ""))
-        if primitive not in refused and any(map(_is_guest, (primitive, template))):
-            yield primitive.get("id", ""), _config(primitive, template)
+    references = References(root)
+    for each in primitives.find(resources):
+        if each.kind.get("type") == _TYPE:
+            config = parameter.read("config", each, references)
+            yield Guest(each.id, each.agent, config, each.is_alone)
+
+
+def targets(configuration: Element) -> Iterator[tuple[str, Parameter]]:
+    """The id of each, and what the CIB says of the path of its domain's definition."""
+    for guest in guests(configuration):
+        if guest.agent == OURS and guest.is_alone:
+            yield guest.id, guest.config
 
 
 def cluster_name(configuration: Element) -> str:
     """As Pacemaker has it from corosync; empty if the cluster has none."""
     options = configuration.iterfind("crm_config/cluster_property_set/nvpair[@name='cluster-name']")
     return next((pair.get("value", "") for pair in options), "")
-
-
-def _is_guest(element: Element | None) -> bool:
-    return element is not None and all(element.get(name) == is_ for name, is_ in _AGENT.items())
-
-
-def _config(primitive: Element, template: Element | None) -> str:
-    """The primitive's own value before its template's."""
-    for element in (primitive, template):
-        if element is not None:
-            for pair in element.iterfind("instance_attributes/nvpair[@name='config']"):
-                return pair.get("value", "")
-    return ""

@@ -58,7 +58,19 @@ def call(
 def _failure(tool: str, done: run.Completed) -> Exception:
     if done.rc in DOWN:
         return ClusterDownError(f"Pacemaker does not run on this host ({tool} says {done.rc})")
-    said = " / ".join(line.strip() for line in (done.err or done.out).splitlines() if line.strip())
+    lines = (done.err or _in_answer(done.out)).splitlines()
+    said = " / ".join(line.strip() for line in lines if line.strip())
     if done.rc == ExitCode.TIMEOUT:
         return DeadlineError(f"{tool}: the cluster did not answer in time ({said})")
     return ToolError(f"{tool} failed with {done.rc}: {said or 'no reason given'}", done.rc)
+
+
+def _in_answer(out: str) -> str:
+    """With --output-as=xml a tool says on stdout what is wrong, and nothing on stderr."""
+    from xml.etree import ElementTree
+
+    try:
+        errors = ElementTree.fromstring(out).iterfind("status/errors/error")
+        return "\n".join(each.text or "" for each in errors) or out
+    except ElementTree.ParseError:
+        return out

@@ -83,7 +83,7 @@ def _token(request: Request) -> str:
     key = rings.load(request.file).sealing
     found = _hosts(request)
     _refuse(rotation.lacking(key.id, found, time.time()).those(force=request.force), request)
-    cluster = members.read(cib.query(Deadline(CLUSTER_S)))
+    cluster = members.read(cib.query(Deadline(CLUSTER_S)), Deadline(CLUSTER_S))
     named = members.find(request.cluster, cluster)
     listed = paste.hostlist(named, cluster.name, request.operations, key)
     return paste.text(named, listed)

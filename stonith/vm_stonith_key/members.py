@@ -10,12 +10,14 @@ from xml.etree import ElementTree
 from pmkvm.errors import HaError
 from pmkvm.pacemaker.errors import BadAnswerError
 from pmkvm.pacemaker.targets import cluster_name, targets
+from pmkvm.pacemaker.this_host import ThisHost
 from pmkvm.virt import definition
-from pmkvm.virt.identity import DefinitionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pmkvm.deadline import Deadline
 
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 
@@ -47,8 +49,8 @@ class Cluster(NamedTuple):
     problems: Mapping[str, str]
 
 
-def read(document: str) -> Cluster:
-    """Of a CIB, and the definitions that it names. Raises BadAnswerError."""
+def read(document: str, deadline: Deadline) -> Cluster:
+    """Of a CIB, and the definitions that Pacemaker gives to agents here. Raises BadAnswerError."""
     try:
         configuration = ElementTree.fromstring(document).find("configuration")
     except ElementTree.ParseError as error:
@@ -56,13 +58,16 @@ def read(document: str) -> Cluster:
     if configuration is None:
         raise BadAnswerError("cibadmin's answer is no CIB")
     guests, problems = [], {}
-    for resource, path in targets(configuration):
+    host = ThisHost()
+    for resource, config in targets(configuration):
+        path = ""
         try:
+            path = host.definition_path(resource, config, deadline)
             known = definition.read_identity(path)
+        except HaError as error:
+            problems[resource] = str(error)
         except OSError as error:
             problems[resource] = f"{path or 'no definition'}: {error.strerror}"
-        except DefinitionError as error:
-            problems[resource] = str(error)
         else:
             if known.uuid:
                 guests.append(Guest(resource, known.name, known.uuid))

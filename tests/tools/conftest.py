@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from __future__ import annotations
 
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.tools import roots
 from tests.tools.cib_host import Host
 from tests.tools.guest import guest
+from tests.tools.roots import Tools
 from vmctl import hosts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # Fixtures of all tests here.
-__all__ = ["guest", "host"]
+__all__ = ["guest", "host", "tools_of_root"]
 
 
 @pytest.fixture
@@ -23,3 +28,16 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     # What is enabled on this machine is not what is tested.
     monkeypatch.setattr(hosts, "LIBVIRT_GUESTS", str(tmp_path / "none"))
     return found
+
+
+@pytest.fixture(params=roots.ROOTS, ids=str)
+def tools_of_root(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Tools]:
+    """In each root: a directory there, and its tools in the place of this machine's."""
+    directory: Path = request.param / "tmp" / f"tools-of-root-{os.getpid()}"
+    directory.mkdir()
+    try:
+        yield Tools(request.param, directory, monkeypatch)
+    finally:
+        shutil.rmtree(directory)

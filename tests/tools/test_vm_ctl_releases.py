@@ -9,22 +9,21 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pmkvm import run
 from tests import tree
-from tests.lab.guest_image import CACHE
+from tests.tools import roots
 from tests.tools.cib_host import Host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pmkvm.run import Completed
 
-ROOTS = [Path("/"), *sorted(Path(CACHE, "roots").glob("*"))]
 CONFIGURATIONS = {"defaults": "", "as the slides print it": "vm_stonithd_col=INFINITY\n"}
 
 
@@ -32,8 +31,8 @@ class Release:
     """A host of that release: everything in a directory of its /tmp."""
 
     def __init__(self, root: Path, directory: Path) -> None:
-        self._enter = () if root == Path("/") else ("chroot", str(root))
-        self._inside = f"/{directory.relative_to(root)}"
+        self._enter = roots.enter(root)
+        self._inside = roots.inside(root, directory)
         for package in ("pmkvm", "vmctl"):
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(tree.ROOT / package, directory / package, ignore=ignored)
@@ -61,7 +60,7 @@ class Release:
         return done.rc, done.out + done.err
 
 
-@pytest.fixture(params=ROOTS, ids=str)
+@pytest.fixture(params=roots.ROOTS, ids=str)
 def release(request: pytest.FixtureRequest) -> Iterator[Release]:
     directory: Path = request.param / "tmp" / f"vm-ctl-release-{os.getpid()}"
     directory.mkdir()

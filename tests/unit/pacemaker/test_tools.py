@@ -58,6 +58,22 @@ def test_a_refusal_keeps_its_code_and_its_reason(play: Callable[..., Script]) ->
     assert caught.value.rc == ExitCode.CONFIG
 
 
+def test_a_refusal_in_xml_is_told_without_the_xml(play: Callable[..., Script]) -> None:
+    answer = (
+        "<pacemaker-result><status code=\"105\"><errors><error>crm_resource: 'a&amp;b' not found\n"
+        "Error performing operation: No such object</error></errors></status></pacemaker-result>"
+    )
+    play(Step(("tool",), 105, out=answer), Step(("tool",), 105, out="<no xml"))
+    with pytest.raises(ToolError) as caught:
+        tools.call(("tool",), Deadline(5))
+    assert str(caught.value) == (
+        "tool failed with 105: crm_resource: 'a&b' not found"
+        " / Error performing operation: No such object"
+    )
+    with pytest.raises(ToolError, match="105: <no xml"):
+        tools.call(("tool",), Deadline(5))
+
+
 def test_a_missing_tool_is_an_error_of_its_own() -> None:
     with pytest.raises(CommandMissingError):
         tools.call(("/nonexistent/cibadmin",), Deadline(5))

@@ -55,6 +55,37 @@ def test_what_is_no_guest_is_refused(resource: str, reason: str) -> None:
         plan(CIB, [resource], "extra")
 
 
+TEMPLATE = """<template id="t" class="ocf" provider="heartbeat" type="VirtualDomain"/>
+<primitive id="vm4" template="t"/><group id="g2"><primitive id="vm5" template="t"/></group>"""
+
+
+def test_of_guests_with_a_template_the_templates_provider_is_written() -> None:
+    document = CIB.replace("<resources>", f"<resources>{TEMPLATE}")
+    change = plan(document, ["vm5", "vm1", "vm4"], "extra")
+    assert change is not None
+    assert change.merged == (
+        '<configuration><resources><template id="t" provider="extra" />'
+        '<primitive id="vm1" provider="extra" /></resources></configuration>'
+    )
+    done = document.replace(
+        '"t" class="ocf" provider="heartbeat"', '"t" class="ocf" provider="extra"'
+    )
+    assert plan(done, ["vm5", "vm4"], "extra") is None
+
+
+@pytest.mark.parametrize("provider", ["extra", "heartbeat"])
+def test_who_has_the_same_template_must_be_named_too(provider: str) -> None:
+    """Its provider changes as well: without maintenance Pacemaker would restart it."""
+    document = CIB.replace("<resources>", f"<resources>{TEMPLATE}")
+    with pytest.raises(AdoptionError, match="vm4 has its template with vm5: name all of them"):
+        plan(document, ["vm4"], provider)
+    cloned = document.replace('<group id="g2">', '<clone id="g2">').replace(
+        'template="t"/></group>', 'template="t"/></clone>'
+    )
+    with pytest.raises(AdoptionError, match="there is no resource vm5"):
+        plan(cloned, ["vm4", "vm5"], provider)
+
+
 class Cluster:
     """Pacemaker, as its tools tell of it."""
 

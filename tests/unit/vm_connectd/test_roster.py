@@ -9,8 +9,10 @@ import pytest
 
 from daemons.vm_connectd import domain, resources, roster
 from daemons.vm_connectd.domain import Domain
-from daemons.vm_connectd.resources import GuestResource
+from pmkvm.pacemaker import targets
 from pmkvm.pacemaker.errors import BadAnswerError
+from pmkvm.pacemaker.parameter import Parameter
+from pmkvm.pacemaker.targets import Guest
 from pmkvm.virt.identity import Identity
 
 if TYPE_CHECKING:
@@ -49,10 +51,11 @@ def test_guests_are_found_by_their_template() -> None:  # L14
         "<nvpair id='n' name='config' value='/b.xml'/></instance_attributes></primitive>"
     )
     document = f"<resources>{template}<primitive id='a' template='t'/>{own}</resources>"
-    assert resources.parse(document) == (
-        GuestResource("a", "/t.xml"),
-        GuestResource("b", "/b.xml"),
-    )
+    alone, both = resources.parse(document)
+    assert alone == Guest("a", targets.OURS, Parameter(("/t.xml",)), is_alone=True)
+    # Pacemaker's to say: the scores of the two sets decide.
+    assert (both.id, both.config.is_plain) == ("b", False)
+    assert both.config.possible == ("/t.xml", "/b.xml")
 
 
 def test_a_whole_cib_is_read_too_and_no_cib_is_an_error() -> None:
@@ -100,8 +103,9 @@ def test_what_is_no_domain_is_an_error(definition: str) -> None:
         domain.parse(definition)
 
 
-def guest(name: str, uuid: str = "") -> tuple[GuestResource, Identity]:
-    return GuestResource(f"prm-{name}", f"/{name}.xml"), Identity(name, uuid, is_qemu=True)
+def guest(name: str, uuid: str = "") -> tuple[Guest, Identity]:
+    resource = Guest(f"prm-{name}", targets.OURS, Parameter((f"/{name}.xml",)), is_alone=True)
+    return resource, Identity(name, uuid, is_qemu=True)
 
 
 def test_resources_and_domains_meet_by_uuid_and_without_one_by_name() -> None:
@@ -129,7 +133,7 @@ def test_resources_and_domains_meet_by_uuid_and_without_one_by_name() -> None:
     ],
 )
 def test_a_doubt_is_a_reason(
-    domains: list[Domain], guests: list[tuple[GuestResource, Identity]], reason: str
+    domains: list[Domain], guests: list[tuple[Guest, Identity]], reason: str
 ) -> None:
     found = roster.draw_up(guests, domains, ["/s"], real=str)
     assert found.targets == ()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import TYPE_CHECKING, Callable
 
@@ -124,6 +125,50 @@ def test_a_token_for_each_member_that_all_members_may_use(
     for agent in ("stonith:external/vm-stonith", "stonith:fence_vm_stonith"):
         assert f"primitive prmStonith-vm {agent} params" in out
     assert "pcs stonith create prmStonith-vm fence_vm_stonith hostlist=" in out
+
+
+NAME = Step(("crm_node", "--name"), out="host1\n")
+ASK = ("crm_resource", "--digests", "--resource", "prm_guest1", "--node", "host1")
+GIVEN = (
+    '<pacemaker-result><digests><digest type="all"><parameters config="{}"/></digest></digests>'
+    "</pacemaker-result>"
+)
+
+
+def test_a_token_is_for_the_domain_that_pacemaker_gives_to_the_agent_here(
+    file: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = create(file, capsys)
+    second = (
+        '<instance_attributes id="i-2" score="9"><nvpair id="n-2" name="config"'
+        f' value="{file}"/></instance_attributes><instance_attributes id="i-guest1"'
+    )
+    two = cib.replace('<instance_attributes id="i-guest1"', second)
+    path = re.search(r'value="([^"]*/guest1\.xml)"', cib)
+    assert path is not None
+    script = play(*cluster(key), Step(QUERY, out=two), NAME, Step(ASK, out=GIVEN.format(path[1])))
+    assert main.main(["token", "--cluster", "guest1,guest2", "--file", file]) == 0
+    assert not script.left
+    listed = capsys.readouterr().out.splitlines()[1]
+    (entry, _) = parameters.device({"hostlist": listed}).entries
+    assert seal.unseal(entry.token, ring.load(file)).content.uuid == GUESTS["guest1"]
+
+
+def test_no_token_for_a_guest_whose_definition_cannot_be_told(
+    file: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = create(file, capsys)
+    other = (
+        '<operations><op id="o" name="start" interval="0"><instance_attributes id="i-o">'
+        '<nvpair id="n-o" name="config" value="/else.xml"/></instance_attributes></op></operations>'
+        '<instance_attributes id="i-guest1"'
+    )
+    varies = cib.replace('<instance_attributes id="i-guest1"', other)
+    play(*cluster(key), Step(QUERY, out=varies))
+    words_ = ["token", "--cluster", "prm_guest1,guest2", "--file", file]
+    assert main.main(words_) == 1
+    said = "prm_guest1 can't be told: start may be given another config"
+    assert said in capsys.readouterr().err
 
 
 def test_no_token_while_a_host_lacks_its_key(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import pytest
 
 from daemons.vm_stonithd import desk as desks
+from daemons.vm_stonithd.definitions import Definitions
 from daemons.vm_stonithd.desk import AT_A_TIME, Desk
 from daemons.vm_stonithd.grant import Grant
 from daemons.vm_stonithd.keys import Keys
@@ -36,6 +37,9 @@ class NoWatch:
     seen = None
 
 
+UNKNOWN = Definitions(dict)
+
+
 def asked(guest: str, number: int) -> Forwarded:
     sender = Sender(f"uuid-{guest}", 10, 1, guest, guest)
     return Forwarded(number, sender, "stonith", f"id-{number}", SECONDS, "reset prm-target")
@@ -49,7 +53,7 @@ def read(ask: Callable[[Desk], int]) -> list[Request]:
         # A command that takes its time: a process for each token.
         slow = Decoder("/bin/sh -c 'sleep .02; cat'", is_on_stdin=True)
         readers = Readers(Keys("/nowhere"), slow)
-        desk = Desk(readers, cast("Watch", NoWatch()), Calls(AT_A_TIME), hear)
+        desk = Desk(readers, cast("Watch", NoWatch()), UNKNOWN, Calls(AT_A_TIME), hear)
         count = ask(desk)
         while len(told) < count:
             await asyncio.sleep(0.01)
@@ -114,7 +118,7 @@ def read_of_one(tokens: Tokens, calls: Calls) -> list[Request]:
 
     async def run() -> None:
         readers, watch = cast("Readers", tokens), cast("Watch", NoWatch())
-        desk = Desk(readers, watch, calls, lambda event: told.append(event.request))
+        desk = Desk(readers, watch, UNKNOWN, calls, lambda event: told.append(event.request))
         for number in range(1, MANY + 1):
             desk.arrived(asked("guest", number)._replace(body=f"reset token{number}"))
         while len(told) < MANY:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Callable, cast
 import pytest
 
 from daemons.vm_stonithd import actions, effects, events
+from daemons.vm_stonithd.definitions import Definitions
 from daemons.vm_stonithd.effects import Effects
 from daemons.vm_stonithd.words import Words
 from pmkvm import settings
 from pmkvm.fencing.ban import Ban
+from pmkvm.pacemaker.parameter import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -37,8 +39,10 @@ class Hands:
         self.said: list[float] = []
         self.told: list[events.Event] = []
         self.answers: list[tuple[int, str]] = []
-        whole = cast("tuple[Watch, Voice, Desk]", (self, self, self))
-        self.effects = Effects(*whole, self.told.append, lambda: None)
+        self.configs: dict[str, Parameter] = {}
+        watch, voice, desk = cast("tuple[Watch, Voice, Desk]", (self, self, self))
+        definitions = Definitions(lambda: self.configs)
+        self.effects = Effects(watch, definitions, voice, desk, self.told.append, lambda: None)
 
     async def say(self, words: Words) -> bool:
         self.is_hanging.set()
@@ -178,3 +182,22 @@ def test_a_ban_ends_without_words_when_attrd_hangs(monkeypatch: pytest.MonkeyPat
         assert hands.said == []
 
     run(play)
+
+
+def test_a_host_that_cannot_tell_the_definition_says_nothing_of_the_target(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As while a start is under way: it does not bar, so nobody takes the target for dead."""
+    monkeypatch.setattr(effects, "AGAIN_S", 0.01)
+
+    async def play(hands: Hands) -> None:
+        varies = Parameter(("/a.xml", "/b.xml"), "", "start may be given another config")
+        hands.configs = {"guest2": varies}
+        hands.effects.add([actions.Look(7, "guest2", "uuid2"), actions.Look(8, "gone", "uuid2")])
+        await until(lambda: len(hands.told) == 2)
+        expected = {events.Looked(number, (), is_locked=True) for number in (7, 8)}
+        assert {event for event in hands.told if isinstance(event, events.Looked)} == expected
+
+    run(play)
+    assert "guest2 can't be told: start may be given another config" in caplog.text
+    assert "gone is no VirtualDomain" in caplog.text

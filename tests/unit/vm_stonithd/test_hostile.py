@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from daemons.vm_stonithd import actions, events
+from daemons.vm_stonithd.definitions import Definitions
 from daemons.vm_stonithd.desk import Desk
 from daemons.vm_stonithd.keys import Keys
 from daemons.vm_stonithd.readers import Readers
@@ -53,7 +54,8 @@ class NoWatch:
 def desk(tmp_path: Path) -> Desk:
     ring.store(str(tmp_path / "keys"), Ring((KEY,)))
     readers = Readers(Keys(str(tmp_path / "keys")), Decoder("/bin/cat", is_on_stdin=True))
-    return Desk(readers, cast("Watch", NoWatch()), Calls(1), lambda _event: None)
+    watch = cast("Watch", NoWatch())
+    return Desk(readers, watch, Definitions(dict), Calls(1), lambda _event: None)
 
 
 def shown(desk: Desk, request_id: str, body: str) -> tuple[list[str], list[str]]:

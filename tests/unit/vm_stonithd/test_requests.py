@@ -14,6 +14,7 @@ from daemons.vm_stonithd.facts import Operation, Request
 from daemons.vm_stonithd.grant import Grant
 from daemons.vm_stonithd.requests import REFUSED, Place
 from daemons.vm_stonithd.words import Done, Stage, Word, Words
+from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.process import Life
 from pmkvm.wire.message import Forwarded, Sender
 
@@ -89,19 +90,15 @@ def test_whoever_may_fence_may_ask() -> None:
 
 def test_two_domains_of_one_uuid_are_refused(tmp_path: Path) -> None:
     """Who kills one of them kills the other."""
-    configs = {}
+    configs: dict[str, Parameter] = {}
     for name, uuid in (("guest2", UUID), ("copy", UUID), ("guest3", UUID[:-1] + "1")):
         path = tmp_path / f"{name}.xml"
         path.write_text(f"<domain type='kvm'><name>{name}</name><uuid>{uuid}</uuid></domain>")
-        configs[f"prmVMCTL_{name}"] = str(path)
-    known = Definitions()
+        configs[f"prmVMCTL_{name}"] = Parameter((str(path),))
+    known = Definitions(lambda: configs)
 
     def made(resource: str) -> Request:
-        place = Place(
-            CLUSTER,
-            lambda each: known.uuid(configs[each]),
-            lambda uuid: known.of(uuid, configs),
-        )
+        place = Place(CLUSTER, known.uuid, known.of)
         return requests.allowed(3, FORWARDED, Operation.RESET, Grant(resource), place)
 
     assert "prmVMCTL_guest2 and prmVMCTL_copy have the same uuid" in made("prmVMCTL_guest2").why

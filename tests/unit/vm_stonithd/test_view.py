@@ -253,9 +253,21 @@ def test_definition_comes_from_the_primitive_or_its_template(cib: etree._Element
         pair.format("p") + "</instance_attributes>",
     )
     configs = seen(cib).configs
-    assert configs["prmVMCTL_guest1"] == "p.xml"
-    assert configs["prmVMCTL_guest4"] == "t.xml"
-    assert configs["prmVMCTL_guest2"] == ""
+    assert configs["prmVMCTL_guest1"].value == "p.xml"
+    assert configs["prmVMCTL_guest4"].value == "t.xml"
+    assert configs["prmVMCTL_guest2"].value == ""
+
+
+def test_a_guest_that_is_configured_so_that_it_can_not_be_fenced_is_told(
+    cib: etree._Element,
+) -> None:
+    cibs.add(
+        cibs.element(cib, "//primitive[@id='prmVMCTL_guest1']"),
+        '<operations id="os"><op id="o" name="start" interval="0s"><instance_attributes id="i">'
+        '<nvpair id="n" name="config" value="/else.xml"/></instance_attributes></op></operations>',
+    )
+    expected = "prmVMCTL_guest1 can't be fenced: start may be given another config"
+    assert expected in seen(cib).advice
 
 
 @pytest.mark.parametrize("document", ["", "<cib/>", "<cib><configuration/></cib>", "<crm_mon/>"])

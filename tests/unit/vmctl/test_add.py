@@ -208,6 +208,42 @@ def test_a_guest_that_another_resource_manages_is_refused_with_its_name() -> Non
     assert numbers(facts(), "guest2 nosuch -a hostA", document=cib(theirs)) == [3]
 
 
+PAIR = '<nvpair id="i-c" name="config" value="/else/guest1.xml"/>'
+HEARTBEATS = 'class="ocf" provider="heartbeat" type="VirtualDomain"'
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        pytest.param(
+            f'<template id="t" {HEARTBEATS}><instance_attributes id="i">{PAIR}'
+            '</instance_attributes></template><primitive id="vm1" template="t"/>',
+            id="by its template",
+        ),
+        pytest.param(
+            f'<group id="g"><instance_attributes id="i">{PAIR}</instance_attributes>'
+            f'<primitive id="vm1" {HEARTBEATS}/></group>',
+            id="by its group",
+        ),
+        pytest.param(
+            f'<primitive id="vm1" {HEARTBEATS}><instance_attributes id="i"><rule id="r">'
+            '<expression id="e" attribute="#uname" operation="eq" value="hostB"/></rule>'
+            f"{PAIR}</instance_attributes></primitive>",
+            id="on one host only",
+        ),
+        pytest.param(
+            '<primitive id="o" class="ocf" provider="pacemaker" type="Dummy">'
+            f'<instance_attributes id="i">{PAIR}</instance_attributes></primitive>'
+            f'<primitive id="vm1" {HEARTBEATS}><instance_attributes id-ref="i"/></primitive>',
+            id="by an id-ref",
+        ),
+    ],
+)
+def test_a_guest_that_another_resource_may_be_given_is_refused_too(theirs: str) -> None:
+    with pytest.raises(RefusedError, match=r"MSG47 guest1: vm1 \(ocf:heartbeat:VirtualDomain\)"):
+        plan.add(request(), slides_conf(), facts(), Registry(cib(theirs)))
+
+
 def test_a_domain_that_libvirt_starts_by_itself_is_refused_with_the_host() -> None:
     assert numbers(facts(hosts=on_b(autostart=True))) == [48]
 

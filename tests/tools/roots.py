@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where Pacemaker's tools are tried: this machine, and the lab's other roots that are built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pmkvm import run
+from pmkvm.run import Completed
+from tests.lab.guest_image import CACHE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+HERE = Path("/")
+ROOTS = [HERE, *sorted(Path(CACHE, "roots").glob("*"))]
+
+
+def inside(root: Path, path: Path) -> str:
+    """A path of this machine as that root has it."""
+    return f"/{path.relative_to(root)}"
+
+
+def enter(root: Path) -> tuple[str, ...]:
+    """Before a command line that is to run in it."""
+    return () if root == HERE else ("chroot", str(root))
+
+
+class Tools:
+    """Those of a root, on a CIB in a file: whoever calls a tool here calls it there. node: what
+    crm_node is to say, which no file tells."""
+
+    def __init__(self, root: Path, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._root, self._directory = root, directory
+        self.node = ""
+        real = run.run
+
+        def called(argv: Sequence[str], **more: object) -> Completed:
+            if argv[0] == "crm_node":
+                return Completed(0, self.node, "")
+            return real((*enter(root), *argv), **more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(run, "run", called)
+        monkeypatch.setenv("CIB_file", self.name(self.cib))
+
+    @property
+    def cib(self) -> Path:
+        return self.path("cib.xml")
+
+    def path(self, name: str) -> Path:
+        return self._directory / name
+
+    def name(self, path: Path) -> str:
+        """What the tools call it."""
+        return inside(self._root, path)
