@@ -78,6 +78,13 @@ class Lock:
     def __exit__(self, *_error: object) -> None:
         os.close(self._fd)
 
+    def is_at_path(self) -> bool:
+        """Whether the path still names what is locked: a file that was deleted locks nobody out."""
+        try:
+            return os.path.samestat(os.lstat(self._path), os.fstat(self._fd))
+        except OSError:
+            return False
+
 
 def _try_lock(descriptor: int) -> bool:
     import fcntl
