@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _STATE_FIELD = 0
 _START_TIME_FIELD = 19
 
+# Of /proc/PID/status: the user ids are among the first lines.
+_STATUS_BYTES = 4096
+
 
 class Stat(NamedTuple):
     """Its name, and what follows it."""
@@ -54,6 +57,20 @@ def is_zombie(pid: int) -> bool:
     """Whether the process's first thread has ended; others may live."""
     fields = _fields(pid)
     return bool(fields) and fields[_STATE_FIELD] == "Z"
+
+
+def user_ids(pid: int) -> tuple[int, int, int] | None:
+    """Its real, effective and saved user id; None if nobody has this pid."""
+    try:
+        with open(f"{settings.PROC}/{pid}/status", "rb") as file:
+            lines = file.read(_STATUS_BYTES).split(b"\n")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    for line in lines:
+        if line.startswith(b"Uid:"):
+            real, effective, saved = line.split()[1:4]
+            return int(real), int(effective), int(saved)
+    return None
 
 
 def is_alive(life: Life) -> bool:

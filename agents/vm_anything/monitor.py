@@ -10,8 +10,10 @@ from pmkvm.process import is_alive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from agents.vm_anything.pidfile import Record
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
+    from pmkvm.process import Life
 
 # Left of the action's time when the hook is killed: nobody else would do it.
 _HOOK_RESERVE_S = 1.0
@@ -22,24 +24,39 @@ def monitor(context: Context) -> OcfCode:
 
     A program that has ended while processes of its session live is neither running nor stopped.
     """
-    life = pidfile.load(context)
-    if life is None:
-        return OcfCode.NOT_RUNNING
-    if is_alive(life):
+    record = pidfile.load(context)
+    if (record.life is not None and is_alive(record.life)) or _is_found(context, record):
         if not context.is_probe:
             run_hook(context, context.deadline.less(_HOOK_RESERVE_S))
         return OcfCode.SUCCESS
-    # Loaded here only: as a rule the program lives.
-    from agents.vm_anything.session import members
+    if record.doubt is not None:
+        raise record.doubt
+    if record.life is not None:
+        _check_ended(record.life)
+    return OcfCode.NOT_RUNNING
 
-    left = members(life)
+
+def _is_found(context: Context, record: Record) -> bool:
+    # Loaded here only, as below: as a rule the program lives, and its pid file says so.
+    from agents.vm_anything import mark
+
+    found = mark.find(context, record.life)
+    if found:
+        mark.note(context, found)
+    return bool(found)
+
+
+def _check_ended(life: Life) -> None:
+    """Raises OcfError if somebody of its session lives."""
+    from agents.vm_anything.session import Session, members
+
+    left = members(Session(life))
     if left:
         raise OcfError(
             OcfCode.GENERIC,
             f"program {life.pid} has ended, but of its session there lives {left[0].pid}"
             + (f" and {len(left) - 1} more" if left[1:] else ""),
         )
-    return OcfCode.NOT_RUNNING
 
 
 def run_hook(context: Context, deadline: Deadline) -> None:

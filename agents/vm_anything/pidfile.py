@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from pmkvm import files, process, settings
+from pmkvm.lean import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.context import parse_boolean
 from pmkvm.ocf.errors import OcfError
@@ -22,12 +23,25 @@ if TYPE_CHECKING:
 _MAX_BYTES = 100
 
 
-def load(context: Context) -> Life | None:
-    """The life that was started last, whether or not it is over; None if there was none.
+class Record(NamedTuple):
+    """What the file says.
 
-    Raises OcfError GENERIC for a file that can't be believed or understood: what can't be known
-    is not "stopped".
+    life: the one that was started last, whether or not it is over; None if there was none. doubt:
+    why it can't be believed or understood; what can't be known is not "stopped".
     """
+
+    life: Life | None = None
+    doubt: OcfError | None = None
+
+
+def load(context: Context) -> Record:
+    try:
+        return Record(_life(context))
+    except OcfError as error:
+        return Record(None, error)
+
+
+def _life(context: Context) -> Life | None:
     text = _read(path(context))
     if text is None:
         return None
@@ -39,14 +53,26 @@ def load(context: Context) -> Life | None:
     return Life(int(words[0]), int(words[1]))
 
 
-def store(context: Context, life: Life) -> None:
-    if not context.text("pidfile"):
-        os.makedirs(_run_dir(), mode=0o700, exist_ok=True)
-    files.write_atomically(path(context), f"{life.pid} {life.start_time}\n", 0o644)
+def store(context: Context, life: Life) -> bool:
+    """Whether it could be written; if not, that is in the log, and the program has its mark."""
+    try:
+        if not context.text("pidfile"):
+            os.makedirs(_run_dir(), mode=0o700, exist_ok=True)
+        files.write_atomically(path(context), f"{life.pid} {life.start_time}\n", 0o644)
+    except OSError as error:
+        context.log.warning(f"{path(context)} can't be written: {error.strerror}")
+        return False
+    return True
 
 
 def forget(context: Context) -> None:
-    files.remove(path(context))
+    """A file that can't be removed names a life that is over."""
+    try:
+        files.remove(path(context))
+    except NotADirectoryError:
+        return
+    except OSError as error:
+        context.log.warning(f"{path(context)} can't be removed: {error.strerror}")
 
 
 def path(context: Context) -> str:

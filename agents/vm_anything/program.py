@@ -8,6 +8,7 @@ import shlex
 from typing import NamedTuple
 
 from agents.vm_anything import user
+from agents.vm_anything.mark import VARIABLE
 from pmkvm import settings
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from pmkvm.ocf.context import Context
     from pmkvm.run import Account
 
-# What systemd tells the agent's own ancestors and nobody else.
-_NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
+# What systemd, or another start of this agent, tells the agent's own ancestors and nobody else.
+_NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", VARIABLE)
 
 
 class Program(NamedTuple):

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import contextlib
 
-from agents.vm_anything import pidfile, program, session
+from agents.vm_anything import mark, pidfile, program, session
 from agents.vm_anything.monitor import run_hook
 from agents.vm_anything.notify import NotifySocket
 from agents.vm_anything.output import Output
+from agents.vm_anything.session import Session
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.process import is_alive
@@ -37,11 +38,17 @@ def start(context: Context) -> OcfCode:
     what = program.from_context(context)
     deadline = context.deadline.less(min(_RESERVE_S, context.deadline.remaining() / 4))
     before = pidfile.load(context)
-    if before is not None and is_alive(before):
-        context.log.info(f"runs already: {before.pid}")
+    if before.life is not None and is_alive(before.life):
+        context.log.info(f"runs already: {before.life.pid}")
         return OcfCode.SUCCESS
-    if before is not None:
-        _clean_up(context, before)
+    found = mark.find(context, before.life)
+    if found:
+        mark.note(context, found)
+        return OcfCode.SUCCESS
+    if before.doubt is not None:
+        raise before.doubt
+    if before.life is not None:
+        _clean_up(context, before.life)
     with contextlib.ExitStack() as stack:
         socket = stack.enter_context(NotifySocket())
         stdout = stack.enter_context(Output(context.text("logfile"), what.account, context.log))
@@ -49,11 +56,13 @@ def start(context: Context) -> OcfCode:
         if context.text("errlogfile"):
             errors = Output(context.text("errlogfile"), what.account, context.log)
             stderr = stack.enter_context(errors)
-        life = _spawn(what, socket.address, stdout, stderr)
+        life = _spawn(context, what, socket.address, stdout, stderr)
         try:
-            pidfile.store(context, life)
+            is_stored = pidfile.store(context, life)
             _wait_until_ready(life, socket, stderr, deadline)
             _wait_until_healthy(context, life, stderr, deadline)
+            if not is_stored:
+                _check_found(context, life)
         except BaseException:
             _clean_up(context, life)
             raise
@@ -61,10 +70,12 @@ def start(context: Context) -> OcfCode:
     return OcfCode.SUCCESS
 
 
-def _spawn(what: Program, address: str, stdout: Output, stderr: Output) -> Life:
+def _spawn(context: Context, what: Program, address: str, stdout: Output, stderr: Output) -> Life:
+    # The mark first: of an environment only the beginning is read.
+    own = {mark.VARIABLE: mark.of_a_start(context), "NOTIFY_SOCKET": address}
     return spawn(
         what.argv,
-        environment={**what.environment, "NOTIFY_SOCKET": address},
+        environment={**own, **what.environment},
         directory=what.directory,
         account=what.account,
         stdout=stdout.fd,
@@ -118,10 +129,21 @@ def _check_alive(life: Life, stderr: Output) -> None:
     )
 
 
+def _check_found(context: Context, life: Life) -> None:
+    """Raises OcfError if nothing tells the next action of this program."""
+    if life not in [one.leader for one in mark.find(context)]:
+        raise OcfError(
+            OcfCode.GENERIC,
+            f"{pidfile.path(context)} can't be written, and program {life.pid} has lost its mark:"
+            " it would not be found again",
+        )
+
+
 def _clean_up(context: Context, life: Life) -> None:
     """Kill the session and forget it; what survives is remembered. Raises OcfError then."""
     remaining = context.deadline.remaining()
-    survivors = session.kill(life, context.deadline.at_most(max(_KILL_S, remaining / 2)))
+    deadline = context.deadline.at_most(max(_KILL_S, remaining / 2))
+    survivors = session.kill([Session(life)], deadline)
     if survivors:
         raise OcfError(OcfCode.GENERIC, f"process {survivors[0].pid} survives SIGKILL")
     pidfile.forget(context)

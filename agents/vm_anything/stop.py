@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from agents.vm_anything import pidfile, session
+from agents.vm_anything import mark, pidfile, session
+from agents.vm_anything.session import Session
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.process import is_alive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,32 +24,42 @@ _LAST_WORD_S = 0.3
 
 
 def stop(context: Context) -> OcfCode:
-    """Idempotent. Success means that no process of the program's session lives."""
-    life = pidfile.load(context)
-    if life is not None:
-        _end(context, life)
+    """Idempotent. Success means that no process of the program's session lives.
+
+    Whoever has the resource's mark is ended too, be the pid file there or not.
+    """
+    record = pidfile.load(context)
+    found = mark.find(context)
+    if record.doubt is not None and not found:
+        raise record.doubt
+    sessions = [] if record.life is None else [Session(record.life)]
+    sessions += [each for each in found if each.leader != record.life]
+    if sessions:
+        _end(context, sessions)
     pidfile.forget(context)
     return OcfCode.SUCCESS
 
 
-def _end(context: Context, life: Life) -> None:
-    lives = session.members(life)
-    if not lives:
+def _end(context: Context, sessions: list[Session]) -> None:
+    if not _members(sessions):
         return
     patience = context.deadline.less(min(_KILL_S, context.deadline.remaining() / 4))
     patience = patience.at_most(_patience_s(context))
-    if lives[0] == life:
-        session.ask([life], patience)
+    session.ask([one.leader for one in sessions if is_alive(one.leader)], patience)
     # A daemon's workers as a rule end with it; those that do not are asked as well.
-    session.ask(session.members(life), patience)
-    lives = session.members(life)
+    session.ask(_members(sessions), patience)
+    lives = _members(sessions)
     if lives:
         pids = " ".join(str(one.pid) for one in lives)
         context.log.warning(f"SIGKILL to what outlived SIGTERM: {pids}")
         last_word_s = min(_LAST_WORD_S, context.deadline.remaining() / 4)
-        lives = session.kill(life, context.deadline.less(last_word_s))
+        lives = session.kill(sessions, context.deadline.less(last_word_s))
     if lives:
         raise OcfError(OcfCode.GENERIC, f"process {lives[0].pid} survives SIGKILL")
+
+
+def _members(sessions: list[Session]) -> list[Life]:
+    return [life for one in sessions for life in session.members(one)]
 
 
 def _patience_s(context: Context) -> float:

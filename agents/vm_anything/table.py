@@ -7,11 +7,13 @@ from pmkvm.ocf.table import Parameter
 
 LONGDESC = (
     "Runs any program that stays in the foreground. It is started without a shell, in a session"
-    " of its own, and known by its pid and start time. It counts as started when it says READY=1"
-    " through NOTIFY_SOCKET, as services of systemd do; a program that says nothing there in its"
-    " first second counts as started then, if it still lives. A stop ends the program and every"
-    " process of its session. Processes that leave the session (setsid, as daemons do that put"
-    " themselves into the background) are not found: use a program's foreground mode."
+    " of its own, and known by its pid and start time. Where the pid file is lost it is found by"
+    " the variable VM_ANYTHING in its environment, unless it has cleaned that or changed its user."
+    " It counts as started when it says READY=1 through NOTIFY_SOCKET, as services of systemd do; a"
+    " program that says nothing there in its first second counts as started then, if it still"
+    " lives. A stop ends the program and every process of its session. Processes that leave the"
+    " session (setsid, as daemons do that put themselves into the background) are not found: use a"
+    " program's foreground mode."
 )
 
 PARAMETERS = (

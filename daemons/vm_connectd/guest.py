@@ -22,8 +22,7 @@ from pmkvm.wire.session import Opened, PortSession
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
-
+    from pmkvm.service.listener import Listener
     from pmkvm.service.loop import Service
     from pmkvm.wire.message import Message
     from pmkvm.wire.session import Event
@@ -51,10 +50,9 @@ class Guest:
         self._pause: asyncio.TimerHandle | None = None
         self._last_error = ""
 
-    async def start(self, service: Service, listening: socket.socket) -> None:
+    async def start(self, service: Service, listener: Listener) -> None:
         service.supervise("the port", self._port.run())
-        await self._local.listen(listening)
-        service.ready()
+        service.supervise("the local socket", listener.run(self._local.accept, service.ready))
 
     # --- from local programs
 

@@ -21,10 +21,10 @@ from pmkvm.wire import codec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Sequence
 
     from daemons.vm_connectd.roster import Rejected, Roster, Target
+    from pmkvm.service.listener import Listener
     from pmkvm.service.loop import Service
 
 log = logging.getLogger(__name__)
@@ -53,11 +53,10 @@ class Host:
         self._began = time.monotonic()
         self._service: Service | None = None
 
-    async def start(self, service: Service, listening: socket.socket) -> None:
+    async def start(self, service: Service, listener: Listener) -> None:
         self._service = service
-        await self._local.listen(listening)
         # Whoever waits for us needs the local socket; libvirt and Pacemaker may be late.
-        service.ready()
+        service.supervise("the local socket", listener.run(self._local.accept, service.ready))
         service.supervise("watching the cluster", self._watch_cluster())
         service.supervise("watching libvirt", self._watch_libvirt())
 

@@ -9,14 +9,13 @@ import os
 
 from daemons.vm_connectd import limits
 from pmkvm import process
+from pmkvm.peer import Peer, peer_of
 from pmkvm.wire.message import Refused, Report, StatusQuery
-from pmkvm.wire.peer import Peer, peer_of
 from pmkvm.wire.session import Opened, Session
 from pmkvm.wire.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from typing import Callable, Protocol
 
     from pmkvm.wire.codec import Expected
@@ -107,28 +106,18 @@ class Local:
 
 
 class LocalSocket:
-    """Takes connections on a listening socket, so many at a time."""
+    """All connections to it, so many at a time."""
 
     def __init__(self, desk: Desk, expected: Expected) -> None:
         self._desk = desk
         self._expected = expected
         self._all: set[Local] = set()
-        self._server: asyncio.AbstractServer | None = None
 
     def __len__(self) -> int:
         return len(self._all)
 
-    async def listen(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(self._accept, sock=listening)
-
-    def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for local in list(self._all):
-            local.stream.end("vm-connectd ends")
-
-    def _accept(self) -> Stream:
+    def accept(self) -> Stream:
+        """The protocol of a new connection."""
         local = Local(self._desk, self._expected, self._all.discard)
         self._all.add(local)
         if len(self._all) > limits.LOCAL_CONNECTIONS:

@@ -9,14 +9,14 @@ import sys
 
 from daemons.vm_connectd import options
 from pmkvm.deadline import Deadline
-from pmkvm.errors import CommandError, HaError
+from pmkvm.errors import HaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Sequence
 
     from daemons.vm_connectd.options import Options
+    from pmkvm.service.listener import Listener
     from pmkvm.service.loop import Service
 
 log = logging.getLogger(__name__)
@@ -42,23 +42,19 @@ def _status(chosen: Options) -> int:
 
 
 def _serve(chosen: Options) -> int:
-    from pmkvm.service import anew, loop
+    from pmkvm.service import daemon
     from pmkvm.service import log as service_log
-    from pmkvm.service.listener import Listener, ListenError
 
     service_log.set_up("vm-connectd", is_debug=chosen.is_debug)
     if chosen.is_old_style:
         log.info("-D and -p have no effect: the supervisor knows the process")
+
+    async def start(service: Service, listener: Listener) -> None:
+        await _start(chosen, service, listener)
+
     try:
-        with Listener(chosen.socket) as listening:
-
-            async def start(service: Service) -> None:
-                await _start(chosen, service, listening)
-
-            rc = loop.run(start)
-        if rc == anew.ANEW:
-            anew.begin()
-    except (ListenError, CommandError) as error:
+        rc = daemon.serve(chosen.socket, start)
+    except HaError as error:
         log.error("%s", error)
         return 1
     if chosen.kind == "host":
@@ -69,15 +65,15 @@ def _serve(chosen: Options) -> int:
     return rc
 
 
-async def _start(chosen: Options, service: Service, listening: socket.socket) -> None:
+async def _start(chosen: Options, service: Service, listener: Listener) -> None:
     if chosen.kind == "host":
         from daemons.vm_connectd.host import Host
 
-        await Host(chosen.directories).start(service, listening)
+        await Host(chosen.directories).start(service, listener)
     else:
         from daemons.vm_connectd.guest import Guest
 
-        await Guest(chosen.port).start(service, listening)
+        await Guest(chosen.port).start(service, listener)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ import select
 
 from pmkvm import process, settings
 from pmkvm.errors import HaError
+from pmkvm.peer import peer_of
 from pmkvm.virt import qemu
 from pmkvm.wire.message import Sender
-from pmkvm.wire.peer import peer_of
 from pmkvm.wire.printable import shown
 
 TYPE_CHECKING = False

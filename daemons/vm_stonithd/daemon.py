@@ -28,11 +28,10 @@ from pmkvm.service.calls import Calls
 from pmkvm.version import VERSION
 
 if TYPE_CHECKING:
-    import socket
-
     from daemons.vm_stonithd.events import Event
     from daemons.vm_stonithd.facts import Request
     from daemons.vm_stonithd.readers import Readers
+    from pmkvm.service.listener import Listener
     from pmkvm.service.loop import Service
     from pmkvm.tokens.held import Held
 
@@ -72,9 +71,10 @@ class Daemon:
         self._look: asyncio.TimerHandle | None = None
         self._began = time.monotonic()
 
-    async def start(self, service: Service, listening: socket.socket) -> None:
+    async def start(self, service: Service, listener: Listener) -> None:
         self._service = service
-        await status.serve(listening, self._report)
+        # Nothing waits for it: a host fences without its status.
+        service.supervise("the status", listener.run(partial(status.Teller, self._report)))
         # The cluster may be starting, and wait for us.
         service.ready()
         for complaint in self._tokens.complaints:

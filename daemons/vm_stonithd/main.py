@@ -9,7 +9,7 @@ import sys
 
 from daemons.vm_stonithd import options
 from pmkvm.deadline import Deadline
-from pmkvm.errors import CommandError, HaError
+from pmkvm.errors import HaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from daemons.vm_stonithd.options import Options
     from daemons.vm_stonithd.readers import Readers
+    from pmkvm.service.listener import Listener
     from pmkvm.service.loop import Service
 
 log = logging.getLogger(__name__)
@@ -43,26 +44,21 @@ def _status(chosen: Options) -> int:
 
 def _serve(chosen: Options) -> int:
     from daemons.vm_stonithd.daemon import Daemon
-    from pmkvm.service import anew, loop
+    from pmkvm.service import daemon
     from pmkvm.service import log as service_log
-    from pmkvm.service.listener import Listener, ListenError
     from pmkvm.service.notify import notify
 
     # A supervisor that hears this waits for READY=1.
     notify("STATUS=starting")
     service_log.set_up("vm-stonithd", is_debug=chosen.is_debug)
     tokens = _tokens(chosen)
+
+    async def start(service: Service, listener: Listener) -> None:
+        await Daemon(tokens, chosen.connectd_socket).start(service, listener)
+
     try:
-        with Listener(chosen.socket) as listening:
-
-            async def start(service: Service) -> None:
-                daemon = Daemon(tokens, chosen.connectd_socket)
-                await daemon.start(service, listening)
-
-            rc = loop.run(start)
-        if rc == anew.ANEW:
-            anew.begin()
-    except (ListenError, CommandError) as error:
+        rc = daemon.serve(chosen.socket, start)
+    except HaError as error:
         log.error("%s", error)
         return 1
     # A call that hangs has no end: the interpreter's way out would wait for it.

@@ -29,11 +29,6 @@ class Teller(asyncio.Protocol):
         writing.close()
 
 
-async def serve(listening: socket.socket, report: Callable[[], str]) -> None:
-    loop = asyncio.get_running_loop()
-    await loop.create_unix_server(lambda: Teller(report), sock=listening)
-
-
 def ask(path: str, deadline: Deadline) -> str:
     """What the running one says. Raises HaError."""
     parts: list[bytes] = []

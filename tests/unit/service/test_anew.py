@@ -28,16 +28,12 @@ sys.path.insert(0, {root!r})
 if "--version" in sys.argv:
     print("sample {version}")
     sys.exit({rc})
-from pmkvm.service import anew, listener, log, loop, notify
+from pmkvm.service import daemon, log, notify
 log.set_up("sample", is_debug=False)
-async def start(service):
+async def start(service, listener):
     notify.notify("STATUS={version} " + " ".join(sys.argv[1:]))
     service.ready()
-with listener.Listener(sys.argv[1]):
-    rc = loop.run(start)
-    if rc == anew.ANEW:
-        anew.begin()
-sys.exit(rc)
+sys.exit(daemon.serve(sys.argv[1], start))
 """
 
 

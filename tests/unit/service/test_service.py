@@ -8,17 +8,14 @@ import logging
 import os
 import signal
 import socket
-import stat
-import tempfile
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pmkvm.errors import DeadlineError, HaError
-from pmkvm.service import listener, log, loop
+from pmkvm.service import log, loop
 from pmkvm.service.calls import Calls
-from pmkvm.service.listener import Listener, ListenError
 from pmkvm.service.log import DescriptorHandler, LineFormatter, SyslogHandler
 from pmkvm.service.notify import notify
 
@@ -175,24 +172,3 @@ def test_a_call_that_hangs_is_left_behind_and_there_are_only_so_many() -> None:
         assert await calls.call("adding", lambda: 1 + 1, 5) == 2
 
     asyncio.run(work())
-
-
-def test_the_local_socket_is_roots_and_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:  # S13
-    monkeypatch.setattr(listener, "LOCK_S", 0.05)
-    before = os.umask(0)
-    try:
-        with tempfile.TemporaryDirectory(prefix="listen-") as directory:
-            path = f"{directory}/made/socket"
-            os.mkdir(f"{directory}/made")
-            with open(path, "w", encoding="utf-8") as stale:
-                stale.write("of one that was killed")
-            with Listener(path) as listening:
-                assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-                with pytest.raises(ListenError, match="another daemon runs here"):
-                    Listener(path).__enter__()
-                with socket.socket(socket.AF_UNIX) as client:
-                    client.connect(path)
-                    listening.accept()[0].close()
-            assert not os.path.exists(path)
-    finally:
-        os.umask(before)

@@ -65,8 +65,8 @@ def test_a_pid_that_was_reused_is_not_running(world: World) -> None:
     parameters = world.program(WAIT)
     life = life_of(world.start(parameters))
     assert life is not None
-    world.pidfile().write_text(f"{life.pid} {life.start_time + 1}\n")
-    assert world.act("monitor", parameters).rc == 7
+    world.pidfile("p2").write_text(f"{life.pid} {life.start_time + 1}\n")
+    assert world.act("monitor", parameters, name="p2").rc == 7
 
 
 def test_a_pidfile_may_be_anywhere(world: World) -> None:
@@ -85,40 +85,39 @@ def test_a_pidfile_may_be_anywhere(world: World) -> None:
 def test_a_pid_alone_counts_if_it_is_that_program_s(world: World, tmp_path: Path) -> None:
     """As an administrator's tools write it, or an agent of 2011."""
     script = world.program("sleep 61; exit 0")
-    world.start(script)
-    world.pidfile().write_text(f"{world.pid()}\n")
-    assert world.act("monitor", script).rc == 0
-    assert world.act("monitor", {"binfile": str(tmp_path / "other")}).rc == 7
-    assert world.act("monitor", {}).rc == 7
-    assert world.act("stop", script).rc == 0
+    pid = world.start(script)
+    world.pidfile("p2").write_text(f"{pid}\n")
+    assert world.act("monitor", script, name="p2").rc == 0
+    assert world.act("monitor", {"binfile": str(tmp_path / "other")}, name="p2").rc == 7
+    assert world.act("monitor", {}, name="p2").rc == 7
+    assert world.act("stop", script, name="p2").rc == 0
     assert world.processes() == []
 
 
 def test_a_pid_alone_of_a_binary_is_known_by_its_executable(world: World) -> None:
     binary = {"binfile": "/bin/sleep", "cmdline_options": "60", "workdir": str(world.directory)}
-    world.start(binary)
-    world.pidfile().write_text(f"{world.pid()}\n")
-    assert world.act("monitor", binary).rc == 0
-    assert world.act("monitor", {"binfile": "/bin/cat"}).rc == 7
+    world.pidfile("p2").parent.mkdir(parents=True)
+    world.pidfile("p2").write_text(f"{world.start(binary)}\n")
+    assert world.act("monitor", binary, name="p2").rc == 0
+    assert world.act("monitor", {"binfile": "/bin/cat"}, name="p2").rc == 7
 
 
 @pytest.mark.parametrize("text", ["", "abc\n", "1 2 3\n", "-1\n", "\u0661\n", "Welcome 5\n"])
 def test_a_pidfile_that_says_nothing_is_an_error_and_no_stop(world: World, text: str) -> None:
-    parameters = world.program(WAIT)
-    world.start(parameters)
+    parameters = world.start_unmarked()
     world.pidfile().write_text(text)
-    called = world.act("monitor", parameters)
-    assert called.rc == 1
-    assert "holds no pid" in called.reason
-    assert world.act("stop", parameters).rc == 1
+    for action in ("monitor", "start", "stop"):
+        called = world.act(action, parameters)
+        assert called.rc == 1
+        assert "holds no pid" in called.reason
+    assert len(world.processes()) == 1
 
 
 def test_a_pidfile_of_the_program_s_user_is_not_believed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It could name any process, and stop would kill it as root."""
-    parameters = world.program(WAIT)
-    world.start(parameters)
+    parameters = world.start_unmarked()
     if os.geteuid() == 0:
         os.chown(world.pidfile(), 65534, 65534)
     else:
@@ -126,11 +125,12 @@ def test_a_pidfile_of_the_program_s_user_is_not_believed(
     called = world.act("monitor", parameters)
     assert called.rc == 1
     assert called.reason.endswith("is not root's file, so it is not believed")
+    assert world.act("stop", parameters).rc == 1
+    assert len(world.processes()) == 1
 
 
 def test_a_link_or_a_pipe_is_no_pidfile(world: World) -> None:
-    parameters = world.program(WAIT)
-    world.start(parameters)
+    parameters = world.start_unmarked()
     world.pidfile().rename(world.directory / "elsewhere")
     world.pidfile().symlink_to(world.directory / "elsewhere")
     assert world.act("monitor", parameters).rc == 1

@@ -76,6 +76,7 @@ def test_a_login_gives_the_user_s_environment_and_nothing_else(
     me = pwd.getpwuid(os.geteuid())
     seen = environment(world, user=me.pw_name)
     assert seen.pop("NOTIFY_SOCKET").startswith("@")
+    assert seen.pop("VM_ANYTHING").endswith(f" {world.pidfile()}")
     seen.pop("PWD", "")
     assert seen == {
         "HOME": me.pw_dir,
@@ -91,12 +92,14 @@ def test_without_a_login_the_agent_s_environment_is_kept(
 ) -> None:
     given = {"HA_LOGFACILITY": "daemon", "OCF_ROOT": "/usr/lib/ocf", "PATH": "/bin:/usr/bin"}
     not_for_it = {"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "5", "LISTEN_FDS": "1", "HOME": "/x"}
+    not_for_it["VM_ANYTHING"] = "5 /x"
     for name, value in {**given, **not_for_it}.items():
         monkeypatch.setenv(name, value)
     me = pwd.getpwuid(os.geteuid())
     seen = environment(world, user=me.pw_name, login_shell="false")
     assert given.items() <= seen.items()
     assert (seen["HOME"], seen["NOTIFY_SOCKET"][0]) == (me.pw_dir, "@")
+    assert seen["VM_ANYTHING"].endswith(f" {world.pidfile()}")
     assert not {"WATCHDOG_USEC", "LISTEN_FDS"} & set(seen)
 
 
@@ -194,12 +197,6 @@ def test_a_program_that_is_killed_says_by_what(world: World) -> None:
     called = world.act("start", world.program("kill -SEGV $$"))
     reason = f"the program was killed by signal {signal.SIGSEGV:d} while it started"
     assert (called.rc, called.reason) == (1, reason)
-
-
-def test_a_program_that_can_t_be_remembered_does_not_run(world: World) -> None:
-    parameters = {**world.program(WAIT), "pidfile": "/nowhere/pid"}
-    assert world.act("start", parameters).rc == 1
-    assert world.processes() == []
 
 
 def test_what_is_left_of_the_last_life_is_killed_first(world: World) -> None:

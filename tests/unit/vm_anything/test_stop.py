@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.vm_anything import session, stop
+from agents.vm_anything.session import Session
 from pmkvm.deadline import Deadline
 from pmkvm.process import life_of
 from tests.unit.ocf.sample import seen_by
@@ -122,10 +123,10 @@ def test_a_pid_of_somebody_else_s_is_left_alone(world: World) -> None:
     pid = world.start(parameters)
     life = life_of(pid)
     assert life is not None
-    world.pidfile().write_text(f"{pid} {life.start_time - 1}\n")
-    assert world.act("stop", parameters).rc == 0
+    world.pidfile("p2").write_text(f"{pid} {life.start_time - 1}\n")
+    assert world.act("stop", parameters, name="p2").rc == 0
     assert world.processes() == [pid]
-    assert not world.pidfile().exists()
+    assert not world.pidfile("p2").exists()
 
 
 def test_those_that_fork_and_end_all_the_time_do_not_escape(world: World) -> None:
@@ -175,18 +176,18 @@ def test_a_session_s_number_that_another_has_now_is_empty(world: World) -> None:
     pid = world.start(world.program(f"sleep 61 & {WAIT}"))
     life = life_of(pid)
     assert life is not None
-    wait_for(lambda: len(session.members(life)) == 2)
+    wait_for(lambda: len(session.members(Session(life))) == 2)
     earlier = life._replace(start_time=life.start_time - 1)
-    assert session.members(earlier) == []
-    assert session.kill(earlier, Deadline(1)) == []
-    assert len(session.members(life)) == 2
+    assert session.members(Session(earlier)) == []
+    assert session.kill([Session(earlier)], Deadline(1)) == []
+    assert len(session.members(Session(life))) == 2
 
 
 def test_who_is_older_than_the_leader_is_no_member(world: World) -> None:
     pid = world.start(world.program(f"sleep 61 & {WAIT}"))
     life = life_of(pid)
     assert life is not None
-    wait_for(lambda: len(session.members(life)) == 2)
-    _leader, child = session.members(life)
+    wait_for(lambda: len(session.members(Session(life))) == 2)
+    _leader, child = session.members(Session(life))
     assert session.is_member(child.pid, life)
     assert not session.is_member(child.pid, life._replace(start_time=child.start_time + 1))

@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.vm_anything.agent import AGENT
@@ -16,7 +17,6 @@ from tests.unit.ocf.sample import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.unit.ocf.sample import Called
 
@@ -64,6 +64,14 @@ class World:
         called = self.act("start", parameters, timeout_s, name)
         assert called.rc == 0, called.err
         return self.pid(name)
+
+    def start_unmarked(self) -> dict[str, str]:
+        """A program that has dropped its mark; its parameters. Only the pid file leads to it."""
+        parameters = self.program("exec env -u VM_ANYTHING sleep 60", "unmarked")
+        pid = self.start(parameters)
+        wait_for(lambda: b"VM_ANYTHING" not in Path(f"/proc/{pid}/environ").read_bytes())
+        wait_for(lambda: os.readlink(f"/proc/{pid}/exe").endswith("sleep"))
+        return parameters
 
     def probe(self, parameters: dict[str, str]) -> Called:
         return self.act("monitor", {**parameters, "CRM_meta_interval": "0"})

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -254,3 +256,26 @@ def _register_elsewhere(world: World) -> None:
     )
     reason = done.stderr.strip().splitlines()[-1].partition("RefusedError: ")[2]
     raise RefusedError(reason)
+
+
+@pytest.mark.parametrize("gone", ["directory", "sockets"])
+def test_local_sockets_that_are_deleted_come_back_and_connections_stay(
+    world: World, clients: ThreadPoolExecutor, qemu: Process, gone: str
+) -> None:
+    """On the host and in the guest, with a request under way."""
+    server = world.serve()
+    before = clients.submit(world.ask, "g1", "reset A", 20.0, "id-1")
+    request = server.take()
+    run = world.directory / "run"
+    if gone == "directory":
+        shutil.rmtree(run)
+    else:
+        for side in ("host", "g1"):
+            Path(world.socket_of(side)).unlink()
+    eventually("both are found again", lambda: all(map(world.is_found, ("host", "g1"))))
+    server.answer(request, "OK")
+    assert before.result(10) == "OK"
+    after = clients.submit(world.ask, "g1", "reset B", 10.0, "id-2")
+    server.answer(server.take(), "OK B")
+    assert after.result(10) == "OK B"
+    assert world.guest_status("g1")["pid"] == qemu.child.pid

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Callable
 from pmkvm.deadline import Deadline
 from pmkvm.wire import client, codec
 from pmkvm.wire.client import Connection
+from pmkvm.wire.errors import NotRunningError
 from pmkvm.wire.message import Answer, Forwarded, Refused, Register, Registered
 from tests import tree
 from tests.unit.virt.fake_qemu import qemu_words
@@ -247,6 +248,13 @@ class World:
         report = json.loads(client.status(Deadline(WAIT_S), path=self.socket_of(side)))
         assert isinstance(report, dict)
         return report
+
+    def is_found(self, side: str) -> bool:
+        """Whether a program that comes now finds the daemon of this side."""
+        try:
+            return bool(self.status(side))
+        except NotRunningError:
+            return False
 
     def guest_status(self, name: str) -> dict[str, object]:
         """What the host says of that guest; empty if it has none."""

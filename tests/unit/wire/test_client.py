@@ -14,6 +14,7 @@ import pytest
 
 from daemons import vm_connect
 from pmkvm.deadline import Deadline
+from pmkvm.peer import peer_of
 from pmkvm.wire import client, codec
 from pmkvm.wire.errors import (
     MessageError,
@@ -24,7 +25,6 @@ from pmkvm.wire.errors import (
     WireError,
 )
 from pmkvm.wire.message import Message, Refused, Reply, Request, StatusQuery, Unavailable
-from pmkvm.wire.peer import peer_of
 from pmkvm.wire.session import Session
 
 if TYPE_CHECKING:
