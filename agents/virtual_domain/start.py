@@ -28,7 +28,6 @@ from agents.virtual_domain.subject import (
     from_definition,
     identify,
     note,
-    require_noted,
 )
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.fencing import debt as debts
@@ -67,7 +66,7 @@ def start(context: Context) -> OcfCode:
     try:
         with contextlib.ExitStack() as stack:
             _once_possible(
-                fence,
+                fence.look_for_ban,
                 deadline,
                 "its lock can't be made",
                 lambda: stack.enter_context(record.lock(context.instance, deadline)),
@@ -75,7 +74,7 @@ def start(context: Context) -> OcfCode:
             fence.require_no_ban(deadline)
             # The next life begins; from here on a debt is a fence of this one.
             _once_possible(
-                fence,
+                fence.look_for_ban,
                 deadline,
                 "the debt of its last fence can't be removed",
                 lambda: debts.remove(context.instance),
@@ -106,16 +105,16 @@ def start(context: Context) -> OcfCode:
 
 
 def _once_possible(
-    fence: Fence, deadline: Deadline, trouble: str, act: Callable[[], object]
+    look: Callable[[], None], deadline: Deadline, trouble: str, act: Callable[[], object]
 ) -> None:
     """Nothing has begun, so a directory of ours that is full, read-only or no directory is waited
-    for. Raises FencedError, and OcfError at the deadline."""
+    for. look: for a fence meanwhile. Raises what it raises, and OcfError at the deadline."""
     while True:
         try:
             act()
             return
         except OSError as error:
-            fence.look_for_ban()
+            look()
             if deadline.less(witness.LAST_TRY_S).expired():
                 raise OcfError(OcfCode.GENERIC, f"not started: {trouble}: {error}") from error
             deadline.pause(_FILE_PAUSE_S)
@@ -143,7 +142,12 @@ def _bring_up(
         f"making the disk of {identity.name}",
         lambda: creation.prepare(context, subject, deadline),
     )
-    require_noted(context, Record(identity, Stage.CREATING))
+    _once_possible(
+        fence.look,
+        deadline,
+        "what it is about to do can't be written down",
+        lambda: record.store(context.instance, Record(identity, Stage.CREATING)),
+    )
     identity = _create_and_resume(context, subject, fence, deadline, had_shell=had_shell)
     lives = qemu.find(identity)
     if not lives:

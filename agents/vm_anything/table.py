@@ -48,7 +48,8 @@ PARAMETERS = (
         "logfile",
         "File for output",
         "File to which the program's output is appended, opened with the user's rights; its error"
-        " output as well, unless errlogfile is set.",
+        " output as well, unless errlogfile is set. Where it can't be opened because its disk is"
+        " full, read-only or broken, the output is lost and the program starts.",
         default="/dev/null",
     ),
     Parameter(

@@ -68,7 +68,7 @@ def _is_start(directory: str, variable: bytes) -> bool:
 def _is_our_python(directory: str) -> bool:
     """Not a program that runs with root's rights for somebody else: neither sudo nor one that has
     hidden whose it is (PR_SET_DUMPABLE)."""
-    if not os.path.basename(os.readlink(f"{directory}/exe")).startswith("python"):
+    if "python" not in os.path.basename(os.readlink(f"{directory}/exe")):
         return False
     status = _read(f"{directory}/status", _LONGEST_STATUS).splitlines()
     users = next((line.split()[1:] for line in status if line.startswith(b"Uid:")), [])

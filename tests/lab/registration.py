@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.lab.status import Failure
 
 CONFIGURATION = "/etc/vm-ctl.conf"
+# On a machine that is busy.
+BOOT_S = 120.0
 
 
 class Operation(NamedTuple):
@@ -54,7 +56,7 @@ class Registered(NamedTuple):
         """Start it and wait until it counts; its boot."""
         self.vm_ctl("resource", "start", self.guest.name)
         self.lab.cluster.wait_running(self.resource)
-        return self.counter.wait_for_boot().boot
+        return self.counter.wait_for_boot(BOOT_S).boot
 
     def move(self, host: Machine) -> None:
         self.vm_ctl("resource", "move", self.guest.name, "-n", host.name)

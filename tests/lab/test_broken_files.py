@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from tests.lab import agents, stonith
+from tests.lab import agents
 from tests.lab.cib import primitive
-from tests.lab.lives import Lives
+from tests.lab.one_fence import assert_dead, fence
 from tests.lab.situations import is_stopping, wait_until
 from tests.ocf.agent import Agent
 
@@ -22,7 +22,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.lab.fencing_guest import Answered
     from tests.lab.machine import Machine
     from tests.lab.pair import Pair
 
@@ -102,16 +101,6 @@ def stopping_stranger(pair: Pair, host: Machine) -> Iterator[None]:
         host.must(["cibadmin", "--delete", "--xpath", "//primitive[@id='stranger']"])
 
 
-@contextlib.contextmanager
-def nobody_fenced(pair: Pair) -> Iterator[Lives]:
-    """Nothing is left behind by what is done in it."""
-    role, boots = stonith.role(pair.lab, pair.target.resource), pair.requester.counter.boots()
-    with Lives(pair.lab.guests, pair.target.guest) as lives:
-        yield lives
-    assert pair.leftovers(role or "Started", boots) == []
-    assert not pair.target.counter.is_going_back()
-
-
 def monitor(pair: Pair, host: Machine) -> int:
     """A recurring one of the target, as Pacemaker calls it."""
     path = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
@@ -119,13 +108,6 @@ def monitor(pair: Pair, host: Machine) -> int:
     agent = Agent(path, parameters, pair.target.resource)
     interval = {"OCF_RESKEY_CRM_meta_interval": "10000"}
     return agents.call(host, agent, "monitor", more=interval).rc
-
-
-def assert_dead(pair: Pair, answered: Answered, lives: Lives, began_s: float) -> None:
-    assert answered.is_ok, answered
-    proven = [one for one in pair.proven() if one.at_s > began_s]
-    assert len({one.request for one in proven}) == 1, proven
-    assert lives.outlived(began_s, proven[0].at_s) == []
 
 
 def is_starting(pair: Pair) -> bool:
@@ -138,7 +120,7 @@ def is_starting(pair: Pair) -> bool:
 def test_fence(pair: Pair, hosts: tuple[Machine, Machine], name: str, is_behind: bool) -> None:
     host2 = hosts[1]
     boot = pair.place(host2)
-    with nobody_fenced(pair) as lives:
+    with fence(pair) as lives:
         with trouble(pair, name):
             assert monitor(pair, host2) == 0
             behind = stopping_stranger(pair, host2) if is_behind else contextlib.nullcontext()
@@ -165,7 +147,7 @@ def test_stop_and_start(pair: Pair, hosts: tuple[Machine, Machine], name: str) -
     """An administrator's, with no fence about."""
     target = pair.target
     boot = pair.place(hosts[1])
-    with nobody_fenced(pair) as lives:
+    with fence(pair) as lives:
         with trouble(pair, name):
             target.vm_ctl("resource", "stop", target.guest.name, "--no-wait")
             wait_until(lambda: is_stopping(pair, target.resource), "a stop under way")

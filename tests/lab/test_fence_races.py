@@ -13,13 +13,13 @@ import pytest
 from tests.lab import stonith
 from tests.lab.cib import primitive
 from tests.lab.lives import Lives
+from tests.lab.one_fence import assert_dead, fence
 from tests.lab.situations import is_stopping, matches, migrating, wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.lab.fencing_guest import Answered
     from tests.lab.machine import Machine
     from tests.lab.pair import Pair
 
@@ -37,24 +37,6 @@ AFTERWARDS_S = 10.0
 @pytest.fixture
 def hosts(pair: Pair) -> tuple[Machine, Machine]:
     return pair.lab.hosts[0], pair.lab.hosts[1]
-
-
-@contextlib.contextmanager
-def fence(pair: Pair) -> Iterator[Lives]:
-    """Nothing is left behind by what is done in it, and no life outlives its OK."""
-    role, boots = stonith.role(pair.lab, pair.target.resource), pair.requester.counter.boots()
-    with Lives(pair.lab.guests, pair.target.guest) as lives:
-        yield lives
-    assert pair.leftovers(role or "Started", boots) == []
-    assert not pair.target.counter.is_going_back()
-
-
-def assert_dead(pair: Pair, answered: Answered, lives: Lives, began_s: float) -> None:
-    """One request, answered OK once, and no life of before it was seen after that."""
-    assert answered.is_ok, answered
-    proven = [one for one in pair.proven() if one.at_s > began_s]
-    assert len({one.request for one in proven}) == 1, proven
-    assert lives.outlived(began_s, proven[0].at_s) == []
 
 
 def test_requester_is_moved_while_its_request_waits(

@@ -232,6 +232,15 @@ def test_a_lock_that_another_holds_is_waited_for(
     assert vm_ctl("resource start guest1 --no-wait", conf) == 0
 
 
+def test_where_no_lock_can_be_made_the_cibs_version_decides(
+    play: Callable[..., Script], conf: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").touch()
+    play(Step(MON, out=crm_mon()), Step(QUERY, out=STOPPED), Step(MODIFY))
+    assert vm_ctl("resource start guest1 --no-wait", conf) == 0
+    assert "MSG57 no lock against another vm-ctl on this host" in capsys.readouterr().err
+
+
 def test_messages_have_the_numbers_of_2011() -> None:
     # 4 was about a temporary file, of which there is none any more.
     assert {number for number in TEXTS if number < 30} == set(range(1, 28)) - {4}
