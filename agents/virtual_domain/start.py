@@ -9,7 +9,7 @@ from agents.virtual_domain.judgement import judge_living
 from agents.virtual_domain.monitor import look, run_monitor_scripts
 from agents.virtual_domain.shell import kill_shells
 from agents.virtual_domain.subject import from_definition, identify
-from pmkvm.errors import DeadlineError, HaError
+from pmkvm.errors import DeadlineError, ExhaustedError, HaError, reason_of
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -52,12 +52,13 @@ def start(context: Context) -> OcfCode:
                     subject = _bring_up(context, subject, fence, deadline, had_shell=had_shell)
                     departure.forget(context)
                     break
-                except _TryAgainError as error:
+                except (_TryAgainError, ExhaustedError, MemoryError) as error:
                     had_shell = False
-                    context.log.debug(f"{subject.identity.name}: {error}")
+                    reason = reason_of(error)
+                    context.log.debug(f"{subject.identity.name}: {reason}")
                     fence.look()
                     if deadline.less(witness.LAST_TRY_S).expired():
-                        raise OcfError(OcfCode.GENERIC, f"not started: {error}") from error
+                        raise OcfError(OcfCode.GENERIC, f"not started: {reason}") from error
                     deadline.pause(witness.POLL_S)
         _wait_until_healthy(context, subject, fence)
     except FencedError as fenced:
