@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from daemons.vm_stonithd import helper_processes
 from pmkvm import process
 from pmkvm.deadline import Deadline
-from pmkvm.errors import DeadlineError, HaError
+from pmkvm.errors import DeadlineError, HaError, is_exhaustion
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import debt as debts
 from pmkvm.process import Pidfd
@@ -63,12 +63,19 @@ def look(table: ProcessTable, resource: str, uuid: str, config: str) -> Look:
 
 
 def uuid_of(config: str) -> str:
-    """Of the domain as it is defined on this host; empty if that can't be told."""
+    """Of the domain as it is defined on this host; empty if that can't be told.
+
+    Raises OSError where this host has no descriptor or memory to look: that is no word about it.
+    """
     if not config:
         return ""
     try:
         return definition.read_identity(config).uuid
-    except (OSError, DefinitionError):
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        return ""
+    except DefinitionError:
         return ""
 
 
