@@ -12,6 +12,13 @@ class DeadlineError(HaError):
     """Something did not happen in the time it was given."""
 
 
+class ExhaustedError(DeadlineError):
+    """This process or its host has no memory, thread, process or descriptor left for it.
+
+    That says nothing about what was asked for. It passes by itself as a rule: try again.
+    """
+
+
 class CommandError(HaError):
     """A child process could not do what it was asked."""
 
@@ -22,3 +29,32 @@ class CommandMissingError(CommandError):
 
 class CommandTimeoutError(CommandError, DeadlineError):
     """The program did not end in time; it was killed and reaped."""
+
+
+class CommandExhaustedError(CommandError, ExhaustedError):
+    """The program could not be started, or its output not be read, for lack of something."""
+
+
+# What the loader of libraries says where there is no memory or no descriptor for one.
+_NOT_LOADED = ("failed to map segment", "allocate memory", "Too many open files")
+
+
+def is_exhaustion(error: BaseException) -> bool:
+    """Whether an error is about what we have run out of, and not about what was asked for."""
+    # Here: a module less for a monitor, whose errors are few.
+    import errno
+
+    if isinstance(error, OSError):
+        lacking = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS)
+        return error.errno in lacking
+    if isinstance(error, ImportError):
+        return any(words in str(error) for words in _NOT_LOADED)
+    # The interpreter itself, where it finds no memory for an error, fails by a SystemError.
+    return isinstance(error, (MemoryError, SystemError, ExhaustedError))
+
+
+def reason_of(error: BaseException) -> str:
+    """The words of a system's error alone, without its number and the file; never empty."""
+    if isinstance(error, MemoryError):
+        return "Out of memory"
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

@@ -36,11 +36,14 @@ else:
             return tuple.__new__(cls, values)
 
         def __repr__(self) -> str:
-            pairs = zip(self._fields, self)
+            pairs = self._asdict().items()
             return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in pairs)})"
 
+        def _asdict(self):
+            return dict(zip(self._fields, self))
+
         def _replace(self, **changes):
-            return type(self)(**{**dict(zip(self._fields, self)), **changes})
+            return type(self)(**{**self._asdict(), **changes})
 
     def _getter(index):
         return lambda self: self[index]

@@ -97,7 +97,13 @@ class Pidfd:
                 return self
             raise
         # Looked at after the pidfd was opened: a pid that was reused in between shows here.
-        if life_of(self._life.pid) != self._life:
+        try:
+            is_it = life_of(self._life.pid) == self._life
+        except BaseException:
+            # The last descriptor may have gone into this very pidfd.
+            self.__exit__()
+            raise
+        if not is_it:
             self.__exit__()
         return self
 

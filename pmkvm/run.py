@@ -13,7 +13,14 @@ import subprocess
 from typing import NamedTuple, NoReturn
 
 from pmkvm import process, settings
-from pmkvm.errors import CommandError, CommandMissingError, CommandTimeoutError
+from pmkvm.errors import (
+    CommandError,
+    CommandExhaustedError,
+    CommandMissingError,
+    CommandTimeoutError,
+    is_exhaustion,
+    reason_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,25 +51,27 @@ def run(
     """Run a program to its end, in a session of its own and a minimal environment.
 
     At the end of timeout_s its whole process group is terminated, then killed.
-    Raises CommandError, of which a missing program and a timeout are kinds; any exit code is
-    the caller's to judge.
+    Raises CommandError, of which a missing program, a timeout, and a host without a process or
+    memory for it are kinds; any exit code is the caller's to judge.
     """
-    with _explained(argv[0]), _input(stdin) as given:
-        child = subprocess.Popen(
-            list(argv),
-            stdin=given,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**settings.CHILD_ENVIRONMENT, **(environment or {})},
-            start_new_session=True,
-        )
-    try:
-        out, err = child.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
-        raise CommandTimeoutError(f"{argv[0]} did not end within {timeout_s:.1f} s") from error
-    finally:
-        _end(child)
-    return Completed(child.returncode, _text(out), _text(err))
+    with _explained(argv[0]), contextlib.ExitStack() as ours:
+        with contextlib.ExitStack() as given:
+            out, err = _Pipe(ours, given), _Pipe(ours, given)
+            child = subprocess.Popen(
+                list(argv),
+                stdin=_input(stdin, given),
+                stdout=out.write_end,
+                stderr=err.write_end,
+                env={**settings.CHILD_ENVIRONMENT, **(environment or {})},
+                start_new_session=True,
+            )
+        ours.callback(_end, child)
+        child.stdout, child.stderr = out.read_end, err.read_end
+        try:
+            said = child.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise CommandTimeoutError(f"{argv[0]} did not end within {timeout_s:.1f} s") from error
+        return Completed(child.returncode, *map(_text, said))
 
 
 class Account(NamedTuple):
@@ -101,7 +110,13 @@ def spawn(
             umask=0o022,
             start_new_session=True,
         )
-    life = process.life_of(child.pid)
+        try:
+            life = process.life_of(child.pid)
+        except BaseException:
+            # Nobody would know of it.
+            child.kill()
+            child.wait()
+            raise
     # Its end is the caller's to see (exit_code), or init's; no longer this object's.
     child.returncode = 0
     if life is None:
@@ -144,24 +159,36 @@ def _explained(program: str) -> Iterator[None]:
         raise CommandMissingError(f"{program} is not installed") from error
     except PermissionError as error:
         raise CommandMissingError(f"{program} is not executable") from error
-    except OSError as error:
-        raise CommandError(f"{program} can't be executed: {error.strerror}") from error
+    except (OSError, MemoryError) as error:
+        kind = CommandExhaustedError if is_exhaustion(error) else CommandError
+        raise kind(f"{program} can't be executed: {reason_of(error)}") from error
 
 
-@contextlib.contextmanager
-def _input(text: str | None) -> Iterator[int]:
+class _Pipe:
+    """One from a child: we keep the end that is read, the other one is given to it.
+
+    Popen's own pipes stay open for ever where there is no descriptor for the next one (Python 3.9
+    and 3.11.2): then a moment without descriptors is followed by a life without.
+    """
+
+    def __init__(self, ours: contextlib.ExitStack, given: contextlib.ExitStack) -> None:
+        read_end, self.write_end = os.pipe()
+        given.callback(os.close, self.write_end)
+        self.read_end = ours.enter_context(os.fdopen(read_end, "rb"))
+
+
+def _input(text: str | None, given: contextlib.ExitStack) -> int:
     """What to read from: all of it is there before the program starts.
 
     Of a pipe it would get a part should we be killed, and take it for the whole: cibadmin 2.1
     repairs XML that breaks off (libxml2's recovery) and carries out what there is of it.
     """
     if text is None:
-        yield subprocess.DEVNULL
-        return
-    with open(os.memfd_create("stdin"), "wb") as file:
-        file.write(text.encode())
-        file.seek(0)
-        yield file.fileno()
+        return subprocess.DEVNULL
+    file = given.enter_context(os.fdopen(os.memfd_create("stdin"), "wb"))
+    file.write(text.encode())
+    file.seek(0)
+    return file.fileno()
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -13,7 +13,7 @@ import time
 
 from agents.virtual_domain import witness
 from pmkvm.deadline import Deadline
-from pmkvm.errors import DeadlineError, HaError
+from pmkvm.errors import DeadlineError, HaError, is_exhaustion
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import debt as debts
 from pmkvm.fencing.debt import Debt
@@ -107,11 +107,11 @@ class Fence:
         call = Call(what, function)
         while not call.is_done(deadline.at_most(LOOK_S)):
             try:
-                self.look()
+                is_whole = self._look_beside(meanwhile)
             except FencedError:
                 call.abandon()
                 raise
-            if meanwhile():
+            if is_whole:
                 deadline = self._context.deadline.less(LOOK_S)
             if deadline.expired():
                 raise call.abandon()
@@ -122,6 +122,16 @@ class Fence:
         except HaError:
             self.look()
             raise
+
+    def _look_beside(self, meanwhile: Callable[[], bool]) -> bool:
+        """Without memory for it the call goes on, and in a second there is another look."""
+        try:
+            self.look()
+            return meanwhile()
+        except (OSError, MemoryError) as error:
+            if not is_exhaustion(error):
+                raise
+            return False
 
     def is_wanted_dead(self, life: Life) -> bool:
         """Whether a stop of this life is to lose no time. Never waits for the CIB."""

@@ -12,7 +12,7 @@ from agents.virtual_domain.migration import Migration, plan
 from agents.virtual_domain.monitor import look
 from agents.virtual_domain.subject import identify
 from agents.virtual_domain.watch import Watch, limit_downtime
-from pmkvm.errors import DeadlineError
+from pmkvm.errors import DeadlineError, ExhaustedError
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -89,11 +89,17 @@ def _leave(context: Context, subject: Subject, migration: Migration, fence: Fenc
         except LibvirtError as error:
             fence.look()
             context.log.warning(f"{subject.identity.name}: {error.full_text}")
-            is_here = not subject.identity.is_qemu or witness.living(subject)
-            if not (_passes_by_itself(error) and is_here) or patience.expired():
+            if not (_passes_by_itself(error) and _is_here(subject)) or patience.expired():
                 outcome.settle(context, subject, migration, str(error))
                 return
             patience.pause(_RETRY_S)
+        except ExhaustedError as error:
+            # Nothing has become of it for lack of a thread or of memory: that passes, too.
+            fence.look()
+            if context.deadline.remaining() <= _ABORT_MAX_S or not _is_here(subject):
+                outcome.settle(context, subject, migration, str(error))
+                return
+            context.deadline.pause(_RETRY_S)
         except DeadlineError as error:
             fence.look()
             outcome.settle(context, subject, migration, str(error))
@@ -101,6 +107,11 @@ def _leave(context: Context, subject: Subject, migration: Migration, fence: Fenc
     if not _is_gone(context, subject):
         reason = "libvirt says migrated, but QEMU lives here"
         outcome.settle(context, subject, migration, reason)
+
+
+def _is_here(subject: Subject) -> bool:
+    """Whether there is something to migrate, as far as the process table can tell."""
+    return not subject.identity.is_qemu or bool(witness.living(subject))
 
 
 def _passes_by_itself(error: LibvirtError) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from agents.virtual_domain import budget, witness
 from agents.virtual_domain.fence import LOOK_S
 from pmkvm.deadline import Deadline
+from pmkvm.errors import ExhaustedError
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt.connection import (
     Connection,
@@ -56,7 +57,7 @@ class _Request:
         return self._call.is_done(Deadline(0))
 
     def check(self) -> None:
-        """Raises LibvirtError if the request has failed. Only when it is over."""
+        """Raises LibvirtError or ExhaustedError if it has failed. Only when it is over."""
         self._call.result()
 
     def abandon(self) -> DeadlineError:
@@ -125,7 +126,7 @@ class _Requests:
     def _judge(self) -> None:
         try:
             self._request.check()
-        except LibvirtError as error:
+        except (LibvirtError, ExhaustedError) as error:
             self._context.log.warning(f"{self._subject.identity.name}: no shutdown: {error}")
             if isinstance(error, HopelessError):
                 raise

@@ -7,7 +7,7 @@ import os
 
 from agents.virtual_domain import witness
 from agents.virtual_domain.fence import LOOK_S
-from pmkvm.errors import DeadlineError
+from pmkvm.errors import DeadlineError, ExhaustedError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import image, job
@@ -63,7 +63,7 @@ def save(
             return False
     try:
         call.result()
-    except LibvirtError as error:
+    except (LibvirtError, ExhaustedError) as error:
         context.log.warning(f"{subject.identity.name}: not saved to {path}: {error}")
         return False
     context.log.info(f"{subject.identity.name}: saved to {path}")

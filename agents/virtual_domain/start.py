@@ -29,7 +29,7 @@ from agents.virtual_domain.subject import (
     identify,
     note,
 )
-from pmkvm.errors import DeadlineError, HaError
+from pmkvm.errors import DeadlineError, ExhaustedError, HaError, reason_of
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -87,12 +87,13 @@ def start(context: Context) -> OcfCode:
                     subject = _bring_up(context, subject, fence, deadline, had_shell=had_shell)
                     departure.forget(context)
                     break
-                except (_TryAgainError, UnwrittenError) as error:
+                except (_TryAgainError, UnwrittenError, ExhaustedError, MemoryError) as error:
                     had_shell = False
-                    context.log.debug(f"{subject.identity.name}: {error}")
+                    reason = reason_of(error)
+                    context.log.debug(f"{subject.identity.name}: {reason}")
                     fence.look()
                     if deadline.less(witness.LAST_TRY_S).expired():
-                        raise OcfError(OcfCode.GENERIC, f"not started: {error}") from error
+                        raise OcfError(OcfCode.GENERIC, f"not started: {reason}") from error
                     deadline.pause(witness.POLL_S)
         _wait_until_healthy(context, subject, fence)
     except FencedError as fenced:

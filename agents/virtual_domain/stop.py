@@ -10,7 +10,7 @@ from agents.virtual_domain.fence import Fence
 from agents.virtual_domain.shell import kill_abandoned_shells
 from agents.virtual_domain.shutdown import shut_down
 from agents.virtual_domain.subject import forget, identify
-from pmkvm.errors import DeadlineError
+from pmkvm.errors import DeadlineError, is_exhaustion, reason_of
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -98,7 +98,24 @@ def _end(context: Context, subject: Subject) -> None:
 
 
 def _ask(context: Context, subject: Subject, life: Life) -> bool:
-    """Give the guest all the time but the destroy's; none under a fence."""
+    """Give the guest all the time but the destroy's; none under a fence.
+
+    A host that lacks memory or threads for that is given the same time, and is in nobody's way
+    after it: to kill takes neither.
+    """
+    patience = context.deadline.less(_margin_s(context, context.deadline))
+    while True:
+        try:
+            return _ask_once(context, subject, life)
+        except Exception as error:
+            if not is_exhaustion(error):
+                raise
+            if patience.less(witness.LAST_TRY_S).expired():
+                return False
+        patience.pause(witness.POLL_S)
+
+
+def _ask_once(context: Context, subject: Subject, life: Life) -> bool:
     fence = Fence(context)
     if fence.is_wanted_dead(life):
         return False
@@ -131,8 +148,7 @@ def _shut_down(
     is_wanted_dead: Callable[[], bool],
 ) -> None:
     """By the guest's own doing, or by saving its memory, while there is time for that."""
-    margin = budget.destroy_margin(deadline.remaining(), context.number("destroy_margin"))
-    patience = deadline.less(margin)
+    patience = deadline.less(_margin_s(context, deadline))
     if context.text("snapshot"):
         from agents.virtual_domain import snapshot
 
@@ -141,13 +157,17 @@ def _shut_down(
     shut_down(context, subject, patience, is_gone=is_gone, is_wanted_dead=is_wanted_dead)
 
 
+def _margin_s(context: Context, deadline: Deadline) -> float:
+    return budget.destroy_margin(deadline.remaining(), context.number("destroy_margin"))
+
+
 def _destroy(context: Context, subject: Subject, deadline: Deadline) -> None:
     """Through libvirt first, which then knows; no harm if it can't, and no long wait for it."""
     try:
         witness.status(subject, deadline.at_most(_ANSWER_S))
         witness.command(subject, deadline, "destroying", lambda domain: domain.destroy())
-    except (LibvirtError, DeadlineError, witness.SilentError) as error:
-        context.log.warning(f"{subject.identity.name}: no destroy: {error}")
+    except (LibvirtError, DeadlineError, witness.SilentError, MemoryError) as error:
+        context.log.warning(f"{subject.identity.name}: no destroy: {reason_of(error)}")
 
 
 def _stop_by_libvirt(context: Context, subject: Subject) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from pmkvm.errors import HaError
+from pmkvm.errors import HaError, is_exhaustion
 from pmkvm.lean import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -40,7 +40,10 @@ class Subject(NamedTuple):
 
 
 def from_definition(context: Context) -> Subject:
-    """The domain that the parameter config describes. Raises OcfError with the reason."""
+    """The domain that the parameter config describes. Raises OcfError with the reason.
+
+    OSError: this host has no descriptor or memory to read it.
+    """
     path = context.text("config")
     if not path:
         raise OcfError(OcfCode.CONFIGURED, "parameter config is required and not set")
@@ -50,6 +53,8 @@ def from_definition(context: Context) -> Subject:
     try:
         identity = read_identity(path)
     except OSError as error:
+        if is_exhaustion(error):
+            raise
         raise OcfError(OcfCode.INSTALLED, f"{path}: {error.strerror}") from error
     except DefinitionError as error:
         raise OcfError(OcfCode.INSTALLED, str(error)) from error

@@ -8,6 +8,7 @@ import logging
 import time
 
 from daemons.vm_connectd import limits, speaker
+from pmkvm.errors import reason_of
 from pmkvm.service.bucket import Bucket
 from pmkvm.service.quota import Quota
 from pmkvm.wire import codec, stream
@@ -76,8 +77,9 @@ class Channel:
             except speaker.StrangerError as error:
                 self._note(str(error))
                 retry_s = STRANGER_RETRY_S
-            except OSError as error:
-                self._note(f"its socket: {error.strerror or error}", logging.INFO)
+            except (OSError, MemoryError) as error:
+                self.stream = self.sender = None
+                self._note(f"its socket: {reason_of(error)}", logging.INFO)
                 retry_s = min(LONGEST_RETRY_S, retry_s * 2)
             else:
                 await self._ended.wait()

@@ -16,7 +16,7 @@ from daemons.vm_connectd import resources, roster
 from daemons.vm_connectd.paths import Paths
 from pmkvm import settings
 from pmkvm.deadline import Deadline
-from pmkvm.errors import HaError
+from pmkvm.errors import HaError, is_exhaustion
 from pmkvm.pacemaker import tools
 from pmkvm.virt import definition, identity, record
 
@@ -79,7 +79,7 @@ class Guests:
             return False
         try:
             self.found = await self._calls.call("reading the CIB", _query, CIB_S)
-        except HaError as error:
+        except (HaError, OSError) as error:
             self._polls_to_wait = POLLS_AFTER_FAILURE
             if str(error) != self.state:
                 log.warning("the CIB can't be read: %s", error)
@@ -92,7 +92,8 @@ class Guests:
         return True
 
     async def draw_up(self, domains: list[Domain]) -> Roster:
-        """Raises DeadlineError: the definitions may lie on storage that hangs."""
+        """Raises DeadlineError: the definitions may lie on storage that hangs, or this host has no
+        thread or descriptor to read them with."""
         work = partial(self._draw_up, self.found, domains)
         self._last = await self._calls.call("reading the guests' definitions", work, FILES_S)
         return self._last.roster
@@ -114,7 +115,9 @@ class Guests:
             return known[1]
         try:
             found = definition.read_identity(path)
-        except (OSError, identity.DefinitionError):
+        except (OSError, identity.DefinitionError) as error:
+            if is_exhaustion(error):
+                raise
             name = identity.name_from_path(path)
             return _remembered(resource) or identity.Identity(name, "", is_qemu=True)
         if stamp is not None:
@@ -131,7 +134,9 @@ def _query() -> tuple[Guest, ...]:
 def _remembered(resource: str) -> Identity | None:
     try:
         remembered = record.load(resource)
-    except OSError:
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
         return None
     return None if remembered is None else remembered.identity
 

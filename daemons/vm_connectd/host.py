@@ -14,7 +14,7 @@ from daemons.vm_connectd.guests import CIB_POLL_S, Guests
 from daemons.vm_connectd.hypervisor import Hypervisor, HypervisorAwayError
 from daemons.vm_connectd.local import LocalSocket
 from daemons.vm_connectd.switch import Switch
-from pmkvm.errors import DeadlineError
+from pmkvm.errors import HaError
 from pmkvm.service.calls import Calls
 from pmkvm.version import VERSION
 from pmkvm.wire import codec
@@ -75,7 +75,8 @@ class Host:
             except HypervisorAwayError:
                 # It has said so itself. The channels that stand go on.
                 rescan_s = AWAY_RESCAN_S
-            except DeadlineError as error:
+            except (HaError, OSError) as error:
+                rescan_s = AWAY_RESCAN_S
                 log.warning("the guests are not looked at: %s", error)
             try:
                 await asyncio.wait_for(self._changed.wait(), rescan_s)

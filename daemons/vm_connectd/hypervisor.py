@@ -7,14 +7,15 @@ passed on as "something has changed". What libvirt said last is kept while it is
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import importlib
 import logging
+import time
 from typing import Any, NamedTuple
 
 from daemons.vm_connectd import domain
-from pmkvm.errors import HaError
+from pmkvm.errors import ExhaustedError, HaError, reason_of
+from pmkvm.within import start_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ CALL_S = 5.0
 # A libvirtd that is stopped, not gone, is noticed after so long by libvirt itself.
 KEEPALIVE_S = 5
 KEEPALIVE_COUNT = 3
+# After an event loop of libvirt's that failed, for lack of memory perhaps.
+EVENTS_AGAIN_S = 1.0
 
 
 class HypervisorAwayError(HaError):
@@ -63,6 +66,8 @@ class Hypervisor:
         self._loop = asyncio.get_running_loop()
         try:
             found = await self._calls.call("asking libvirt for its domains", self._list, CALL_S)
+        except ExhaustedError as error:
+            raise self._away(str(error)) from error
         except HaError as error:
             # The connection may hang for ever, so it is not closed; the next call opens another.
             self._connection = None
@@ -113,7 +118,7 @@ class Hypervisor:
                 raise HypervisorAwayError("python3-libvirt is not installed") from error
             libvirt.registerErrorHandler(lambda _context, _error: None, None)
             libvirt.virEventRegisterDefaultImpl()
-            _thread.start_new_thread(_run_events, (libvirt,))
+            start_thread(_run_events, libvirt)
             self._libvirt = libvirt
         return self._libvirt
 
@@ -162,4 +167,8 @@ class Hypervisor:
 
 def _run_events(libvirt: Any) -> None:
     while True:
-        libvirt.virEventRunDefaultImpl()
+        try:
+            libvirt.virEventRunDefaultImpl()
+        except Exception as error:  # noqa: BLE001 - without this thread nothing would be heard again
+            log.warning("libvirt's events: %s", reason_of(error))
+            time.sleep(EVENTS_AGAIN_S)

@@ -9,6 +9,7 @@ import os
 
 from daemons.vm_connectd import limits
 from pmkvm import process
+from pmkvm.errors import reason_of
 from pmkvm.peer import Peer, peer_of
 from pmkvm.wire.message import Refused, Report, StatusQuery
 from pmkvm.wire.session import Opened, Session
@@ -58,8 +59,14 @@ class Local:
         self.stream.end(reason, Refused(reason))
 
     def is_gone(self) -> bool:
-        """Whether its process has ended, whether or not its socket's end was read."""
-        return not self.stream.is_open or self.life is None or not process.is_alive(self.life)
+        """Whether its process has ended, whether or not its socket's end was read.
+
+        In doubt it has not, as where there is no descriptor to look with.
+        """
+        try:
+            return not self.stream.is_open or self.life is None or not process.is_alive(self.life)
+        except OSError:
+            return False
 
     def __str__(self) -> str:
         return f"local program {self.peer.pid} (uid {self.peer.uid})"
@@ -88,14 +95,23 @@ class Local:
 
     def _identify(self) -> None:
         connection = self.stream.socket
-        if connection is not None:
-            self.peer = peer_of(connection)
-            self.life = process.life_of(self.peer.pid) if self.peer.pid else None
+        try:
+            if connection is not None:
+                self.peer = peer_of(connection)
+                self.life = process.life_of(self.peer.pid) if self.peer.pid else None
+        except OSError as error:
+            self.refuse(f"nobody can tell now who you are: {reason_of(error)}")
+            return
         if self.peer.uid not in (0, os.geteuid()):
             self.refuse("only root may use this socket")
 
     def _report(self) -> None:
-        text = self._desk.status()
+        try:
+            text = self._desk.status()
+        except Exception as error:
+            log.exception("the report fails")
+            self.refuse(f"vm-connectd can't tell ({type(error).__name__}, see its log)")
+            return
         parts = [
             text[at : at + _REPORT_CHARACTERS] for at in range(0, len(text), _REPORT_CHARACTERS)
         ]

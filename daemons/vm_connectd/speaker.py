@@ -11,7 +11,7 @@ import os
 import select
 
 from pmkvm import process, settings
-from pmkvm.errors import HaError
+from pmkvm.errors import HaError, is_exhaustion
 from pmkvm.peer import peer_of
 from pmkvm.virt import qemu
 from pmkvm.wire.message import Sender
@@ -72,10 +72,17 @@ def _is_hung_up(connection: socket.socket) -> bool:
 
 
 def _recorded_pid(domain: str) -> int | None:
-    """What libvirt wrote down; None if it has written nothing that can be read."""
+    """What libvirt wrote down; None if it has written nothing that can be read.
+
+    Raises OSError where this host has no descriptor or memory to look.
+    """
     path = os.path.join(settings.LIBVIRT_PID_DIR, f"{domain}.pid")
     try:
         with open(path, encoding="utf-8") as file:
             return int(file.read(32))
-    except (OSError, ValueError):
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        return None
+    except ValueError:
         return None

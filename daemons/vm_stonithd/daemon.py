@@ -52,15 +52,15 @@ class Daemon:
     def __init__(self, tokens: Readers, connectd_socket: str) -> None:
         self._tokens = tokens
         self._told: tuple[Held, ...] | None = None
-        self._calls = Calls(AT_A_TIME)
+        self._calls, words, requests = Calls(AT_A_TIME), Calls(AT_A_TIME), Calls(READ_AT_A_TIME)
         self._watch = Watch(self._calls, self._tell, self._is_busy, self._is_idle)
-        self._voice = Voice(Calls(AT_A_TIME), self._tell, self._is_busy)
+        self._voice = Voice(words, self._tell, self._is_busy)
         definitions = Definitions(self._watch.configs)
-        reading = Calls(READ_AT_A_TIME)
-        self._desk = Desk(tokens, self._watch, definitions, reading, self._tell)
+        self._desk = Desk(tokens, self._watch, definitions, requests, self._tell)
         self._registration = self._desk.register(connectd_socket)
         whole = (self._watch, definitions, self._voice, self._desk)
         self._effects = Effects(*whole, self._tell, self._failed)
+        self._every = (self._calls, words, requests, *self._effects.hanging_kinds.values())
         self._machine: Machine | None = None
         self._service: Service | None = None
         self._host = ""
@@ -105,7 +105,7 @@ class Daemon:
                     lambda: resource.local_node(Deadline(NAME_S)),
                     NAME_S,
                 )
-            except HaError as error:
+            except (HaError, OSError) as error:
                 if str(error) != self._state:
                     log.warning("this host's name in the cluster is not known: %s", error)
                 self._state = str(error)
@@ -123,9 +123,9 @@ class Daemon:
         try:
             self._effects.add(self._machine.step(event, now, time.time()))
         except Exception:
-            log.exception("the machine failed at %s", type(event).__name__)
             self._machine = None
             self._failed()
+            log.exception("the machine failed at %s", type(event).__name__)
         if isinstance(event, Arrived) and not event.request.refusal:
             self._hurry(event.request)
 
@@ -174,7 +174,7 @@ class Daemon:
             work = partial(processes.kill_shells, tuple(seen.configs))
             try:
                 await self._calls.call("looking for shells", work, NAME_S)
-            except HaError as error:
+            except (HaError, OSError) as error:
                 log.warning("no look for shells: %s", error)
 
     async def _keys(self) -> None:
@@ -186,15 +186,15 @@ class Daemon:
             await asyncio.sleep(KEYS_S)
             try:
                 await self._calls.call("looking at the keys", self._tokens.keys.look, NAME_S)
-            except HaError as error:
+            except (HaError, OSError) as error:
                 log.warning("no look at the keys: %s", error)
 
     def _report(self) -> str:
         seen = self._watch.seen
         bans = {} if seen is None else seen.view.bans
-        hanging = [self._calls, *self._effects.hanging_kinds.values()]
         problems = [*self._tokens.complaints, self._registration.reason]
         problems += self._effects.ledger.troubles
+        problems += [calls.complaint for calls in self._every]
         report = {
             "program": f"vm-stonithd {VERSION}",
             "pid": os.getpid(),
@@ -215,6 +215,6 @@ class Daemon:
                 {"from": each.sender.resource, "operation": each.body.partition(" ")[0][:16]}
                 for each in self._desk.open.values()
             ],
-            "hanging_calls": [what for calls in hanging for what in calls.hanging],
+            "hanging_calls": [what for calls in self._every for what in calls.hanging],
         }
         return f"{json.dumps(report)}\n"

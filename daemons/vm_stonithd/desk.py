@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from daemons.vm_stonithd import processes, requests
 from daemons.vm_stonithd.events import Arrived
 from daemons.vm_stonithd.grant import TokenError
-from pmkvm.errors import HaError
+from pmkvm.errors import ExhaustedError, HaError
 from pmkvm.wire.registration import Registration
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ READ_S = 8.0
 # What a guest has asked for meanwhile is read in one go, so long: a way through the loop for each
 # takes longer than that while many fences are under way.
 MOMENT_S = 0.05
+# While this host has no thread, memory or the like to read one with it is tried again; so long
+# before its time is over a request is answered all the same.
+AGAIN_S = 0.5
+LAST_WORD_S = 1.0
 
 
 class _Waiting(NamedTuple):
@@ -96,24 +100,43 @@ class Desk:
         line = self._lines[guest]
         try:
             while line:
-                async with self._places:
-                    for request in await self._read_some(tuple(line)):
-                        self._pass_on(line.popleft(), request)
+                try:
+                    async with self._places:
+                        for request in await self._read_some(tuple(line)):
+                            self._pass_on(line.popleft(), request)
+                except ExhaustedError as error:
+                    await asyncio.sleep(AGAIN_S)
+                    self._give_up_late(line, str(error))
         finally:
             del self._lines[guest]
 
     async def _read_some(self, waiting: tuple[_Waiting, ...]) -> list[Request]:
-        """The first at least, in their order."""
+        """The first at least, in their order. Raises ExhaustedError when none can be read now."""
         read: list[Request] = []
         try:
             work = partial(self._read_in_order, waiting, read)
             await self._calls.call("reading a request", work, READ_S)
-        except HaError as error:
+        except Exception as error:
             # Those before it were read all the same.
             done = tuple(read)
+            if isinstance(error, ExhaustedError):
+                if done:
+                    return list(done)
+                raise
             stuck = waiting[len(done) :][:1]
-            return [*done, *(requests.refused(*each[:2], str(error)) for each in stuck)]
+            return [*done, *(self._refused(each, error) for each in stuck)]
         return read
+
+    def _refused(self, one: _Waiting, error: Exception) -> Request:
+        if isinstance(error, HaError):
+            return requests.refused(*one[:2], str(error))
+        log.error("a request can't be read", exc_info=error)
+        return requests.refused(*one[:2], "vm-stonithd can't read it", repr(error))
+
+    def _give_up_late(self, line: deque[_Waiting], reason: str) -> None:
+        for one in [each for each in line if _left_s(each) <= LAST_WORD_S]:
+            line.remove(one)
+            self.answer(one.number, f"NG {reason}")
 
     def _read_in_order(self, waiting: tuple[_Waiting, ...], read: list[Request]) -> None:
         """In a thread."""
@@ -124,7 +147,7 @@ class Desk:
                 return
 
     def _pass_on(self, one: _Waiting, request: Request) -> None:
-        left = one.forwarded.seconds - (time.monotonic() - one.arrived)
+        left = _left_s(one)
         if left <= 0:
             self.answer(one.number, "NG its time was over before its token was read")
             return
@@ -151,5 +174,11 @@ class Desk:
         )
         try:
             return requests.allowed(number, forwarded, words.operation, grant, place)
+        except ExhaustedError:
+            raise
         except HaError as error:
             return requests.refused(number, forwarded, requests.REFUSED, str(error))
+
+
+def _left_s(one: _Waiting) -> float:
+    return one.forwarded.seconds - (time.monotonic() - one.arrived)

@@ -16,7 +16,7 @@ from daemons.vm_stonithd.process_table import ProcessTable
 from daemons.vm_stonithd.shared import Shared
 from daemons.vm_stonithd.writes import CreateBans, Done
 from pmkvm.deadline import Deadline
-from pmkvm.errors import HaError
+from pmkvm.errors import ExhaustedError, HaError
 from pmkvm.service.calls import Calls
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 KILL_S = 5.0
 LOOK_S = 5.0
 FILES_S = 5.0
-# After a look that failed.
+# After a look or a kill that failed.
 AGAIN_S = 0.5
 # How long the end of a ban waits for attrd.
 WORDS_S, POLL_S = 4.0, 0.01
@@ -130,8 +130,8 @@ class Effects:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            log.error("an action failed", exc_info=error)
             self._fail()
+            log.error("an action failed", exc_info=error)
 
     # --- in order
 
@@ -184,6 +184,8 @@ class Effects:
         """In a thread. A definition that can't be told is one witness less: it protects nobody."""
         try:
             config = self._definitions.path(action.resource)
+        except ExhaustedError:
+            raise
         except HaError as error:
             log.warning("%s: its definition here can't be told: %s", action.resource, error)
             config = ""
@@ -195,12 +197,14 @@ class Effects:
         try:
             is_done = await self.hanging_kinds["look"].call("killing a QEMU", work, KILL_S + 1)
             text = f"killed QEMU {pids}" if is_done else "nothing killed: the ban has gone"
+            again_s = 0.0
         except (HaError, OSError) as error:
-            text = f"QEMU {pids} is not killed: {error}"
+            text, again_s = f"QEMU {pids} is not killed: {error}", AGAIN_S
         log.info(
             "%s %s %s %s: %s (ban %s of %s)",
             *(ban.request, ban.requester, ban.operation, ban.resource, text, ban.id, ban.owner),
         )
+        await asyncio.sleep(again_s)
         self._tell(events.Killed(action.ticket))
 
     def _read_bans(self) -> str:

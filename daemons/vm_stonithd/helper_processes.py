@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pmkvm import process, settings
+from pmkvm.errors import is_exhaustion
 from pmkvm.virt import qemu
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _from_pid_files(pid: int) -> Iterator[int]:
     if match is None:
         return
     short = os.fsdecode(match[1])
-    for directory, _directories, names in os.walk(settings.LIBVIRT_PID_DIR):
+    for directory, _directories, names in os.walk(settings.LIBVIRT_PID_DIR, onerror=_pass_on):
         for name in names:
             if name.startswith(f"{short}-") and name.endswith(".pid"):
                 found = _read_pid_file(os.path.join(directory, name))
@@ -52,12 +53,15 @@ def _from_pid_files(pid: int) -> Iterator[int]:
 
 
 def _read_pid_file(path: str) -> int:
-    """0 if it names nobody, or somebody who came later."""
+    """0 if it names nobody, or somebody who came later. Raises OSError if nobody can look."""
     try:
         written = os.stat(path).st_mtime
         with open(path, encoding="ascii") as file:
             pid = int(file.read(32))
-    except (OSError, ValueError):
+    except OSError as error:
+        _pass_on(error)
+        return 0
+    except ValueError:
         return 0
     life = process.life_of(pid) if pid > 1 else None
     if life is None or _began(life) > written + _ROUNDING_S:
@@ -88,7 +92,13 @@ def _from_group(pid: int) -> Iterator[int]:
 
 
 def _members(group: str) -> Iterator[int]:
-    for directory, _directories, names in os.walk(group):
+    for directory, _directories, names in os.walk(group, onerror=_pass_on):
         if "cgroup.procs" in names:
             with open(os.path.join(directory, "cgroup.procs"), encoding="ascii") as file:
                 yield from (int(word) for word in file.read().split())
+
+
+def _pass_on(error: OSError) -> None:
+    """What is not there any more names nobody. A host that can't look says nothing."""
+    if is_exhaustion(error):
+        raise error

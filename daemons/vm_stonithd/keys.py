@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.grant import Grant, TokenError
+from pmkvm.errors import ExhaustedError
 from pmkvm.tokens import ring, seal
 from pmkvm.tokens.held import Held
 from pmkvm.tokens.ring import NoRingError, Ring, RingError
@@ -41,7 +42,11 @@ class Keys:
         self._used: dict[str, int] = {}
         # Requests are read in threads, and beside them the file is looked at.
         self._lock = threading.Lock()
-        self.look()
+        try:
+            self.look()
+        except ExhaustedError as error:
+            # The next look is in a second.
+            self.complaint = str(error)
 
     @property
     def held(self) -> tuple[Held, ...]:
@@ -50,16 +55,15 @@ class Keys:
             return tuple(Held(i, at, self._used.get(i, 0)) for i, at in self._since.items())
 
     def look(self) -> None:
-        """Load the file if it is another one than before."""
+        """Load the file if it is another one than before. Raises ExhaustedError."""
         with self._lock:
             stamp = self._stamp_now()
-            if stamp == self._stamp:
-                return
-            self._stamp = stamp
-            self._load()
+            if stamp != self._stamp:
+                self._load()
+                self._stamp = stamp
 
     def open(self, token: str) -> Grant:
-        """Raises TokenError."""
+        """Raises TokenError and ExhaustedError."""
         self.look()
         if self._ring is None:
             raise TokenError(f"no key to open the token with: {self.complaint}")

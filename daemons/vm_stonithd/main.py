@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 
 from daemons.vm_stonithd import options
 from pmkvm.deadline import Deadline
-from pmkvm.errors import HaError
+from pmkvm.errors import ExhaustedError, HaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def _serve(chosen: Options) -> int:
     from pmkvm.service.notify import notify
 
     # A supervisor that hears this waits for READY=1.
-    notify("STATUS=starting")
+    with contextlib.suppress(ExhaustedError):
+        notify("STATUS=starting")
     service_log.set_up("vm-stonithd", is_debug=chosen.is_debug)
     tokens = _tokens(chosen)
 

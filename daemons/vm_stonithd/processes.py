@@ -13,7 +13,7 @@ from daemons.vm_stonithd import helper_processes
 from daemons.vm_stonithd.witness import Witnesses, doubt
 from pmkvm import process
 from pmkvm.deadline import Deadline
-from pmkvm.errors import DeadlineError, HaError
+from pmkvm.errors import DeadlineError, HaError, is_exhaustion
 from pmkvm.fencing import ban as bans
 from pmkvm.process import Pidfd
 from pmkvm.virt import definition, qemu, record, starting, vcpu
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pmkvm.fencing.ban import Ban
     from pmkvm.fencing.debt import Debt
     from pmkvm.process import Life
-    from pmkvm.virt.record import Record
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ def look(table: ProcessTable, resource: str, uuid: str, config: str) -> Look:
             pass
     except DeadlineError:
         is_locked = True
-    defined, remembered = identity_of(config), _remembered(resource)
+    defined, remembered = identity_of(config), record.load(resource)
     identity = None if remembered is None else remembered.identity
     life = None if remembered is None else remembered.life
     # It is the guest whatever its command line says by now.
@@ -84,25 +83,24 @@ def _is_of(identity: Identity | None, uuid: str) -> bool:
 
 def remembered_uuid(resource: str) -> str:
     """Of the domain as it was last started or arrived here; empty if nothing is remembered."""
-    remembered = _remembered(resource)
+    remembered = record.load(resource)
     return "" if remembered is None else remembered.identity.uuid
 
 
-def _remembered(resource: str) -> Record | None:
-    """A record that can't be read says nothing."""
-    try:
-        return record.load(resource)
-    except OSError:
-        return None
-
-
 def identity_of(config: str) -> Identity | None:
-    """The domain as it is defined on this host; None if that can't be told."""
+    """The domain as it is defined on this host; None if that can't be told.
+
+    Raises OSError where this host has no descriptor or memory to look: that is no word about it.
+    """
     if not config:
         return None
     try:
         return definition.read_identity(config)
-    except (OSError, DefinitionError):
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        return None
+    except DefinitionError:
         return None
 
 

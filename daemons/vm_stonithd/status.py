@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""--status: a unix socket that says JSON to whoever connects, and hangs up."""
+"""--status: a unix socket that says JSON to whoever connects, and hangs up.
+
+A report that fails is one line that begins with "error: " instead.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from typing import TYPE_CHECKING, Callable, cast
 
@@ -12,9 +16,13 @@ from pmkvm.errors import DeadlineError, HaError
 if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
 
+log = logging.getLogger(__name__)
+
+_FAILED = "error: "
+
 
 class StatusError(HaError):
-    """No vm-stonithd listens on this host."""
+    """No vm-stonithd listens on this host, or it can't tell."""
 
 
 class Teller(asyncio.Protocol):
@@ -25,8 +33,18 @@ class Teller(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         writing = cast("asyncio.WriteTransport", transport)
-        writing.write(self._report().encode())
-        writing.close()
+        try:
+            writing.write(self._text().encode())
+        finally:
+            # Whatever becomes of it: nobody is kept waiting.
+            writing.close()
+
+    def _text(self) -> str:
+        try:
+            return self._report()
+        except Exception as error:
+            log.exception("the report fails")
+            return f"{_FAILED}{error!r}\n"
 
 
 def ask(path: str, deadline: Deadline) -> str:
@@ -41,9 +59,13 @@ def ask(path: str, deadline: Deadline) -> str:
                 connection.settimeout(deadline.remaining() or None)
                 part = connection.recv(65536)
                 if not part:
-                    return b"".join(parts).decode()
+                    break
                 parts.append(part)
         except socket.timeout as error:
             raise DeadlineError("vm-stonithd does not answer") from error
         except OSError as error:
             raise StatusError(f"vm-stonithd does not run ({path}: {error.strerror})") from error
+    text = b"".join(parts).decode()
+    if not text or text.startswith(_FAILED):
+        raise StatusError(f"vm-stonithd can't tell: {text.strip() or 'it hung up'}")
+    return text

@@ -18,7 +18,7 @@ from daemons.vm_stonithd.grant import (
     TokenOptionError,
     resource_id,
 )
-from pmkvm.errors import CommandError
+from pmkvm.errors import CommandError, CommandExhaustedError
 from pmkvm.run import run
 
 COMMAND_S = 5.0
@@ -54,7 +54,10 @@ class Decoder:
         return self._form is None
 
     def read(self, token: str) -> Grant:
-        """Raises TokenError. Takes COMMAND_S at most, and that only if may_wait."""
+        """Raises TokenError, and ExhaustedError where the command can't be started now.
+
+        Takes COMMAND_S at most, and that only if may_wait.
+        """
         if len(token) > MAX_TOKEN:
             raise TokenError(f"the token has more than {MAX_TOKEN} characters")
         if self._form is not None:
@@ -71,6 +74,8 @@ class Decoder:
             words, stdin = [*self._words, token], None
         try:
             done = run(words, timeout_s=COMMAND_S, stdin=stdin)
+        except CommandExhaustedError:
+            raise
         except CommandError as error:
             raise TokenError(f"the host's command for tokens fails: {error}") from error
         if done.rc != self._success:

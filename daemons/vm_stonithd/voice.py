@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from daemons.vm_stonithd import attributes
 from daemons.vm_stonithd.events import WordsSeen
 from pmkvm.deadline import Deadline
-from pmkvm.errors import HaError
+from pmkvm.errors import HaError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +48,8 @@ class Voice:
         work = partial(attributes.say, own, Deadline(SAY_S))
         try:
             await self._calls.call("speaking to attrd", work, SAY_S + 1)
-        except HaError as error:
-            log.warning("attrd does not take this host's words: %s", error)
+        except (HaError, OSError, MemoryError) as error:
+            log.warning("attrd does not take this host's words: %s", reason_of(error))
             return False
         self.ask()
         return True
@@ -62,8 +62,8 @@ class Voice:
                 heard = await self._calls.call(
                     "listening to attrd", partial(attributes.hear, Deadline(HEAR_S)), HEAR_S
                 )
-            except HaError as error:
-                self._note(f"attrd does not answer: {error}")
+            except (HaError, OSError, MemoryError) as error:
+                self._note(f"attrd does not answer: {reason_of(error)}")
                 await asyncio.sleep(RETRY_S)
                 continue
             self._note("heard")

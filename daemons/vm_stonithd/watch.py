@@ -21,7 +21,7 @@ from daemons.vm_stonithd.cluster import Company
 from daemons.vm_stonithd.events import CibSeen
 from pmkvm import settings
 from pmkvm.deadline import Deadline
-from pmkvm.errors import HaError
+from pmkvm.errors import HaError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,9 +89,9 @@ class Watch:
             self._asked.clear()
             try:
                 seen = await self._read(is_asked=bool(ticket))
-            except (HaError, OSError) as error:
+            except (HaError, OSError, MemoryError) as error:
                 self._ticket = max(self._ticket, ticket)
-                self._note(f"the CIB can't be read: {error}")
+                self._note(f"the CIB can't be read: {reason_of(error)}")
                 await asyncio.sleep(RETRY_S)
                 continue
             self._note("read")
@@ -131,14 +131,20 @@ class Watch:
 
     async def _read_all(self, before: Company | None) -> tuple[str, Company]:
         """The CIB's text is there long before crm_mon's word: a ban is not kept waiting for it."""
-        asking = asyncio.gather(self._call(cluster.partition), self._call(cluster.instances))
+        asking = asyncio.get_running_loop().create_task(self._ask_company())
         try:
             document = await self._call(cluster.cib)
             if before is not None and not asking.done():
                 self._tell(CibSeen(view.read(document, *before).view, 0, self._began))
-            return document, Company(*await asking)
+            return document, await asking
         finally:
             asking.cancel()
+            # What becomes of it is heard here: of several failures one is told.
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def _ask_company(self) -> Company:
+        partition = self._call(cluster.partition)
+        return Company(*await asyncio.gather(partition, self._call(cluster.instances)))
 
     async def _call(self, function: Callable[[Deadline], T]) -> T:
         work = partial(function, Deadline(READ_S))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 
 from pmkvm import files, settings
+from pmkvm.errors import is_exhaustion
 from pmkvm.lean import NamedTuple
 from pmkvm.process import Life
 
@@ -54,10 +55,15 @@ class Debt(NamedTuple):
 
 
 def load(resource: str) -> Debt | None:
-    """The debt; None if there is none, or none that can be read and understood."""
+    """The debt; None if there is none, or none that can be read and understood.
+
+    Raises OSError where this process has no descriptor or memory to look.
+    """
     try:
         text = files.read_text(_path(resource))
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if is_exhaustion(error):
+            raise
         return None
     return None if text is None else _parse(text)
 

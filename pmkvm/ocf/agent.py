@@ -6,19 +6,25 @@ from __future__ import annotations
 import os
 import sys
 
-from pmkvm.errors import HaError
+from pmkvm.errors import HaError, is_exhaustion
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.context import make_context
 from pmkvm.ocf.errors import OcfError
 from pmkvm.ocf.log import Log, one_line
-from pmkvm.within import within
+from pmkvm.within import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import NoReturn, TextIO
 
+    from pmkvm.ocf.context import Context
     from pmkvm.ocf.table import Action, Agent
+
+# What they do twice is done once (OCF resource agent API).
+_IDEMPOTENT = ("start", "stop", "monitor", "status")
+# A host that lacks memory or the like is asked again so soon.
+_RETRY_S = 0.2
 
 
 def main(agent: Agent) -> NoReturn:
@@ -27,10 +33,14 @@ def main(agent: Agent) -> NoReturn:
     By os._exit: a call into a hung libvirtd may still be under way in another thread, and
     a monitor every few seconds for every guest need not tear an interpreter down.
     """
-    code = run(agent, sys.argv[1:], os.environ, sys.stdout, sys.stderr)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    code = OcfCode.GENERIC
+    try:
+        code = run(agent, sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        # Without memory even words may fail: then the code alone speaks.
+        os._exit(code)
 
 
 def run(
@@ -71,24 +81,53 @@ def run(
     except HaError as error:
         reason, code = str(error), OcfCode.GENERIC
     except Exception as error:  # noqa: BLE001 - the program's boundary
-        log.error(_traceback())
-        reason, code = f"{name} failed: {error!r}", OcfCode.GENERIC
+        reason, code = _unexpected(name, error, log), OcfCode.GENERIC
     log.error(reason)
     print(f"{env.get('OCF_EXIT_REASON_PREFIX', 'ocf-exit-reason:')}{one_line(reason)}", file=stderr)
     return code
 
 
 def _act(agent: Agent, action: Action, env: Mapping[str, str], log: Log) -> OcfCode:
-    """The backstop of every wait: also a read from a dead file system ends at the deadline."""
+    """Again and again while this host lacks memory or the like, if that does no harm."""
     context = make_context(agent, action, env, log)
-    code = within(
-        context.deadline,
-        f"in {action.name}",
-        lambda: action.function(context),
-    )
+    while True:
+        try:
+            code = _act_in_time(action, context)
+            break
+        except Exception as error:
+            is_over = context.deadline.less(_RETRY_S).expired()
+            if not is_exhaustion(error) or action.name not in _IDEMPOTENT or is_over:
+                raise
+        context.deadline.pause(_RETRY_S)
     if not isinstance(code, OcfCode):
         raise TypeError(f"{action.name} returned {code!r}, which is no OcfCode")
     return code
+
+
+def _act_in_time(action: Action, context: Context) -> object:
+    """The backstop of every wait: also a read from a dead file system ends at the deadline."""
+
+    def act() -> OcfCode:
+        return action.function(context)
+
+    what = f"in {action.name}"
+    call = Call(what, act)
+    if not call.has_begun:
+        # Loaded here only: as a rule there are threads.
+        from pmkvm.alarm import before_alarm
+
+        return before_alarm(context.deadline, what, act)
+    if not call.is_done(context.deadline):
+        raise call.abandon()
+    return call.result()
+
+
+def _unexpected(name: str, error: Exception, log: Log) -> str:
+    """The reason. Without memory there is none for a traceback either."""
+    if isinstance(error, MemoryError):
+        return f"out of memory in {name}"
+    log.error(_traceback())
+    return f"{name} failed: {error!r}"
 
 
 def _usage(agent: Agent) -> str:

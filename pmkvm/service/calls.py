@@ -7,15 +7,28 @@ calls fail at once until one returns.
 
 from __future__ import annotations
 
-import _thread
 import asyncio
-import contextlib
+import time
+import weakref
 from functools import partial
-from typing import Callable, TypeVar
+from typing import Callable, NoReturn, TypeVar
 
-from pmkvm.errors import DeadlineError
+from pmkvm.deadline import Deadline
+from pmkvm.errors import DeadlineError, ExhaustedError, is_exhaustion, reason_of
+from pmkvm.within import start_thread
 
 T = TypeVar("T")
+
+# After a result that could not be handed over for lack of memory.
+AGAIN_S = 0.1
+
+
+class _Place:
+    """A call's. Its thread alone holds it, so it is free again whatever ends the thread."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.is_free = False
 
 
 class Calls:
@@ -23,52 +36,108 @@ class Calls:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._names: dict[int, str] = {}
-        self._next = 0
+        self._places: list[weakref.ref[_Place]] = []
 
     @property
     def hanging(self) -> list[str]:
         """What is under way now, or will never end."""
-        return list(self._names.values())
+        self._places = [each for each in self._places if _taken(each)]
+        taken = map(_taken, self._places)
+        return [place.what for place in taken if place is not None]
+
+    @property
+    def complaint(self) -> str:
+        """Why the next call fails at once; empty if it does not."""
+        hanging = self.hanging
+        if len(hanging) < self._limit:
+            return ""
+        return f"{self._limit} calls hang already, the first while {hanging[0]}"
 
     async def call(self, what: str, function: Callable[[], T], seconds: float) -> T:
-        """Its result. what completes the sentence "out of time while ...". Raises DeadlineError."""
-        if len(self._names) >= self._limit:
-            raise DeadlineError(
-                f"{self._limit} calls hang already, the first while {self._first()}"
-            )
+        """Its result. what completes the sentence "out of time while ...".
+
+        Raises DeadlineError, and ExhaustedError where there is no place, no thread, no memory or
+        no descriptor for it.
+        """
+        if self.complaint:
+            raise ExhaustedError(self.complaint)
         loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[T] = loop.create_future()
-        self._next += 1
-        number = self._next
-        self._names[number] = what
-
-        def deliver(settle: Callable[[], None]) -> None:
-            self._names.pop(number, None)
-            if not outcome.done():
-                settle()
-
-        _thread.start_new_thread(_work, (function, outcome, deliver, loop))
+        outcome: asyncio.Future[Callable[[], T]] = loop.create_future()
+        deliver = partial(_deliver, loop, outcome, Deadline(seconds))
+        self._begin(what, function, deliver)
         try:
-            return await asyncio.wait_for(outcome, seconds)
+            result = await asyncio.wait_for(outcome, seconds)
         except asyncio.TimeoutError as error:
             raise DeadlineError(f"out of time while {what}") from error
+        try:
+            return result()
+        except (OSError, MemoryError) as error:
+            if is_exhaustion(error):
+                raise ExhaustedError(f"{reason_of(error)} while {what}") from error
+            raise
 
-    def _first(self) -> str:
-        return next(iter(self._names.values()))
+    def _begin(
+        self,
+        what: str,
+        function: Callable[[], T],
+        deliver: Callable[[Callable[[], T]], None],
+    ) -> None:
+        place = _Place(what)
+        try:
+            start_thread(_work, place, function, deliver)
+        except ExhaustedError as error:
+            raise ExhaustedError(f"{error} for {what}") from error
+        self._places.append(weakref.ref(place))
+
+
+def _taken(held: weakref.ref[_Place]) -> _Place | None:
+    place = held()
+    return None if place is None or place.is_free else place
+
+
+# --- in the thread
 
 
 def _work(
-    function: Callable[[], T],
-    outcome: asyncio.Future[T],
-    deliver: Callable[[Callable[[], None]], None],
-    loop: asyncio.AbstractEventLoop,
+    place: _Place, function: Callable[[], T], deliver: Callable[[Callable[[], T]], None]
 ) -> None:
-    """In the thread: call, and hand what came of it to the loop."""
+    result: Callable[[], T]
     try:
-        settle = partial(outcome.set_result, function())
+        result = partial(_give, function())
     except BaseException as error:  # noqa: BLE001 - carried over to the loop
-        settle = partial(outcome.set_exception, error)
-    with contextlib.suppress(RuntimeError):
-        # RuntimeError: the loop is closed, nobody waits any more.
-        loop.call_soon_threadsafe(deliver, settle)
+        result = partial(_raise, error)
+    # Before anybody hears of the end, and asks for the next call.
+    place.is_free = True
+    deliver(result)
+
+
+def _deliver(
+    loop: asyncio.AbstractEventLoop,
+    outcome: asyncio.Future[Callable[[], T]],
+    deadline: Deadline,
+    result: Callable[[], T],
+) -> None:
+    """Hand it to the loop. Who waits for it does so until the deadline."""
+    while not deadline.expired():
+        try:
+            loop.call_soon_threadsafe(_settle, outcome, result)
+        except RuntimeError:
+            # The loop is closed, nobody waits any more.
+            return
+        except MemoryError:
+            time.sleep(AGAIN_S)
+        else:
+            return
+
+
+def _settle(outcome: asyncio.Future[Callable[[], T]], result: Callable[[], T]) -> None:
+    if not outcome.done():
+        outcome.set_result(result)
+
+
+def _give(value: T) -> T:
+    return value
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error

@@ -60,8 +60,12 @@ class DescriptorHandler(logging.Handler):
         self.dropped = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        for line in self.format(record).split("\n"):
-            self._write(line)
+        try:
+            for line in self.format(record).split("\n"):
+                self._write(line)
+        except MemoryError:
+            # A line is lost, and nothing that its writer was about.
+            self.dropped += 1
 
     def _write(self, line: str) -> None:
         told = f" ({self.dropped} lines before this one are lost)" if self.dropped else ""

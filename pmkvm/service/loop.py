@@ -2,17 +2,20 @@
 """The life of a daemon: one asyncio loop, signals that end it, tasks that must not fail.
 
 A supervised task that fails ends the daemon with 1, so that whoever supervises it starts it
-anew; an error in a single connection's callback is logged and ends nothing else.
+anew; an error in a single connection's callback is logged and ends nothing else. A callback of the
+loop that ran out of memory ends it too: nobody knows what it has left undone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import signal
 from typing import Any, Callable
 
-from pmkvm.errors import HaError
+from pmkvm.errors import ExhaustedError, HaError, is_exhaustion, reason_of
 from pmkvm.service import anew
 from pmkvm.service.calls import Calls
 from pmkvm.service.notify import notify
@@ -25,6 +28,8 @@ log = logging.getLogger(__name__)
 
 STOP_S = 5.0
 RENEW_S = anew.CHECK_S + 5.0
+# After a moment without a descriptor for the word to the supervisor.
+READY_AGAIN_S = 0.5
 
 
 class Service:
@@ -48,25 +53,36 @@ class Service:
         return task
 
     def ready(self) -> None:
-        """Tell the supervisor that this daemon serves."""
-        notify("READY=1")
+        """Tell the supervisor that this daemon serves, now or as soon as that can be told."""
+        try:
+            notify("READY=1")
+        except ExhaustedError as error:
+            log.warning("not told that this is ready: %s", error)
+            asyncio.get_running_loop().call_later(READY_AGAIN_S, self.ready)
+            return
         log.info("ready")
 
     def stop(self, reason: str, rc: int = 0) -> None:
         if not self.is_stopping:
-            notify("STOPPING=1")
             self._end(reason, rc)
+            with contextlib.suppress(ExhaustedError):
+                notify("STOPPING=1")
 
     def _end(self, reason: str, rc: int) -> None:
         if not self.is_stopping:
-            log.info("stopping: %s", reason)
+            # First of all: there may be no memory for words.
             self._rc = rc
-            self._stopped.set()
+            try:
+                self._stopped.set()
+            except MemoryError:
+                # Nobody else would end it.
+                os._exit(1)
+            log.info("stopping: %s", reason)
 
     async def run(self, start: Callable[[Service], Awaitable[None]]) -> int:
         """Start, serve until stop() or a signal, end all tasks."""
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_log_error)
+        loop.set_exception_handler(self._hear_error)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
@@ -94,12 +110,20 @@ class Service:
     async def _watched(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except HaError as error:
-            log.error("%s failed: %s", name, error)
+        except Exception as error:
             self.stop(f"{name} failed", rc=1)
-        except Exception:
-            log.exception("%s failed", name)
-            self.stop(f"{name} failed", rc=1)
+            is_ours = isinstance(error, HaError)
+            log.error("%s failed: %s", name, error, exc_info=None if is_ours else error)
+
+    def _hear_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, MemoryError) and "handle" in context:
+            self.stop("out of memory in the loop", rc=1)
+        # That connections can't be taken now is asyncio's own word, and passes by itself.
+        is_known = error is None or is_exhaustion(error)
+        told = "" if error is None else f": {reason_of(error)}"
+        message = context.get("message")
+        log.error("in the loop: %s%s", message, told, exc_info=None if is_known else error)
 
     async def _end_tasks(self) -> None:
         tasks = list(self._tasks)
@@ -118,15 +142,12 @@ def run(start: Callable[[Service], Awaitable[None]]) -> int:
     async def serve() -> int:
         return await Service().run(start)
 
-    return asyncio.run(serve())
+    try:
+        return asyncio.run(serve())
+    except MemoryError:
+        # The loop's own: whoever is left does nothing any more.
+        return 1
 
 
 async def _start(start: Callable[[Service], Awaitable[None]], service: Service) -> None:
     await start(service)
-
-
-def _log_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    error = context.get("exception")
-    log.error(
-        "in the loop: %s", context.get("message"), exc_info=error if error is not None else None
-    )

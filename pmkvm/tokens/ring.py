@@ -18,7 +18,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from pmkvm import files
-from pmkvm.errors import HaError
+from pmkvm.errors import ExhaustedError, HaError, is_exhaustion
 
 KEY_BYTES = 32
 ID_DIGITS = 8
@@ -100,13 +100,17 @@ def parse(text: str, where: str) -> Ring:
 
 
 def load(path: str) -> Ring:
-    """Raises NoRingError, and RingError also for a file that others could read or write."""
+    """Raises NoRingError, and RingError also for a file that others could read or write.
+
+    ExhaustedError says nothing about the file.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as error:
         raise NoRingError(f"there is no key file {path}") from error
     except OSError as error:
-        raise RingError(f"{path}: {error.strerror}") from error
+        kind = ExhaustedError if is_exhaustion(error) else RingError
+        raise kind(f"{path}: {error.strerror}") from error
     try:
         _check(os.fstat(descriptor), path)
         data = os.read(descriptor, _LONGEST_FILE)

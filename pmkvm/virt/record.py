@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 
 from pmkvm import files, settings
+from pmkvm.errors import is_exhaustion
 from pmkvm.lean import IntEnum, NamedTuple
 from pmkvm.process import Life
 from pmkvm.virt.identity import Identity
@@ -57,7 +58,10 @@ _STAGES = {
 
 
 def load(resource: str) -> Record | None:
-    """What is remembered; None if nothing is, or nothing that can be read and understood."""
+    """What is remembered; None if nothing is, or nothing that can be read and understood.
+
+    Raises OSError where this process has no descriptor or memory to look.
+    """
     try:
         text = files.read_text(_path(resource))
         if text is None:
@@ -66,7 +70,9 @@ def load(resource: str) -> Record | None:
         life = Life(int(fields["pid"]), int(fields["start_time"])) if "pid" in fields else None
         identity = Identity(fields["name"], fields["uuid"], fields["kind"] == "qemu")
         return Record(identity, _STAGES[fields["stage"]], life)
-    except (OSError, KeyError, ValueError):
+    except (OSError, KeyError, ValueError) as error:
+        if is_exhaustion(error):
+            raise
         return None
 
 

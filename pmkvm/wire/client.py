@@ -56,7 +56,11 @@ class Connection:
         self._socket: socket.socket | None = None
 
     def __enter__(self) -> Connection:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        except OSError as error:
+            # Nobody has been asked, so whoever asks tries again.
+            raise NotRunningError(f"vm-connectd can't be reached: {error.strerror}") from error
         try:
             self._wait(self._socket)
             self._socket.connect(self._path)

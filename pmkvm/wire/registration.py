@@ -11,6 +11,7 @@ import logging
 from typing import Callable
 
 from pmkvm import settings
+from pmkvm.errors import reason_of
 from pmkvm.wire import codec, stream
 from pmkvm.wire.errors import FrameError
 from pmkvm.wire.message import Answer, Forwarded, Refused, Register, Registered
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
+# How long vm-connectd may take to register us. Whatever has become of our words, they are said
+# again then.
+REGISTER_S = 10.0
 
 
 class Registration:
@@ -55,15 +59,25 @@ class Registration:
             self._ended = asyncio.Event()
             try:
                 await stream.connect(self._path, self._make)
-                await self._ended.wait()
-            except OSError as error:
-                self._note(f"{self._path}: {error.strerror}")
+                await self._until_ended()
+            except (OSError, MemoryError) as error:
+                self._note(f"{self._path}: {reason_of(error)}")
             finally:
                 if self._stream is not None:
                     self._stream.end("the server ends")
             retry_s = RETRY_S if self.is_registered else min(LONGEST_RETRY_S, retry_s * 2)
             self.is_registered = False
             await asyncio.sleep(retry_s)
+
+    async def _until_ended(self) -> None:
+        """Or until it is plain that this connection is of no use."""
+        while not self._ended.is_set():
+            try:
+                await asyncio.wait_for(self._ended.wait(), REGISTER_S)
+            except asyncio.TimeoutError:
+                if not self.is_registered:
+                    self._note(f"vm-connectd has not registered us in {REGISTER_S:.0f} s")
+                    return
 
     def reply(self, request: Forwarded, body: str) -> bool:
         """Answer; False if vm-connectd is away: the guest sends the request again then."""

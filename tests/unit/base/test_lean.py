@@ -6,12 +6,15 @@ mypy sees only the real ones, so what is run here is looked up by name and is An
 
 from __future__ import annotations
 
+import ast
 import enum
 import importlib
 import typing
 from typing import Any
 
 import pytest
+
+from tests import tree
 
 LEAN: Any = importlib.import_module("pmkvm.lean")
 
@@ -82,6 +85,33 @@ def test_a_changed_copy_leaves_the_first_alone(point: Any) -> None:
     assert first._replace(y=5) == point(1, 5)
     assert first.y == 2
     assert type(first._replace(y=5)) is point
+
+
+@each_tuple
+def test_its_fields_by_name(point: Any) -> None:
+    assert point._fields == ("x", "y", "label")
+    made = point(1, label="a")._asdict()
+    assert made == {"x": 1, "y": 2, "label": "a"}
+    assert type(made) is dict
+    assert list(made) == ["x", "y", "label"]
+
+
+def test_whatever_the_tree_asks_of_a_tuple_both_have() -> None:
+    """mypy believes in the real one: what only that one has fails where it runs."""
+    named = set(dir(RealPoint)) - set(dir(tuple)) - {"x", "y", "label", "total"}
+    own = {name for name in named if not name.startswith("__")}
+    used = {
+        node.attr
+        for module in tree.read(tree.ROOT).values()
+        for node in ast.walk(module.syntax)
+        if isinstance(node, ast.Attribute) and not _is_of_its_own_class(node)
+    }
+    assert {"_asdict", "_replace"} <= used & own
+    assert [name for name in sorted(used & own) if not hasattr(LeanPoint, name)] == []
+
+
+def _is_of_its_own_class(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
 
 
 @each_tuple

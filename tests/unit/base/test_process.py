@@ -13,6 +13,7 @@ import pytest
 
 from pmkvm import process, settings
 from pmkvm.process import Life, Pidfd
+from tests.unit import exhaustion
 from tests.unit.virt.fake_qemu import FakeProcessTable
 
 if TYPE_CHECKING:
@@ -143,3 +144,18 @@ def test_no_descriptor_is_left_open(host: FakeProcessTable) -> None:
     with contextlib.suppress(ValueError), Pidfd(child.life):
         raise ValueError
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_without_descriptors_nobody_is_dead_and_none_is_lost(
+    host: FakeProcessTable, room: int
+) -> None:
+    """One is enough for the pidfd, and not for the look behind it."""
+    child = host.start_other()
+    before = exhaustion.descriptors()
+    with exhaustion.no_descriptors(room):
+        for _ in range(3):
+            with pytest.raises(OSError, match="Too many open files"):
+                process.is_alive(child.life)
+    assert exhaustion.descriptors() == before
+    assert process.is_alive(child.life)

@@ -15,9 +15,16 @@ import pytest
 
 from pmkvm import run as module
 from pmkvm import settings
-from pmkvm.errors import CommandError, CommandMissingError, CommandTimeoutError, DeadlineError
+from pmkvm.errors import (
+    CommandError,
+    CommandExhaustedError,
+    CommandMissingError,
+    CommandTimeoutError,
+    DeadlineError,
+)
 from pmkvm.run import run
 from tests import tree
+from tests.unit import exhaustion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,3 +177,44 @@ def test_a_service_that_lets_go_of_the_pipes_may_stay(tmp_path: Path) -> None:
     os.kill(pid, 0)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, 9)
+
+
+def test_a_host_without_a_process_to_give_is_an_error_of_its_own() -> None:
+    with exhaustion.no_threads(), pytest.raises(CommandExhaustedError) as caught:
+        run(["true"], timeout_s=60)
+    assert str(caught.value) == "true can't be executed: Resource temporarily unavailable"
+
+
+@pytest.mark.parametrize("stdin", [None, "text"])
+def test_a_moment_without_descriptors_costs_none(stdin: str | None) -> None:
+    """However many there are: Popen's own pipes stay open where the next one can't be had."""
+    before = exhaustion.descriptors()
+    lacked = 0
+    for room in range(9):
+        with exhaustion.no_descriptors(room):
+            try:
+                run(["true"], timeout_s=60, stdin=stdin)
+            except CommandExhaustedError as error:
+                assert str(error) == "true can't be executed: Too many open files"  # noqa: PT017
+                lacked += 1
+    assert lacked >= 4
+    assert exhaustion.descriptors() == before
+    assert children() == []
+
+
+OUT_OF_MEMORY = """\
+from pmkvm.errors import CommandExhaustedError
+from pmkvm.run import run
+MIB = 1 << 20
+with exhaustion.no_memory(8 * MIB):
+    try:
+        run(["head", "-c", str(64 * MIB), "/dev/zero"], timeout_s=30)
+    except CommandExhaustedError as error:
+        print(error)
+print(run(["echo", "goes on"], timeout_s=30).out, end="")
+"""
+
+
+def test_output_for_which_there_is_no_memory_is_an_error_of_its_own() -> None:
+    ended = exhaustion.child(OUT_OF_MEMORY)
+    assert ended.stdout == "head can't be executed: Out of memory\ngoes on\n", ended.stderr

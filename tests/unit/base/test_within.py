@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pmkvm import within as module
+from pmkvm.alarm import before_alarm
 from pmkvm.deadline import Deadline
-from pmkvm.errors import DeadlineError
-from pmkvm.within import abandoned, within
+from pmkvm.errors import DeadlineError, ExhaustedError
+from pmkvm.within import Call, abandoned, within
+from tests.unit import exhaustion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,3 +127,58 @@ except DeadlineError:
 def test_a_process_with_a_stuck_call_ends_by_os_exit() -> None:
     ended = subprocess.run([sys.executable, "-B", "-c", CHILD], timeout=60, check=False)
     assert ended.returncode == 41
+
+
+def test_a_call_waits_for_a_thread_while_none_can_be_had() -> None:
+    with exhaustion.no_threads(seconds=0.5):
+        began = time.monotonic()
+        assert within(Deadline(30), "adding", lambda: 1 + 1) == 2
+    assert 0.4 < time.monotonic() - began < 10
+    assert not abandoned()
+
+
+def test_a_call_without_a_thread_is_over_at_its_deadline_and_never_begins() -> None:
+    done: list[bool] = []
+    with exhaustion.no_threads():
+        call = Call("asking libvirt", lambda: done.append(True))
+        assert not call.has_begun
+        assert not call.is_done(Deadline(0))
+        assert not call.is_done(Deadline(0.2))
+        error = call.abandon()
+    assert isinstance(error, ExhaustedError)
+    assert str(error) == "out of time while asking libvirt: no thread can be started"
+    # Nothing hangs, so the interpreter may leave as it likes.
+    assert not abandoned()
+    assert done == []
+
+
+def test_a_call_that_runs_out_of_memory_says_so() -> None:
+    def fail() -> None:
+        raise MemoryError
+
+    with pytest.raises(ExhaustedError, match=r"^out of memory while asking libvirt$"):
+        within(Deadline(60), "asking libvirt", fail)
+
+
+def test_without_a_thread_an_alarm_ends_what_takes_too_long(release: threading.Event) -> None:
+    began = time.monotonic()
+    with pytest.raises(DeadlineError, match=r"^out of time while in stop \(in .*\)$"):
+        before_alarm(Deadline(0.2), "in stop", lambda: swallowing(release))
+    assert time.monotonic() - began < 10
+    # The alarm is off again, and the signal nobody's.
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+def swallowing(release: threading.Event) -> None:
+    """As some of our own code does with errors that it expects."""
+    while True:
+        with contextlib.suppress(Exception):
+            release.wait()
+
+
+def test_before_an_alarm_a_call_is_what_it_is() -> None:
+    assert before_alarm(Deadline(60), "adding", lambda: 1 + 1) == 2
+    with pytest.raises(ZeroDivisionError):
+        before_alarm(Deadline(60), "failing", lambda: 1 // 0)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -18,6 +18,7 @@ from daemons.vm_stonithd.readers import Readers
 from daemons.vm_stonithd.tokens import Decoder
 from pmkvm.service.calls import Calls
 from pmkvm.wire.message import Forwarded, Sender
+from tests.unit import exhaustion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.events import Arrived
     from daemons.vm_stonithd.facts import Request
     from daemons.vm_stonithd.watch import Watch
+    from pmkvm.wire.registration import Registration
 
 SECONDS = 30.0
 MANY = 20
@@ -149,3 +151,77 @@ def test_a_request_that_is_not_read_in_time_takes_none_with_it(
     assert [request.number for request in told] == list(range(1, MANY + 1))
     refused = {request.number: request.refusal for request in told if request.refusal}
     assert refused == {7: "out of time while reading a request"}
+
+
+class Answers:
+    """A registration that takes every answer."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def reply(self, _request: Forwarded, body: str) -> bool:
+        self.said.append(body)
+        return True
+
+
+def lacking(seconds: float, readers: Readers) -> tuple[list[Request], list[str], float]:
+    """Two requests of so many seconds while no thread can be had for half a second: what the
+    machine is told, what is answered, and how long that took."""
+    told: list[Request] = []
+    answers = Answers()
+
+    async def run() -> float:
+        watch, loop = cast("Watch", NoWatch()), asyncio.get_running_loop()
+        calls = Calls(AT_A_TIME)
+        desk = Desk(readers, watch, UNKNOWN, calls, lambda event: told.append(event.request))
+        desk.registration = cast("Registration", answers)
+        with exhaustion.no_threads():
+            began = loop.time()
+            for number in (1, 2):
+                desk.arrived(asked("guest", number)._replace(seconds=seconds))
+            while loop.time() < began + 0.5 and len(answers.said) < 2:
+                await asyncio.sleep(0.01)
+        while len(told) + len(answers.said) < 2:
+            await asyncio.sleep(0.01)
+        assert desk.open.keys() == {one.number for one in told}
+        return loop.time() - began
+
+    took_s = asyncio.run(asyncio.wait_for(run(), SECONDS))
+    return told, answers.said, took_s
+
+
+COMMAND = Decoder("/bin/cat", is_on_stdin=True)
+
+
+@pytest.mark.parametrize("readers", [cast("Readers", Tokens()), Readers(Keys("/nowhere"), COMMAND)])
+def test_requests_wait_for_a_thread_or_a_process_as_long_as_they_have_time(
+    readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desks, "AGAIN_S", 0.05)
+    told, answers, _took_s = lacking(SECONDS, readers)
+    assert [request.refusal for request in told] == ["", ""]
+    assert answers == []
+
+
+def test_a_request_that_nobody_could_read_is_answered_before_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(desks, "AGAIN_S", 0.05)
+    monkeypatch.setattr(desks, "LAST_WORD_S", 0.1)
+    told, answers, took_s = lacking(0.4, cast("Readers", Tokens()))
+    assert told == []
+    assert answers == ["NG no thread can be started for reading a request"] * 2
+    assert took_s < 0.4
+
+
+class Broken(Tokens):
+    def read(self, token: str) -> Grant:
+        raise ValueError(token)
+
+
+def test_an_error_of_ours_refuses_its_request_and_takes_none_with_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = read_of_one(Broken(), Calls(AT_A_TIME))
+    assert {request.refusal for request in told} == {"vm-stonithd can't read it"}
+    assert "ValueError" in caplog.text

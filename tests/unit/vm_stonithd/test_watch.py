@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from daemons.vm_stonithd.watch import Watch
 from pmkvm import settings
 from pmkvm.errors import HaError
 from pmkvm.service.calls import Calls
+from tests.unit import exhaustion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,3 +144,61 @@ def test_the_whole_is_read_now_and_then(scene: Cluster, monkeypatch: pytest.Monk
         assert "bans" in scene.asked
 
     play(scene, act)
+
+
+@pytest.mark.parametrize("failing", [("cib",), ("instances",), ("cib", "partition", "instances")])
+def test_a_failed_reading_is_one_line_and_nobody_else_complains(
+    scene: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failing: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(watch, "RETRY_S", 0.01)
+    complaints: list[dict[str, object]] = []
+    count = 0
+
+    def fail(_deadline: Deadline) -> None:
+        nonlocal count
+        count += 1
+        raise HaError("down")
+
+    async def act(made: Watch) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
+        with monkeypatch.context() as patched:
+            for name in failing:
+                patched.setattr(cluster, name, fail)
+            while count < 3 * len(failing):
+                # Asked, it reads the whole with all that belongs to it.
+                made.ask(7)
+                await asyncio.sleep(0.01)
+            assert made.state == "the CIB can't be read: down"
+        before = len(scene.told)
+        made.ask(8)
+        await scene.until_whole(before + 1)
+
+    play(scene, act)
+    gc.collect()
+    assert complaints == []
+    lines = [each for each in caplog.records if "can't be read" in each.getMessage()]
+    assert [each.getMessage() for each in lines] == ["cluster: the CIB can't be read: down"]
+    assert [each for each in caplog.records if each.exc_info or each.name == "asyncio"] == []
+
+
+def test_a_moment_without_threads_passes(
+    scene: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watch, "RETRY_S", 0.01)
+
+    async def act(made: Watch) -> None:
+        with exhaustion.no_threads():
+            made.ask(7)
+            while made.state == "read":
+                await asyncio.sleep(0.01)
+            assert made.state.startswith("the CIB can't be read: no thread can be started")
+            await asyncio.sleep(0.3)
+        while scene.told[-1].ticket != 7:
+            await asyncio.sleep(0.01)
+        assert made.state == "read"
+
+    play(scene, act)
+    assert len([each for each in caplog.records if "can't be read" in each.getMessage()]) == 1

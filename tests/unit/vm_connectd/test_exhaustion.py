@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vm-connectd on a host that lacks something: nobody is taken for another, nobody is deaf after."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from daemons.vm_connectd import guests as guests_module
+from daemons.vm_connectd import hypervisor as hypervisor_module
+from daemons.vm_connectd.channel import Channel
+from daemons.vm_connectd.guests import Guests
+from daemons.vm_connectd.hypervisor import Hypervisor, HypervisorAwayError
+from daemons.vm_connectd.local import LocalSocket
+from daemons.vm_connectd.roster import Target
+from pmkvm import settings
+from pmkvm.deadline import Deadline
+from pmkvm.errors import ExhaustedError
+from pmkvm.pacemaker.parameter import Parameter
+from pmkvm.pacemaker.targets import OURS, Guest
+from pmkvm.service.calls import Calls
+from pmkvm.wire import client, codec, registration
+from pmkvm.wire.errors import NotRunningError, RefusedError
+from pmkvm.wire.registration import Registration
+from pmkvm.wire.session import Session
+from tests.unit import exhaustion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemons.vm_connectd.channel import Hub
+    from daemons.vm_connectd.local import Desk
+
+ANSWER_S = 5.0
+TOO_MANY = "Too many open files"
+UUID = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
+
+
+class Nobody:
+    """A desk or a hub that is told things, and whose report fails."""
+
+    def status(self) -> str:
+        raise AttributeError("a NamedTuple without _asdict")
+
+    def local_received(self, *_: object) -> None: ...
+    def local_drained(self, *_: object) -> None: ...
+    def local_gone(self, *_: object) -> None: ...
+    def guest_gone(self, *_: object) -> None: ...
+
+
+def listening(path: str) -> socket.socket:
+    one = socket.socket(socket.AF_UNIX)
+    one.setblocking(False)
+    one.bind(path)
+    one.listen(8)
+    return one
+
+
+def test_a_report_that_fails_is_one_line_and_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    complaints: list[dict[str, Any]] = []
+    path = str(tmp_path / "s")
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, said: complaints.append(said))
+        local = LocalSocket(cast("Desk", Nobody()), codec.FROM_SERVER)
+        server = await loop.create_unix_server(local.accept, sock=listening(path))
+
+        def ask() -> str:
+            return client.status(Deadline(ANSWER_S), path=path)
+
+        said = r"^vm-connectd can't tell \(AttributeError, see its log\)$"
+        with pytest.raises(RefusedError, match=said):
+            await loop.run_in_executor(None, ask)
+        server.close()
+
+    asyncio.run(run())
+    assert complaints == []
+    assert "a NamedTuple without _asdict" in caplog.text
+
+
+def test_a_program_that_can_not_be_told_now_is_refused_and_may_come_again(tmp_path: Path) -> None:
+    complaints: list[dict[str, Any]] = []
+    path = str(tmp_path / "s")
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, said: complaints.append(said))
+        local = LocalSocket(cast("Desk", Nobody()), codec.FROM_SERVER)
+        server = await loop.create_unix_server(local.accept, sock=listening(path))
+        with socket.socket(socket.AF_UNIX) as program:
+            program.setblocking(False)
+            await loop.sock_connect(program, path)
+            while not len(local):
+                await asyncio.sleep(0.01)
+            with exhaustion.no_descriptors():
+                greeting = Session("server", codec.FROM_HOST_CONNECTD).greeting()
+                await loop.sock_sendall(program, greeting)
+                said = b""
+                while part := await loop.sock_recv(program, 4096):
+                    said += part
+        server.close()
+        assert TOO_MANY in said.decode(errors="replace")
+        assert len(local) == 0
+
+    asyncio.run(run())
+    assert complaints == []
+
+
+def test_a_program_without_a_descriptor_may_try_again(tmp_path: Path) -> None:
+    with exhaustion.no_descriptors(), pytest.raises(NotRunningError, match=TOO_MANY):
+        client.ask("stonith", "status", Deadline(1), path=str(tmp_path / "s"))
+
+
+def test_a_server_that_is_not_registered_in_time_connects_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a vm-connectd that has lost it: it takes the connection and says nothing."""
+    monkeypatch.setattr(registration, "REGISTER_S", 0.05)
+    path = str(tmp_path / "s")
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        with listening(path) as vm_connectd:
+            one = Registration("stonith", lambda _: None, program="vm-stonithd", path=path)
+            task = loop.create_task(one.run())
+            for _ in range(3):
+                connection, _address = await asyncio.wait_for(loop.sock_accept(vm_connectd), 5)
+                connection.close()
+            assert not one.is_registered
+            task.cancel()
+            await asyncio.wait([task])
+
+    asyncio.run(run())
+
+
+def test_a_channel_without_a_descriptor_is_not_connected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "LIBVIRT_PID_DIR", str(tmp_path))
+    path = str(tmp_path / "s")
+
+    async def run() -> None:
+        channel = Channel(Target("prm", "g1", UUID, path), cast("Hub", Nobody()))
+        with listening(path):
+            task = asyncio.get_running_loop().create_task(channel.run())
+            for room in range(3):
+                with exhaustion.no_descriptors(room):
+                    await asyncio.sleep(0.3)
+                    assert TOO_MANY in channel.last_error or "no QEMU" in channel.last_error
+                    assert channel.stream is None
+            task.cancel()
+            await asyncio.wait([task])
+
+    asyncio.run(run())
+
+
+def test_guests_whose_definitions_can_not_be_read_now_keep_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
+    config = tmp_path / "file.xml"
+    config.write_text(f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid></domain>")
+    guest = Guest("prm", OURS, Parameter((str(config),)), is_alone=True)
+    monkeypatch.setattr(guests_module, "_query", lambda: (guest,))
+
+    async def run() -> None:
+        guests = Guests(Calls(4), (str(tmp_path),))
+        assert await guests.look()
+        with exhaustion.no_descriptors(), pytest.raises(ExhaustedError, match=TOO_MANY):
+            await guests.draw_up([])
+        assert (await guests.draw_up([])).targets == ()
+        assert guests._identity("prm", str(config)).name == "g1"
+
+    asyncio.run(run())
+
+
+LIBVIRT = """\
+import time
+VIR_CONNECT_LIST_DOMAINS_ACTIVE = 1
+VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_ID_DEVICE_ADDED = 0, 15
+VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_ERR_NO_DOMAIN = 16, 42
+opened, ran = [], []
+class libvirtError(Exception): pass
+class Connection:
+    def __init__(self): opened.append(self)
+    def isAlive(self): return True
+    def listAllDomains(self, flags): return []
+    def registerCloseCallback(self, *words): pass
+    def domainEventRegisterAny(self, *words): pass
+    def setKeepAlive(self, *words): pass
+def registerErrorHandler(*words): pass
+def virEventRegisterDefaultImpl(): pass
+def virEventRunDefaultImpl():
+    ran.append(1)
+    time.sleep(0.01)
+    if len(ran) < 3: raise libvirtError("poll: Cannot allocate memory")
+def openReadOnly(uri): return Connection()
+"""
+
+
+def test_libvirt_is_asked_again_by_the_same_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "libvirt.py").write_text(LIBVIRT, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(__import__("sys").modules, "libvirt", raising=False)
+    monkeypatch.setattr(hypervisor_module, "EVENTS_AGAIN_S", 0.01)
+
+    async def run() -> None:
+        one = Hypervisor(Calls(4), lambda: None)
+        with exhaustion.no_threads(), pytest.raises(HypervisorAwayError, match="no thread can be"):
+            await one.domains()
+        assert await one.domains() == []
+        libvirt = one._libvirt
+        with exhaustion.no_threads(), pytest.raises(HypervisorAwayError):
+            await one.domains()
+        assert await one.domains() == []
+        assert len(libvirt.opened) == 1
+        # Its events are heard though their loop has failed twice.
+        while len(libvirt.ran) < 5:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), 10))

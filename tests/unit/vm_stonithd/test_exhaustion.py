@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What vm-stonithd makes of a host without descriptors or processes: it knows nothing then, and
+takes that for no word about anybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemons.vm_stonithd import helper_processes, processes
+from daemons.vm_stonithd.definitions import Definitions
+from daemons.vm_stonithd.grant import TokenError
+from daemons.vm_stonithd.keys import Keys
+from daemons.vm_stonithd.process_table import ProcessTable
+from daemons.vm_stonithd.tokens import Decoder
+from pmkvm import settings
+from pmkvm.errors import ExhaustedError
+from pmkvm.pacemaker.parameter import Parameter
+from pmkvm.tokens import ring, seal
+from pmkvm.tokens.ring import Ring, State
+from pmkvm.tokens.seal import Content
+from tests.unit import exhaustion
+from tests.unit.virt.fake_qemu import process_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.unit.virt.fake_qemu import FakeProcessTable
+
+RESOURCE, UUID = "prmVMCTL_guest2", "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
+DEFINITION = f"<domain type='kvm'><name>guest2</name><uuid>{UUID}</uuid></domain>"
+TOO_MANY = "Too many open files"
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProcessTable]:
+    with process_table(tmp_path, monkeypatch) as table:
+        yield table
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "guest2.xml"
+    path.write_text(DEFINITION, encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("room", range(4))
+def test_without_descriptors_a_look_is_an_error_and_not_an_empty_host(
+    host: FakeProcessTable, config: str, room: int
+) -> None:
+    target = host.start_qemu("guest2", UUID)
+    # Its directory and its modules are there.
+    assert processes.look(ProcessTable(), RESOURCE, UUID, config).lives == (target.life,)
+    before = exhaustion.descriptors()
+    with exhaustion.no_descriptors(room):
+        try:
+            found = processes.look(ProcessTable(), RESOURCE, UUID, config)
+        except OSError as error:
+            assert TOO_MANY in str(error)  # noqa: PT017 - with enough room there is none
+        else:
+            assert found.lives == (target.life,)
+            assert room > 0
+    assert exhaustion.descriptors() == before
+
+
+def test_a_definition_that_could_not_be_read_is_read_again(config: str) -> None:
+    known = Definitions(lambda: {RESOURCE: Parameter((config,))})
+    with exhaustion.no_descriptors(), pytest.raises(OSError, match=TOO_MANY):
+        known.uuid(RESOURCE)
+    assert known.uuid(RESOURCE) == UUID
+
+
+def test_a_token_whose_command_can_not_be_started_is_not_refused() -> None:
+    reader = Decoder("/bin/cat", is_on_stdin=True)
+    with exhaustion.no_threads(), pytest.raises(ExhaustedError):
+        reader.read("prmVMCTL_guest2")
+    assert reader.read("prmVMCTL_guest2").resource == RESOURCE
+
+
+def test_a_key_file_that_could_not_be_read_is_read_again(tmp_path: Path) -> None:
+    path = str(tmp_path / "stonith.key")
+    old, new = ring.new_key(State.SEALS), ring.new_key(State.NEW)
+    ring.store(path, Ring((old,)))
+    keys = Keys(path)
+    ring.store(path, Ring((old, new)))
+    token = seal.seal(Content("hosts", RESOURCE, UUID, (UUID,), ("off",)), new)
+    with exhaustion.no_descriptors():
+        for look in (keys.look, lambda: keys.open(token)):
+            with pytest.raises(ExhaustedError, match=TOO_MANY):
+                look()
+        assert keys.complaint == ""
+    assert keys.open(token).key_id == new.id
+
+
+def test_a_daemon_that_starts_without_descriptors_finds_its_keys_later(tmp_path: Path) -> None:
+    path = str(tmp_path / "stonith.key")
+    key = ring.new_key(State.SEALS)
+    ring.store(path, Ring((key,)))
+    with exhaustion.no_descriptors():
+        keys = Keys(path)
+    assert TOO_MANY in keys.complaint
+    keys.look()
+    assert (keys.complaint, [each.id for each in keys.held]) == ("", [key.id])
+
+
+def test_a_missing_key_file_is_no_lack_of_anything(tmp_path: Path) -> None:
+    keys = Keys(str(tmp_path / "stonith.key"))
+    assert keys.is_missing
+    with pytest.raises(TokenError, match="no key to open the token with"):
+        keys.open("t")
+
+
+@pytest.mark.parametrize("room", range(3))
+def test_helpers_that_could_not_be_looked_for_are_not_none(
+    host: FakeProcessTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    qemu = host.start_qemu("/domain-13-guest2/", UUID)
+    helper = host.start_other("virtiofsd")
+    directory = tmp_path / "libvirt"
+    directory.mkdir()
+    (directory / "13-guest2-fs0-virtiofsd.pid").write_text(f"{helper.pid}\n", encoding="ascii")
+    monkeypatch.setattr(settings, "LIBVIRT_PID_DIR", str(directory))
+    assert helper.life in helper_processes.of(qemu.life)
+    with exhaustion.no_descriptors(room):
+        try:
+            found = helper_processes.of(qemu.life)
+        except OSError as error:
+            assert TOO_MANY in str(error)  # noqa: PT017 - with enough room there is none
+        else:
+            assert helper.life in found
