@@ -52,6 +52,7 @@ class Soak:
         self.record = os.path.join(build, f"soak-{self._name}.jsonl")
         self._world: World | None = None
         self._versions: dict[str, str] = {}
+        self._run = time.strftime("%Y-%m-%d %H:%M:%S")
 
     def run(self, plan: Plan) -> str:
         """One round, recorded; its verdict. HaError if no lab is to be had."""
@@ -59,7 +60,7 @@ class Soak:
         began_s = time.time()
         world = self._ready()
         logs = Logs(world.lab)
-        row = {**record.head(plan), **self._versions, "root": self._name}
+        row = {"run": self._run, **record.head(plan), **self._versions}
         row |= self._lived(world, plan, logs)
         row["new_lab"] = not self._mend(world, row)
         row["at"], row["all_s"] = round(began_s, 1), round(time.time() - began_s, 1)
@@ -73,7 +74,11 @@ class Soak:
 
     def close(self) -> None:
         if self._world is not None:
-            self._world.lab.down()
+            try:
+                self._world.lab.down()
+            except HaError as error:
+                # The next lab, or the next run, removes what is left.
+                print(f"lab: {error}", flush=True)
             self._world = None
 
     def _ready(self) -> World:
@@ -109,7 +114,13 @@ class Soak:
         rest = pacemaker.unexplained(complaints, spoilt)
         verdict = BROKEN if rest else SPOILT if complaints else HELD
         row = record.row(plan, seen, complaints, spoilt)
-        return {**row, "verdict": verdict, "hits": course.hits_s(), "notes": course.notes}
+        return {
+            **row,
+            "verdict": verdict,
+            "hits": course.hits_s(),
+            "notes": course.notes,
+            "phases": course.phases,
+        }
 
     def _mend(self, world: World, row: dict[str, Any]) -> bool:
         """Whether the lab is as it was."""
@@ -131,7 +142,7 @@ def codename(root: str) -> str:
 
 
 def _told(row: dict[str, Any]) -> str:
-    lines = [f"{row['verdict']} after {row['all_s']} s"]
+    lines = [f"{row['verdict']} after {row['all_s']} s {row.get('phases', '')}"]
     lines += [f"  {one['answered']} s: {one['text']}" for one in row.get("told", ())]
     lines += [f"  {text}" for text in row["broken"]]
     lines += [f"  Pacemaker: {one['name']} ({one['line']})" for one in row["pacemaker"]]
@@ -176,7 +187,8 @@ def main(argv: list[str]) -> int:
                     break
         finally:
             soak.close()
-    print("\n".join(summary.table(Path(soak.record).read_text(encoding="utf-8").splitlines())))
+    record_lines = Path(soak.record).read_text(encoding="utf-8").splitlines()
+    print("\n".join(summary.table(summary.last_run(record_lines))))
     if bad:
         print(f"soak: rounds that failed: {', '.join(bad)}", file=sys.stderr)
     return 1 if bad else 0

@@ -46,12 +46,15 @@ class Course:
     def __init__(self, world: World, plan: Plan) -> None:
         self._world, self._plan = world, plan
         self.began_s = time.time()
+        # What took how long.
+        self.phases: dict[str, float] = {}
         world.lab.fencing.repair()
         world.forget_consoles()
         world.place(plan.homes)
         world.wait_for_ways(dict.fromkeys(one.asker for one in plan.requests))
         self._acts = [(one, acts.prepare(world, plan, one)) for one in plan.disturbances]
         self._before = self._look()
+        self._took("placed")
         # What could not be done as planned.
         self.notes: list[str] = []
         self._hits: dict[str, float] = {}
@@ -63,9 +66,13 @@ class Course:
         uuids = {name: one.guest.uuid for name, one in world.guests.items()}
         with AllLives(world.lab.guests, uuids) as lives, Bans(world.lab.hosts) as bans:
             told = self._ask_and_disturb(bans)
+            self._took("told")
             undone_s = self._undo()
+            self._took("undone")
             back_s = self._settle()
+            self._took("back")
             settle.wait_clean(world.lab)
+            self._took("clean")
             left = settle.left(world, is_moved=allowance(plan).moves)
             ill = [*settle.ill(world), *self._not_survived()]
             after = self._look()
@@ -88,7 +95,11 @@ class Course:
                 left=left,
                 ill=ill,
             )
+        self._took("looked at")
         return self._compared(seen, after)
+
+    def _took(self, what: str) -> None:
+        self.phases[what] = round(time.time() - self.began_s - sum(self.phases.values()), 1)
 
     def hits_s(self) -> dict[str, float]:
         """When each disturbance came, after the first request."""

@@ -128,9 +128,16 @@ def plan(seed: int, number: int) -> Plan:
     timeout_s = LOSS_S if any(one.fault.risk for one in disturbances) else REQUEST_S
     requests = _requests(chance, seed, number, timeout_s)
     guests = dict.fromkeys(name for one in requests for name in (one.target, one.asker))
-    homes = {guest: chance.choice(HOSTS) for guest in guests}
+    homes = {guest: _home(chance, guest) for guest in guests}
     goal = chance.choice([host for host in HOSTS if host != homes[requests[0].target]])
     return Plan(seed, number, homes, situation, goal, tuple(requests), tuple(disturbances))
+
+
+def _home(chance: random.Random, guest: str) -> str:
+    """Most often where Pacemaker has started it, since a big one takes long to move."""
+    if guest == SMALL or chance.random() < 0.3:
+        return chance.choice(HOSTS)
+    return HOSTS[ASKERS.index(guest)]
 
 
 def asker(seed: int, number: int) -> str:
@@ -144,7 +151,7 @@ def _requests(chance: random.Random, seed: int, number: int, timeout_s: float) -
     company = _weighted(chance, _COMPANY)
     peers = [one for one in ASKERS if one not in (first, spared)]
     # Only one who asks itself can fence back.
-    weights = {**dict.fromkeys(peers, 1.0), **({} if company == MUTUAL else {SMALL: 1.0})}
+    weights = {**dict.fromkeys(peers, 1.0), **({} if company == MUTUAL else {SMALL: 2.0})}
     target = _weighted(chance, weights)
 
     def request(asker: str, target: str, after_s: float, operation: str = "") -> Request:

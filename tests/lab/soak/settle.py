@@ -122,12 +122,15 @@ def left(world: World, *, is_moved: bool) -> list[str]:
 
 
 def ill(world: World) -> list[str]:
-    """Daemons of ours that do not serve."""
+    """Hosts that are not well, and daemons of ours that do not serve."""
     try:
-        stonith.wait_ready(world.lab)
+        nodes = world.lab.status().nodes.values()
+        found = [f"{node.name} is not well: {node}" for node in nodes if not node.is_well]
+        if not found:
+            stonith.wait_ready(world.lab)
     except HaError as error:
         return [str(error)[:300]]
-    return []
+    return found
 
 
 def mend(world: World) -> None:

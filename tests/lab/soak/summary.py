@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a soak comes to, from its record.
+"""What a soak comes to, from its record: that of the last run in it.
 
 usage: python3 -m tests.lab.soak.summary build/soak-bookworm.jsonl
 """
@@ -27,9 +27,13 @@ _OWN = re.compile(r"\b(host|guest|prmVMCTL_guest)\d\b|\d+(\.\d+)?")
 GONE = "no answer: the requester is dead"
 
 
-def table(lines: Iterable[str]) -> Iterator[str]:
-    """Lines of Markdown. Of a round that was run twice with one seed both count."""
+def last_run(lines: Iterable[str]) -> list[Row]:
     rows = [json.loads(line) for line in lines]
+    return [row for row in rows if row["run"] == rows[-1]["run"]]
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """Lines of Markdown."""
     told = [one for row in rows for one in row.get("told", ())]
     oks_s = [one["took_s"] for one in told if one["ok"]]
     hosts = [one["took_s"] for row in rows for one in row.get("lines", ()) if one["what"] == "OK"]
@@ -91,4 +95,5 @@ def _spread(seconds: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
-    print("\n".join(table(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines())))
+    record = Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
+    print("\n".join(table(last_run(record))))

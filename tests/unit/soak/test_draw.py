@@ -12,7 +12,7 @@ from tests.lab.soak import draw
 from tests.lab.soak.plan import ASKERS, GUESTS, HOSTS, SMALL, STATUS, Plan, Since, Situation
 
 GOLDEN = [
-    "round 1:1: guest4 on host3, guest3 on host3, guest1 on host2, guest2 on host1",
+    "round 1:1: guest4 on host3, guest3 on host3, guest1 on host2, guest2 on host2",
     "guest4 in start",
     "0.00 s: guest3 asks for reset of guest4 through vm-connect with a sealed token, 30 s",
     "0.62 s: guest2 asks for reset of guest1 through fence_vm_stonith with a token of 2011, 30 s",

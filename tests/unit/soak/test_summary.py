@@ -10,6 +10,7 @@ from tests.lab.soak import summary
 from tests.lab.soak.record import BROKEN, FAILED, HELD, SPOILT
 
 ROW: dict[str, Any] = {
+    "run": "1",
     "seed": 7,
     "round": 1,
     "verdict": HELD,
@@ -20,13 +21,12 @@ ROW: dict[str, Any] = {
     "pacemaker": [],
     "new_lab": False,
     "all_s": 30.0,
-    "pacemaker_version": "2.1.5",
 }
 
 
 def found(*changes: dict[str, Any]) -> dict[str, str]:
-    lines = [json.dumps({**ROW, "round": n, **change}) for n, change in enumerate(changes, 1)]
-    cells = [[*map(str.strip, line.split("|")[1:-1])] for line in summary.table(lines)]
+    rows = [{**ROW, "round": number, **change} for number, change in enumerate(changes, 1)]
+    cells = [[*map(str.strip, line.split("|")[1:-1])] for line in summary.table(rows)]
     return {cell[0]: cell[1] for cell in cells}
 
 
@@ -61,3 +61,9 @@ def test_answers_are_counted_by_their_reason_and_measured() -> None:
     assert table["answer: NG host is neither a member nor down for good"] == "2"
     assert table[f"answer: {summary.GONE}"] == "1"
     assert table["disturbance: vm-stonithd of host killed"] == "4"
+
+
+def test_a_record_goes_on_from_run_to_run_and_the_last_one_counts() -> None:
+    runs = ["1", "1", "2", "2", "2"]
+    rows = summary.last_run(json.dumps({**ROW, "run": run}) for run in runs)
+    assert [row["run"] for row in rows] == ["2", "2", "2"]
