@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from tests.lab.soak.plan import Plan
     from tests.lab.soak.seen import Seen
 
+    Row = dict[str, Any]
+
 HELD, BROKEN, SPOILT, FAILED = "held", "broken", "spoilt by Pacemaker", "not lived through"
 
 
-def row(
-    plan: Plan, seen: Seen, complaints: Sequence[str], spoilt: Sequence[Spoilt]
-) -> dict[str, Any]:
+def row(seen: Seen, complaints: Sequence[str], spoilt: Sequence[Spoilt]) -> Row:
     """Times in it are seconds after the first request."""
     base = seen.told[0].asked_s
 
@@ -36,7 +36,6 @@ def row(
         return [one.host, at(one.first_s), at(one.last_s)]
 
     return {
-        **head(plan),
         "asked": round(base, 2),
         "told": [
             {
@@ -73,7 +72,7 @@ def row(
     }
 
 
-def head(plan: Plan) -> dict[str, Any]:
+def head(plan: Plan) -> Row:
     """By what a round is found and repeated."""
     return {
         "seed": plan.seed,
@@ -83,7 +82,19 @@ def head(plan: Plan) -> dict[str, Any]:
     }
 
 
-def append(path: str, row: dict[str, Any]) -> None:
+def told(row: Row) -> str:
+    """A round in words."""
+    lines = [f"{row['verdict']} after {row['all_s']} s {row.get('phases', '')}"]
+    lines += [f"{one['answered']} s: {one['text']}" for one in row.get("told", ())]
+    lines += row["broken"]
+    lines += [f"Pacemaker: {one['name']} ({one['line']})" for one in row["pacemaker"]]
+    lines += row.get("notes", ())
+    if row["new_lab"]:
+        lines.append(f"a new lab is made: {row.get('unmended', '')}")
+    return "\n  ".join(lines) + "\n"
+
+
+def append(path: str, row: Row) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
