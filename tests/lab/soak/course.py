@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from tests.lab import faults, stonith
+from tests.lab.errors import LabError
 from tests.lab.fence_promises import DISK_S
 from tests.lab.soak import acts, settle
 from tests.lab.soak.allowance import allowance
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 NO_BAN_S = 8.0
 # A second life of the target that something ends would be seen to end in this time.
 AFTERWARDS_S = 2.0
+# A requester without a QEMU for so long is not waited for.
+DEAD_S, POLL_S = 3.0, 0.2
 
 
 class Before(NamedTuple):
@@ -64,8 +67,12 @@ class Course:
         """All of it, to the end that it has by itself. HaError if it can't be watched to there."""
         world, plan = self._world, self._plan
         uuids = {name: one.guest.uuid for name, one in world.guests.items()}
-        with AllLives(world.lab.guests, uuids) as lives, Bans(world.lab.hosts) as bans:
-            told = self._ask_and_disturb(bans)
+        with (
+            ThreadPoolExecutor(len(plan.requests)) as answers,
+            AllLives(world.lab.guests, uuids) as lives,
+            Bans(world.lab.hosts) as bans,
+        ):
+            told = self._ask_and_disturb(bans, answers)
             self._took("told")
             undone_s = self._undo()
             self._took("undone")
@@ -105,7 +112,7 @@ class Course:
         """When each disturbance came, after the first request."""
         return {name: round(hit_s - self._asked_s, 2) for name, hit_s in self._hits.items()}
 
-    def _ask_and_disturb(self, bans: Bans) -> list[Told]:
+    def _ask_and_disturb(self, bans: Bans, answers: ThreadPoolExecutor) -> list[Told]:
         lead_s = -min([0.0, *(one.moment.after_s for one, _ in self._acts)])
         base = time.monotonic()
         with ThreadPoolExecutor(len(self._acts) + len(self._plan.requests)) as pool:
@@ -117,7 +124,7 @@ class Course:
             time.sleep(lead_s)
             self._try("the situation", lambda: acts.enter(self._world, self._plan))
             start, self._asked_s = time.monotonic(), time.time()
-            asked = [pool.submit(self._ask, one, start) for one in self._plan.requests]
+            asked = [pool.submit(self._ask, one, start, answers) for one in self._plan.requests]
             for one, act in self._acts:
                 if one.moment.after_s >= 0:
                     is_banned = bans if one.moment.since is Since.BANNED else None
@@ -128,16 +135,24 @@ class Course:
                 each.result()
         return told
 
-    def _ask(self, request: Request, start: float) -> Told:
+    def _ask(self, request: Request, start: float, answers: ThreadPoolExecutor) -> Told:
         world = self._world
         time.sleep(max(0.0, start + request.after_s - time.monotonic()))
-        told = Told(time.time())
+        told, one = Told(time.time()), world.guests[request.asker]
         try:
-            guest = world.guests[request.asker].guest
-            answered = world.ask(request).begin(world.lab.guests, guest).answered()
+            asking = world.ask(request).begin(world.lab.guests, one.guest)
+            answering = answers.submit(asking.answered)
+            seen_s = time.monotonic()
+            while not answering.done():
+                # One that was started anew says so itself.
+                seen_s = time.monotonic() if one.hosts() else seen_s
+                if time.monotonic() > seen_s + DEAD_S:
+                    raise LabError("it is dead")
+                time.sleep(POLL_S)
+            answered = answering.result()
         except HaError as error:
             # Its promises say whether it may be dead.
-            self.notes.append(f"no answer: {error}")
+            self.notes.append(f"no answer for {request.asker}: {str(error)[-100:]}")
             return told
         return told._replace(
             text=answered.text,

@@ -45,14 +45,18 @@ exec /usr/lib/ocf/resource.d/pacemaker/Dummy "$@"
 # One at home on each host.
 BYSTANDERS = tuple(f"bystander{host[-1]}" for host in HOSTS)
 # Shorter than vm-ctl's, so that a round ends: what gets no answer is waited for this long, and
-# CLUSTER_DELAY longer.
+# cluster-delay longer.
 TIMES = {
     "start-0": "60s",
     "stop-0": "40s",
     "migrate_to-0": "60s",
     "migrate_from-0": "60s",
 }
-CLUSTER_DELAY = "20s"
+OPTIONS = {
+    "cluster-delay": "20s",
+    # The load that Pacemaker sees is that of all hosts together.
+    "load-threshold": "2000%",
+}
 BOOT_S = 150.0
 PLACED_S = 90.0
 ECHO_S = 5.0
@@ -126,7 +130,8 @@ def _furnish(lab: Lab) -> World:
     # Without it the preferred host pulls a moved guest back at once.
     defaults = ["crm_attribute", "-t", "rsc_defaults", "-n", "resource-stickiness"]
     host1.must([*defaults, "-v", "INFINITY"])
-    host1.must(["crm_attribute", "-n", "cluster-delay", "-v", CLUSTER_DELAY])
+    for name, value in OPTIONS.items():
+        host1.must(["crm_attribute", "-n", name, "-v", value])
     with ThreadPoolExecutor(len(lab.hosts)) as pool:
         list(pool.map(_install, lab.hosts))
     stonith.make_key(lab)
