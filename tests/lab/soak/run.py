@@ -103,9 +103,7 @@ def _lived(world: World, plan: Plan, logs: Logs) -> Row:
     return {
         **record.row(seen, complaints, spoilt),
         "verdict": BROKEN if rest else SPOILT if complaints else HELD,
-        "hits": course.hits_s(),
-        "notes": course.notes,
-        "phases": course.phases,
+        **course.notes,
     }
 
 
