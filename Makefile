@@ -8,6 +8,10 @@ MANIFEST ?=
 PYTEST_ARGS ?=
 FUZZ_S ?= 60
 N ?= 20
+MINUTES ?= 60
+ROOT ?= /
+SEED ?=
+ROUND ?=
 FUZZ_TARGETS := frames router tokens cluster
 
 VERSION := $(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' pmkvm/version.py)
@@ -29,12 +33,13 @@ FUZZ_STAGES := $(FUZZ_TARGETS:%=fuzz-%)
 CHECK := $(PYTHON) -B -m tests.check
 
 .PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix fence-faults \
-    split-brain bench fuzz $(FUZZ_STAGES) rpm install packages format clean
+    split-brain soak bench fuzz $(FUZZ_STAGES) rpm install packages format clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | fence-matrix | fence-faults |"
-	@echo "     split-brain N= | bench | fuzz | rpm | install DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
+	@echo "     split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | bench | fuzz | rpm | install DESTDIR= | packages |"
+	@echo "     format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
 
@@ -99,6 +104,16 @@ split-brain: .venv/lab/ready rpm
 	rm -f build/split-brain.csv
 	.venv/lab/bin/python -m pytest -s -o cache_dir=.cache/pytest-lab tests/lab/test_split_brain.py \
 	    --lab-cycles $(N) $(PYTEST_ARGS)
+
+# Random fences on three hosts, each disturbed by up to three faults, for so many minutes; a row for
+# each round in build/soak-ROOT.jsonl, ROOT by the hosts' distribution. Two may run side by side in
+# labs of their own, so packages are built and taken by one at a time.
+soak:
+	@mkdir -p build
+	@flock build/soak.lock $(MAKE) --no-print-directory rpm >/dev/null
+	@$(if $(filter-out /,$(ROOT)),$(PYTHON) -B -m tests.lab root $(ROOT))
+	@$(PYTHON) -B -m tests.lab.soak --minutes $(MINUTES) --root $(ROOT) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(ROUND),--round $(ROUND))
 
 # Not part of the check: figures need a quiet machine.
 bench: .venv/lab/ready rpm

@@ -21,10 +21,14 @@ from tests.lab.situations import wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.lab.faults import Fault
+    from tests.lab.lab import Lab
     from tests.lab.machine import Machine
     from tests.lab.pair import Pair
     from tests.lab.process import Process
+    from tests.lab.registration import Registered
 
 GUEST_PIDFILE = "/run/lab/vm-connectd.pid"
 CLONES = {faults.CONNECTD: stonith.CONNECTD, faults.STONITHD: stonith.STONITHD}
@@ -61,10 +65,10 @@ def mend(pair: Pair) -> None:
     """Whatever was done to them: both hosts and both guests are well, and nothing is left."""
     lab = pair.lab
     for host in lab.hosts:
-        _revive(pair, host)
+        revive(lab, host)
     lab.cluster.wait_online()
     lab.fencing.repair()
-    _take_back(pair)
+    take_back(lab, pair)
     stonith.wait_ready(lab)
     lab.cluster.wait_running(pair.requester.resource, timeout_s=90)
     if pair.requester.hosts() != [faults.OWNER]:
@@ -72,28 +76,29 @@ def mend(pair: Pair) -> None:
     pair.echo()
 
 
-def _revive(pair: Pair, host: Machine) -> None:
+def revive(lab: Lab, host: Machine) -> None:
+    """Whatever was done to it: it runs, is connected, and has its Pacemaker and libvirt."""
     if not host.is_alive():
-        pair.lab.boot(host)
+        lab.boot(host)
     if host.is_cut():
         host.heal()
     if host.pid_of("pacemakerd") is None:
         host.stop("corosync")
-        pair.lab.cluster.start([host])
+        lab.cluster.start([host])
     hypervisor.ensure(host)
 
 
-def _take_back(pair: Pair) -> None:
+def take_back(lab: Lab, guests: Iterable[Registered]) -> None:
     """What an administrator does in the end, and what a killed daemon has left."""
-    asked = pair.lab.cluster.speaker()
-    for host in pair.lab.hosts:
+    asked = lab.cluster.speaker()
+    for host in lab.hosts:
         asked.run(["crm_attribute", "-t", "nodes", "-N", host.name, "-n", "standby", "-D"])
     asked.run(["crm_attribute", "-n", "maintenance-mode", "-D"])
-    for one in pair:
+    for one in guests:
         asked.run(["crm_resource", "--meta", "-r", one.resource, "-d", "is-managed"])
         asked.run(["crm_resource", "--clear", "-r", one.resource])
         # Of a refresh that ended Pacemaker's controller: that start has failed for good.
-        for host in pair.lab.hosts:
+        for host in lab.hosts:
             asked.run(["crm_failcount", "--delete", "-r", one.resource, "-N", host.name])
     for clone in CLONES.values():
         asked.run(["crm_resource", "--cleanup", "-r", clone])
@@ -175,7 +180,7 @@ def _by_administrator(pair: Pair, fault: Fault) -> Act:
         faults.STARTS: [*role, "Started"],
         faults.CLEANS: ["crm_resource", "--cleanup", *resource],
         faults.REFRESHES: ["crm_resource", "--refresh", *resource],
-        faults.MOVES: ["crm_resource", "--move", *resource, "-N", faults.OWNER],
+        faults.MOVES: ["crm_resource", "--move", *resource, "-N", fault.host or faults.OWNER],
         faults.DELETES: ["cibadmin", "--delete", "--xpath", bans.xpath(target.resource)],
     }
     timed = {

@@ -57,12 +57,7 @@ class Copies:
 
     def look(self, now: float) -> None:
         """Note what is there at this time of day, and what is gone."""
-        there = [
-            one
-            for host, copy in self._copies.items()
-            if host not in self._left or copy.version > self._left[host]
-            for one in copy.bans
-        ]
+        there = [one for copy in self._standing() for one in copy.bans]
         # They may differ for a moment: the later end was written last.
         for one in sorted(there, key=lambda one: one.end):
             known = self._banned.get(one.id)
@@ -73,6 +68,24 @@ class Copies:
             if ban_id not in ids and banned.gone_s is None:
                 self._banned[ban_id] = banned._replace(gone_s=now)
 
+    def _standing(self) -> list[Copy]:
+        """Those in which a ban bars."""
+        return [
+            copy
+            for host, copy in self._copies.items()
+            if host not in self._left or copy.version > self._left[host]
+        ]
+
     def banned(self) -> list[Banned]:
         """In the order in which they were seen."""
         return sorted(self._banned.copy().values(), key=lambda one: one.first_s)
+
+
+class NewestCopies(Copies):
+    """Of hosts of which most decide: only the newest copy bars. An older one is that of a host
+    whose CIB manager is stopped, or which is cut off from the others."""
+
+    def _standing(self) -> list[Copy]:
+        standing = super()._standing()
+        newest = max((copy.version for copy in standing), default=None)
+        return [copy for copy in standing if copy.version == newest]

@@ -30,9 +30,9 @@ class Life(NamedTuple):
 
 
 class Lives(Watcher):
-    """Watches while it is a context: with Lives(guests, guest) as lives: ..."""
+    """Watches while it is a context: with Lives(guests, guest) as lives: ...; None: all guests."""
 
-    def __init__(self, guests: Guests, guest: Guest) -> None:
+    def __init__(self, guests: Guests, guest: Guest | None) -> None:
         super().__init__()
         self._guests, self._guest = guests, guest
         self._seen: dict[Process, Life] = {}

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a record of the soak comes to."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.lab.soak import summary
+from tests.lab.soak.record import BROKEN, FAILED, HELD, SPOILT
+
+ROW: dict[str, Any] = {
+    "run": "1",
+    "seed": 7,
+    "round": 1,
+    "verdict": HELD,
+    "told": [{"text": "OK", "ok": True, "took_s": 2.0}],
+    "lines": [{"what": "killed", "took_s": 0.0}, {"what": "OK", "took_s": 0.4}],
+    "sorts": ["vm-stonithd of host1 killed"],
+    "broken": [],
+    "pacemaker": [],
+    "new_lab": False,
+    "all_s": 30.0,
+}
+
+
+def found(*changes: dict[str, Any]) -> dict[str, str]:
+    rows = [{**ROW, "round": number, **change} for number, change in enumerate(changes, 1)]
+    cells = [[*map(str.strip, line.split("|")[1:-1])] for line in summary.table(rows)]
+    return {cell[0]: cell[1] for cell in cells}
+
+
+def test_rounds_are_counted_by_what_came_of_them() -> None:
+    doing = {"name": "gives up", "host": "host1", "line": "exited with status 100"}
+    table = found(
+        {},
+        {"verdict": SPOILT, "broken": ["P5: host1 was fenced"], "pacemaker": [doing]},
+        {"verdict": BROKEN, "broken": ["P1: it lives"]},
+        {"verdict": FAILED, "broken": ["not lived through: no lab"], "told": [], "new_lab": True},
+    )
+    assert table["rounds"] == "4"
+    assert [table[word] for word in (HELD, SPOILT, BROKEN, FAILED)] == ["1"] * 4
+    assert table["new labs after a round"] == "1"
+    assert table["broken 7:3"] == "P1: it lives"
+    assert table["spoilt by Pacemaker 7:2"] == "P5: host1 was fenced"
+    assert table["Pacemaker in 7:2"] == "gives up: `exited with status 100`"
+
+
+def test_answers_are_counted_by_their_reason_and_measured() -> None:
+    ng = {"text": "ERROR: NG no quorum", "ok": False, "took_s": 20.0}
+    table = found(
+        {"told": [*ROW["told"], ng]},
+        {"told": [{**ng, "text": "NG host2 is neither a member nor down for good"}]},
+        {"told": [{**ng, "text": "NG host3 is neither a member nor down for good"}]},
+        {"told": [{**ng, "text": None}]},
+    )
+    assert table["requests"] == "5"
+    assert table["OK"] == "1"
+    assert table["OK after, in the guest: median, 95 %, most"] == "2.00 s, 2.00 s, 2.00 s"
+    assert table["OK after, on the host: median, 95 %, most"] == "0.40 s, 0.40 s, 0.40 s"
+    assert table["answer: NG host is neither a member nor down for good"] == "2"
+    assert table[f"answer: {summary.GONE}"] == "1"
+    assert table["disturbance: vm-stonithd of host killed"] == "4"
+
+
+def test_a_record_goes_on_from_run_to_run_and_the_last_one_counts() -> None:
+    runs = ["1", "1", "2", "2", "2"]
+    rows = summary.last_run(json.dumps({**ROW, "run": run}) for run in runs)
+    assert [row["run"] for row in rows] == ["2", "2", "2"]
