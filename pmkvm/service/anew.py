@@ -3,8 +3,8 @@
 
 What has been asked survives, since whoever asked sends it again: a guest's vm-connectd to the
 host's, that to the servers, under the same ids. So nothing is handed over but the pid, which the
-supervisor knows, and the environment. A new version that can't even say its version changes
-nothing: the old one goes on.
+supervisor knows, the environment, and the name that keeps a second daemon out (Sole). A new
+version that can't even say its version changes nothing: the old one goes on.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def check(words: list[str]) -> None:
 
 
 def begin() -> NoReturn:
-    """Threads end here, descriptors of ours are closed. Raises CommandError.
+    """Threads end here, descriptors of ours are closed but for Sole's. Raises CommandError.
 
     Tools that are under way get CHILDREN_S: the new program knows nothing of them.
     """
