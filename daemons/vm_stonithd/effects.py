@@ -187,7 +187,7 @@ class Effects:
         except ExhaustedError:
             raise
         except HaError as error:
-            log.warning("%s: its definition here can't be told: %s", action.resource, error)
+            log.warning("%s: one witness less: %s", action.resource, error)
             config = ""
         return processes.look(self._table, action.resource, action.uuid, config)
 

@@ -184,20 +184,21 @@ def test_a_ban_ends_without_words_when_attrd_hangs(monkeypatch: pytest.MonkeyPat
     run(play)
 
 
-def test_a_host_that_cannot_tell_the_definition_says_nothing_of_the_target(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_definition_that_cannot_be_told_is_one_witness_less(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """As while a start is under way: it does not bar, so nobody takes the target for dead."""
-    monkeypatch.setattr(effects, "AGAIN_S", 0.01)
+    """Others remain, and the QEMUs of the ban's uuid are looked for all the same."""
+    monkeypatch.setattr(settings, "PROC", str(tmp_path))
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
 
     async def play(hands: Hands) -> None:
         varies = Parameter(("/a.xml", "/b.xml"), "", "start may be given another config")
         hands.configs = {"guest2": varies}
         hands.effects.add([actions.Look(7, "guest2", "uuid2"), actions.Look(8, "gone", "uuid2")])
         await until(lambda: len(hands.told) == 2)
-        expected = {events.Looked(number, (), is_locked=True) for number in (7, 8)}
+        expected = {events.Looked(number, (), is_remembered=False) for number in (7, 8)}
         assert {event for event in hands.told if isinstance(event, events.Looked)} == expected
 
     run(play)
-    assert "guest2 can't be told: start may be given another config" in caplog.text
-    assert "gone is no VirtualDomain" in caplog.text
+    assert "can't be told: start may be given another config" in caplog.text
+    assert "gone: one witness less: gone is no VirtualDomain" in caplog.text
