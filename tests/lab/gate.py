@@ -27,7 +27,6 @@ BEHIND = "/usr/lib/ocf/lib/behind-the-gate"
 AGENTS = ("VirtualDomain", "vm-anything")
 REACHED_S = 40.0
 
-# $$ stays the number of the gate in a subshell, so who joins a group is a shell of its own.
 SCRIPT = """#!/bin/sh
 at={directory}
 agent={behind}/{agent}
@@ -41,11 +40,8 @@ fi
 limits=
 read -r limits 2>/dev/null <"$at/limits"
 echo "$(date +%s.%N) begin $$ $resource $1 $kind $limits" >>"$at/calls"
-case "$limits" in
-"") "$agent" "$@" ;;
-/*) sh -c 'echo $$ >"$0" && exec "$@"' "$limits" "$agent" "$@" ;;
-*) (ulimit -S $limits && exec "$agent" "$@") ;;
-esac
+# A shell of its own: it becomes the agent, and $$ is its number.
+sh -c "${{limits:-true}}"' && exec "$@"' sh "$agent" "$@"
 rc=$?
 echo "$(date +%s.%N) end $$ $rc" >>"$at/calls"
 exit $rc
@@ -123,8 +119,8 @@ class Gate:
         (Path(self._outside(host)) / "go").touch()
 
     def limit(self, host: Machine, limits: str) -> None:
-        """From now on each call runs under them: options of ulimit, or a file that it joins a
-        control group by. Empty: none."""
+        """From now on each call begins with this, in the shell that becomes the agent. Empty: with
+        nothing."""
         path = Path(self._outside(host)) / "limits"
         if limits:
             path.write_text(f"{limits}\n", encoding="ascii")
@@ -158,7 +154,8 @@ def read(host: str, text: str) -> list[Call]:
             open_at[number] = len(found)
             resource, action, kind, *limits = words
             found.append(Call(host, resource, action, kind == "again", "".join(limits), float(at)))
-        else:
+        elif number in open_at:
+            # Of others the begin has been forgotten.
             index = open_at.pop(number)
             found[index] = found[index]._replace(ended_s=float(at), rc=int(words[0]))
     return found

@@ -47,7 +47,8 @@ NO_PROCESS = "gets no process and no thread"
 AGENTS = "the agents"
 TOO_LITTLE = "get too little memory for Python"
 FOR_PYTHON = "get memory for Python alone"
-FOR_LIBVIRT = "get memory for libvirt, and none for a thread"
+FOR_LIBVIRT = "get memory for libvirt or a thread"
+NO_STACK = "get no memory for a thread"
 SINGLE = "get no process and no thread"
 ONE_FILE, FEW_FILES = "get one descriptor", "get five descriptors"
 
@@ -65,7 +66,10 @@ PATHS = (
 OF_DAEMONS = (NO_MEMORY, NO_DESCRIPTOR, NO_PROCESS)
 OF_AGENTS = (
     Lack(AGENTS, TOO_LITTLE, starts_nothing=True),
-    *(Lack(AGENTS, what) for what in (FOR_PYTHON, FOR_LIBVIRT, SINGLE, ONE_FILE, FEW_FILES)),
+    *(
+        Lack(AGENTS, what)
+        for what in (FOR_PYTHON, FOR_LIBVIRT, NO_STACK, SINGLE, ONE_FILE, FEW_FILES)
+    ),
 )
 
 

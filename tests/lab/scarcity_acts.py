@@ -61,7 +61,7 @@ class Spell(Watcher):
         self._is_over = True
         try:
             self.__exit__(None, None, None)
-            self.felt.append(self._act.trace())
+            self.felt += filter(None, [self._act.trace()])
         except LabError as error:
             self.felt.append(f"NOT FELT: {error}")
         finally:

@@ -14,7 +14,7 @@ from tests.lab.fault_course import Course
 from tests.lab.fence_watch import Watch
 from tests.lab.lives import Lives
 from tests.lab.scarcity_judge import Facts, Held
-from tests.lab.scarcity_recovery import Recovery, of_daemons, services, wait_for_monitors
+from tests.lab.scarcity_recovery import Recovery, of_daemons, wait_for_monitors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Before(NamedTuple):
 def look(scene: Scene) -> Before:
     guests = (scene.pair.requester, scene.pair.target, scene.subject)
     boots = {one.guest.name: one.counter.boots() for one in guests}
-    return Before(boots, services(scene))
+    return Before(boots, scene.services())
 
 
 def act_through(scene: Scene, cell: Cell, action: Action, spell: Spell) -> tuple[Facts, Held]:
@@ -123,7 +123,7 @@ def _is_same(scene: Scene, action: Action, before: Before) -> bool:
     """Whether the subject of the action lives on in the process, or the boot, of before."""
     if action.agent == scarcity.ANYTHING:
         place = (scene.resource(action), scene.home.name)
-        return services(scene).get(place) == before.services.get(place)
+        return scene.services().get(place) == before.services.get(place)
     return scene.subject.counter.boots() == before.boots[scene.subject.guest.name]
 
 

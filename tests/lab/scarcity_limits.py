@@ -36,6 +36,8 @@ USUAL_FILES = 1024
 HANGS_S = "5"
 # The agent's own modules and data.
 MODULES_KIB = 6 * KIB
+# Far more than any agent takes.
+AMPLE_KIB = 1024 * KIB
 PYTHON = ["/usr/bin/python3", "-IS", "-c"]
 LIBVIRT = "import site, sys; sys.path += site.getsitepackages(); import libvirtmod"
 PEAK = f"{LIBVIRT}; print(open('/proc/self/status').read())"
@@ -46,6 +48,7 @@ CANNOT = {
     scarcity.TOO_LITTLE: "pass",
     scarcity.FOR_PYTHON: LIBVIRT,
     scarcity.FOR_LIBVIRT: f"{LIBVIRT}; {THREAD}",
+    scarcity.NO_STACK: THREAD,
     scarcity.SINGLE: THREAD,
     scarcity.ONE_FILE: "import os; [os.dup(1) for n in range(2)]",
     scarcity.FEW_FILES: "import os; [os.dup(1) for n in range(6)]",
@@ -54,6 +57,7 @@ CAN = {
     scarcity.TOO_LITTLE: "",
     scarcity.FOR_PYTHON: "pass",
     scarcity.FOR_LIBVIRT: LIBVIRT,
+    scarcity.NO_STACK: LIBVIRT,
     scarcity.SINGLE: "pass",
     scarcity.ONE_FILE: "import os; os.dup(1)",
     scarcity.FEW_FILES: "import os; [os.dup(1) for n in range(5)]",
@@ -72,7 +76,7 @@ class Needs:
         low, high = 0, self.libvirt_kib
         while high - low > KIB:
             middle = (low + high) // 2
-            low, high = (low, middle) if _can(host, f"-v {middle}", "pass") else (middle, high)
+            low, high = (low, middle) if _can(host, _memory(middle), "pass") else (middle, high)
         self.python_kib = high
 
 
@@ -82,7 +86,7 @@ class Agents(Act):
     def __init__(self, host: Machine, gate: Gate, what: str, needs: Needs) -> None:
         self._host, self._gate, self._what = host, gate, what
         self._group = Barren(_name(host, "agents")) if what == scarcity.SINGLE else None
-        self._limits = self._group.door if self._group else _limits(what, needs)
+        self._limits = f"echo $$ >{self._group.door}" if self._group else _limits(what, needs)
 
     def begin(self) -> None:
         if self._group:
@@ -190,6 +194,7 @@ def relieve(host: Machine) -> None:
     for process in host_processes.living(host):
         # It has ended, or is of a user whose limits root may not see here; ours are root's.
         with contextlib.suppress(ProcessLookupError, PermissionError):
+            # Threads that begin now have been given their stack's size with the process.
             if resource.prlimit(process.pid, resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
                 _set(process.pid, resource.RLIMIT_AS, resource.RLIM_INFINITY)
             if resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[0] <= STANDARD + 5:
@@ -197,22 +202,26 @@ def relieve(host: Machine) -> None:
 
 
 def _limits(what: str, needs: Needs) -> str:
-    """The options of ulimit."""
+    """For the shell that becomes an agent."""
+    # A thread's stack is as large as the stack of a process may grow (pthread_create(3)).
+    stack = f"ulimit -S -s {AMPLE_KIB * 2} && "
     return {
-        scarcity.TOO_LITTLE: f"-v {needs.python_kib * 3 // 4}",
-        scarcity.FOR_PYTHON: f"-v {needs.python_kib + MODULES_KIB}",
-        scarcity.FOR_LIBVIRT: f"-v {needs.libvirt_kib + MODULES_KIB}",
-        scarcity.ONE_FILE: f"-n {STANDARD + 1}",
-        scarcity.FEW_FILES: f"-n {STANDARD + 5}",
+        scarcity.TOO_LITTLE: _memory(needs.python_kib * 3 // 4),
+        scarcity.FOR_PYTHON: _memory(needs.python_kib + MODULES_KIB),
+        scarcity.FOR_LIBVIRT: _memory(needs.libvirt_kib + MODULES_KIB),
+        scarcity.NO_STACK: stack + _memory(AMPLE_KIB),
+        scarcity.ONE_FILE: f"ulimit -S -n {STANDARD + 1}",
+        scarcity.FEW_FILES: f"ulimit -S -n {STANDARD + 5}",
     }[what]
+
+
+def _memory(kib: int) -> str:
+    return f"ulimit -S -v {kib}"
 
 
 def _can(host: Machine, limits: str, code: str) -> bool:
     """Whether Python can do that on the host under these limits."""
-    text = f"ulimit -S {limits}"
-    if limits.startswith("/"):
-        text = f"echo $$ >{limits}"
-    limited = ["sh", "-c", f'{text} && exec "$@"', "sh", *PYTHON, code]
+    limited = ["sh", "-c", f'{limits} && exec "$@"', "sh", *PYTHON, code]
     return host.run(["timeout", HANGS_S, *limited]).rc == 0
 
 

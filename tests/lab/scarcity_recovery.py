@@ -9,8 +9,7 @@ import time
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from tests.lab import host_processes, stonith
-from tests.lab.scarcity_scene import PROGRAM
+from tests.lab.scarcity_scene import CLONES, PROGRAM
 from tests.lab.watcher import Watcher
 
 TYPE_CHECKING = False
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.lab.machine import Machine
-    from tests.lab.process import Process
     from tests.lab.scarcity_scene import Scene
 
 LOOK_S = 0.2
@@ -27,7 +25,6 @@ ASK_S = 3.0
 PATIENCE_S = 25.0
 # A recurring monitor's interval, and what it takes.
 MONITOR_S = 10.0 + 4.0
-CLONES = {stonith.CONNECTD: "vm-connectd", stonith.STONITHD: "vm-stonithd"}
 
 
 class Recovery(Watcher):
@@ -76,18 +73,6 @@ def _registered(host: Machine) -> Callable[[], bool]:
         return done.rc == 0 and bool(json.loads(done.out).get("is_registered"))
 
     return is_so
-
-
-def services(scene: Scene) -> dict[tuple[str, str], tuple[Process, ...]]:
-    """The processes of each service of ours, by its resource and host: one, if all is well."""
-    found = {
-        (clone, host.name): tuple(host_processes.leaders(host, f"/usr/sbin/{program}"))
-        for clone, program in CLONES.items()
-        for host in scene.lab.hosts
-    }
-    for name, process in scene.programs():
-        found[(PROGRAM, name)] = (*found.get((PROGRAM, name), ()), process)
-    return found
 
 
 def wait_for_monitors(scene: Scene, since_s: float) -> list[str]:

@@ -17,7 +17,7 @@ from tests.lab import (
     sample,
     scarcity,
     scarcity_judge,
-    scarcity_scene,
+    scarcity_setting,
     stonith,
 )
 from tests.lab.gate import Gate
@@ -73,7 +73,7 @@ def scenes(pairs: list[Pair]) -> Iterator[list[Scene]]:
         for scene in made:
             scenery = scene if pairs == [scene.pair] else None
             if scenery is not None:
-                scarcity_scene.strike(scenery)
+                scarcity_setting.strike(scenery)
     except HaError as error:
         print(f"a new pair is needed: {error}")
         pairs.clear()
@@ -87,12 +87,16 @@ def scene(lab: Lab, gate: Gate, pairs: list[Pair], scenes: list[Scene]) -> Itera
             pairs.clear()
             lab.clean()
             pairs.append(Pair.make(lab))
-        scenes[:] = [scarcity_scene.make(pairs[0], gate, Needs(lab.host(scarcity.HOME)))]
+        scenes[:] = [scarcity_setting.make(pairs[0], gate, Needs(lab.host(scarcity.HOME)))]
     now = scenes[0]
     yield now
     try:
+        for host in lab.hosts:
+            if not host.is_alive():
+                lab.cluster.wait_offline(host)
+                lab.boot(host)
+        scarcity_setting.mend(now)
         fault_acts.mend(now.pair)
-        scarcity_scene.mend(now)
     except HaError as error:
         print(f"a new pair is needed: {error}")
         pairs.clear()
