@@ -33,13 +33,13 @@ FUZZ_STAGES := $(FUZZ_TARGETS:%=fuzz-%)
 CHECK := $(PYTHON) -B -m tests.check
 
 .PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix fence-faults \
-    split-brain soak bench fuzz $(FUZZ_STAGES) rpm install packages format clean
+    scarcity split-brain soak bench fuzz $(FUZZ_STAGES) rpm install packages format clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | fence-matrix | fence-faults |"
-	@echo "     split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | bench | fuzz | rpm | install DESTDIR= | packages |"
-	@echo "     format | clean: see CONTRIBUTING.md"
+	@echo "     scarcity | split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | bench | fuzz | rpm | install DESTDIR= |"
+	@echo "     packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
 
@@ -81,7 +81,7 @@ lab: .venv/lab/ready rpm
 	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab $(PYTEST_ARGS)
 
 # As often and as long as each test is meant to be; the check takes a sample. Hours, most of them
-# the table of faults: see fence-faults.
+# the tables of faults and of scarcity: see fence-faults and scarcity.
 lab-full: PYTEST_ARGS += --lab-full
 lab-full: lab
 
@@ -96,6 +96,13 @@ fence-matrix: .venv/lab/ready rpm
 # build/fence-faults.jsonl. Some 7 hours, 27 s a cell; PYTEST_ARGS=--lab-resume goes on where a run was ended.
 fence-faults: .venv/lab/ready rpm
 	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/test_fence_faults.py \
+	    --lab-full $(PYTEST_ARGS)
+
+# A host, or what of ours runs on it, lacks memory, room, descriptors, processes or our files for 15 s, at
+# each state of a fence and at each action of the agents; a row for each cell in build/scarcity.jsonl.
+# Hours, a minute a cell; PYTEST_ARGS=--lab-resume goes on where a run was ended.
+scarcity: .venv/lab/ready rpm
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/test_scarcity.py \
 	    --lab-full $(PYTEST_ARGS)
 
 # A cluster of guests that splits and comes together N times with each of its configurations; a line

@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab-full", action="store_true", help=text)
     text = "which part of what an everyday run takes parts of (default: by the commit)"
     group.addoption("--lab-seed", type=int, default=None, help=text)
-    text = "of the fault table only what has not held yet, by build/fence-faults.jsonl"
+    text = "of the tables of faults and of scarcity only what has not held yet, by their records"
     group.addoption("--lab-resume", action="store_true", help=text)
     text = "how often the guests' cluster splits with each of its configurations (default: 1)"
     group.addoption("--lab-cycles", type=int, default=1, metavar="N", help=text)

@@ -18,6 +18,7 @@ from pmkvm.run import run
 from tests.lab.errors import LabError
 
 READY = "/run/lab-ready"
+LOGS = "/var/log"
 RUN_DIRS = (
     "/run/lock",
     "/run/libvirt",
@@ -55,6 +56,8 @@ def _mount_root(spec: dict[str, Any], root: str) -> None:
     for directory in ("dev/shm", "run", "tmp"):
         _mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", f"{root}/{directory}")
     os.chmod(f"{root}/run", 0o755)
+    _copy_directories(f"{root}{LOGS}", spec["logs"])
+    _mount("--bind", spec["logs"], f"{root}{LOGS}")
     for source, target in spec["binds"].items():
         os.makedirs(f"{root}{target}", exist_ok=True)
         _mount("--bind", source, f"{root}{target}")
@@ -67,6 +70,17 @@ def _make_directories() -> None:
         os.makedirs(directory, exist_ok=True)
         # chown reads the names in the host's own files; this process may have other ones.
         _must("chown", "hacluster:haclient", directory)
+
+
+def _copy_directories(source: str, target: str) -> None:
+    """What packages have made for their logs, empty: a file system of the host's own hides it."""
+    for directory, names, _files in os.walk(source):
+        for name in names:
+            made = os.path.join(target, os.path.relpath(directory, source), name)
+            status = os.stat(os.path.join(directory, name))
+            os.makedirs(made, exist_ok=True)
+            os.chown(made, status.st_uid, status.st_gid)
+            os.chmod(made, status.st_mode)
 
 
 def _mount(*words: str) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from pmkvm.errors import HaError
-from tests.lab import fencing, hypervisor, install, network, ssh, state, tidy
+from tests.lab import disks, fencing, hypervisor, install, network, ssh, state, tidy
 from tests.lab import root as hosts_root
 from tests.lab.cluster import Cluster
 from tests.lab.errors import LabError
@@ -127,6 +127,7 @@ class Lab:
     def _make(self) -> None:
         for name in ("run", "shared", "fence"):
             os.makedirs(os.path.join(self.directory, name), exist_ok=True)
+        disks.mount(self.state.mounts)
         for bridge in network.BRIDGES:
             network.ensure_bridge(bridge)
         self.fencing.start()
@@ -181,6 +182,7 @@ def _state(where: str, plan: Plan) -> State:
             *(_boot_pidfile(where, host.name) for host in hosts),
             *(host.pidfile for host in hosts),
         ],
+        mounts=[path for host in hosts for path in disks.of(host.home)],
     )
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pmkvm.deadline import Deadline
 from pmkvm.run import Completed, run
-from tests.lab import network
+from tests.lab import disks, network
 from tests.lab.errors import LabError
 from tests.lab.process import (
     CHECKOUT,
@@ -58,9 +58,14 @@ class Machine(NamedTuple):
         return os.path.join(self.directory, "run", f"{self.name}.pid")
 
     @property
+    def home(self) -> str:
+        """The directory of all that the lab keeps for this host."""
+        return os.path.join(self.directory, self.name)
+
+    @property
     def upper(self) -> str:
         """The host's disk, as seen from outside."""
-        return os.path.join(self.directory, self.name, "upper")
+        return os.path.join(self.home, "upper")
 
     def init(self) -> Process | None:
         """PID 1, as this machine numbers it; None when the host is dead."""
@@ -212,7 +217,7 @@ class Machine(NamedTuple):
         return init is not None and os.path.exists(f"/proc/{init.pid}/root/run/lab-ready")
 
     def _write_spec(self) -> str:
-        home = Path(self.directory, self.name)
+        home = Path(self.home)
         for part in ("upper", "work", "root"):
             (home / part).mkdir(parents=True, exist_ok=True)
         shared, fence = (os.path.join(self.directory, part) for part in ("shared", "fence"))
@@ -222,6 +227,7 @@ class Machine(NamedTuple):
             "upper": str(home / "upper"),
             "work": str(home / "work"),
             "root": str(home / "root"),
+            "logs": os.path.join(self.home, disks.LOGS),
             "binds": {shared: SHARED, fence: FENCE, CHECKOUT: PROJECT},
         }
         path = home / "spec.json"

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+
 from pmkvm.run import run
 from tests.lab.process import CHECKOUT
 
@@ -22,6 +25,16 @@ def seed(config: pytest.Config) -> int:
         return given
     done = run(["git", "-C", CHECKOUT, "rev-parse", "--short=8", "HEAD"], timeout_s=10)
     return int(done.out.strip() or "0", 16)
+
+
+def held(record: str) -> set[str]:
+    """The cells that held when they were last run, by the file that has a row for each."""
+    found = {}
+    with contextlib.suppress(FileNotFoundError), open(record, encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            found[row["cell"]] = not row["broken"]
+    return {name for name, was_kept in found.items() if was_kept}
 
 
 def left_out(items: Sequence[pytest.Item], number: int) -> list[pytest.Item]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The one file that names everything the lab made, written before it is made.
 
-So `down` after a crash removes exactly that: links, namespaces, processes by their pidfiles.
+So `down` after a crash removes exactly that: links, namespaces, mounts, processes by their
+pidfiles.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from pmkvm.deadline import Deadline
 from pmkvm.files import write_atomically
-from tests.lab import network
+from tests.lab import disks, network
 from tests.lab.errors import LabError
 from tests.lab.process import read_pidfile
 
@@ -39,6 +40,8 @@ class State:
     links: list[str]
     namespaces: list[str]
     pidfiles: list[str]
+    # In the order of mounting.
+    mounts: list[str] = dataclasses.field(default_factory=list)
 
     def save(self) -> None:
         os.makedirs(self.directory, exist_ok=True)
@@ -88,6 +91,7 @@ def clear(where: str) -> bool:
         network.remove_link(link)
     for name in state.namespaces:
         network.remove_namespace(name)
+    disks.unmount(state.mounts)
     _remove_directory(where)
     return True
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 
@@ -46,21 +45,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     option, drawn = metafunc.config.getoption, sample.seed(metafunc.config)
     if option("--lab-full"):
-        done = _held() if option("--lab-resume") else set[str]()
+        done = sample.held(RECORD) if option("--lab-resume") else set[str]()
         chosen = [cell for cell in faults.shuffled(drawn) if cell.name not in done]
     else:
         chosen = faults.sample(drawn, SAMPLE_S)
     metafunc.parametrize("cell", chosen, ids=[cell.name for cell in chosen])
-
-
-def _held() -> set[str]:
-    """The cells that held when they were last run here."""
-    held = {}
-    with contextlib.suppress(FileNotFoundError), open(RECORD, encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            held[row["cell"]] = not row["broken"]
-    return {name for name, was_kept in held.items() if was_kept}
 
 
 @pytest.fixture(scope="module")
