@@ -100,7 +100,16 @@ def fence_through(scene: Scene, cell: Cell, moment: Fence, spell: Spell) -> tupl
         facts = Facts(cell.lack, spell.ended_s or 0.0, pair.target.resource, took=watched[0].took)
         facts = _close(scene, facts, before, (pair.requester, scene.subject))
         facts = facts._replace(lives=lives.all())
-    return story, facts
+    return story._replace(left=_but_honest(story.left, pair.target.resource)), facts
+
+
+def _but_honest(left: Sequence[str], name: str) -> list[str]:
+    """A start of the target that failed for what the host lacks has failed; it runs elsewhere."""
+    return [
+        text
+        for text in left
+        if not text.startswith((f"failed {name}_start_0 ", f"fail-count-{name}#start_0 "))
+    ]
 
 
 def fenced(scene: Scene) -> list[str]:
