@@ -65,7 +65,7 @@ def run_hook(context: Context, deadline: Deadline) -> None:
     if not text:
         return
     # Starting processes is not on the way of a monitor without a hook.
-    from pmkvm.errors import CommandError
+    from pmkvm.errors import CommandError, CommandExhaustedError
     from pmkvm.run import run
 
     try:
@@ -74,6 +74,9 @@ def run_hook(context: Context, deadline: Deadline) -> None:
             timeout_s=deadline.remaining(),
             environment={"OCF_RESOURCE_INSTANCE": context.instance},
         )
+    except CommandExhaustedError:
+        # The hook has said nothing: it is asked again.
+        raise
     except CommandError as error:
         raise OcfError(OcfCode.GENERIC, f"monitor_hook: {error}") from error
     if done.rc != 0:

@@ -4,6 +4,9 @@
 While no host end is connected such a port is readable and hung up all the time, and reads give
 nothing. So it is watched edge-triggered: the driver wakes its watchers when the host end comes,
 goes, or has taken what was written. The same descriptor works before and after a migration.
+
+A port that was unplugged is hung up and not readable, and a read says ENODEV; one that is plugged
+in then is another device, under the same path.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import os
 import select
 import socket
 import stat
+
+from pmkvm.errors import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +40,7 @@ READ_BYTES = 32768
 READS_AT_A_TIME = 8
 UNSENT_BYTES = 262144
 BUSY_BYTES = 32768
-# If an edge was missed, and for a device that is not there yet.
+# If an edge was missed, and for a device that is not there yet, or is another one by now.
 CHECK_S = 1.0
 
 _EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLHUP | select.EPOLLET
@@ -67,10 +72,10 @@ class Port:
         """Until cancelled."""
         try:
             while True:
+                if self._fd >= 0:
+                    self._check()
                 if self._fd < 0:
                     self._open()
-                else:
-                    self._look()
                 await asyncio.sleep(CHECK_S)
         finally:
             self._close("vm-connectd ends")
@@ -92,13 +97,15 @@ class Port:
     def _open(self) -> None:
         try:
             self._fd, self._can_reconnect = _open(self.path)
-        except OSError as error:
-            self._note(f"{self.path}: {error.strerror}")
+            self._epoll = select.epoll()
+            self._epoll.register(self._fd, _EDGES)
+            asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._woken)
+        except (OSError, MemoryError) as error:
+            reason = f"{self.path}: {reason_of(error)}"
+            self._note(reason)
+            self._close(reason)
             return
         self.last_error = ""
-        self._epoll = select.epoll()
-        self._epoll.register(self._fd, _EDGES)
-        asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._woken)
         log.info("port %s is open", self.path)
         self._look()
 
@@ -111,6 +118,13 @@ class Port:
             os.close(self._fd)
             self._fd = -1
         self._go_down(reason)
+
+    def _check(self) -> None:
+        """Whether it still is the device of that path, and what state it is in."""
+        if self._can_reconnect and _is_another(self._fd, self.path):
+            self._close("another device has its place")
+        else:
+            self._look()
 
     def _woken(self) -> None:
         if self._epoll is not None:
@@ -127,8 +141,8 @@ class Port:
         if is_connected and not self.is_up:
             self.is_up = True
             self._reader.port_up()
-        # Also when it is hung up: the host end's last words may be there.
-        if events & select.POLLIN:
+        # Also when it is hung up: the host end's last words may be there, or it was unplugged.
+        if events & select.POLLIN or not is_connected:
             self._read()
         if self._fd >= 0 and not is_connected:
             self._hung_up()
@@ -184,6 +198,16 @@ class Port:
         if reason != self.last_error:
             log.warning("port: %s", reason)
         self.last_error = reason
+
+
+def _is_another(descriptor: int, path: str) -> bool:
+    """Whether another device has the path now. One that is gone for a moment is none."""
+    try:
+        there = os.stat(path)
+    except OSError:
+        return False
+    here = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
 
 
 def _open(path: str) -> tuple[int, bool]:

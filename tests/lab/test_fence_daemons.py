@@ -75,6 +75,20 @@ def test_a_host_whose_vm_stonithd_is_stopped(pair: Pair, number: int) -> None:
     assert pair.leftovers("Started", boots) == []
 
 
+def test_each_host_tells_the_ban_that_it_knows(pair: Pair) -> None:
+    boot = pair.place(pair.lab.hosts[0])
+    boots = pair.requester.counter.boots()
+    assert pair.answer("off").is_ok
+    # It stands until its lease runs out.
+    for host in pair.lab.hosts:
+        told = stonith.status(host)["bans"]
+        assert isinstance(told, list)
+        assert [each["resource"] for each in told] == [pair.target.resource]
+    assert pair.answer("on").is_ok
+    pair.returned(boot)
+    assert pair.leftovers("Started", boots) == []
+
+
 def test_a_host_in_standby(pair: Pair) -> None:
     boot = pair.place(pair.lab.hosts[0])
     boots = pair.requester.counter.boots()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.events import CibSeen
     from pmkvm.deadline import Deadline
 
+SECONDS = 30.0
 CIB = '<cib have-quorum="1"><configuration><nodes/></configuration><status/></cib>'
 
 
@@ -92,7 +93,7 @@ def play(scene: Cluster, act: object) -> None:
         finally:
             task.cancel()
 
-    asyncio.run(run())
+    asyncio.run(asyncio.wait_for(run(), SECONDS))
 
 
 def test_while_idle_only_the_bans_are_asked_for(scene: Cluster) -> None:
