@@ -57,6 +57,8 @@ def story(plan: Plan, seen: Seen, request: Request, told: Told, allowed: Allowan
     ]
     ids = {ban.id for ban in bans}
     kills = [one for one in seen.lines if one.is_kill and one.target == target and one.ban in ids]
+    lives = seen.lives[request.target]
+    is_back = bool(lives) and seen.back_s.get(request.target) is not None
     is_lone = len([one for one in plan.fences if one.target == request.target]) == 1
     return Story(
         operation=request.operation,
@@ -71,10 +73,10 @@ def story(plan: Plan, seen: Seen, request: Request, told: Told, allowed: Allowan
         ok_s=proof.at_s if proof is not None else None,
         requester_died_s=died_s(seen.lives[request.asker], told.asked_s, seen.ended_s - STILL_S),
         bans=bans,
-        lives=seen.lives[request.target],
+        lives=lives,
         kills=[Kill(one.host, one.at_s) for one in kills],
         undone_s=seen.undone_s,
-        back_s=seen.back_s.get(request.target),
+        back_s=lives[-1].first_s if is_back else None,
         is_kept_stopped=allowed.kept,
         moves=allowed.moves or not is_lone or plan.situation is not Situation.AT_REST,
     )

@@ -51,7 +51,7 @@ class Line(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """told: by request. lives, back_s (when it ran in the end, None: not): by guest.
+    """told: by request. lives, back_s (when it was seen to run in the end, None: not): by guest.
 
     fenced: hosts that the power switch ended. upset: hosts whose bystander was stopped. anew:
     guests that were booted again. left: what a fence must not leave, in words. ill: daemons that

@@ -81,7 +81,13 @@ def test_a_good_round_breaks_nothing() -> None:
             },
         ),
         ("P3", {"back_s": {**GOOD.back_s, "guest2": None}}),
-        ("P3", {"back_s": {**GOOD.back_s, "guest2": 300.0}}),
+        (
+            "P3",
+            {
+                "lives": lives("guest2", Life("host2", 50.0, 100.2), Life("host2", 300.0, 310.0)),
+                "ended_s": 310.0,
+            },
+        ),
         (
             "P4",
             {
@@ -121,7 +127,8 @@ def test_what_the_disturbances_do_breaks_no_promise() -> None:
     assert promises(disturbed(LOSS), **anew) == ["P5"]
     twice = lives("guest3", Life("host3", 50.0, 110.2), Life("host1", 110.0, 120.0))
     assert promises(disturbed(MOVE), lives=twice) == []
-    assert promises(disturbed(STOP), back_s={**GOOD.back_s, "guest2": 300.0}) == []
+    late = lives("guest2", Life("host2", 50.0, 100.2), Life("host2", 300.0, 310.0))
+    assert promises(disturbed(STOP), lives=late, ended_s=310.0) == []
 
 
 def test_a_requester_that_died_needs_no_answer() -> None:
