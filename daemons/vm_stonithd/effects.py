@@ -166,6 +166,8 @@ class Effects:
             await self.hanging_kinds["files"].call("writing a debt", work, FILES_S)
         except (HaError, OSError) as error:
             log.error("%s: the debt can't be changed: %s", action.resource, error)
+            if isinstance(action, actions.WriteDebt):
+                self.ledger.keep(action.resource, action.debt, str(error))
 
     # --- beside each other
 

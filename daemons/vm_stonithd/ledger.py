@@ -62,6 +62,10 @@ class Ledger:
             self._write(resource, debt)
             self._tell()
 
+    def keep(self, resource: str, debt: Debt, why: str) -> None:
+        """Where there is no thread to write it in. Never waits for one that hangs in a file."""
+        self._unwritten[resource] = debt, why
+
     def change(self, wanted: Change) -> None:
         if isinstance(wanted, WriteDebt):
             self.owe(wanted.resource, wanted.debt)

@@ -15,7 +15,9 @@ from daemons.vm_stonithd.effects import Effects
 from daemons.vm_stonithd.words import Words
 from pmkvm import settings
 from pmkvm.fencing.ban import Ban
+from pmkvm.fencing.debt import Debt
 from pmkvm.pacemaker.parameter import Parameter
+from tests.unit import exhaustion
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -202,3 +204,15 @@ def test_a_definition_that_cannot_be_told_is_one_witness_less(
     run(play)
     assert "can't be told: start may be given another config" in caplog.text
     assert "gone: one witness less: gone is no VirtualDomain" in caplog.text
+
+
+def test_a_debt_that_finds_no_thread_to_be_written_in_is_kept() -> None:
+    debt = Debt("9c41", "uuid2", None, 1.0)
+
+    async def play(hands: Hands) -> None:
+        with exhaustion.no_threads():
+            hands.effects.add([actions.WriteDebt("guest2", debt)])
+            await until(lambda: bool(hands.effects.ledger.troubles))
+        assert hands.effects.ledger.read()["guest2"][0] == debt
+
+    run(play)
