@@ -75,10 +75,6 @@ class View(NamedTuple):
         history = self.history(host, resource)
         return history is not None and history.ended
 
-    def has_life(self, host: str, resource: str) -> bool:
-        history = self.history(host, resource)
-        return history is not None and history.has_life
-
     def call_id(self, host: str, resource: str) -> int:
         history = self.history(host, resource)
         return -1 if history is None else history.call_id

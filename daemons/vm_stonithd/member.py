@@ -29,6 +29,8 @@ AGAIN_S, SOON_S = 1.0, 0.05
 RETRY_S = 2.0
 # A QEMU that has not died by then waits for something; its helpers go as well.
 HELPERS_S = 1.0
+# How long a probe is waited for where Pacemaker says nothing of the target.
+PROBE_S = 5.0
 
 
 class Watch:
@@ -38,10 +40,12 @@ class Watch:
         self.ban = ban
         self.is_accepted = False
         self.has_debt = False
-        # Whether Pacemaker had a life of it here when the ban was first seen, and whether this
-        # host has killed one under the ban.
-        self.had_life = False
+        # Whether this host has killed one under the ban.
         self.has_killed = False
+        # When the ban was first seen: whether Pacemaker had a life of it here then, and when that
+        # was if Pacemaker said nothing of it at all.
+        self.had_life = False
+        self.untold_since: float | None = None
         # When its helpers are due, and the QEMUs that were there when this began.
         self.helpers_at = float("inf")
         self.lives: tuple[Life, ...] = ()
@@ -80,7 +84,9 @@ class Member:
             watch = self._watches.get(resource)
             if watch is None:
                 watch = self._watches[resource] = Watch(ban)
-                watch.had_life = view.has_life(self._know.host, resource)
+                history = view.history(self._know.host, resource)
+                watch.had_life = history is not None and history.has_life
+                watch.untold_since = self._know.now if history is None else None
             watch.ban = ban
             self._accept(watch)
             if watch.is_accepted and ban.is_live(self._know.wall):
@@ -101,7 +107,7 @@ class Member:
         elif event.is_locked:
             watch.look_at = self._know.now + SOON_S
         elif self._misses(watch, event):
-            text = "Pacemaker has it running here, and neither a QEMU nor a record of it is found"
+            text = "neither a QEMU nor a record of it is found, and Pacemaker does not say stopped"
             self._object(watch, Doubt(Objection.MISSING, text))
         else:
             self._attest(watch)
@@ -112,11 +118,18 @@ class Member:
         The uuid of the ban comes from one host's definition, which may have been edited while the
         guest runs. So that no QEMU has this uuid proves nothing by itself where Pacemaker has the
         guest running: this host must remember that the resource's guest had this uuid, or must
-        have killed one, or Pacemaker must have recorded the end.
+        have killed one, or Pacemaker must have recorded the end. Where Pacemaker says nothing at
+        all, as after a refresh, its probe is waited for, but not for ever: with
+        resource-discovery=never none comes.
         """
-        if not watch.had_life or watch.has_killed or event.is_remembered:
+        if watch.has_killed or event.is_remembered:
             return False
-        return known(self._know.view).has_life(self._know.host, watch.ban.resource)
+        history = known(self._know.view).history(self._know.host, watch.ban.resource)
+        if watch.untold_since is not None:
+            if history is None:
+                return self._know.now - watch.untold_since < PROBE_S
+            watch.had_life, watch.untold_since = history.has_life, None
+        return watch.had_life and (history is None or not history.ended)
 
     def _object(self, watch: Watch, doubt: Doubt) -> None:
         """It says why it can't say more; whatever it has said before is taken back."""

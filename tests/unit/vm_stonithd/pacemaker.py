@@ -51,7 +51,7 @@ class Entry(NamedTuple):
             max(self.call, self.came, self.left),
             self.left > max(self.call, self.came),
             f"{self.operation} {self.rc} {self.call} {self.pending}" if self.operation else "",
-            self.is_active and not (self.pending and self.operation != "stop"),
+            self.is_active and (self.pending or self.left <= max(self.call, self.came)),
         )
 
 
@@ -103,6 +103,8 @@ class Pacemaker:
         active = [h for h in sorted(view.members) if self.entry(h, resource).is_active]
         others = sorted(view.members - set(active))
         is_free = resource not in self.busy and self.engine.now >= self.stranger_until
+        # Known: in a migration nothing tells of a guest that no host knows any more.
+        is_free = is_free and resource not in self.hosts.renamed
         if len(active) == 1 and others and is_free and not self.is_banned(resource):
             self._begin(resource, self._migrate(active[0], others[0], resource))
 

@@ -148,7 +148,7 @@ def test_where_pacemaker_has_it_running_that_nothing_is_found_is_no_proof(table:
     assert table.own is not None
     assert table.own.of("b1") == Word(objection=Objection.MISSING)
     table.wait(16.0)
-    reason = "Pacemaker has it running there, and nothing of it is found"
+    reason = "nothing of it is found there, and Pacemaker does not say that it has stopped"
     assert table.answers() == {1: f"NG banned; not proven on host1: {reason}"}
 
 
@@ -393,3 +393,15 @@ def test_an_off_that_has_joined_another_hosts_says_that_the_role_is_not_stopped(
 def test_an_ng_without_a_reason_cannot_be_built(reason: str) -> None:
     with pytest.raises(BrokenPromiseError, match="reason"):
         ng(reason)
+
+
+def test_where_pacemaker_says_nothing_a_probe_is_waited_for(table: Table) -> None:
+    table.view = view(histories={("host2", TARGET): RUNS})
+    table.banned()
+    table.look(known=False)
+    assert table.own is not None
+    assert table.own.of("b1") == Word(objection=Objection.MISSING)
+    # With resource-discovery=never none comes.
+    table.wait(5.0)
+    table.look(known=False)
+    assert table.own.of("b1").stage is Stage.BARRED

@@ -171,7 +171,9 @@ def test_pacemaker_has_a_life_that_began_and_was_not_stopped(
     cibs.add_operation(entry, last[0], 9000, int(last[1]))
     if added is not None:
         cibs.add_operation(entry, *added)
-    assert look(cib).has_life("host3", "prmVMCTL_guest2") == has_life
+    history = look(cib).history("host3", "prmVMCTL_guest2")
+    assert history is not None
+    assert history.has_life == has_life
 
 
 def test_entry_without_operations_is_missing(cib: etree._Element) -> None:

@@ -128,7 +128,7 @@ class World:
         self._perhaps(0.4, at + early, at + late, lambda: self.pacemaker.migrate(target))
         self._perhaps(0.25, at - 0.2, at + 0.5, lambda: self._crash(target))
         self._perhaps(0.15, at - 1.0, at + 0.5, lambda: self.pacemaker.refresh(target))
-        self._perhaps(0.15, at - 2.0, at, lambda: self._edit(target))
+        self._perhaps(0.25, at - 2.0, at, lambda: self._edit(target))
         self._perhaps(0.2, at, at + 2.0, lambda: self.pacemaker.migrate(requester))
         self._perhaps(0.3, at - 0.2, at + 0.5, lambda: self._stop_daemon(e.random.choice(HOSTS)))
         self._perhaps(0.2, at, at + 2.0, self._person_deletes)
@@ -290,6 +290,8 @@ class World:
     def _edit(self, resource: str) -> None:
         """The uuid in its definition, while it may run; now and then with a new name, and with
         what the hosts remember lost."""
+        if resource in self.pacemaker.busy:
+            return
         self.hosts.definitions[resource] = f"{resource}-{self._draw()}"
         if self.engine.chance(0.5):
             self.hosts.renamed.add(resource)
