@@ -153,8 +153,13 @@ class Fence:
             return True
         return False
 
-    def settle(self, subject: Subject, fenced: FencedError, *, always_kill: bool = False) -> None:
-        """The end of an action under a ban: the guest dead, and the debt written if it can be.
+    def still_stands(self) -> bool:
+        """Whether a ban may be there a moment later: that one was on its way out."""
+        self._context.deadline.pause(LOOK_S)
+        return self.may_be_banned(self._context.deadline.at_most(LOOK_S))
+
+    def settle(self, subject: Subject, fenced: FencedError, *, always_kill: bool = False) -> bool:
+        """The end of an action under a ban: the guest dead, and the debt written; whether it is.
 
         A ban that only pays a debt kills nothing, but what the action itself was starting.
         """
@@ -163,18 +168,20 @@ class Fence:
         deadline = Deadline(_KILL_S)
         for life in killed:
             qemu.kill(life, signal.SIGKILL, deadline)
-        debt = debts.load(resource)
-        if debt is None or debt.ban_id != fenced.ban_id:
-            over = killed[0] if killed else None
-            uuid = subject.identity.uuid
-            self._owe(Debt(fenced.ban_id, uuid, over, time.monotonic()))
         self._context.log.warning(f"{subject.identity.name}: {fenced}")
+        debt = debts.load(resource)
+        if debt is not None and debt.ban_id == fenced.ban_id:
+            return True
+        over = killed[0] if killed else None
+        return self._owe(Debt(fenced.ban_id, subject.identity.uuid, over, time.monotonic()))
 
-    def _owe(self, debt: Debt) -> None:
+    def _owe(self, debt: Debt) -> bool:
         try:
             debts.store(self._context.instance, debt)
         except OSError as error:
             self._context.log.warning(f"the debt of ban {debt.ban_id} can't be written: {error}")
+            return False
+        return True
 
     def _raise_if_banned(self, deadline: Deadline) -> None:
         ban = _read(self._context.instance, deadline)

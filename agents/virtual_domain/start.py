@@ -97,8 +97,12 @@ def start(context: Context) -> OcfCode:
                     deadline.pause(witness.POLL_S)
         _wait_until_healthy(context, subject, fence)
     except FencedError as fenced:
-        fence.settle(identify(context), fenced, always_kill=True)
-        return OcfCode.SUCCESS
+        is_owed = fence.settle(identify(context), fenced, always_kill=True)
+        # A ban that has gone, and is seen here a moment longer, stops nothing any more: without
+        # a debt nobody would notice that this guest was not started.
+        if is_owed or fence.still_stands():
+            return OcfCode.SUCCESS
+        return start(context)
     if utilization.is_wanted(context):
         utilization.update(context, subject)
     context.log.info(f"{subject.identity.name}: started")

@@ -82,6 +82,20 @@ def test_a_ban_ends_the_wait(world: World, cib: LocalCib, breaks: Callable[[], N
     assert world.here.called(*ORDERS) == []
 
 
+def test_a_ban_that_was_on_its_way_out_keeps_no_guest_down(world: World, cib: LocalCib) -> None:
+    """Pacemaker starts it because the ban has gone, and this host's CIB is a moment behind."""
+    Path(debts.directory()).parent.mkdir()
+    Path(debts.directory()).touch()
+    cib.ban()
+
+    def catch_up() -> None:
+        cib.answer = ""
+
+    cib.then = catch_up
+    assert by_pacemaker(world, "start").rc == 0
+    world.assert_started()
+
+
 @pytest.mark.usefixtures("cib")
 def test_a_debt_of_the_life_before_is_waited_for(world: World) -> None:
     """It may not stand beside the new life, and may not be taken for a fence of it."""

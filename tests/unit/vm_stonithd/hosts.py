@@ -137,14 +137,13 @@ class Hosts:
             yield 0.1
         self.locks.add(lock)
         try:
-            if self.is_banned(host, resource):
-                self.owe(host, resource, None)
+            may_begin = yield from self._may_begin(host, resource)
+            if not may_begin:
                 return 0
-            is_barred = yield from self._wait_for_files(host, resource)
             self.forget_debt(host, resource)
             yield e.between(0.02, 0.5)
             # What is about to be created is written down first.
-            is_barred |= yield from self._wait_for_files(host, resource)
+            is_barred = yield from self._wait_for_files(host, resource)
             if is_barred or resource in self.debts[host]:
                 return 0
             for old in self.living(host, resource):
@@ -162,6 +161,18 @@ class Hosts:
         finally:
             self.locks.discard(lock)
         return 0
+
+    def _may_begin(self, host: str, resource: str) -> Generator[float, None, bool]:
+        while self.is_banned(host, resource):
+            if host not in self.read_only:
+                self.owe(host, resource, None)
+                return False
+            # Without a debt it must be sure that the ban is not on its way out.
+            yield 1.0
+            if self.is_banned(host, resource):
+                return False
+        is_barred = yield from self._wait_for_files(host, resource)
+        return not is_barred
 
     def _is_fenced(self, host: str, resource: str) -> bool:
         return self.is_banned(host, resource) or resource in self.debts[host]
