@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import proof
 from daemons.vm_stonithd.actions import Answer, Forget, Say
-from daemons.vm_stonithd.fence import MARGIN_S, Step
+from daemons.vm_stonithd.fence import Step
 from daemons.vm_stonithd.promises import hold, known
 from daemons.vm_stonithd.requests import REFUSED
 from daemons.vm_stonithd.words import Done
@@ -77,7 +77,7 @@ class Answers:
             reason = self.refusal(one.request, view)
             if done is not None:
                 del fence.pending[one.request.number]
-                self.repeat(one.request, done)
+                self.repeat(one, done)
             elif reason:
                 self._give(fence, one, reason, ok=False)
 
@@ -96,10 +96,9 @@ class Answers:
             return "you are being fenced"
         return ""
 
-    def repeat(self, request: Request, done: Done) -> None:
+    def repeat(self, one: Pending, done: Done) -> None:
         text = "OK" if done.ok else "NG as answered before"
-        by = self._know.now + request.seconds - MARGIN_S
-        self._know.act(Answer(request.number, text, by, done))
+        self._know.act(Answer(one.request.number, text, one.deadline, done))
 
     def drop(self, fence: Fence, sender: Sender | None) -> None:
         """A dead guest fences nobody. One that was migrated asks again where it is now, so there

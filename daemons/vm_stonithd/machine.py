@@ -115,7 +115,7 @@ class Machine:
         elif not request.operation.is_fence:
             self._orders.add(pending)
         elif done is not None:
-            self._answers.repeat(request, done)
+            self._answers.repeat(pending, done)
         else:
             self._owner.add(pending)
 

@@ -24,7 +24,7 @@ LEAST_LEASE_S = 20.0
 _OBJECTIONS = {
     Objection.CLOCK: "its clock is apart",
     Objection.DIFFERS: "the domain there has another uuid",
-    Objection.MISSING: "nothing of it is found there, and Pacemaker does not say that it has stopped",
+    Objection.MISSING: "nothing of it is found there, and Pacemaker does not say stopped",
     Objection.FOREIGN: "its guest is no QEMU of that host",
 }
 

@@ -38,7 +38,8 @@ class Objection(Enum):
     """Why a host says no more under a ban, by its word in the attribute.
 
     CLOCK: the ban's lease does not fit its clock. DIFFERS: the resource's domain has another uuid
-    there than the ban is for. MISSING: nothing is found of a life that Pacemaker may have there. FOREIGN: its guest is no QEMU of that host.
+    there than the ban is for. MISSING: nothing is found of a life that Pacemaker may have there.
+    FOREIGN: its guest is no QEMU of that host.
     """
 
     CLOCK = "clock"

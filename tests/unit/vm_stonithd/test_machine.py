@@ -148,7 +148,7 @@ def test_where_pacemaker_has_it_running_that_nothing_is_found_is_no_proof(table:
     assert table.own is not None
     assert table.own.of("b1") == Word(objection=Objection.MISSING)
     table.wait(16.0)
-    reason = "nothing of it is found there, and Pacemaker does not say that it has stopped"
+    reason = "nothing of it is found there, and Pacemaker does not say stopped"
     assert table.answers() == {1: f"NG banned; not proven on host1: {reason}"}
 
 
