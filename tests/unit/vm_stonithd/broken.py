@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.actions import Kill, RemoveExpired, WriteDebt
+from daemons.vm_stonithd.actions import RemoveExpired
 from daemons.vm_stonithd.knowledge import Knowledge
 from daemons.vm_stonithd.machine import Machine
 from daemons.vm_stonithd.member import Member, Watch
@@ -15,8 +15,7 @@ from daemons.vm_stonithd.silence import Case, Silence, Verdict
 from daemons.vm_stonithd.words import Stage, Word, Words
 
 if TYPE_CHECKING:
-    from daemons.vm_stonithd.actions import Action
-    from daemons.vm_stonithd.events import Event, Looked
+    from daemons.vm_stonithd.events import Looked
     from daemons.vm_stonithd.facts import History, View
     from daemons.vm_stonithd.fence import Fence
     from pmkvm.fencing.ban import Ban
@@ -118,16 +117,3 @@ class _HastyJudge(Owner):
 
 class OldRecordIsDeath(Machine):
     owner_class = _HastyJudge
-
-
-class NoDebts(Machine):
-    """Kills, and tells nobody: the world keeps no debt without a ban's id."""
-
-    def step(self, event: Event, now: float, wall: float) -> list[Action]:
-        return [
-            action._replace(debt=action.debt._replace(ban_id=""))
-            if isinstance(action, Kill)
-            else action
-            for action in super().step(event, now, wall)
-            if not isinstance(action, WriteDebt)
-        ]

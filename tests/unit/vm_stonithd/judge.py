@@ -109,7 +109,9 @@ class Judge:
             raise BrokenError(f"P2: {ban.value} was answered, and killed a new life")
         sender = self.senders.get(key, 0.0)
         self.kills.add((ban.resource, qemu.born, ban.requester, sender))
-        if (ban.requester, sender, ban.resource, qemu.born) in self.kills:
+        # A person who takes a ban away lets its target's own request through.
+        is_by_hand = ban.requester in self.taken_by_hand
+        if (ban.requester, sender, ban.resource, qemu.born) in self.kills and not is_by_hand:
             raise BrokenError(f"P4: {ban.resource} and {ban.requester} killed each other")
 
     def failed(self, hosts: Hosts, host: str, resource: str, operation: str) -> None:

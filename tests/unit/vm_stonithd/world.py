@@ -33,9 +33,12 @@ QUIET_S = 150.0
 
 
 class World:
-    """One run."""
+    """One run; has_enemy: one of the guests asks for what nobody foresees."""
 
-    def __init__(self, seed: int, machine: type[Machine] = Machine) -> None:
+    def __init__(
+        self, seed: int, machine: type[Machine] = Machine, *, has_enemy: bool = False
+    ) -> None:
+        self.has_enemy = has_enemy
         self.engine = Engine(seed)
         self.machine = machine
         self.judge = Judge()
@@ -113,7 +116,8 @@ class World:
         self._perhaps(0.2, 0.0, 8.0, lambda: self._hang_attrd(host()))
         self._perhaps(0.1, 0.0, 8.0, self._person_deletes)
         self._perhaps(0.1, 0.0, 8.0, self._unmanage)
-        self._perhaps(0.1, 0.0, 6.0, lambda: Enemy(self).begin())
+        if self.has_enemy:
+            self.engine.later(self.engine.between(0.0, 6.0), lambda: Enemy(self).begin())
         self._perhaps(0.3, 0.0, 6.0, lambda: self._lose_files(host()))
 
     def _plan_fence(self) -> None:
@@ -218,6 +222,7 @@ class World:
         self.engine.later(deadline - self.engine.now, late)
         daemon.tell(events.Arrived(request))
         daemon.nudge()
+        daemon.tick_soon()
 
     def answered(self, request: Request, text: str, ban_id: str) -> None:
         self.log("guest", f"{request.operation.value} {request.target}: {text}")
