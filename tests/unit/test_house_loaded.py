@@ -100,13 +100,15 @@ class Host:
 
     def __init__(self, directory: Path) -> None:
         self.uuid = str(uuid.uuid4())
+        # The process table is this machine's: other runs of these tests have guests there, too.
+        self._name = f"guest-{self.uuid}"
         self._run_dir = directory / "run"
         self._library = directory / "library"
         self._library.mkdir()
         (self._library / "libvirtmod.py").write_text(FAKE_LIBVIRTMOD, encoding="utf-8")
         self._config = directory / "guest.xml"
         self._config.write_text(
-            f"<domain type='kvm'><name>guest</name><uuid>{self.uuid}</uuid></domain>",
+            f"<domain type='kvm'><name>{self._name}</name><uuid>{self.uuid}</uuid></domain>",
             encoding="utf-8",
         )
 
@@ -127,7 +129,7 @@ class Host:
         return python(self.code(action), {**self.environment(), **environment})
 
     def start_qemu(self) -> subprocess.Popen[bytes]:
-        name = "guest=guest,debug-threads=on"
+        name = f"guest={self._name},debug-threads=on"
         words = ["qemu", "-c", "import time; time.sleep(60)", "-name", name, "-uuid", self.uuid]
         return subprocess.Popen(words, executable=sys.executable, stdin=subprocess.DEVNULL)
 
