@@ -11,7 +11,7 @@ from daemons.vm_stonithd.fence import Step
 from daemons.vm_stonithd.promises import hold, known
 from daemons.vm_stonithd.requests import REFUSED
 from daemons.vm_stonithd.words import Done
-from pmkvm.fencing.ban import SETTLE
+from pmkvm.fencing.ban import OFF, SETTLE
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.facts import Request, Sender, View
@@ -36,9 +36,14 @@ class Answers:
         self._give(fence, one, f"dead on {', '.join(sorted(view.members))}", ok=True)
 
     def by_word(self, fence: Fence, one: Pending, view: View) -> None:
-        """From the `done` of a ban that went."""
-        done = self._know.done(known(fence.ban).id)
-        if done is None:
+        """From the `done` of a ban that went.
+
+        An off only from an off's ban, which is left to run out: when a reset's goes, a start may be
+        on its way that no later role stops.
+        """
+        ban = known(fence.ban)
+        done = self._know.done(ban.id)
+        if done is None or (one.is_off and ban.operation != OFF):
             return
         resource = view.resources.get(fence.resource)
         if not one.is_off:

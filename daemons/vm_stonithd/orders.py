@@ -75,8 +75,12 @@ class Orders:
         target = one.request.target
         ban, resource = view.bans.get(target), view.resources[target]
         if ban is not None:
-            # An off that has no answer yet is not taken back: it would be told a lie.
-            if ban.operation == OFF and self._know.done(ban.id) is not None and self._is_due(one):
+            # An off that is not answered yet is not taken back: it would be told a lie. It is
+            # answered when it is proven and the role is Stopped; what others under its ban were
+            # told says nothing.
+            done = self._know.done(ban.id)
+            is_proven = ban.operation == OFF and done is not None and done.ok
+            if is_proven and resource.target_role == "Stopped" and self._is_due(one):
                 self._know.act(RemoveBan(self._know.ticket(), ban))
             return ""
         if resource.target_role == "Stopped":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
+from daemons.vm_stonithd.fence import MARGIN_S
 from daemons.vm_stonithd.words import MOST_DONE
 from pmkvm.fencing.ban import OFF, SETTLE
 from pmkvm.fencing.debt import UNTOUCHED_S
@@ -80,9 +81,12 @@ class Judge:
     def answer(self, hosts: Hosts, request: Request, text: str, ban_id: str) -> None:
         key = (request.requester, request.hash, request.target)
         self.count(f"{request.operation.value} {text.partition(' ')[0]}")
+        if not request.operation.is_fence or request.seconds <= MARGIN_S:
+            # Of which nothing is remembered, since nothing was done.
+            return
         first = key not in self.answered
         self.answered.setdefault(key, (hosts.engine.now, text))
-        if text != "OK" or not first or not request.operation.is_fence:
+        if text != "OK" or not first:
             return
         alive = [qemu for qemu in self.ran.get(ban_id, ()) if not qemu.is_dead]
         if alive:
