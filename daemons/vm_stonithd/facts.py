@@ -131,3 +131,8 @@ class Request(NamedTuple):
     why: str = ""
     allowed: tuple[str, ...] = ()
     key_id: str = ""
+
+    @property
+    def label(self) -> str:
+        """By which it is known in the logs of the guest and of all hosts."""
+        return f"{self.hash} {self.requester} {self.operation.value} {self.target}"

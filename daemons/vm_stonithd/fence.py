@@ -10,12 +10,14 @@ from daemons.vm_stonithd.facts import Operation
 from pmkvm.fencing.ban import LEASE_S, OFF, RESET, Ban
 
 if TYPE_CHECKING:
-    from daemons.vm_stonithd.facts import Request, Sender
+    from daemons.vm_stonithd.facts import Request, Sender, View
 
 # The answer leaves this long before the request's time is over.
 MARGIN_S = 0.3
 # What holds a fence up for so long is worth a line at once.
 LASTING_S = 1.0
+# How long the end of a ban waits for a probe of a host whose entry was deleted.
+PROBE_S = 30.0
 
 
 class Step(Enum):
@@ -113,6 +115,25 @@ class Fence:
             f" {self.is_anew}, ticket {self.ticket}, read {self.read}, reason {self.reason!r},"
             f" requests {requests or 'none'}"
         )
+
+    def note_entries(self, view: View, now: float) -> None:
+        """While it is being proven: the members in whose histories it stands."""
+        self.ending_since = now
+        self.known_on |= self._entries(view)
+
+    def awaits_probe(self, view: View, now: float) -> bool:
+        """Whether a host's entry was deleted under the ban, by a refresh or by us, and no probe has
+        come yet.
+
+        A missing entry is fine where there never was one. But with a deleted one goes what it said
+        of a migration that is on its way, which fails if the ban ends now.
+        """
+        is_late = now - self.ending_since >= PROBE_S
+        return not is_late and not self.known_on & view.members <= self._entries(view)
+
+    def _entries(self, view: View) -> frozenset[str]:
+        there = (host for host in view.members if view.history(host, self.resource) is not None)
+        return frozenset(there)
 
     def obstacle(self) -> str:
         """Why there is no OK yet; never empty."""

@@ -28,8 +28,6 @@ RETRY_S = 0.2
 # An owner that restarted waits so long for resends, a joiner for the word of a ban that went.
 RESEND_S = 3.0
 WORD_S = 1.0
-# How long the end of a ban waits for a probe of a host whose entry was deleted.
-PROBE_S = 30.0
 
 
 class Owner:
@@ -103,8 +101,7 @@ class Owner:
         delay = fence.delay(self._know.now)
         if delay:
             what = fence.lead().request
-            who = f"{what.hash} {what.requester} {what.operation.value} {what.target}"
-            self._know.log(f"{who}: waits: {delay}", what)
+            self._know.log(f"{what.label}: waits: {delay}", what)
         if fence.step is Step.WAITING and not fence.pending and not fence.ticket:
             del self._fences[fence.resource]
 
@@ -113,6 +110,9 @@ class Owner:
         self._know.error(f"{fence.resource}: {error!r} ends its requests. {fence}")
         self._answers.break_off(fence)
         self._fences.pop(fence.resource, None)
+        if fence.ban is not None:
+            # Not at once: what fails each time must not fill the log.
+            self._orphans[fence.ban.id] = self._know.now
 
     def _advance(self, fence: Fence, view: View) -> None:
         if fence.step is Step.PROVING:
@@ -194,8 +194,7 @@ class Owner:
         # An owner whose ban is another's now stops; who took it over begins.
         fence.is_owner = there.owner == self._know.host
         fence.ban = there
-        fence.ending_since = self._know.now
-        fence.known_on |= {h for h in view.members if view.history(h, fence.resource) is not None}
+        fence.note_entries(view, self._know.now)
         if fence.is_owner and fence.pending:
             self._silence.advance(there, view)
         fence.reason = proof.lack(there, view, self._know.everyone(), self._know.wall)
@@ -259,7 +258,7 @@ class Owner:
             self._remove(fence, there, view)
 
     def _remove(self, fence: Fence, there: Ban, view: View) -> None:
-        is_forgotten = self._awaits_probe(fence, view)
+        is_forgotten = fence.awaits_probe(view, self._know.now)
         if is_forgotten or not self.may_remove(view, fence.resource):
             self._renew(fence, there)
         elif self._is_due(fence):
@@ -269,18 +268,6 @@ class Owner:
     def may_remove(self, view: View, resource: str) -> bool:
         """Removing the ban is the whole clean-up; only when Pacemaker has recorded the stop."""
         return view.is_recorded(resource)
-
-    def _awaits_probe(self, fence: Fence, view: View) -> bool:
-        """Whether a host's entry was deleted under the ban, by a refresh or by us, and no probe has
-        come yet.
-
-        A missing entry is fine where there never was one. But with a deleted one goes what it said
-        of a migration that is on its way, which fails if the ban ends now.
-        """
-        if self._know.now - fence.ending_since >= PROBE_S:
-            return False
-        there = {host for host in view.members if view.history(host, fence.resource) is not None}
-        return not fence.known_on & view.members <= there
 
     def _renew(self, fence: Fence, there: Ban) -> None:
         is_young = there.end - self._know.wall > LEASE_S - RENEWAL_S
