@@ -116,6 +116,8 @@ def test_all_that_are_found_are_stopped(world: World) -> None:
     given[b"VM_ANYTHING"] = f"{ticks} {world.pidfile()}".encode()
     second = [parameters["binfile"]]
     child = subprocess.Popen(second, cwd=world.directory, env=given, start_new_session=True)
+    # Popen returns while the kernel still carries out the exec, and has no environment to show yet.
+    wait_for(lambda: b"VM_ANYTHING" in Path(f"/proc/{child.pid}/environ").read_bytes())
     assert len(world.processes()) == 2
     assert world.act("stop", parameters).rc == 0
     assert world.processes() == []
