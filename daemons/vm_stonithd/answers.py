@@ -11,7 +11,7 @@ from daemons.vm_stonithd.fence import Step
 from daemons.vm_stonithd.promises import hold, known
 from daemons.vm_stonithd.requests import REFUSED
 from daemons.vm_stonithd.words import Done
-from pmkvm.fencing.ban import OFF, SETTLE
+from pmkvm.fencing.ban import SETTLE
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.facts import Request, Sender, View
@@ -38,12 +38,12 @@ class Answers:
     def by_word(self, fence: Fence, one: Pending, view: View) -> None:
         """From the `done` of a ban that went.
 
-        An off only from an off's ban, which is left to run out: when a reset's goes, a start may be
-        on its way that no later role stops.
+        An off only if its ban and the role Stopped stood together: when a ban goes first, a start
+        may be on its way that no later role stops.
         """
         ban = known(fence.ban)
         done = self._know.done(ban.id)
-        if done is None or (one.is_off and ban.operation != OFF):
+        if done is None or (one.is_off and fence.held_by != ban.id):
             return
         resource = view.resources.get(fence.resource)
         if not one.is_off:

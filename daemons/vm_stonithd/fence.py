@@ -84,6 +84,8 @@ class Fence:
         self.read = 0
         self.tried_at = float("-inf")
         self.gone_at: float | None = None
+        # The off's ban that was seen together with the role Stopped.
+        self.held_by = ""
         self.reason = "nothing is known yet"
         self._noted = Noted("", 0.0, is_told=True)
         # Where Pacemaker had it when the ban was drawn, for the log.
@@ -120,6 +122,13 @@ class Fence:
         """While it is being proven: the members in whose histories it stands."""
         self.ending_since = now
         self.known_on |= self._entries(view)
+
+    def note_role(self, view: View) -> None:
+        """Whether no start can be on its way: none began under the ban, none begins in the role."""
+        resource = view.resources.get(self.resource)
+        is_stopped = resource is not None and resource.target_role == "Stopped"
+        is_off = self.ban is not None and self.ban.operation == OFF
+        self.held_by = self.ban.id if self.ban is not None and is_off and is_stopped else ""
 
     def awaits_probe(self, view: View, now: float) -> bool:
         """Whether a host's entry was deleted under the ban, by a refresh or by us, and no probe has

@@ -195,6 +195,7 @@ class Owner:
         fence.is_owner = there.owner == self._know.host
         fence.ban = there
         fence.note_entries(view, self._know.now)
+        fence.note_role(view)
         if fence.is_owner and fence.pending:
             self._silence.advance(there, view)
         fence.reason = proof.lack(there, view, self._know.everyone(), self._know.wall)
@@ -211,14 +212,13 @@ class Owner:
             self._leave(fence)
 
     def _proven(self, fence: Fence, view: View) -> None:
-        operation = known(fence.ban).operation
-        role = view.resources[fence.resource].target_role
+        ban = known(fence.ban)
         for one in list(fence.pending.values()):
-            if not one.is_off or (operation == OFF and role == "Stopped"):
+            if not one.is_off or fence.held_by == ban.id:
                 self._answers.prove(fence, one, view)
         if fence.wants_off():
             fence.reason = "dead, but target-role is not Stopped"
-        is_mine = fence.wants_off() and fence.is_owner and operation == OFF
+        is_mine = fence.wants_off() and fence.is_owner and ban.operation == OFF
         if is_mine and not fence.ticket and self._is_due(fence):
             fence.ticket = self._know.ticket()
             self._know.act(SetRole(fence.ticket, fence.resource, "Stopped"))

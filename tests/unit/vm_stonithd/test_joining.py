@@ -150,6 +150,21 @@ def test_a_reset_that_joins_an_answered_off_does_not_end_it(table: Table) -> Non
     assert table.all(actions.RemoveBan) == []
 
 
+def test_an_off_whose_ban_went_before_the_role_was_written_is_not_proven(table: Table) -> None:
+    """A start that nothing forbade may have begun in between; a reset was answered before."""
+    table.banned(Operation.OFF)
+    table.tell(events.Arrived(request(2, hash="hash2")))
+    table.proven()
+    assert table.answers() == {2: "OK"}
+    table.show(None)
+    table.wait()
+    resources = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped")}
+    table.view = table.view._replace(resources=resources)
+    table.written(table.last(actions.SetRole))
+    table.wait(1.0)
+    assert table.answers() == {2: "OK", 1: "NG banned; the ban was removed"}
+
+
 def test_a_sender_that_died_after_its_time_was_over_is_no_trouble(table: Table) -> None:
     table.tell(events.Arrived(request()))
     table.wait()
