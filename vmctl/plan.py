@@ -10,6 +10,7 @@ from lxml import etree
 
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import instant
+from pmkvm.fencing import role as roles
 from vmctl import checks, guest, names
 from vmctl.messages import Message, RefusedError, message, refuse
 
@@ -64,7 +65,10 @@ def role(domains: Sequence[str], wanted: str, registry: Registry) -> None:
         # If it has migrated that way before, Pacemaker stops it where it was, and nowhere else.
         refuse(message(55, domain=each) for each in domains if registry.is_migrating(each))
     for domain in domains:
-        registry.set_meta(domain, "target-role", wanted)
+        registry.set_meta(domain, roles.ROLE, wanted)
+        if registry.meta(domain, roles.MARK):
+            # It is the administrator's now, and no guest's `on` takes that back.
+            registry.set_meta(domain, roles.MARK, "")
 
 
 def locate(

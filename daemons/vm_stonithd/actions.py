@@ -76,12 +76,26 @@ class ForgetHistory(NamedTuple):
     resource: str
 
 
-class SetRole(NamedTuple):
-    """crm_resource --meta target-role -> Written. off and on only."""
+class SwitchOff(NamedTuple):
+    """role.switch_off, for that guest -> Written."""
 
     ticket: int
     resource: str
-    role: str
+    by: str
+
+
+class SwitchOn(NamedTuple):
+    """role.switch_on -> Written."""
+
+    ticket: int
+    resource: str
+
+
+class ForgetMark(NamedTuple):
+    """role.forget_mark -> Written."""
+
+    ticket: int
+    resource: str
 
 
 class Look(NamedTuple):
@@ -173,7 +187,9 @@ Action = Union[
     RemoveBan,
     RemoveExpired,
     ForgetHistory,
-    SetRole,
+    SwitchOff,
+    SwitchOn,
+    ForgetMark,
     Look,
     Kill,
     KillHelpers,

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd.events import Outcome
-from pmkvm.errors import HaError
+from pmkvm.errors import HaError, reason_of
 from pmkvm.fencing import ban as bans
+from pmkvm.fencing import role
 from pmkvm.pacemaker import status, tools
 from pmkvm.pacemaker.cib import LONGEST_XPATH, query_local
 from pmkvm.pacemaker.errors import ExitCode
@@ -54,14 +55,17 @@ def write(guarded: Callable[[], Write], deadline: Deadline) -> tuple[Outcome, st
         argv = guarded().argv()
     except ValueError as error:
         return Outcome.NOT_MATCHED, str(error)
+    except HaError as error:
+        # Of what was read to make it; nothing is written yet.
+        return Outcome.NOT_MATCHED, reason_of(error)
     if max(map(len, argv)) > LONGEST_XPATH:
         return Outcome.NOT_MATCHED, "its guard is too long for an argument"
     return _order(argv, deadline)
 
 
-def set_role(resource: str, role: str, deadline: Deadline) -> tuple[Outcome, str]:
-    argv = ("crm_resource", "--resource", resource, "--meta", "--set-parameter", "target-role")
-    return _order((*argv, "--parameter-value", role), deadline)
+def primitive(resource: str, deadline: Deadline) -> str:
+    """As this host's copy has it, empty if it has none."""
+    return query_local(role.xpath(resource), deadline)
 
 
 def _order(argv: tuple[str, ...], deadline: Deadline) -> tuple[Outcome, str]:

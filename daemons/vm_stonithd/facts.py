@@ -6,6 +6,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from pmkvm.fencing.role import Written
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -41,11 +43,16 @@ class History(NamedTuple):
 
 
 class Resource(NamedTuple):
-    """A resource that the GUARD takes for a target; runs_on: where Pacemaker says it is started."""
+    """A resource that the GUARD takes for a target.
+
+    target_role: the one that counts. own: the role that stands in the primitive itself, empty if
+    none does, and whose off has written it. runs_on: where Pacemaker says it is started.
+    """
 
     managed: bool = True
     target_role: str = "Started"
     runs_on: tuple[str, ...] = ()
+    own: Written = Written()
 
 
 class View(NamedTuple):

@@ -99,6 +99,7 @@ class Machine:
             self._member.killed(event)
         elif isinstance(event, events.Written):
             self._owner.written(event)
+            self._orders.written(event)
         elif isinstance(event, events.DebtsSeen):
             self._payment.seen(event)
         elif isinstance(event, events.Arrived):

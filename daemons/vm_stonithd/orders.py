@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.actions import Answer, RemoveBan, SetRole
+from daemons.vm_stonithd.actions import Answer, ForgetMark, RemoveBan, SwitchOn
 from daemons.vm_stonithd.answers import OUR_ERROR, ng, status
 from daemons.vm_stonithd.facts import Operation
 from pmkvm.fencing.ban import OFF
+from pmkvm.fencing.role import STOPPED
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.answers import Answers
-    from daemons.vm_stonithd.facts import View
+    from daemons.vm_stonithd.events import Written
+    from daemons.vm_stonithd.facts import Resource, View
     from daemons.vm_stonithd.fence import Pending
     from daemons.vm_stonithd.knowledge import Knowledge
 
@@ -26,10 +28,15 @@ class Orders:
         self._know = knowledge
         self._answers = answers
         self._pending: dict[int, Pending] = {}
-        self._tried: dict[int, float] = {}
+        # By target: when the last write was asked for, and its ticket while it is out.
+        self._tried: dict[str, float] = {}
+        self._tickets: dict[str, int] = {}
 
     def add(self, pending: Pending) -> None:
         self._pending[pending.request.number] = pending
+
+    def written(self, event: Written) -> None:
+        self._tickets = {r: ticket for r, ticket in self._tickets.items() if ticket != event.ticket}
 
     def is_open(self) -> bool:
         return any(one.request.operation is Operation.ON for one in self._pending.values())
@@ -39,6 +46,8 @@ class Orders:
 
     def advance(self) -> None:
         view = self._know.view
+        if view is not None:
+            self._forget_marks(view)
         for one in list(self._pending.values()):
             is_news = view is not None and self._know.seen_at >= one.arrived
             try:
@@ -47,11 +56,17 @@ class Orders:
                 self._know.error(f"{error!r} ends {one.request}")
                 text = OUR_ERROR
             if not text and self._know.now >= one.deadline:
-                text = ng("it does not run yet" if view is not None else "no CIB to be read")
+                text = ng(self._obstacle(one, view))
             if text:
                 del self._pending[one.request.number]
-                self._tried.pop(one.request.number, None)
                 self._know.act(Answer(one.request.number, text))
+
+    def _obstacle(self, one: Pending, view: View | None) -> str:
+        if view is None:
+            return "no CIB to be read"
+        resource = view.resources.get(one.request.target)
+        is_stopped = resource is not None and resource.target_role == STOPPED
+        return "its target-role is Stopped" if is_stopped else "it does not run yet"
 
     def _answer(self, one: Pending, view: View) -> str:
         request = one.request
@@ -61,7 +76,7 @@ class Orders:
         if request.operation is Operation.STATUS and request.target in view.resources:
             # To ask is allowed to a guest that is being fenced, too.
             return status(view, request.target)
-        return ng(refusal) if refusal else self._switch_on(one, view)
+        return ng(refusal) if refusal else self._switch_on(request.target, view)
 
     def _holders(self, key_id: str) -> tuple[str, ...]:
         """The key of a sealed token, and the hosts that can open it."""
@@ -71,8 +86,7 @@ class Orders:
         hosts = [h for h, said in everyone if key_id in (key.id for key in said.keys)]
         return (f"key={key_id}", f"hosts={','.join(hosts)}")
 
-    def _switch_on(self, one: Pending, view: View) -> str:
-        target = one.request.target
+    def _switch_on(self, target: str, view: View) -> str:
         ban, resource = view.bans.get(target), view.resources[target]
         if ban is not None:
             # An off that is not answered yet is not taken back: it would be told a lie. It is
@@ -80,18 +94,32 @@ class Orders:
             # told says nothing.
             done = self._know.done(ban.id)
             is_proven = ban.operation == OFF and done is not None and done.ok
-            if is_proven and resource.target_role == "Stopped" and self._is_due(one):
-                self._know.act(RemoveBan(self._know.ticket(), ban))
+            if is_proven and _is_off(resource):
+                self._write(target, RemoveBan(self._know.ticket(), ban))
             return ""
-        if resource.target_role == "Stopped":
-            if self._is_due(one):
-                self._know.act(SetRole(self._know.ticket(), target, "Started"))
+        if resource.target_role == STOPPED:
+            if _is_off(resource):
+                self._write(target, SwitchOn(self._know.ticket(), target))
+            elif resource.own.role == STOPPED:
+                return ng("target-role is Stopped, and no off has written that")
             return ""
         return "OK" if view.members & set(resource.runs_on) else ""
 
-    def _is_due(self, one: Pending) -> bool:
-        number = one.request.number
-        if self._know.now - self._tried.get(number, float("-inf")) < RETRY_S:
-            return False
-        self._tried[number] = self._know.now
-        return True
+    def _forget_marks(self, view: View) -> None:
+        """Of an off that a person or an on has undone. Any vm-stonithd does."""
+        for name, resource in view.resources.items():
+            if resource.own.by and resource.own.role != STOPPED:
+                self._write(name, ForgetMark(self._know.ticket(), name))
+
+    def _write(self, target: str, action: RemoveBan | SwitchOn | ForgetMark) -> None:
+        """One at a time for each target, however many ask for it."""
+        is_late = self._know.now - self._tried.get(target, float("-inf")) >= RETRY_S
+        if is_late and target not in self._tickets:
+            self._tried[target] = self._know.now
+            self._tickets[target] = action.ticket
+            self._know.act(action)
+
+
+def _is_off(resource: Resource) -> bool:
+    """Whether an off, and nobody since, has written the role Stopped."""
+    return resource.target_role == resource.own.role == STOPPED and bool(resource.own.by)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import proof
-from daemons.vm_stonithd.actions import CreateBan, RemoveBan, RewriteBan, SetRole, SettleBan
+from daemons.vm_stonithd.actions import CreateBan, RemoveBan, RewriteBan, SettleBan, SwitchOff
 from daemons.vm_stonithd.events import Outcome
 from daemons.vm_stonithd.fence import Fence, Pending, Step, lease_end
 from daemons.vm_stonithd.promises import hold, known
@@ -221,7 +221,7 @@ class Owner:
         is_mine = fence.wants_off() and fence.is_owner and ban.operation == OFF
         if is_mine and not fence.ticket and self._is_due(fence):
             fence.ticket = self._know.ticket()
-            self._know.act(SetRole(fence.ticket, fence.resource, "Stopped"))
+            self._know.act(SwitchOff(fence.ticket, fence.resource, ban.requester))
 
     def _lost(self, fence: Fence, view: View) -> None:
         """The ban went: by its owner, who said what came of it, or by a person."""

@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 from daemons.vm_stonithd import advice, history
 from daemons.vm_stonithd.facts import History, Resource, Standing, View
 from pmkvm.fencing import ban as bans
+from pmkvm.fencing import role
+from pmkvm.fencing.role import Written
 from pmkvm.pacemaker.errors import BadAnswerError
 from pmkvm.pacemaker.targets import cluster_name, targets
 
@@ -52,7 +54,7 @@ def read(document: str, partition: Iterable[str], instances: Iterable[Instance])
         quorum=root.get("have-quorum") == "1",
         hosts=_hosts(configuration, states),
         partition=frozenset(partition),
-        resources=_resources(configs, instances),
+        resources=_resources(configs, instances, _own_roles(configuration)),
         bans=standing,
         histories=dict(_histories(states)),
         lrm=frozenset(_names(each for each in states if _has_memory(each))),
@@ -101,7 +103,14 @@ def _histories(states: Iterable[Element]) -> Iterator[tuple[tuple[str, str], His
                 yield (state.get("uname", ""), entry.get("id", "")), said
 
 
-def _resources(targets: Iterable[str], instances: Iterable[Instance]) -> dict[str, Resource]:
+def _own_roles(configuration: Element) -> dict[str, Written]:
+    primitives = configuration.iterfind("resources//primitive")
+    return {each.get("id", ""): role.of(each) for each in primitives}
+
+
+def _resources(
+    targets: Iterable[str], instances: Iterable[Instance], own: Mapping[str, Written]
+) -> dict[str, Resource]:
     """One that crm_mon does not know yet is not known to be managed."""
     found = {each: Resource(managed=False) for each in targets}
     for instance in instances:
@@ -110,6 +119,7 @@ def _resources(targets: Iterable[str], instances: Iterable[Instance]) -> dict[st
                 managed=instance.managed,
                 target_role=instance.target_role or "Started",
                 runs_on=instance.nodes if instance.role == "Started" else (),
+                own=own.get(instance.id, Written()),
             )
     return found
 

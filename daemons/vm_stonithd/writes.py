@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Union
 from daemons.vm_stonithd import actions, cluster, processes
 from daemons.vm_stonithd.events import Outcome
 from pmkvm.deadline import Deadline
-from pmkvm.fencing import guard
+from pmkvm.fencing import guard, role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,9 @@ WRITES = (
     actions.RemoveBan,
     actions.RemoveExpired,
     actions.ForgetHistory,
-    actions.SetRole,
+    actions.SwitchOff,
+    actions.SwitchOn,
+    actions.ForgetMark,
 )
 Write = Union[
     actions.RewriteBan,
@@ -42,7 +44,9 @@ Write = Union[
     actions.RemoveBan,
     actions.RemoveExpired,
     actions.ForgetHistory,
-    actions.SetRole,
+    actions.SwitchOff,
+    actions.SwitchOn,
+    actions.ForgetMark,
 ]
 
 
@@ -103,22 +107,38 @@ def create(wanted: CreateBans) -> dict[int, Done]:
 def carry_out(action: Write) -> Done:
     """Any other."""
     deadline = Deadline(WRITE_S)
-    if isinstance(action, actions.SetRole):
-        return Done(*cluster.set_role(action.resource, action.role, deadline))
+    if isinstance(action, actions.RewriteBan) and action.sender is not None:
+        gone = _gone(action.sender)
+        if gone is not None:
+            return gone
+    return Done(*cluster.write(partial(_guarded, action, deadline), deadline))
+
+
+def _guarded(action: Write, deadline: Deadline) -> guard.Write:
+    """Raises HaError, if what a role stands in can't be read."""
+    if isinstance(action, (actions.SwitchOff, actions.SwitchOn, actions.ForgetMark)):
+        return _guarded_role(action, deadline)
     if isinstance(action, actions.RewriteBan):
-        gone = None if action.sender is None else _gone(action.sender)
-        guarded = partial(guard.rewrite, action.old, action.new)
-        return gone or Done(*cluster.write(guarded, deadline))
+        return guard.rewrite(action.old, action.new)
     if isinstance(action, actions.SettleBan):
         ban = action.ban
-        guarded = partial(guard.settle, ban, ban.owner, action.call_id, action.replaced)
-    elif isinstance(action, actions.RemoveBan):
-        guarded = partial(guard.remove, action.ban)
-    elif isinstance(action, actions.RemoveExpired):
-        guarded = partial(guard.remove_expired, action.ban)
-    else:
-        guarded = partial(guard.forget_history, action.host, action.resource)
-    return Done(*cluster.write(guarded, deadline))
+        return guard.settle(ban, ban.owner, action.call_id, action.replaced)
+    if isinstance(action, actions.RemoveBan):
+        return guard.remove(action.ban)
+    if isinstance(action, actions.RemoveExpired):
+        return guard.remove_expired(action.ban)
+    return guard.forget_history(action.host, action.resource)
+
+
+def _guarded_role(
+    action: actions.SwitchOff | actions.SwitchOn | actions.ForgetMark, deadline: Deadline
+) -> guard.Write:
+    if isinstance(action, actions.ForgetMark):
+        return role.forget_mark(action.resource)
+    now = cluster.primitive(action.resource, deadline)
+    if isinstance(action, actions.SwitchOff):
+        return role.switch_off(now, action.resource, action.by)
+    return role.switch_on(now, action.resource)
 
 
 def _gone(sender: Sender) -> Done | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import actions
 from daemons.vm_stonithd.facts import Standing, View
+from pmkvm.fencing.role import STARTED, STOPPED, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 def apply(action: actions.Action, host: str, view: View) -> View | None:
     """The CIB after the write; None if it does not match."""
-    if isinstance(action, actions.SetRole):
-        resource = view.resources[action.resource]._replace(target_role=action.role)
-        return view._replace(resources={**view.resources, action.resource: resource})
+    if isinstance(action, (actions.SwitchOff, actions.SwitchOn, actions.ForgetMark)):
+        own = _role(action, view.resources[action.resource].own)
+        return None if own is None else _written(view, action.resource, own)
     if isinstance(action, (actions.RemoveBan, actions.RemoveExpired)):
         return _drop(view, action.ban) if _may_remove(view, action) else None
     if isinstance(action, actions.RewriteBan):
@@ -29,6 +30,22 @@ def apply(action: actions.Action, host: str, view: View) -> View | None:
         return view._replace(histories={k: h for k, h in view.histories.items() if k != gone})
     assert isinstance(action, actions.SettleBan)
     return _put(view, action.ban) if _may_settle(view, action, host) else None
+
+
+def _role(
+    action: actions.SwitchOff | actions.SwitchOn | actions.ForgetMark, own: Written
+) -> Written | None:
+    if isinstance(action, actions.SwitchOff):
+        return Written(STOPPED, action.by)
+    is_off = own.role == STOPPED and bool(own.by)
+    if isinstance(action, actions.SwitchOn):
+        return own._replace(role=STARTED) if is_off else None
+    return None if own.role == STOPPED else own._replace(by="")
+
+
+def _written(view: View, name: str, own: Written) -> View:
+    resource = view.resources[name]._replace(target_role=own.role or STARTED, own=own)
+    return view._replace(resources={**view.resources, name: resource})
 
 
 def create(wanted: Iterable[actions.CreateBan], view: View) -> View | None:

@@ -11,6 +11,7 @@ from daemons.vm_stonithd.facts import Operation, Resource
 from daemons.vm_stonithd.machine import Machine
 from daemons.vm_stonithd.words import Done, Stage, Words
 from pmkvm.fencing.ban import Ban
+from pmkvm.fencing.role import Written
 from pmkvm.tokens.held import Held
 from tests.unit.vm_stonithd.table import (
     ENDED,
@@ -23,6 +24,9 @@ from tests.unit.vm_stonithd.table import (
     request,
     view,
 )
+
+# As an off leaves its target.
+OFF = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped", own=Written("Stopped", GUEST1))}
 
 
 def test_a_second_reset_joins_and_is_answered_by_the_same_words(table: Table) -> None:
@@ -125,10 +129,9 @@ def test_an_off_is_answered_when_the_role_is_written_and_its_ban_runs_out(table:
     table.banned(Operation.OFF)
     table.proven()
     assert table.answers() == {}
-    role = table.last(actions.SetRole)
-    assert (role.resource, role.role) == (TARGET, "Stopped")
-    resources = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped")}
-    table.view = table.view._replace(resources=resources)
+    role = table.last(actions.SwitchOff)
+    assert (role.resource, role.by) == (TARGET, GUEST1)
+    table.view = table.view._replace(resources=OFF)
     table.written(role)
     assert table.answers() == {1: "OK"}
     ended(table)
@@ -139,9 +142,8 @@ def test_an_off_is_answered_when_the_role_is_written_and_its_ban_runs_out(table:
 def test_a_reset_that_joins_an_answered_off_does_not_end_it(table: Table) -> None:
     table.banned(Operation.OFF)
     table.proven()
-    resources = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped")}
-    table.view = table.view._replace(resources=resources)
-    table.written(table.last(actions.SetRole))
+    table.view = table.view._replace(resources=OFF)
+    table.written(table.last(actions.SwitchOff))
     ended(table)
     table.tell(events.Arrived(request(2, hash="hash2")))
     table.wait()
@@ -158,9 +160,8 @@ def test_an_off_whose_ban_went_before_the_role_was_written_is_not_proven(table: 
     assert table.answers() == {2: "OK"}
     table.show(None)
     table.wait()
-    resources = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped")}
-    table.view = table.view._replace(resources=resources)
-    table.written(table.last(actions.SetRole))
+    table.view = table.view._replace(resources=OFF)
+    table.written(table.last(actions.SwitchOff))
     table.wait(1.0)
     assert table.answers() == {2: "OK", 1: "NG banned; the ban was removed"}
 
@@ -175,21 +176,60 @@ def test_a_sender_that_died_after_its_time_was_over_is_no_trouble(table: Table) 
 
 def test_on_takes_an_off_back(table: Table) -> None:
     ban = other_ban(table, "off")
-    stopped = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped")}
-    table.view = table.view._replace(resources=stopped)
+    table.view = table.view._replace(resources=OFF)
     table.other = table.other._replace(done=(Done("b2", True, "guest3", "hash3", TARGET),))
     table.wait()
     table.tell(events.Arrived(request(operation=Operation.ON)))
     table.wait()
     assert table.last(actions.RemoveBan).ban == ban
-    table.show(None)
-    table.wait(0.1)
+    table.written(table.last(actions.RemoveBan))
     table.wait(1.1)
-    assert table.last(actions.SetRole).role == "Started"
+    assert table.last(actions.SwitchOn).resource == TARGET
     running = {GUEST1: Resource(), TARGET: Resource(runs_on=("host2",))}
     table.view = table.view._replace(resources=running)
     table.wait()
     assert table.answers() == {1: "OK"}
+
+
+def test_on_starts_nothing_that_an_administrator_has_stopped(table: Table) -> None:
+    by_hand = Resource(target_role="Stopped", own=Written("Stopped"))
+    table.view = table.view._replace(resources={GUEST1: Resource(), TARGET: by_hand})
+    table.wait()
+    table.tell(events.Arrived(request(operation=Operation.ON)))
+    table.wait()
+    assert table.answers() == {1: "NG target-role is Stopped, and no off has written that"}
+    assert table.all(actions.SwitchOn) == []
+
+
+def test_on_starts_nothing_that_is_stopped_by_more_than_its_own_role(table: Table) -> None:
+    """As by its group's, or by a set with a higher score."""
+    started = Resource(target_role="Stopped", own=Written("Started", GUEST1))
+    table.view = table.view._replace(resources={GUEST1: Resource(), TARGET: started})
+    table.wait()
+    table.tell(events.Arrived(request(operation=Operation.ON)))
+    table.wait(15.0)
+    assert table.answers() == {1: "NG its target-role is Stopped"}
+    assert table.all(actions.SwitchOn) == []
+
+
+def test_the_mark_of_an_off_that_a_person_has_undone_is_taken_away(table: Table) -> None:
+    undone = Resource(own=Written("Started", GUEST1))
+    table.view = table.view._replace(resources={GUEST1: Resource(), TARGET: undone})
+    table.wait()
+    assert [one.resource for one in table.all(actions.ForgetMark)] == [TARGET]
+
+
+def test_many_that_ask_for_on_cause_one_write_at_a_time(table: Table) -> None:
+    table.view = table.view._replace(resources=OFF)
+    table.wait()
+    for number in range(32):
+        table.tell(events.Arrived(request(number, Operation.ON, hash=f"hash{number}")))
+    for _ in range(10):
+        table.wait(1.0)
+    (write,) = table.all(actions.SwitchOn)
+    table.tell(events.Written(write.ticket, Outcome.TIMED_OUT))
+    table.wait(1.0)
+    assert len(table.all(actions.SwitchOn)) == 2
 
 
 def test_status_is_off_only_on_evidence_from_every_member(table: Table) -> None:

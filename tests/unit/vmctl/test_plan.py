@@ -162,6 +162,17 @@ def test_the_right_set_gets_the_role_and_nothing_else_is_told(
     assert (own.get("id"), pair.get("id")) == (set_id, pair_id)
 
 
+def test_what_an_administrator_stops_no_guest_switches_on() -> None:
+    """An off has stopped it before; see pmkvm.fencing.role."""
+    mark = '<nvpair id="k" name="stopped-by-fence" value="prmVMCTL_g2"/>'
+    off = f'<meta_attributes id="m"><nvpair id="r" name="target-role" value="Stopped"/>{mark}'
+    document = cib(guest("g1", f"{off}</meta_attributes>"))
+    change = differ(document, lambda registry: plan.role(["g1"], "Stopped", registry))
+    assert change is not None
+    pairs = etree.fromstring(change.merged).iter("nvpair")
+    assert [(each.get("id"), each.get("value")) for each in pairs] == [("k", "")]
+
+
 def test_roles_of_many_share_one_path_through_their_group() -> None:
     document = cib(f'<group id="grp">{guest("g1")}{guest("g2")}</group>{guest("g3")}')
     (resources,) = etree.fromstring(role(document, "g1", "g2", "g3"))
