@@ -19,6 +19,7 @@ from daemons.vm_stonithd.desk import Desk
 from daemons.vm_stonithd.effects import Effects
 from daemons.vm_stonithd.events import Arrived, CibSeen, DebtsSeen, KeysSeen, Terminated, Tick
 from daemons.vm_stonithd.machine import Machine
+from daemons.vm_stonithd.pace import NOTHING, pause_s
 from daemons.vm_stonithd.voice import Voice
 from daemons.vm_stonithd.watch import Watch
 from pmkvm.deadline import Deadline
@@ -43,8 +44,6 @@ KEYS_S = 1.0
 NAME_S = 5.0
 # Questions of guests are answered together: who asks without end costs no more than that.
 QUESTIONS_S = 0.25
-# A ban that is older than this is only waited for: its fence is over, or stuck.
-BUSY_WITH_BAN_S = 15.0
 AT_A_TIME = 8
 
 
@@ -53,8 +52,8 @@ class Daemon:
         self._tokens = tokens
         self._told: tuple[Held, ...] | None = None
         self._calls, words, requests = Calls(AT_A_TIME), Calls(AT_A_TIME), Calls(READ_AT_A_TIME)
-        self._watch = Watch(self._calls, self._tell, self._is_busy, self._is_idle)
-        self._voice = Voice(words, self._tell, self._is_busy)
+        self._watch = Watch(self._calls, self._tell, self._quiet_s, self._is_idle)
+        self._voice = Voice(words, self._tell, self._quiet_s)
         definitions = Definitions(self._watch.configs)
         self._desk = Desk(tokens, self._watch, definitions, requests, self._tell)
         self._registration = self._desk.register(connectd_socket)
@@ -65,7 +64,7 @@ class Daemon:
         self._service: Service | None = None
         self._host = ""
         self._state = "asking for this host's name"
-        self._bans: dict[str, float] = {}
+        self._has_bans = False
         self._has_debts = False
         self._looked_at = float("-inf")
         self._look: asyncio.TimerHandle | None = None
@@ -114,14 +113,12 @@ class Daemon:
     def _tell(self, event: Event) -> None:
         if self._machine is None:
             return
-        now = time.monotonic()
         if isinstance(event, DebtsSeen):
             self._has_debts = bool(event.debts)
         if isinstance(event, CibSeen):
-            bans = {ban.id for ban in event.view.bans.values()}
-            self._bans = {each: self._bans.get(each, now) for each in bans}
+            self._has_bans = bool(event.view.bans)
         try:
-            self._effects.add(self._machine.step(event, now, time.time()))
+            self._effects.add(self._machine.step(event, time.monotonic(), time.time()))
         except Exception:
             self._machine = None
             self._failed()
@@ -148,18 +145,17 @@ class Daemon:
         if self._service is not None:
             self._service.stop("an error of ours", rc=1)
 
-    def _is_busy(self) -> bool:
-        now = time.monotonic()
-        is_young = any(now - since < BUSY_WITH_BAN_S for since in self._bans.values())
-        return is_young or (self._machine is not None and self._machine.is_busy())
+    def _quiet_s(self) -> float:
+        machine = self._machine
+        return NOTHING if machine is None else machine.quiet_s(time.monotonic())
 
     def _is_idle(self) -> bool:
-        return not (self._bans or self._desk.open or self._has_debts)
+        return not (self._has_bans or self._desk.open or self._has_debts)
 
     async def _tick(self) -> None:
         try:
             while True:
-                await asyncio.sleep(BUSY_TICK_S if self._is_busy() else TICK_S)
+                await asyncio.sleep(pause_s(self._quiet_s(), BUSY_TICK_S, TICK_S))
                 self._tell(Tick())
         finally:
             self._tell(Terminated())

@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 # So many guests' requests are read side by side.
 AT_A_TIME = 8
+# What is not proven in five minutes is answered so, however much time a guest gives: who waits
+# keeps this host busy.
+MOST_S = 300.0
 # A command for tokens takes 5 s at most; a definition may lie on storage that hangs.
 READ_S = 8.0
 # What a guest has asked for meanwhile is read in one go, so long: a way through the loop for each
@@ -76,6 +79,7 @@ class Desk:
 
     def arrived(self, forwarded: Forwarded) -> None:
         """To be read behind what its guest has asked before: a flood waits for itself."""
+        forwarded = forwarded._replace(seconds=min(forwarded.seconds, MOST_S))
         self._number += 1
         self.open[self._number] = forwarded
         guest = forwarded.sender.uuid

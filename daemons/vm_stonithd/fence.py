@@ -6,6 +6,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from daemons.vm_stonithd import pace
 from daemons.vm_stonithd.facts import Operation
 from pmkvm.fencing.ban import LEASE_S, OFF, RESET, Ban
 
@@ -59,9 +60,10 @@ class Pending(NamedTuple):
 
 
 class Noted(NamedTuple):
-    """Since when a fence has waited for the same thing, and whether the log knows."""
+    """What a fence waits for, by its reason and its ban's id, since when it has been the same, and
+    whether the log knows."""
 
-    reason: str
+    state: tuple[str, str]
     since: float
     is_told: bool = False
 
@@ -83,11 +85,13 @@ class Fence:
         self.ticket = 0
         self.read = 0
         self.tried_at = float("-inf")
+        # How often in a row the guard has refused a write.
+        self.refusals = 0
         self.gone_at: float | None = None
         # The off's ban that was seen together with the role Stopped.
         self.held_by = ""
         self.reason = "nothing is known yet"
-        self._noted = Noted("", 0.0, is_told=True)
+        self._noted = Noted(("", ""), float("-inf"))
         # Where Pacemaker had it when the ban was drawn, for the log.
         self.ran_on: tuple[str, ...] = ()
         # The hosts that had an entry of it in their histories while it was being proven, and when
@@ -95,13 +99,20 @@ class Fence:
         self.known_on: frozenset[str] = frozenset()
         self.ending_since = float("-inf")
 
+    def note(self, now: float) -> None:
+        """What it waits for now."""
+        state = (self.reason, "" if self.ban is None else self.ban.id)
+        if self._noted.state != state:
+            self._noted = Noted(state, now)
+
+    def quiet_s(self, now: float) -> float:
+        """How long it has waited for the same thing; pace.NOTHING if nobody waits for it."""
+        is_waited_for = bool(self.pending) or self.step is Step.ENDING
+        return now - self._noted.since if is_waited_for else pace.NOTHING
+
     def delay(self, now: float) -> str:
         """What it waits for, once for each reason that has lasted; else empty."""
-        if not self.pending:
-            return ""
-        if self._noted.reason != self.reason:
-            self._noted = Noted(self.reason, now)
-        if self._noted.is_told or now - self._noted.since < LASTING_S:
+        if not self.pending or self._noted.is_told or now - self._noted.since < LASTING_S:
             return ""
         self._noted = self._noted._replace(is_told=True)
         return self.reason

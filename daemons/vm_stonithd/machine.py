@@ -87,9 +87,10 @@ class Machine:
         self._check()
         return self._know.actions
 
-    def is_busy(self) -> bool:
-        """Whether somebody waits for more than a word about how things are."""
-        return self._owner.is_open() or self._orders.is_open()
+    def quiet_s(self, now: float) -> float:
+        """Since when nothing has changed for those who wait for more than a word about how things
+        are; pace.NOTHING if nobody does."""
+        return min(part.quiet_s(now) for part in (self._owner, self._orders, self._member))
 
     def _take(self, event: Event) -> None:
         self._know.take(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import proof
+from daemons.vm_stonithd import pace, proof
 from daemons.vm_stonithd.actions import Kill, KillHelpers, Look, RemoveExpired, WriteDebt
 from daemons.vm_stonithd.events import Doubt
 from daemons.vm_stonithd.promises import known
@@ -53,6 +53,8 @@ class Watch:
         # The bars that were seen when the Look that is out was asked for.
         self.bars: frozenset[str] = frozenset()
         self.look_at = float("-inf")
+        # When it was first seen, or this host's word about it or the others' bars last changed.
+        self.changed_at = float("-inf")
 
 
 class Member:
@@ -84,6 +86,7 @@ class Member:
             watch = self._watches.get(resource)
             if watch is None:
                 watch = self._watches[resource] = Watch(ban)
+                watch.changed_at = self._know.now
                 history = view.history(self._know.host, resource)
                 watch.had_life = history is not None and history.has_life
                 watch.untold_since = self._know.now if history is None else None
@@ -91,6 +94,12 @@ class Member:
             self._accept(watch)
             if watch.is_accepted and ban.is_live(self._know.wall):
                 self._look(watch)
+
+    def quiet_s(self, now: float) -> float:
+        """For the ban that last changed of those that are not proven yet."""
+        dones = ((one, self._know.done(one.ban.id)) for one in self._watches.values())
+        since = (one.changed_at for one, done in dones if done is None or not done.ok)
+        return now - max(since, default=-pace.NOTHING)
 
     def looked(self, event: Looked) -> None:
         watch = self._waiting(event.ticket)
@@ -165,6 +174,8 @@ class Member:
         all_barred = self.are_all_barred(known(self._know.view).members, bars)
         word = self._word(watch)
         is_news = word.stage is not Stage.SILENT and all_barred and not bars <= word.saw
+        if is_news:
+            watch.changed_at = self._know.now
         if is_news or self._know.now >= watch.look_at:
             watch.bars = bars if all_barred else frozenset()
             watch.ticket = self._know.ticket()
@@ -229,4 +240,6 @@ class Member:
         return self._know.mine.get(watch.ban.id, Word())
 
     def _say(self, watch: Watch, word: Word) -> None:
+        if word != self._word(watch):
+            watch.changed_at = self._know.now
         self._know.mine[watch.ban.id] = word

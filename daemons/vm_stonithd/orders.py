@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemons.vm_stonithd import pace
 from daemons.vm_stonithd.actions import Answer, ForgetMark, RemoveBan, SwitchOn
 from daemons.vm_stonithd.answers import OUR_ERROR, ng, status
 from daemons.vm_stonithd.facts import Operation
@@ -38,8 +39,12 @@ class Orders:
     def written(self, event: Written) -> None:
         self._tickets = {r: ticket for r, ticket in self._tickets.items() if ticket != event.ticket}
 
-    def is_open(self) -> bool:
-        return any(one.request.operation is Operation.ON for one in self._pending.values())
+    def quiet_s(self, now: float) -> float:
+        """For the youngest `on`, since it came or something was last done for its target."""
+        waiting = (one for one in self._pending.values() if one.request.operation is Operation.ON)
+        tried = self._tried.get
+        since = (max(one.arrived, tried(one.request.target, one.arrived)) for one in waiting)
+        return now - max(since, default=-pace.NOTHING)
 
     def overdue(self, now: float) -> bool:
         return any(now > one.deadline for one in self._pending.values())

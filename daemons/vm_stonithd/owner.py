@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import proof
+from daemons.vm_stonithd import pace, proof
 from daemons.vm_stonithd.actions import CreateBan, RemoveBan, RewriteBan, SettleBan, SwitchOff
 from daemons.vm_stonithd.events import Outcome
 from daemons.vm_stonithd.fence import Fence, Pending, Step, lease_end
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pmkvm.fencing.debt import Debt
 
 RETRY_S = 0.2
+MOST_DOUBLINGS = 4
 # An owner that restarted waits so long for resends, a joiner for the word of a ban that went.
 RESEND_S = 3.0
 WORD_S = 1.0
@@ -48,8 +49,8 @@ class Owner:
         # Whether the target is managed may be the word of 5 s ago.
         fence.read = self._know.read_cib()
 
-    def is_open(self) -> bool:
-        return any(fence.pending for fence in self._fences.values())
+    def quiet_s(self, now: float) -> float:
+        return min((one.quiet_s(now) for one in self._fences.values()), default=pace.NOTHING)
 
     def overdue(self, now: float) -> bool:
         pending = (one for fence in self._fences.values() for one in fence.pending.values())
@@ -79,6 +80,7 @@ class Owner:
                 self._conclude(fence, event.outcome)
 
     def _conclude(self, fence: Fence, outcome: Outcome) -> None:
+        fence.refusals = fence.refusals + 1 if outcome is Outcome.NOT_MATCHED else 0
         if outcome is Outcome.SENDER_GONE:
             self._answers.drop(fence, fence.sender)
         if fence.step is Step.WRITING:
@@ -98,6 +100,7 @@ class Owner:
         self._answers.expire(fence)
         if fence.read <= self._know.read and self._know.view is not None:
             self._advance(fence, self._know.view)
+        fence.note(self._know.now)
         delay = fence.delay(self._know.now)
         if delay:
             what = fence.lead().request
@@ -132,8 +135,9 @@ class Owner:
             return
         there = view.bans.get(fence.resource)
         if there is None or there.operation == SETTLE:
-            fence.reason = self._obstacle(fence, view)
-            if not fence.reason:
+            obstacle = self._obstacle(fence, view)
+            fence.reason = obstacle or ("the CIB manager refuses the ban" if fence.refusals else "")
+            if not obstacle and self._is_due(fence):
                 self._create(fence, view, there)
         elif not self._has_lease(there):
             fence.reason = "a ban that runs out is in the way"
@@ -284,8 +288,9 @@ class Owner:
         return ban.end - self._know.wall >= proof.LEAST_LEASE_S
 
     def _is_due(self, fence: Fence) -> bool:
-        """Not more than five tries a second."""
-        if self._know.now - fence.tried_at < RETRY_S:
+        """Not more than five tries a second, and fewer while the guard refuses them."""
+        pause_s = RETRY_S * 2 ** min(fence.refusals, MOST_DOUBLINGS)
+        if self._know.now - fence.tried_at < pause_s:
             return False
         fence.tried_at = self._know.now
         return True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import attributes
 from daemons.vm_stonithd.events import WordsSeen
+from daemons.vm_stonithd.pace import pause_s
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError, reason_of
 
@@ -31,12 +32,12 @@ class Voice:
     """tell gets a WordsSeen for each reading."""
 
     def __init__(
-        self, calls: Calls, tell: Callable[[WordsSeen], None], is_busy: Callable[[], bool]
+        self, calls: Calls, tell: Callable[[WordsSeen], None], quiet_s: Callable[[], float]
     ) -> None:
         self.state = "not heard yet"
         self._calls = calls
         self._tell = tell
-        self._is_busy = is_busy
+        self._quiet_s = quiet_s
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
@@ -72,7 +73,8 @@ class Voice:
 
     async def _pause(self) -> None:
         try:
-            await asyncio.wait_for(self._asked.wait(), BUSY_S if self._is_busy() else IDLE_S)
+            wait_s = pause_s(self._quiet_s(), BUSY_S, IDLE_S)
+            await asyncio.wait_for(self._asked.wait(), wait_s)
         except asyncio.TimeoutError:
             return
 

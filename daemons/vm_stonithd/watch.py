@@ -3,7 +3,7 @@
 
 Pacemaker replaces the CIB's file when the configuration changes, as a ban does: that is looked at
 20 times a second, which costs nothing. Histories change without it, so it is read each second
-besides, and more often while a fence is under way. While no ban stands, nothing is asked and
+besides, and more often while a fence makes progress. While no ban stands, nothing is asked and
 nothing is owed, only the bans are asked for each second, and the whole now and then.
 """
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from daemons.vm_stonithd import cluster, view
 from daemons.vm_stonithd.cluster import Company
 from daemons.vm_stonithd.events import CibSeen
+from daemons.vm_stonithd.pace import pause_s
 from pmkvm import settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError, reason_of
@@ -44,21 +45,21 @@ RETRY_S = 0.5
 
 
 class Watch:
-    """is_busy says whether a fence is under way, is_idle whether histories matter to nobody.
-    tell gets a CibSeen for each reading of the whole."""
+    """quiet_s says since when nothing has changed for those who wait (pace), is_idle whether
+    histories matter to nobody. tell gets a CibSeen for each reading of the whole."""
 
     def __init__(
         self,
         calls: Calls,
         tell: Callable[[CibSeen], None],
-        is_busy: Callable[[], bool],
+        quiet_s: Callable[[], float],
         is_idle: Callable[[], bool],
     ) -> None:
         self.state = "not read yet"
         self.seen: Seen | None = None
         self._calls = calls
         self._tell = tell
-        self._is_busy = is_busy
+        self._quiet_s = quiet_s
         self._is_idle = is_idle
         self._ticket = 0
         self._asked = asyncio.Event()
@@ -115,7 +116,7 @@ class Watch:
     async def _read(self, *, is_asked: bool) -> Seen:
         self._file = _stamp()
         began = self._began = time.monotonic()
-        oldest = COMPANY_BUSY_S if self._is_busy() else COMPANY_IDLE_S
+        oldest = pause_s(self._quiet_s(), COMPANY_BUSY_S, COMPANY_IDLE_S)
         company = self._company
         if is_asked or company is None or began - self._company_at > oldest:
             document, company = await self._read_all(company)
@@ -152,7 +153,7 @@ class Watch:
 
     async def _pause(self) -> None:
         """Until somebody asks, the file is another, or it is time."""
-        end = time.monotonic() + (BUSY_S if self._is_busy() else IDLE_S)
+        end = time.monotonic() + pause_s(self._quiet_s(), BUSY_S, IDLE_S)
         while time.monotonic() < end and _stamp() == self._file:
             try:
                 await asyncio.wait_for(self._asked.wait(), LOOK_S)

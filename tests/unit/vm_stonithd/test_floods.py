@@ -6,8 +6,11 @@ from __future__ import annotations
 import pytest
 
 from daemons.vm_stonithd import actions, events
-from daemons.vm_stonithd.facts import Operation
-from daemons.vm_stonithd.words import MOST_DONE
+from daemons.vm_stonithd.events import Outcome
+from daemons.vm_stonithd.facts import Operation, Resource
+from daemons.vm_stonithd.pace import NOTHING, pause_s
+from daemons.vm_stonithd.words import MOST_DONE, Stage
+from pmkvm.fencing.role import Written
 from pmkvm.service.quota import LINES_BURST
 from tests.unit.vm_stonithd.table import SENDER, TARGET, Table, request
 
@@ -69,13 +72,74 @@ def test_an_answer_to_another_guest_is_still_remembered(table: Table) -> None:
 def test_who_only_asks_makes_nobody_hurry(table: Table, operation: Operation) -> None:
     table.tell(events.Arrived(request(operation=operation)))
     is_question = operation in (Operation.STATUS, Operation.LIST)
-    assert table.machine.is_busy() != is_question
+    assert (table.machine.quiet_s(table.now) == NOTHING) == is_question
     table.tell(events.Arrived(request(2, operation, refusal="the token is refused")))
-    assert table.machine.is_busy() != is_question
+    assert (table.machine.quiet_s(table.now) == NOTHING) == is_question
 
 
 def test_nobody_hurries_for_a_refusal(table: Table) -> None:
     table.tell(events.Arrived(request(refusal="the token is refused", sender=SENDER)))
-    assert not table.machine.is_busy()
+    assert table.machine.quiet_s(table.now) == NOTHING
     assert table.answers() == {1: "NG the token is refused"}
     assert TARGET in table.view.resources
+
+
+# --- what stays as it is
+
+
+@pytest.mark.parametrize("operation", [Operation.RESET, Operation.OFF, Operation.ON])
+def test_who_waits_for_what_stays_impossible_is_served_less_and_less(
+    table: Table, operation: Operation
+) -> None:
+    table.view = table.view._replace(quorum=False)
+    resource = table.view.resources[TARGET]._replace(runs_on=())
+    table.view = table.view._replace(resources={**table.view.resources, TARGET: resource})
+    table.tell(events.Arrived(request(operation=operation, seconds=300.0)))
+    pauses = []
+    for _ in range(300):
+        table.wait(0.1)
+        pauses.append(pause_s(table.machine.quiet_s(table.now), 0.1, 1.0))
+    assert pauses[2] == 0.1
+    assert pauses[-1] == 1.0
+
+
+def test_a_fence_that_makes_progress_is_served_at_once_again(table: Table) -> None:
+    table.tell(events.Arrived(request(seconds=60.0)))
+    table.wait()
+    table.written(table.last(actions.CreateBan))
+    for _ in range(10):
+        table.wait(1.0)
+    assert table.machine.quiet_s(table.now) > 9.0
+    table.look()
+    assert table.machine.quiet_s(table.now) < 1.0
+    for _ in range(10):
+        table.wait(1.0)
+    table.look()
+    assert table.machine.quiet_s(table.now) > 9.0
+    table.other_says(Stage.BARRED)
+    assert table.machine.quiet_s(table.now) < 1.0
+
+
+def test_a_ban_that_the_guard_refuses_is_tried_less_and_less(table: Table) -> None:
+    table.tell(events.Arrived(request(seconds=60.0)))
+    table.wait()
+    for _ in range(100):
+        table.wait(0.1)
+        table.tell(events.Written(table.last(actions.CreateBan).ticket, Outcome.NOT_MATCHED))
+    assert 4 <= len(table.all(actions.CreateBan)) <= 8
+    for _ in range(50):
+        table.wait(1.0)
+    assert table.answers() == {1: "NG the CIB manager refuses the ban"}
+
+
+def test_nothing_is_asked_for_an_off_that_is_answered(table: Table) -> None:
+    """Its ban stands for another minute."""
+    table.banned(Operation.OFF)
+    table.proven()
+    off = Resource(target_role="Stopped", own=Written("Stopped", "guest1"))
+    table.view = table.view._replace(resources={**table.view.resources, TARGET: off})
+    table.written(table.last(actions.SwitchOff))
+    assert table.answers() == {1: "OK"}
+    table.wait()
+    assert table.view.bans
+    assert table.machine.quiet_s(table.now) == NOTHING
