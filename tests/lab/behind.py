@@ -46,7 +46,7 @@ OVERLOOKED_S, BEGINS_S = 10.0, 1.0
 # A fence that is refused is waited for to its deadline.
 SHORT_S = 12.0
 # What an NG says if hosts, or a host and what runs on it, do not have the same domain.
-DIFFERS = r"uuid|another domain|not defined|definition"
+DIFFERS = r"uuid|another domain|not defined|definition|nothing of it is found"
 
 TOKENS = OF_2011, SEALED = "2011's token", "a sealed token"
 

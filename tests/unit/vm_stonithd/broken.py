@@ -6,15 +6,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.actions import RemoveExpired
+from daemons.vm_stonithd.fence import MARGIN_S
 from daemons.vm_stonithd.knowledge import Knowledge
 from daemons.vm_stonithd.machine import Machine
 from daemons.vm_stonithd.member import Member, Watch
 from daemons.vm_stonithd.owner import Owner
-from daemons.vm_stonithd.promises import known
+from daemons.vm_stonithd.promises import hold, known
 from daemons.vm_stonithd.silence import Case, Silence, Verdict
 from daemons.vm_stonithd.words import Stage, Word, Words
 
 if TYPE_CHECKING:
+    from daemons.vm_stonithd.actions import Answer
     from daemons.vm_stonithd.events import Looked
     from daemons.vm_stonithd.facts import History, View
     from daemons.vm_stonithd.fence import Fence
@@ -117,3 +119,15 @@ class _HastyJudge(Owner):
 
 class OldRecordIsDeath(Machine):
     owner_class = _HastyJudge
+
+
+class DoesNotCarryWhatItRepeats(Machine):
+    """An answer that is repeated is checked by what is remembered when it leaves. A request whose
+    time ends in the same step may have pushed just that out, and the check ended the daemon."""
+
+    def _check_answer(self, action: Answer) -> None:
+        request = self._open[action.number]
+        if not request.refusal and request.operation.is_fence and self._know.may_speak:
+            is_hopeless = request.seconds <= MARGIN_S
+            hold(is_hopeless or self._know.answered(request), "P2: an answer without its record")
+        super()._check_answer(action)

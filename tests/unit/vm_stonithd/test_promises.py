@@ -18,6 +18,7 @@ from daemons.vm_stonithd.promises import BrokenPromiseError
 from pmkvm.fencing import guard
 from tests.unit.vm_stonithd import broken
 from tests.unit.vm_stonithd.judge import BrokenError
+from tests.unit.vm_stonithd.search import complaint
 from tests.unit.vm_stonithd.world import World
 
 RUNS = int(os.environ.get("FENCES", "150"))
@@ -63,15 +64,15 @@ def test_a_machine_with_a_rule_left_out_is_caught(machine: type[Machine], promis
     assert catch(machine).startswith(promise)
 
 
-@pytest.mark.parametrize("seed", range(25))
-def test_an_enemy_with_valid_tokens_ends_no_daemon_and_hears_in_time(seed: int) -> None:
-    """Whatever it does to its own requests and targets: see enemy.py."""
-    complaint = ""
-    try:
-        World(seed, has_enemy=True).run()
-    except BrokenError as error:
-        complaint = str(error)
-    assert not complaint.startswith("P6")
+@pytest.mark.parametrize("seed", [*range(20), 175, 384])
+def test_an_enemy_with_valid_tokens_breaks_no_promise(seed: int) -> None:
+    """See enemy.py. A longer search: search.py."""
+    assert complaint(seed) == ""
+
+
+def test_an_enemy_finds_the_machine_that_looks_again_for_what_it_repeats() -> None:
+    found = (complaint(seed, broken.DoesNotCarryWhatItRepeats) for seed in range(BUDGET))
+    assert "P2: an answer without its record" in next(filter(None, found), "nothing")
 
 
 def test_bans_that_refuse_each_other_are_missed_in_one_write(
