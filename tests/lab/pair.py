@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.lab.stonith import Proven
 
 BOOT_S = 120.0
+# An answered off's ban is left to run out, and is removed 15 s after its end.
+BAN_S = 110.0
 CLEAN_S = 40.0
 # A start stays in libvirt's hands for so long where this file exists.
 SLOW_START = "/run/lab/slow-start"
@@ -92,8 +94,12 @@ class Pair(NamedTuple):
                 raise LabError(f"guest1 has no way to its host: {answered}")
 
     def place(self, host: Machine) -> str:
-        """guest2 runs there, under Pacemaker, in a boot that counts; gives the boot."""
+        """guest2 runs there, under Pacemaker, in a boot that counts; gives the boot.
+
+        Behind a fence whose target still stands in Pacemaker's status as it was before.
+        """
         lab, target = self.lab, self.target
+        stonith.wait_clean(lab, BAN_S)
         if stonith.role(lab, target.resource) == "Stopped":
             target.vm_ctl("resource", "start", target.guest.name)
         lab.cluster.wait_running(target.resource)

@@ -74,5 +74,7 @@ def test_guest_is_heard_again_when_its_channel_is_plugged_in(pair: Pair, place: 
     assert "(deleted)" not in opened
     if place == "another":
         plug(pair, "detach-device", OTHER)
+    boot = pair.place(pair.lab.hosts[1])
     assert pair.answer("reset").is_ok
-    assert pair.requester.counter.boots() == boots
+    pair.returned(boot)
+    assert pair.leftovers("Started", boots) == []

@@ -21,6 +21,7 @@ COMPLAINING = {
     "proof": {"obstacle", "unfit", "lack", "_unproven"},
     "clocks": {"disagreement"},
     "owner": {"_obstacle"},
+    "orders": {"_obstacle"},
     "answers": {"refusal"},
     "requests": {"complaint"},
 }
