@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.facts import Resource, View
     from daemons.vm_stonithd.fence import Pending
     from daemons.vm_stonithd.knowledge import Knowledge
+    from pmkvm.fencing.ban import Ban
 
 RETRY_S = 1.0
 
 
 class Orders:
-    """`on` takes an `off` back: its ban, then the role; OK when the target runs."""
+    """`on` takes an `off` back: the role, then its ban; OK when the target runs.
+
+    The role first: a start that was on its way under the ban may come as soon as that is gone.
+    """
 
     def __init__(self, knowledge: Knowledge, answers: Answers) -> None:
         self._know = knowledge
@@ -32,6 +36,8 @@ class Orders:
         # By target: when the last write was asked for, and its ticket while it is out.
         self._tried: dict[str, float] = {}
         self._tickets: dict[str, int] = {}
+        # By target: the ban of the off whose role an `on` has undone here.
+        self._undone: dict[str, str] = {}
 
     def add(self, pending: Pending) -> None:
         self._pending[pending.request.number] = pending
@@ -93,27 +99,29 @@ class Orders:
 
     def _switch_on(self, target: str, view: View) -> str:
         ban, resource = view.bans.get(target), view.resources[target]
+        if _is_off(resource):
+            if self._may_undo(ban):
+                self._write(target, SwitchOn(self._know.ticket(), target))
+                self._undone[target] = "" if ban is None else ban.id
+            return ""
+        if resource.own.role == STOPPED:
+            return ng("target-role is Stopped, and no off has written that")
         if ban is not None:
-            # An off that is not answered yet is not taken back: it would be told a lie. It is
-            # answered when it is proven and the role is Stopped; what others under its ban were
-            # told says nothing.
-            done = self._know.done(ban.id)
-            is_proven = ban.operation == OFF and done is not None and done.ok
-            if is_proven and _is_off(resource):
+            if resource.target_role != STOPPED and self._undone.get(target) == ban.id:
                 self._write(target, RemoveBan(self._know.ticket(), ban))
             return ""
-        if resource.target_role == STOPPED:
-            if _is_off(resource):
-                self._write(target, SwitchOn(self._know.ticket(), target))
-            elif resource.own.role == STOPPED:
-                return ng("target-role is Stopped, and no off has written that")
-            return ""
         return "OK" if view.members & set(resource.runs_on) else ""
+
+    def _may_undo(self, ban: Ban | None) -> bool:
+        """Not an off that is still being proven: its role is Stopped before it is answered."""
+        done = None if ban is None else self._know.done(ban.id)
+        return ban is None or (ban.operation == OFF and done is not None and done.ok)
 
     def _forget_marks(self, view: View) -> None:
         """Of an off that a person or an on has undone. Any vm-stonithd does."""
         for name, resource in view.resources.items():
-            if resource.own.by and resource.own.role != STOPPED:
+            is_undone = resource.own.by and resource.own.role != STOPPED
+            if is_undone and name not in view.bans:
                 self._write(name, ForgetMark(self._know.ticket(), name))
 
     def _write(self, target: str, action: RemoveBan | SwitchOn | ForgetMark) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.facts import Operation, Request, Sender
+from daemons.vm_stonithd.fence import MARGIN_S
+from daemons.vm_stonithd.words import MOST_DONE
 from tests.unit.vm_stonithd.engine import GUESTS
 
 if TYPE_CHECKING:
@@ -13,15 +15,16 @@ if TYPE_CHECKING:
 
     from tests.unit.vm_stonithd.world import World
 
-# More than a host remembers answers.
-MOST_REQUESTS = 160
+# Some ask for more than a host remembers.
+REQUESTS = (40, 160, 400)
 # In seconds: nothing is left, the answer's own margin, and what is ordinary.
 TIMES = (0.001, 0.01, 0.29, 0.3, 0.301, 0.5, 2.0, 6.0)
 PAUSES = (0.0, 0.0, 0.001, 0.01, 0.1)
 
 
 class Enemy:
-    """Asks on the host where it runs, with ids that are new, used before, or another target's."""
+    """Asks on the host where it runs, with ids that are new, used before, or another target's, and
+    for what the host is about to forget."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -29,32 +32,43 @@ class Enemy:
         self._own = self._draw.choice(GUESTS)
         self._others = [guest for guest in GUESTS if guest != self._own]
         self._ids: list[str] = []
+        # Ids and targets of which an answer is remembered, or will be.
+        self._remembered: list[tuple[str, str]] = []
 
     def begin(self) -> None:
         self._world.engine.spawn(self._ask())
 
     def _ask(self) -> Generator[float, None, None]:
         operations = self._draw.choice([tuple(Operation), (Operation.RESET, Operation.OFF)])
-        for _ in range(self._draw.randint(20, MOST_REQUESTS)):
+        for _ in range(self._draw.choice(REQUESTS)):
             yield self._draw.choice(PAUSES)
             here = next(iter(self._world.hosts.running(self._own)), None)
             if here is None:
                 return
-            target, hash_ = self._draw.choice(self._others), self._id()
+            hash_, target = self._key()
+            operation, seconds = self._draw.choice(operations), self._draw.choice(TIMES)
+            if operation.is_fence and seconds > MARGIN_S:
+                self._remembered.append((hash_, target))
             self._world.judge.senders[self._own, hash_, target] = here.born
             self._world.deliver(
                 here.host,
                 Request(
                     number=self._world.number(),
-                    operation=self._draw.choice(operations),
+                    operation=operation,
                     requester=self._own,
                     hash=hash_,
                     target=target,
                     uuid=self._world.hosts.uuid(target),
-                    seconds=self._draw.choice(TIMES),
+                    seconds=seconds,
                     sender=Sender(self._own, here.life),
                 ),
             )
+
+    def _key(self) -> tuple[str, str]:
+        if len(self._remembered) > MOST_DONE and self._draw.random() < 0.2:
+            oldest = len(self._remembered) - MOST_DONE
+            return self._remembered[max(0, oldest - self._draw.randint(0, 8))]
+        return self._id(), self._draw.choice(self._others)
 
     def _id(self) -> str:
         if self._ids and self._draw.random() < 0.3:

@@ -181,12 +181,16 @@ def test_on_takes_an_off_back(table: Table) -> None:
     table.wait()
     table.tell(events.Arrived(request(operation=Operation.ON)))
     table.wait()
-    assert table.last(actions.RemoveBan).ban == ban
-    table.written(table.last(actions.RemoveBan))
-    table.wait(1.1)
     assert table.last(actions.SwitchOn).resource == TARGET
+    assert table.all(actions.RemoveBan) == []
+    started = {GUEST1: Resource(), TARGET: Resource(own=Written("Started", GUEST1))}
+    table.view = table.view._replace(resources=started)
+    table.written(table.last(actions.SwitchOn))
+    table.wait(1.1)
+    assert table.last(actions.RemoveBan).ban == ban
     running = {GUEST1: Resource(), TARGET: Resource(runs_on=("host2",))}
     table.view = table.view._replace(resources=running)
+    table.written(table.last(actions.RemoveBan))
     table.wait()
     assert table.answers() == {1: "OK"}
 
