@@ -298,7 +298,9 @@ class World:
         if resource in self.pacemaker.busy:
             return
         self.hosts.definitions[resource] = f"{resource}-{self._draw()}"
-        if self.engine.chance(0.5):
+        # Not behind a refresh: see Pacemaker.refresh.
+        is_probed = all((host, resource) in self.pacemaker.entries for host in HOSTS)
+        if self.engine.chance(0.5) and is_probed:
             self.hosts.renamed.add(resource)
             for host in HOSTS:
                 self.hosts.records.pop((host, resource), None)
