@@ -9,6 +9,7 @@ from daemons.vm_stonithd.fence import MARGIN_S
 from daemons.vm_stonithd.words import MOST_DONE
 from pmkvm.fencing.ban import OFF, SETTLE
 from pmkvm.fencing.debt import UNTOUCHED_S
+from pmkvm.fencing.role import STOPPED
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.facts import Request, View
@@ -50,7 +51,9 @@ class Judge:
         self.on_back(host)
 
     def changed(self, hosts: Hosts, old: View, new: View, *, by_rule: bool) -> None:
-        """A ban was written or removed. by_rule: by a vm-stonithd, not by a person."""
+        """The CIB was written. by_rule: by a vm-stonithd, not by a person."""
+        started = {r for r, state in new.resources.items() if state.target_role != STOPPED}
+        self.held_off -= started
         for resource in {*old.bans, *new.bans}:
             before, after = old.bans.get(resource), new.bans.get(resource)
             if after is not None and (before is None or before.id != after.id):
@@ -73,8 +76,6 @@ class Judge:
         stands = ban is not None and all(hosts.wall(h) < ban.end - 10 for h in view.hosts)
         if stands and ban is not None and ban.id in self.proven:
             raise BrokenError(f"P1: {qemu.resource} began under the ban {ban.id} after an OK")
-        if view.resources[qemu.resource].target_role != "Stopped":
-            self.held_off.discard(qemu.resource)
         if qemu.resource in self.held_off:
             raise BrokenError(f"P1: {qemu.resource} began after the OK of an off")
 
@@ -96,7 +97,8 @@ class Judge:
             self.proven.add(ban_id)
             if hosts.running(request.target):
                 raise BrokenError(f"P1: OK while another {request.target} lives")
-        if request.operation.value == OFF:
+        is_stopped = hosts.cib.head.resources[request.target].target_role == STOPPED
+        if request.operation.value == OFF and is_stopped:
             self.held_off.add(request.target)
 
     def killed(self, ban: Ban, qemu: Qemu) -> None:
