@@ -56,8 +56,10 @@ def prepare(context: Context, subject: Subject, deadline: Deadline) -> None:
     _warn_unless_used(context, subject, path)
     if os.path.exists(path) and not context.flag("stateless"):
         return
-    new = f"{path}.new"
-    files.remove(new)
+    files.remove_temporary(path)
+    new = files.temporary_name(path)
+    # qemu-img would take what is there; the mode is what it gives to a file of its own.
+    os.close(files.create(new, 0o644))
     try:
         _make(context, new, deadline)
         os.replace(new, path)
