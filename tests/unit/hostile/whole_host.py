@@ -90,8 +90,8 @@ class WholeHost(World):
             self._uuids[name] = self.define(name)
             self.start_qemu(name, self._uuids[name])
 
-    def start(self) -> tuple[Process, Process]:
-        """Both daemons; the guests do not change from here on."""
+    def start(self, *more: str) -> tuple[Process, Process]:
+        """Both daemons; the guests do not change from here on. more: words for vm-stonithd."""
         self._write_cluster()
         host = self.start_host()
         self.wait_ready(host)
@@ -106,6 +106,7 @@ class WholeHost(World):
                 *("--socket", str(self.directory / "run" / "stonithd.sock")),
                 *("--connectd-socket", self.socket_of("host")),
                 *("--keys", str(self.directory / "keys")),
+                *more,
             ],
         )
         stonithd = self._start([sys.executable, "-I", "-c", code], "stonithd.log")
