@@ -101,7 +101,7 @@ class Host:
             if known is not None and not known[1].done():
                 known[0].keep()
             elif self._service is not None:
-                channel = Channel(target, self._switch)
+                channel = Channel(target, self._directories, self._switch)
                 task = self._service.supervise(str(channel), channel.run())
                 self._channels[target] = (channel, task)
 

@@ -177,8 +177,8 @@ class Stream(asyncio.BufferedProtocol):
         self._transport.write(data)
 
 
-async def connect(path: str, make: Callable[[socket.socket], Stream]) -> Stream:
-    """A stream to a unix socket, made once the connection stands, so that the peer is known.
+async def connect(path: str, make: Callable[[], Stream]) -> None:
+    """Carry over a connection to a unix socket the stream that is made once it stands.
 
     Raises OSError. Connecting to a unix socket never waits: a full backlog is an error.
     """
@@ -186,10 +186,13 @@ async def connect(path: str, make: Callable[[socket.socket], Stream]) -> Stream:
     try:
         connection.setblocking(False)
         connection.connect(path)
-        stream = make(connection)
+        await carry(connection, make())
     except BaseException:
         connection.close()
         raise
+
+
+async def carry(connection: socket.socket, stream: Stream) -> None:
+    """Over a connection that stands. Raises OSError; the connection stays the caller's then."""
     loop = asyncio.get_running_loop()
     await loop.create_unix_connection(lambda: stream, sock=connection)
-    return stream

@@ -220,8 +220,13 @@ class World:
         code = QEMU.format(host=str(host_path), guest=str(self.port_of(name)))
         words = ["qemu-system-x86_64", "-c", code, *qemu_words(name, domain_uuid)]
         process = self._start(words, f"qemu-{name}.log")
+        self.record(name, process.child.pid)
         eventually("QEMU listens", self.port_of(name).exists)
         return process
+
+    def record(self, name: str, pid: int) -> None:
+        """As libvirt does, before QEMU runs."""
+        (self.directory / "run" / f"{name}.pid").write_text(f"{pid}", encoding="ascii")
 
     def port_of(self, name: str) -> Path:
         return self.directory / f"port-{name}"
