@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from daemons.vm_connectd.roster import Target
     from pmkvm.wire.message import Message
     from pmkvm.wire.session import Event
+    from pmkvm.wire.stream import Turn
 
     class Hub(Protocol):
         """What a channel tells of its guest."""
@@ -56,10 +57,14 @@ GOOD_S = 60.0
 class Channel:
     """One target's channel. run() ends when it is retired, else by being cancelled."""
 
-    def __init__(self, target: Target, directories: Sequence[str], hub: Hub) -> None:
-        """directories: where its socket may be."""
+    def __init__(
+        self, target: Target, directories: Sequence[str], hub: Hub, turn: Turn | None = None
+    ) -> None:
+        """directories: where its socket may be. turn: does what it is given when this guest is
+        due."""
         self.target = target
         self._directories = directories
+        self._turn = turn
         self.sender: Sender | None = None
         self.stream: Stream | None = None
         # None until the guest's vm-connectd has said hello.
@@ -188,7 +193,9 @@ class Channel:
         def meter(count: int) -> float:
             return bucket.take_anyway(max(count, limits.READ_LEAST_BYTES), time.monotonic())
 
-        self.stream = Stream(PortSession(PROGRAM, codec.FROM_GUEST), self, meter=meter)
+        self.stream = Stream(
+            PortSession(PROGRAM, codec.FROM_GUEST), self, meter=meter, turn=self._turn
+        )
         self._log(logging.INFO, f"connected to QEMU {sender.pid}, uuid {sender.uuid}")
         return self.stream
 

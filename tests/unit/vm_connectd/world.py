@@ -239,6 +239,13 @@ class World:
         """Not ready yet, see wait_ready()."""
         return self._daemon(name, "-t", "guest", "--port", str(self.port_of(name)))
 
+    def start_program(self, words: list[str]) -> Process:
+        """One that says a line when it is ready."""
+        process = self._start(words, "program.log")
+        assert process.child.stdout is not None
+        assert process.child.stdout.readline()
+        return process
+
     def wait_ready(self, *processes: Process) -> None:
         for each in processes:
             self._wait_ready(each)
