@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
 
 LOCK_POLL_S = 0.05
+_NAME_BYTES = 8
 
 
 def read_text(path: str) -> str | None:
@@ -30,8 +31,8 @@ def write_atomically(
 
     owner: the numbers of a user and a group, if they are not to be the caller's.
     """
-    temporary = f"{path}.{os.getpid()}.new"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    temporary = temporary_name(path)
+    descriptor = create(temporary, mode)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
@@ -48,6 +49,30 @@ def write_atomically(
             # That a disk is full the kernel says of a descriptor.
             error.filename = error.filename or path
         raise
+
+
+def temporary_name(path: str) -> str:
+    """A name beside path, for what is to take its place. Nobody can foresee it: others may be
+    allowed to write into that directory, and could lay a file or a link there."""
+    return f"{path}.{os.urandom(_NAME_BYTES).hex()}.new"
+
+
+def remove_temporary(path: str) -> None:
+    """What a writer of this path that was killed has left beside it. One that is at work loses
+    its file. Raises OSError."""
+    directory, name = os.path.split(path)
+    length = len(os.path.basename(temporary_name(path)))
+    for each in os.listdir(directory or os.curdir):
+        if each.startswith(f"{name}.") and each.endswith(".new") and len(each) == length:
+            remove(os.path.join(directory, each))
+
+
+def create(path: str, mode: int) -> int:
+    """A descriptor to write a file that was not there before; a link there is not followed.
+
+    Raises FileExistsError, and OSError for any other trouble.
+    """
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
 
 
 def remove(path: str) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pmkvm import settings  # noqa: E402  the checkout must be on the path first
+from pmkvm import files, settings  # noqa: E402  the checkout must be on the path first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,8 +170,9 @@ class Installer:
     def _write(self, path: str, text: str, mode: int) -> Path:
         target = self._target(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        new = target.with_name(f".{target.name}.new")
-        new.write_text(text, encoding="utf-8")
+        new = Path(files.temporary_name(str(target)))
+        with open(files.create(str(new), mode), "w", encoding="utf-8") as file:
+            file.write(text)
         self._settle(new, mode)
         new.replace(target)
         self._installed.add(target)

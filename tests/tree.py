@@ -45,6 +45,16 @@ BANNED_ATTRIBUTES = {
 }
 BANNED_PREFIXES = ("os.exec", "os.spawn")
 
+# Who makes files: under a new name, to be renamed, and logs, which are added to.
+MAKES_FILES = frozenset(
+    {
+        "pmkvm.files",
+        "pmkvm.ocf.log",
+        "agents.vm_anything.output",
+        "stonith.vm_stonith.journal",
+    }
+)
+
 # Who gives text to a shell: root's own, from a parameter that says so.
 SHELLS = frozenset({"sh", "bash", "dash"})
 RUNS_A_SHELL = frozenset({"agents.vm_anything.monitor", "stonith.stonith_helper.look"})
@@ -185,6 +195,27 @@ def process_starters(modules: dict[str, Module]) -> list[str]:
         for name in sorted(module.imports & STARTERS)
         if module.name != STARTER
     ]
+
+
+def file_makers(modules: dict[str, Module]) -> list[str]:
+    """Files that are made or emptied by another module than those which are meant to."""
+    return [
+        f"{module.name}:{node.lineno} uses {what}"
+        for module in modules.values()
+        if module.name not in MAKES_FILES
+        for node in ast.walk(module.syntax)
+        if isinstance(node, (ast.Call, ast.Attribute))
+        for what in _made_by(node)
+    ]
+
+
+def _made_by(node: ast.Call | ast.Attribute) -> Iterator[str]:
+    if isinstance(node, ast.Attribute):
+        if node.attr in ("O_CREAT", "O_TRUNC", "write_text", "write_bytes"):
+            yield node.attr
+    elif ast.unparse(node.func) == "open":
+        modes = [*node.args[1:2], *(each.value for each in node.keywords if each.arg == "mode")]
+        yield from (f"open {mode}" for mode in map(ast.unparse, modes) if set(mode) & set("wax+"))
 
 
 def banned_calls(modules: dict[str, Module]) -> list[str]:

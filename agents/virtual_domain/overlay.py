@@ -6,7 +6,6 @@ A new file is made beside the old one and takes its place as a whole.
 
 from __future__ import annotations
 
-import json
 import os
 
 from pmkvm import files, run
@@ -18,11 +17,14 @@ from pmkvm.virt.identity import DefinitionError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from xml.etree.ElementTree import Element
 
     from agents.virtual_domain.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
 
+# What a qcow2 image begins with (QEMU's docs/interop/qcow2).
+_QCOW2 = b"QFI\xfb"
 # Of what a program said, characters.
 LONGEST = 300
 
@@ -52,36 +54,67 @@ def check(context: Context) -> None:
 def prepare(context: Context, subject: Subject, deadline: Deadline) -> None:
     """Make the guest's file if it is to have a new one. Nobody may be using it."""
     check(context)
-    path = path_of(context)
-    _warn_unless_used(context, subject, path)
+    path, backing = path_of(context), context.text("backingfile")
+    disk = _disk(context, path)
+    if disk is None:
+        context.log.warning(
+            f"{subject.identity.name}: no disk in {context.text('config')} is {path}, so"
+            " backingfile has no effect"
+        )
     if os.path.exists(path) and not context.flag("stateless"):
         return
-    new = f"{path}.new"
-    files.remove(new)
+    kind = _format(backing, disk)
+    files.remove_temporary(path)
+    new = files.temporary_name(path)
+    # qemu-img would take what is there; the mode is what it gives to a file of its own.
+    os.close(files.create(new, 0o644))
     try:
-        _make(context, new, deadline)
+        _make(context, new, kind, deadline)
         os.replace(new, path)
     finally:
         files.remove(new)
-    context.log.info(f"{subject.identity.name}: {path} begins as {context.text('backingfile')}")
+    context.log.info(f"{subject.identity.name}: {path} begins as {backing} ({kind})")
 
 
-def _make(context: Context, path: str, deadline: Deadline) -> None:
+def _format(backing: str, disk: Element | None) -> str:
+    """Of the image, as the disk's backingStore tells it, else raw. Raises OcfError.
+
+    Never by its content: what a guest has written to a raw image can look like an image of
+    another format, which names a file of the host as its own backing file.
+    """
+    store = None if disk is None else disk.find("backingStore[format]")
+    source = None if store is None else store.find("source[@file]")
+    if store is not None and source is not None:
+        kind = store.find("format[@type]")
+        if kind is not None and os.path.realpath(source.attrib["file"]) == os.path.realpath(
+            backing
+        ):
+            return kind.attrib["type"]
+    with open(backing, "rb") as file:
+        if file.read(len(_QCOW2)) == _QCOW2:
+            raise OcfError(
+                OcfCode.CONFIGURED,
+                f"{backing} may be qcow2, or a raw image that a guest has made look like it: the"
+                " definition must tell, by <backingStore> with <format type='...'/> and"
+                f" <source file={backing!r}/> in the guest's disk",
+            )
+    return "raw"
+
+
+def _make(context: Context, path: str, kind: str, deadline: Deadline) -> None:
     backing = context.text("backingfile")
-    asked = ["qemu-img", "info", "--force-share", "--output=json", backing]
-    kind = json.loads(_must(asked, deadline))["format"]
-    # qemu-img 6.1 and later insist on the backing file's format.
     _must(["qemu-img", "create", "-q", "-f", "qcow2", "-F", kind, "-b", backing, path], deadline)
     directories = context.text("copyindirs").split()
     if directories:
         # Not through libvirt, which may be what this start is waiting for.
         environment = {"LIBGUESTFS_BACKEND": "direct"}
-        _must(["virt-copy-in", "-a", path, *directories, "/"], deadline, environment)
+        argv = ["virt-copy-in", "--format=qcow2", "-a", path, *directories, "/"]
+        _must(argv, deadline, environment)
 
 
 def _must(
     argv: Sequence[str], deadline: Deadline, environment: dict[str, str] | None = None
-) -> str:
+) -> None:
     """Raises OcfError with what the program said, and CommandError."""
     done = run.run(argv, timeout_s=deadline.remaining(), environment=environment)
     if done.rc != 0:
@@ -89,15 +122,17 @@ def _must(
         # libguestfs says first what was wrong, then what may be tried.
         said = " / ".join(line for line in lines if line)[:LONGEST]
         raise OcfError(OcfCode.GENERIC, f"{argv[0]} ended with {done.rc}: {said}")
-    return done.out
 
 
-def _warn_unless_used(context: Context, subject: Subject, path: str) -> None:
+def _disk(context: Context, path: str) -> Element | None:
+    """The disk of the definition that is this file."""
     config = context.text("config")
     try:
-        sources = parse(read(config), config).iterfind("devices/disk/source[@file]")
+        disks = parse(read(config), config).iterfind("devices/disk")
     except (OSError, DefinitionError):
-        return
-    if os.path.realpath(path) not in (os.path.realpath(one.attrib["file"]) for one in sources):
-        name = subject.identity.name
-        context.log.warning(f"{name}: no disk in {config} is {path}, so backingfile has no effect")
+        return None
+    for disk in disks:
+        source = disk.find("source[@file]")
+        if source is not None and os.path.realpath(source.attrib["file"]) == os.path.realpath(path):
+            return disk
+    return None

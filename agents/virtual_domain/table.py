@@ -104,7 +104,8 @@ PARAMETERS = (
         "Image that the guest's disk begins with",
         "The guest's disk is a qcow2 file over this image, which is never changed. The file is"
         " named as config is, with .qcow2 in the place of .xml; the definition must use it as a"
-        " disk. It is made when it is not there.",
+        " disk. It is made when it is not there. The image is raw unless that disk's backingStore"
+        " names it and its format.",
     ),
     Parameter(
         "stateless",

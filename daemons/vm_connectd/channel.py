@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 
-from daemons.vm_connectd import limits, speaker
+from daemons.vm_connectd import limits, reach, speaker
 from pmkvm.errors import reason_of
 from pmkvm.service.bucket import Bucket
 from pmkvm.service.quota import Quota
@@ -20,11 +20,13 @@ from pmkvm.wire.stream import Stream
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
     from typing import Protocol
 
     from daemons.vm_connectd.roster import Target
     from pmkvm.wire.message import Message
     from pmkvm.wire.session import Event
+    from pmkvm.wire.stream import Turn
 
     class Hub(Protocol):
         """What a channel tells of its guest."""
@@ -42,6 +44,8 @@ PROGRAM = "vm-connectd"
 # The socket appears a moment before QEMU listens on it: refused is not for ever (L4).
 RETRY_S = 0.05
 LONGEST_RETRY_S = 2.0
+ACCEPT_S = 10.0
+ACCEPT_POLL_S = 0.05
 # A guest whose connection was ended for what it said waits longer each time.
 PENALTY_S = 1.0
 LONGEST_PENALTY_S = 60.0
@@ -53,8 +57,14 @@ GOOD_S = 60.0
 class Channel:
     """One target's channel. run() ends when it is retired, else by being cancelled."""
 
-    def __init__(self, target: Target, hub: Hub) -> None:
+    def __init__(
+        self, target: Target, directories: Sequence[str], hub: Hub, turn: Turn | None = None
+    ) -> None:
+        """directories: where its socket may be. turn: does what it is given when this guest is
+        due."""
         self.target = target
+        self._directories = directories
+        self._turn = turn
         self.sender: Sender | None = None
         self.stream: Stream | None = None
         # None until the guest's vm-connectd has said hello.
@@ -73,7 +83,7 @@ class Channel:
         while not self._is_retired:
             self._ended.clear()
             try:
-                await stream.connect(self.target.path, self._make)
+                await self._connect()
             except speaker.StrangerError as error:
                 self._note(str(error))
                 retry_s = STRANGER_RETRY_S
@@ -150,8 +160,28 @@ class Channel:
         if self.stream is not None:
             self.stream.end(reason)
 
-    def _make(self, connection: socket.socket) -> Stream:
-        sender = speaker.identify(connection, self.target)
+    async def _connect(self) -> None:
+        connection = reach.connect(self.target.path, self._directories)
+        try:
+            sender = await self._identified(connection)
+            await stream.carry(connection, self._make(sender))
+        except BaseException:
+            connection.close()
+            raise
+
+    async def _identified(self, connection: socket.socket) -> Sender:
+        """Older kernels can't tell before QEMU has accepted, as it does when it has time."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + ACCEPT_S
+        while True:
+            try:
+                return speaker.identify(connection, self.target)
+            except BlockingIOError:
+                if loop.time() >= end:
+                    raise
+            await asyncio.sleep(ACCEPT_POLL_S)
+
+    def _make(self, sender: Sender) -> Stream:
         self.sender = sender
         self.connected_at = time.monotonic()
         self.last_error = ""
@@ -163,7 +193,9 @@ class Channel:
         def meter(count: int) -> float:
             return bucket.take_anyway(max(count, limits.READ_LEAST_BYTES), time.monotonic())
 
-        self.stream = Stream(PortSession(PROGRAM, codec.FROM_GUEST), self, meter=meter)
+        self.stream = Stream(
+            PortSession(PROGRAM, codec.FROM_GUEST), self, meter=meter, turn=self._turn
+        )
         self._log(logging.INFO, f"connected to QEMU {sender.pid}, uuid {sender.uuid}")
         return self.stream
 

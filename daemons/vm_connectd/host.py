@@ -14,6 +14,7 @@ from daemons.vm_connectd.guests import CIB_POLL_S, Guests
 from daemons.vm_connectd.hypervisor import Hypervisor, HypervisorAwayError
 from daemons.vm_connectd.local import LocalSocket
 from daemons.vm_connectd.switch import Switch
+from daemons.vm_connectd.turns import Turnstile
 from pmkvm.errors import HaError
 from pmkvm.service.calls import Calls
 from pmkvm.version import VERSION
@@ -47,6 +48,7 @@ class Host:
         self._guests = Guests(self._calls, directories)
         self._hypervisor = Hypervisor(self._calls, self._changed.set)
         self._switch = Switch(self._status)
+        self._turns = Turnstile()
         self._local = LocalSocket(self._switch, codec.FROM_SERVER)
         self._channels: dict[Target, tuple[Channel, asyncio.Task[None]]] = {}
         self._rejected: tuple[Rejected, ...] = ()
@@ -101,7 +103,7 @@ class Host:
             if known is not None and not known[1].done():
                 known[0].keep()
             elif self._service is not None:
-                channel = Channel(target, self._switch)
+                channel = Channel(target, self._directories, self._switch, self._turns.lane())
                 task = self._service.supervise(str(channel), channel.run())
                 self._channels[target] = (channel, task)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How much of this daemon one guest may have. An honest one comes nowhere near."""
+"""How much of this daemon one guest may have, and all together. An honest one comes nowhere
+near."""
 
 from __future__ import annotations
 
@@ -20,6 +21,13 @@ FRAMES_PER_S = 100.0
 FRAMES_BURST = 400.0
 GREETINGS_PER_S = 0.2
 GREETINGS_BURST = 20.0
+
+# Of this daemon's one thread, for all that guests say. The rest is for servers, libvirt and status.
+GUESTS_SHARE = 0.5
+# So many seconds of it at a time.
+GUESTS_BURST_S = 0.02
+# Who has used least in about this time comes first.
+LATELY_S = 1.0
 
 LOCAL_CONNECTIONS = 64
 # A report on a thousand guests fits.

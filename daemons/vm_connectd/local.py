@@ -10,7 +10,7 @@ import os
 from daemons.vm_connectd import limits
 from pmkvm import process
 from pmkvm.errors import reason_of
-from pmkvm.peer import Peer, peer_of
+from pmkvm.peer import Peer, life_at, peer_of
 from pmkvm.wire.message import Refused, Report, StatusQuery
 from pmkvm.wire.session import Opened, Session
 from pmkvm.wire.stream import Stream
@@ -98,7 +98,7 @@ class Local:
         try:
             if connection is not None:
                 self.peer = peer_of(connection)
-                self.life = process.life_of(self.peer.pid) if self.peer.pid else None
+                self.life = life_at(connection)
         except OSError as error:
             self.refuse(f"nobody can tell now who you are: {reason_of(error)}")
             return

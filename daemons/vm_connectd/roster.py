@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from typing import NamedTuple
 
+from daemons.vm_connectd import reach
 from pmkvm.wire.codec import MAX_NAME
 
 TYPE_CHECKING = False
@@ -60,13 +61,12 @@ def draw_up(
         if domain is not None:
             pairs.append((resource, domain))
     claims = Counter(domain.uuid for _resource, domain in pairs)
-    allowed = [real(directory) for directory in directories]
     targets, rejected = [], []
     for resource, domain in pairs:
         reason = domain.problem or _unspeakable(resource.id, domain.name)
         if claims[domain.uuid] > 1:
             reason = f"{claims[domain.uuid]} resources name this domain"
-        elif not reason and not _is_inside(domain.path, allowed, real):
+        elif not reason and reach.inside(domain.path, directories, real) is None:
             reason = f"its socket is outside {' and '.join(directories)}"
         if reason:
             rejected.append(Rejected(resource.id, domain.name, domain.path, reason))
@@ -80,13 +80,3 @@ def _unspeakable(*names: str) -> str:
     if all(0 < len(name) <= MAX_NAME and name.isprintable() for name in names):
         return ""
     return f"its names are not printable, or longer than {MAX_NAME}"
-
-
-def _is_inside(path: str, allowed: Sequence[str], real: Callable[[str], str]) -> bool:
-    """Whether it is there when all symbolic links are followed; allowed has none any more."""
-    if not os.path.isabs(path):
-        return False
-    resolved = real(path)
-    return any(
-        resolved != each and os.path.commonpath([resolved, each]) == each for each in allowed
-    )

@@ -8,11 +8,10 @@ asked who it is, and must be the guest that libvirt names.
 from __future__ import annotations
 
 import os
-import select
 
-from pmkvm import process, settings
-from pmkvm.errors import HaError, is_exhaustion
-from pmkvm.peer import peer_of
+from daemons.vm_connectd.label import are_apart
+from pmkvm import peer, process, settings
+from pmkvm.errors import HaError, is_exhaustion, reason_of
 from pmkvm.virt import qemu
 from pmkvm.wire.message import Sender
 from pmkvm.wire.printable import shown
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from daemons.vm_connectd.roster import Target
 
 _COMMAND_LINE_BYTES = 131072
+_LABEL_BYTES = 1024
+_PID_BYTES = 32
 
 
 class StrangerError(HaError):
@@ -31,29 +32,33 @@ class StrangerError(HaError):
 
 
 def identify(connection: socket.socket, target: Target) -> Sender:
-    """The stamp of all that comes through this connection. Raises StrangerError and OSError.
+    """The stamp of all that comes through this connection.
 
-    The kernel gives the pid of the process that called listen(): QEMU does, also for a socket
-    that libvirt has made for it.
+    Raises StrangerError and OSError, BlockingIOError while nobody has accepted the connection yet
+    and this kernel can't tell before. The process is the one that called listen(): QEMU does, also
+    for a socket that libvirt has made for it.
     """
-    pid = peer_of(connection).pid
-    life = process.life_of(pid) if pid else None
-    command_line = _command_line(pid) if life is not None else b""
+    said, life = peer.peer_of(connection), peer.life_at(connection)
+    command_line = _command_line(life.pid) if life is not None else b""
+    users = process.user_ids(life.pid) if life is not None else None
+    label = _label(life.pid) if life is not None else ""
+    # Looked at again behind all that was read by its number.
+    if life is None or process.life_of(life.pid) != life or peer.is_hung_up(connection):
+        raise StrangerError(f"the process at the other end, {said.pid}, is gone")
     guest = qemu.parse_command_line(command_line)
-    # A process closes its sockets before its pid is free: connected still means the pid was its.
-    if life is None or process.life_of(pid) != life or _is_hung_up(connection):
-        raise StrangerError(f"the process at the other end, {pid}, is gone")
     if guest is None:
         word = command_line.partition(b"\0")[0].decode(errors="replace")
-        raise StrangerError(f"the process at the other end, {pid}, is {shown(word)}, no QEMU")
+        raise StrangerError(f"the process at the other end, {life.pid}, is {shown(word)}, no QEMU")
     if guest.uuid != target.uuid:
         raise StrangerError(
-            f"QEMU {pid} at the other end is the guest {shown(guest.name)} with uuid"
+            f"QEMU {life.pid} at the other end is the guest {shown(guest.name)} with uuid"
             f" {shown(guest.uuid)}, not {target.uuid}: its path is in two definitions"
         )
-    recorded = _recorded_pid(target.domain)
-    if recorded is not None and recorded != pid:
-        raise StrangerError(f"QEMU {pid} at the other end is not libvirt's, which is {recorded}")
+    if users is None or said.uid not in users:
+        raise StrangerError(f"QEMU {life.pid} is not of user {said.uid}, who made the socket")
+    if are_apart(peer.label_of(connection), label):
+        raise StrangerError(f"QEMU {life.pid} has the security label of another guest's")
+    _agree_with_libvirt(life.pid, target.domain)
     return Sender(target.uuid, life.pid, life.start_time, target.domain, target.resource)
 
 
@@ -65,24 +70,37 @@ def _command_line(pid: int) -> bytes:
         return b""
 
 
-def _is_hung_up(connection: socket.socket) -> bool:
-    poller = select.poll()
-    poller.register(connection, select.POLLIN)
-    return any(event & (select.POLLHUP | select.POLLERR) for _fd, event in poller.poll(0))
-
-
-def _recorded_pid(domain: str) -> int | None:
-    """What libvirt wrote down; None if it has written nothing that can be read.
-
-    Raises OSError where this host has no descriptor or memory to look.
-    """
-    path = os.path.join(settings.LIBVIRT_PID_DIR, f"{domain}.pid")
+def _label(pid: int) -> str:
+    """The process's security label; empty where there are none."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return int(file.read(32))
+        with open(f"{settings.PROC}/{pid}/attr/current", "rb") as file:
+            return file.read(_LABEL_BYTES).rstrip(b"\0\n").decode(errors="replace")
     except OSError as error:
         if is_exhaustion(error):
             raise
-        return None
-    except ValueError:
-        return None
+        # Without a security module the kernel says EINVAL.
+        return ""
+
+
+def _agree_with_libvirt(pid: int, domain: str) -> None:
+    """That libvirt has written down this process for this domain: where only root writes.
+
+    Raises StrangerError, and OSError where this host has no descriptor or memory to look.
+    """
+    path = os.path.join(settings.LIBVIRT_PID_DIR, f"{domain}.pid")
+    try:
+        with open(path, "rb") as file:
+            text, owner = file.read(_PID_BYTES), os.fstat(file.fileno()).st_uid
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        raise StrangerError(
+            f"QEMU {pid} at the other end is not known as libvirt's: {path}: {reason_of(error)}"
+        ) from error
+    if owner not in (0, os.geteuid()):
+        raise StrangerError(f"{path} is not root's")
+    recorded = text.strip().decode(errors="replace")
+    if recorded != str(pid):
+        raise StrangerError(
+            f"QEMU {pid} at the other end is not libvirt's, which is {shown(recorded)}"
+        )

@@ -70,16 +70,20 @@ def allowed(
     grant: Grant,
     place: Place,
 ) -> Request:
-    """What is no resource is the machine's to refuse."""
+    """Nothing is looked up for a guest whom the token is not for, and nothing in the cluster for a
+    refusal: how long one takes must not tell what it found."""
     target = grant.resource
+    request = _request(number, forwarded, operation, target, grant.uuid or "")
+    why = _not_for(grant, forwarded, operation, place.cluster)
+    if why:
+        return request._replace(refusal=REFUSED, why=why)
     uuid = place.uuid_of(target)
     if uuid == "":
         # Every host compares it with its own definition and its own record before it says dead.
         uuid = grant.uuid or place.remembered_uuid(target)
-    request = _request(number, forwarded, operation, target, uuid or grant.uuid or "")
-    who = forwarded.sender.uuid
-    why = _not_for(grant, who, operation) or _not_here(grant, place, uuid, operation)
-    if not why and operation.is_fence and uuid == who:
+    request = request._replace(uuid=uuid or grant.uuid or "")
+    why = _not_here(grant, place, uuid, operation)
+    if not why and operation.is_fence and uuid == forwarded.sender.uuid:
         why = f"{target} asks for {operation.value} of itself"
     if why:
         return request._replace(refusal=REFUSED, why=why)
@@ -88,26 +92,31 @@ def allowed(
     return request._replace(allowed=allowed_here, key_id=grant.key_id or "")
 
 
-def _not_for(grant: Grant, who: str, operation: Operation) -> str:
-    """Why this guest may not do this with it, wherever it is."""
-    if grant.requesters is not None and who not in grant.requesters:
-        return f"the token for {grant.resource} is not for this guest, uuid {who}"
+def _not_for(grant: Grant, forwarded: Forwarded, operation: Operation, cluster: str) -> str:
+    """Why this guest may not do this with it, by the token alone."""
+    sender = forwarded.sender
+    if grant.requesters is not None and sender.uuid not in grant.requesters:
+        return f"the token for {grant.resource} is not for this guest, uuid {sender.uuid}"
+    if grant.cluster is not None and grant.cluster != cluster:
+        ours = shown(cluster)
+        return f"the token is for the cluster {shown(grant.cluster)}, this is {ours}"
     is_limited = grant.operations is not None and operation in _CHANGES
     if is_limited and operation.value not in (grant.operations or ()):
         return f"the token for {grant.resource} does not allow {operation.value}"
+    if operation.is_fence and sender.resource == grant.resource:
+        return f"{grant.resource} asks for {operation.value} of itself"
     return ""
 
 
 def _not_here(grant: Grant, place: Place, uuid: str | None, operation: Operation) -> str:
-    """Why it means something else than what has this name here."""
-    if grant.cluster is not None and grant.cluster != place.cluster:
-        ours = shown(place.cluster)
-        return f"the token is for the cluster {shown(grant.cluster)}, this is {ours}"
+    """Why what has this name here is nothing to be fenced, or something else."""
+    if uuid is None:
+        return f"{grant.resource} is no VirtualDomain of this cluster that can be fenced"
     if uuid == "" and operation.is_fence:
         return f"the domain of {grant.resource} is not defined on this host, or has no uuid there"
-    if None not in (uuid, grant.uuid) and uuid != grant.uuid:
+    if grant.uuid is not None and uuid != grant.uuid:
         return f"{grant.resource} is another domain than when the token was made: {uuid} here"
-    others = [each for each in place.whose(uuid or "") if each != grant.resource]
+    others = [each for each in place.whose(uuid) if each != grant.resource]
     return f"{grant.resource} and {others[0]} have the same uuid, {uuid}" if others else ""
 
 

@@ -130,11 +130,11 @@ class Listener:
 
 def _bind(path: str) -> _Bound:
     """Under another name first: nobody finds a socket that refuses, or has a wrong mode."""
-    new = f"{path}.{os.getpid()}.new"
+    new = files.temporary_name(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         listening.setblocking(False)
-        files.remove(new)
+        # Like O_EXCL: nothing is there, or this fails.
         listening.bind(new)
         os.chmod(new, 0o600)
         listening.listen(BACKLOG)

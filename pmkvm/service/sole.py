@@ -21,7 +21,7 @@ from typing import NamedTuple
 from pmkvm import settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.peer import peer_of
+from pmkvm.peer import life_at, peer_of
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Sole:
         taken = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             taken.bind(self._name)
-            # Who calls listen() is whom SO_PEERCRED names.
+            # Who calls listen() is whom the kernel names to those who connect.
             taken.listen(_LOOKS)
             taken.set_inheritable(True)
         except OSError as error:
@@ -105,11 +105,13 @@ class Sole:
             asking.setblocking(False)
             try:
                 asking.connect(self._name)
-                peer = peer_of(asking)
-                is_local = _namespace(str(peer.pid)) == _namespace("self")
+                user, life = peer_of(asking).uid, life_at(asking)
+                if life is None:
+                    return None
+                is_local = _namespace(str(life.pid)) == _namespace("self")
             except OSError:
                 return None
-        return Holder(peer.pid, peer.uid, is_local and peer.uid in (0, os.geteuid()))
+        return Holder(life.pid, user, is_local and user in (0, os.geteuid()))
 
     def _do_without(self, why: str) -> None:
         log.error(

@@ -114,7 +114,7 @@ class Registration:
         self._stream = None
         self._ended.set()
 
-    def _make(self, _connection: object) -> Stream:
+    def _make(self) -> Stream:
         self._stream = Stream(Session(self._program, codec.FROM_HOST_CONNECTD), self)
         return self._stream
 

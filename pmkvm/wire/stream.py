@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from functools import partial
 from typing import Callable, Union, cast
 
 from pmkvm.wire import codec
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     Meter = Callable[[int], float]
+    Turn = Callable[[Callable[[], None]], None]
 
     from pmkvm.wire.message import Message
 
@@ -42,6 +44,9 @@ _BUFFER = bytearray(8192)
 # The rest of a broken frame, and the marker behind it, arrive together.
 RESYNCHRONISE_S = 5.0
 
+# Why nothing is read for a while.
+_TURN = "its turn"
+
 AnySession = Union[Session, PortSession]
 
 
@@ -54,8 +59,10 @@ class Stream(asyncio.BufferedProtocol):
         owner: Owner,
         meter: Meter | None = None,
         unsent_limit: int = UNSENT_BYTES,
+        turn: Turn | None = None,
     ) -> None:
-        """meter is told how much was read, and says how long to leave the rest unread."""
+        """meter is told how much was read, and says how long to leave the rest unread. turn does
+        what it is given when it is due; nothing more is read before."""
         self._unsent_limit = unsent_limit
         self.session = session
         self.is_busy = False
@@ -64,7 +71,9 @@ class Stream(asyncio.BufferedProtocol):
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._reason = ""
+        self._failure = ""
         self._meter = meter
+        self._turn = turn
         self._paused_for: set[str] = set()
 
     @property
@@ -127,8 +136,33 @@ class Stream(asyncio.BufferedProtocol):
 
     def buffer_updated(self, count: int) -> None:
         self._measure(count)
+        data = bytes(_BUFFER[:count])
+        if self._turn is None:
+            self._take(data)
+        else:
+            self.pause(_TURN)
+            self._turn(partial(self._take_in_turn, data))
+
+    def _take_in_turn(self, data: bytes) -> None:
+        if not self.is_open:
+            return
         try:
-            for event in self.session.feed(bytes(_BUFFER[:count])):
+            self._take(data)
+        except Exception as error:  # noqa: BLE001 - as asyncio does where it calls a protocol itself
+            self._fail(error)
+        self.resume(_TURN)
+
+    def _fail(self, error: Exception) -> None:
+        """An error of ours ends this connection, and nothing else."""
+        self._failure = str(error) or type(error).__name__
+        context = {"message": "what was read can't be taken", "exception": error, "protocol": self}
+        asyncio.get_running_loop().call_exception_handler(context)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _take(self, data: bytes) -> None:
+        try:
+            for event in self.session.feed(data):
                 answer = self.session.take_answer()
                 if answer:
                     self._write(answer)
@@ -164,7 +198,8 @@ class Stream(asyncio.BufferedProtocol):
         self._owner.drained()
 
     def connection_lost(self, error: Exception | None) -> None:
-        reason = self._reason or (str(error) if error else "the other end closed it")
+        told = str(error) if error else self._failure or "the other end closed it"
+        reason = self._reason or told
         self._transport = None
         self._owner.lost(reason)
 
@@ -177,8 +212,8 @@ class Stream(asyncio.BufferedProtocol):
         self._transport.write(data)
 
 
-async def connect(path: str, make: Callable[[socket.socket], Stream]) -> Stream:
-    """A stream to a unix socket, made once the connection stands, so that the peer is known.
+async def connect(path: str, make: Callable[[], Stream]) -> None:
+    """Carry over a connection to a unix socket the stream that is made once it stands.
 
     Raises OSError. Connecting to a unix socket never waits: a full backlog is an error.
     """
@@ -186,10 +221,13 @@ async def connect(path: str, make: Callable[[socket.socket], Stream]) -> Stream:
     try:
         connection.setblocking(False)
         connection.connect(path)
-        stream = make(connection)
+        await carry(connection, make())
     except BaseException:
         connection.close()
         raise
+
+
+async def carry(connection: socket.socket, stream: Stream) -> None:
+    """Over a connection that stands. Raises OSError; the connection stays the caller's then."""
     loop = asyncio.get_running_loop()
     await loop.create_unix_connection(lambda: stream, sock=connection)
-    return stream

@@ -41,7 +41,8 @@ def stage_checkout(directory: str) -> None:
 
 def copy_stage(host: Machine) -> None:
     """Copy what is staged onto the host's root; its own directories and links stay as they are."""
-    archive = f"{SHARED}/{STAGE}.tar"
+    # A host's own: all hosts do this at once, in a directory that they share.
+    archive = f"{SHARED}/{STAGE}.{host.name}.tar"
     keep = ["--keep-directory-symlink", "--no-overwrite-dir"]
     host.must(["tar", "-cf", archive, "-C", f"{SHARED}/{STAGE}", "."])
     host.must(["tar", "-xf", archive, "-C", "/", *keep])

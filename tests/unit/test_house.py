@@ -121,6 +121,25 @@ def test_a_second_starter_of_processes_is_found(tmp_path: Path) -> None:
     assert tree.process_starters(planted(tmp_path, files)) == ["vmctl.main imports subprocess"]
 
 
+def test_files_are_made_in_one_way() -> None:
+    assert tree.file_makers(OURS) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "os.open(path, os.O_WRONLY | os.O_TRUNC)",
+        "os.open(path, os.O_RDWR | os.O_CREAT)",
+        "open(path, 'w')",
+        "open(path, mode='ab')",
+        "path.write_text(text)",
+    ],
+)
+def test_a_file_that_is_made_elsewhere_is_found(tmp_path: Path, text: str) -> None:
+    assert len(tree.file_makers(planted(tmp_path, {"daemons/d.py": f"{text}\n"}))) == 1
+    assert tree.file_makers(planted(tmp_path, {"daemons/d.py": "open(path, 'rb')\n"})) == []
+
+
 def test_nothing_runs_text() -> None:
     assert tree.banned_calls(OURS) == []
 

@@ -91,6 +91,17 @@ def test_modes_and_times_do_not_depend_on_who_builds(root: Path) -> None:
             assert path.stat().st_mtime == EPOCH, path
 
 
+def test_no_name_that_others_can_foresee_is_written_to(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched", encoding="utf-8")
+    programs = tmp_path / "root" / "usr" / "sbin"
+    programs.mkdir(parents=True)
+    (programs / ".vm-ctl.new").symlink_to(victim)
+    install(tmp_path / "root")
+    assert victim.read_text(encoding="utf-8") == "untouched"
+    assert not (programs / "vm-ctl").is_symlink()
+
+
 def test_every_program_has_a_function_to_call(root: Path) -> None:
     modules = tree.read(tree.ROOT)
     stubs = [path for path in root.rglob("*") if path.parent.name in ("extra", "sbin", "external")]

@@ -74,13 +74,45 @@ def test_a_target_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) 
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_nobody_is_followed_through_a_link_at_the_temporary_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["file.{pid}.new", "file.new", ".file.new"])
+def test_no_name_that_others_can_foresee_is_in_the_way(tmp_path: Path, name: str) -> None:
+    """Neither a link that leads elsewhere, nor a file that somebody holds open."""
     victim = tmp_path / "victim"
     victim.write_text("untouched")
-    (tmp_path / f"file.{os.getpid()}.new").symlink_to(victim)
-    with pytest.raises(OSError, match="symbolic"):
-        files.write_atomically(str(tmp_path / "file"), "text")
+    (tmp_path / name.format(pid=os.getpid())).symlink_to(victim)
+    files.write_atomically(str(tmp_path / "file"), "text")
     assert victim.read_text() == "untouched"
+    assert (tmp_path / "file").read_text() == "text"
+
+
+def test_each_temporary_name_is_another_one_and_beside_its_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "file")
+    names = {files.temporary_name(path) for _ in range(100)}
+    assert len(names) == 100
+    assert {os.path.dirname(name) for name in names} == {str(tmp_path)}
+
+
+def test_what_a_killed_writer_has_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    others = ["file", "file.new", "file.1.new", "file2.0123456789abcdef.new", "new"]
+    for name in (*others, os.path.basename(files.temporary_name(str(path)))):
+        (tmp_path / name).touch()
+    files.remove_temporary(str(path))
+    assert sorted(os.listdir(tmp_path)) == sorted(others)
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
+def test_a_new_file_is_never_one_that_is_there_already(tmp_path: Path, kind: str) -> None:
+    path, victim = tmp_path / "new", tmp_path / "victim"
+    if kind == "file":
+        path.write_text("somebody's")
+    else:
+        path.symlink_to(victim)
+        if kind == "link":
+            victim.touch()
+    with pytest.raises(FileExistsError):
+        files.create(str(path), 0o600)
+    assert victim.exists() == (kind == "link")
 
 
 def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:

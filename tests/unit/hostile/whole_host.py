@@ -90,10 +90,11 @@ class WholeHost(World):
             self._uuids[name] = self.define(name)
             self.start_qemu(name, self._uuids[name])
 
-    def start(self) -> tuple[Process, Process]:
-        """Both daemons; the guests do not change from here on."""
+    def start(self, *words: str, more: str = "") -> tuple[Process, Process]:
+        """Both daemons; the guests do not change from here on. words: for vm-stonithd; more: code
+        that vm-connectd runs before."""
         self._write_cluster()
-        host = self.start_host()
+        host = self.start_host(more)
         self.wait_ready(host)
         code = STONITHD.format(
             paths=[str(tree.ROOT)],
@@ -106,6 +107,7 @@ class WholeHost(World):
                 *("--socket", str(self.directory / "run" / "stonithd.sock")),
                 *("--connectd-socket", self.socket_of("host")),
                 *("--keys", str(self.directory / "keys")),
+                *words,
             ],
         )
         stonithd = self._start([sys.executable, "-I", "-c", code], "stonithd.log")

@@ -111,6 +111,16 @@ def test_the_local_socket_is_roots_and_there_is_one(
         os.umask(before)
 
 
+@pytest.mark.parametrize("name", ["{path}.{pid}.new", "{path}.new"])
+def test_what_others_have_put_beside_the_path_is_left_alone(path: str, name: str) -> None:
+    os.mkdir(os.path.dirname(path))
+    other = Path(name.format(path=path, pid=os.getpid()))
+    other.write_text("somebody's", encoding="utf-8")
+    with Listener(path):
+        assert other.read_text(encoding="utf-8") == "somebody's"
+        assert len(os.listdir(os.path.dirname(path))) == 3, "socket, lock, and the other's"
+
+
 class Served:
     """A listener at work, each of whose connections says which it is."""
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -117,15 +118,16 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     """qemu-img makes a file that says so, at its last argument."""
     programs = Programs(tmp_path, monkeypatch)
     make = 'echo new >"$(eval echo \\${$#})"'
-    programs.play("qemu-img", f'[ "$1" = info ] && echo \'{{"format": "raw"}}\' || {make}')
+    # What it guesses from the image is what a guest wrote there.
+    programs.play("qemu-img", f'[ "$1" = info ] && echo \'{{"format": "qcow2"}}\' || {make}')
     programs.play("virt-copy-in")
     (tmp_path / "base.img").write_text("base")
     return programs
 
 
-def over(world: World, **parameters: str) -> dict[str, str]:
+def over(world: World, store: str = "", **parameters: str) -> dict[str, str]:
     disk = world.config.with_suffix(".qcow2")
-    text = f"<devices><disk><source file='{disk}'/></disk></devices>"
+    text = f"<devices><disk><source file='{disk}'/>{store}</disk></devices>"
     world.config.write_text(DEFINITION.format(text))
     return {"backingfile": str(world.config.with_name("base.img")), **parameters}
 
@@ -135,12 +137,47 @@ def test_a_disk_is_made_over_its_backing_file(world: World, programs: Programs) 
     assert called.rc == 0, called.err
     disk, base = world.config.with_suffix(".qcow2"), world.config.with_name("base.img")
     assert disk.read_text() == "new\n"
-    assert programs.calls() == [
-        f"qemu-img info --force-share --output=json {base}",
-        f"qemu-img create -q -f qcow2 -F raw -b {base} {disk}.new",
-    ]
+    (make,) = programs.calls()
+    assert re.fullmatch(
+        rf"qemu-img create -q -f qcow2 -F raw -b {base} {disk}\.[0-9a-f]{{16}}\.new", make
+    )
     assert base.read_text() == "base"
     assert "has no effect" not in called.err
+
+
+LOOKS_LIKE_QCOW2 = b"QFI\xfb\0\0\0\3"
+
+
+def store(path: object, kind: str) -> str:
+    return (
+        f"<backingStore type='file'><format type='{kind}'/><source file='{path}'/></backingStore>"
+    )
+
+
+@pytest.mark.parametrize("kind", ["raw", "qcow2"])
+@pytest.mark.parametrize("content", [b"base", LOOKS_LIKE_QCOW2])
+def test_an_images_format_is_what_the_definition_says(
+    world: World, programs: Programs, kind: str, content: bytes
+) -> None:
+    base = world.config.with_name("base.img")
+    base.write_bytes(content)
+    called = world.act("start", over(world, store(base, kind)))
+    assert called.rc == 0, called.err
+    (make,) = programs.calls()
+    assert f"-F {kind} -b {base} " in make
+
+
+@pytest.mark.parametrize("told", ["", store("/elsewhere.img", "qcow2"), "<backingStore/>"])
+def test_an_images_format_is_not_guessed_from_what_a_guest_may_have_written(
+    world: World, programs: Programs, told: str
+) -> None:
+    base = world.config.with_name("base.img")
+    base.write_bytes(LOOKS_LIKE_QCOW2)
+    called = world.act("start", over(world, told))
+    assert called.rc == 6
+    assert f"{base} may be qcow2" in called.reason
+    assert programs.calls() == []
+    assert not world.config.with_suffix(".qcow2").exists()
 
 
 @pytest.mark.parametrize(("stateless", "text"), [("no", "old"), ("yes", "new\n")])
@@ -150,9 +187,24 @@ def test_a_disk_that_is_there_begins_anew_only_if_told(
 ) -> None:
     disk = world.config.with_suffix(".qcow2")
     disk.write_text("old")
+    if stateless == "yes":
+        disk.with_name("g1.qcow2.0123456789abcdef.new").write_text("of a start that was killed")
     assert world.act("start", over(world, stateless=stateless)).rc == 0
     assert disk.read_text() == text
-    assert not disk.with_suffix(".qcow2.new").exists()
+    assert not list(disk.parent.glob("*.new"))
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_link_at_a_name_that_others_can_foresee_leads_nowhere(
+    world: World, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    link = world.config.with_suffix(".qcow2.new")
+    link.symlink_to(victim)
+    assert world.act("start", over(world)).rc == 0
+    assert link.is_symlink(), "somebody's, not ours to remove"
+    assert victim.read_text() == "untouched"
 
 
 @pytest.mark.usefixtures("programs")
@@ -170,7 +222,10 @@ def test_directories_are_copied_into_a_new_disk(
     (tmp_path / "etc").mkdir()
     assert world.act("start", over(world, copyindirs=f"{tmp_path}/etc /usr")).rc == 0
     disk = world.config.with_suffix(".qcow2")
-    assert programs.calls()[-1] == f"virt-copy-in -a {disk}.new {tmp_path}/etc /usr /"
+    assert re.fullmatch(
+        rf"virt-copy-in --format=qcow2 -a {disk}\.\w+\.new {tmp_path}/etc /usr /",
+        programs.calls()[-1],
+    )
 
 
 def test_a_disk_that_cannot_be_made_is_an_error_with_the_old_one_kept(

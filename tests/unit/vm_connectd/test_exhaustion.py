@@ -146,7 +146,7 @@ def test_a_channel_without_a_descriptor_is_not_connected(
     path = str(tmp_path / "s")
 
     async def run() -> None:
-        channel = Channel(Target("prm", "g1", UUID, path), cast("Hub", Nobody()))
+        channel = Channel(Target("prm", "g1", UUID, path), [str(tmp_path)], cast("Hub", Nobody()))
         with listening(path):
             task = asyncio.get_running_loop().create_task(channel.run())
             for room in range(3):

@@ -220,8 +220,13 @@ class World:
         code = QEMU.format(host=str(host_path), guest=str(self.port_of(name)))
         words = ["qemu-system-x86_64", "-c", code, *qemu_words(name, domain_uuid)]
         process = self._start(words, f"qemu-{name}.log")
+        self.record(name, process.child.pid)
         eventually("QEMU listens", self.port_of(name).exists)
         return process
+
+    def record(self, name: str, pid: int) -> None:
+        """As libvirt does, before QEMU runs."""
+        (self.directory / "run" / f"{name}.pid").write_text(f"{pid}", encoding="ascii")
 
     def port_of(self, name: str) -> Path:
         return self.directory / f"port-{name}"
@@ -233,6 +238,13 @@ class World:
     def start_guest(self, name: str) -> Process:
         """Not ready yet, see wait_ready()."""
         return self._daemon(name, "-t", "guest", "--port", str(self.port_of(name)))
+
+    def start_program(self, words: list[str]) -> Process:
+        """One that says a line when it is ready."""
+        process = self._start(words, "program.log")
+        assert process.child.stdout is not None
+        assert process.child.stdout.readline()
+        return process
 
     def wait_ready(self, *processes: Process) -> None:
         for each in processes:

@@ -16,6 +16,7 @@ from daemons.vm_stonithd.grant import Grant
 from daemons.vm_stonithd.keys import Keys
 from daemons.vm_stonithd.readers import Readers
 from daemons.vm_stonithd.tokens import Decoder
+from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.service.calls import Calls
 from pmkvm.wire.message import Forwarded, Sender
 from tests.unit import exhaustion
@@ -39,12 +40,14 @@ class NoWatch:
     seen = None
 
 
-UNKNOWN = Definitions(dict)
+# Of none of them is a definition on this host, which a question does not need.
+TARGETS = {each: Parameter() for each in ("prm-target", *(f"token{n}" for n in range(MANY + 1)))}
+DEFINITIONS = Definitions(lambda: TARGETS)
 
 
 def asked(guest: str, number: int) -> Forwarded:
     sender = Sender(f"uuid-{guest}", 10, 1, guest, guest)
-    return Forwarded(number, sender, "stonith", f"id-{number}", SECONDS, "reset prm-target")
+    return Forwarded(number, sender, "stonith", f"id-{number}", SECONDS, "status prm-target")
 
 
 def read(ask: Callable[[Desk], int]) -> list[Request]:
@@ -55,7 +58,7 @@ def read(ask: Callable[[Desk], int]) -> list[Request]:
         # A command that takes its time: a process for each token.
         slow = Decoder("/bin/sh -c 'sleep .02; cat'", is_on_stdin=True)
         readers = Readers(Keys("/nowhere"), slow)
-        desk = Desk(readers, cast("Watch", NoWatch()), UNKNOWN, Calls(AT_A_TIME), hear)
+        desk = Desk(readers, cast("Watch", NoWatch()), DEFINITIONS, Calls(AT_A_TIME), hear)
         count = ask(desk)
         while len(told) < count:
             await asyncio.sleep(0.01)
@@ -120,9 +123,9 @@ def read_of_one(tokens: Tokens, calls: Calls) -> list[Request]:
 
     async def run() -> None:
         readers, watch = cast("Readers", tokens), cast("Watch", NoWatch())
-        desk = Desk(readers, watch, UNKNOWN, calls, lambda event: told.append(event.request))
+        desk = Desk(readers, watch, DEFINITIONS, calls, lambda event: told.append(event.request))
         for number in range(1, MANY + 1):
-            desk.arrived(asked("guest", number)._replace(body=f"reset token{number}"))
+            desk.arrived(asked("guest", number)._replace(body=f"status token{number}"))
         while len(told) < MANY:
             await asyncio.sleep(0.01)
 
@@ -173,7 +176,7 @@ def lacking(seconds: float, readers: Readers) -> tuple[list[Request], list[str],
     async def run() -> float:
         watch, loop = cast("Watch", NoWatch()), asyncio.get_running_loop()
         calls = Calls(AT_A_TIME)
-        desk = Desk(readers, watch, UNKNOWN, calls, lambda event: told.append(event.request))
+        desk = Desk(readers, watch, DEFINITIONS, calls, lambda event: told.append(event.request))
         desk.registration = cast("Registration", answers)
         with exhaustion.no_threads():
             began = loop.time()

@@ -116,8 +116,37 @@ def test_a_guest_may_ask_how_it_is_itself() -> None:
     assert allowed(Operation.STATUS, grant, "0000-1").refusal == ""
 
 
-def test_what_is_no_resource_is_the_machines_to_refuse() -> None:
-    assert allowed(Operation.RESET, Grant("prmOther"), None).refusal == ""
+@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("grant", [Grant("prmOther"), Grant("prmOther", UUID)])
+def test_what_is_no_resource_is_refused_for_everything(grant: Grant, operation: Operation) -> None:
+    """A list of it too: that would tell what a token of 2011 decrypts to."""
+    made = allowed(operation, grant, None)
+    assert (made.refusal, made.allowed) == (REFUSED, ())
+    assert "prmOther is no VirtualDomain of this cluster" in made.why
+
+
+@pytest.mark.parametrize(
+    ("grant", "reason"),
+    [
+        (Grant(TARGET, requesters=frozenset({"0000-2"})), "not for this guest"),
+        (Grant(TARGET, operations=frozenset({"on"})), "does not allow reset"),
+        (Grant(TARGET, cluster="others"), "is for the cluster"),
+        (Grant(SENDER.resource), "of itself"),
+    ],
+)
+def test_nothing_is_looked_up_for_whom_a_token_is_not_for(grant: Grant, reason: str) -> None:
+    """How long that takes would tell whether the target is there."""
+    looked_up = []
+
+    def look(what: str) -> str:
+        looked_up.append(what)
+        return UUID
+
+    place = Place(CLUSTER, look, lambda uuid: [look(uuid)], look)
+    made = requests.allowed(3, FORWARDED, Operation.RESET, grant, place)
+    assert reason in made.why
+    assert made.refusal == REFUSED
+    assert looked_up == []
 
 
 def test_words_come_back_from_attrd() -> None:
