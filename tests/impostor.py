@@ -11,6 +11,7 @@ reads a line: then it says "ready" again, and nothing of it is.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -28,7 +29,7 @@ REWRITING = "rewrites"
 
 _ENDLESS_BYTES = 1 << 30
 _RESPAWNERS = 3
-_RESPAWN_S = 0.03
+_RESPAWN_S = 0.1
 
 _PR_SET_MM, _PR_SET_MM_MAP = 35, 14
 # struct prctl_mm_map: eleven addresses, the auxiliary vector's and its size, the executable.
@@ -111,8 +112,10 @@ def _respawn(end: float) -> None:
             break
     while time.monotonic() < end:
         time.sleep(_RESPAWN_S)
-        if os.fork() != 0:
-            os._exit(0)
+        # Without a process for it, it goes on itself.
+        with contextlib.suppress(OSError):
+            if os.fork() != 0:
+                os._exit(0)
     os._exit(0)
 
 

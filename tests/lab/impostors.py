@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 from tests import impostor
 from tests.lab.errors import LabError
+from tests.lab.host_processes import living
 from tests.lab.machine import PROJECT
 
 TYPE_CHECKING = False
@@ -42,17 +44,22 @@ def everywhere(pair: Pair) -> Iterator[None]:
         gone = [name for name in names for host in lab.hosts if host.pid_of(name) is None]
         if gone:
             raise LabError(f"somebody has ended {gone}")
-        if any(_respawning(host) < len(pair) for host in lab.hosts):
-            raise LabError("those that respawn have ended")
+        there = [(host.name, _count(host)) for host in lab.hosts]
+        if any(count <= len(names) for _name, count in there):
+            raise LabError(f"those that respawn have ended, of all there are {there}")
     finally:
         _end(lab)
 
 
-def _respawning(host: Machine) -> int:
-    """How many there are at a moment, apart from those with a name of the lab's."""
-    count = f"ls -ldn /proc/[0-9]* | awk '$3 == {USER}' | wc -l"
-    named = (len(impostor.KINDS) - 1) * 2
-    return int(host.must(["sh", "-c", count])) - named
+def _count(host: Machine) -> int:
+    """How many processes this user has on the host."""
+    return sum(_owner(each.pid) == USER for each in living(host))
+
+
+def _owner(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return os.stat(f"/proc/{pid}").st_uid
+    return -1
 
 
 def _end(lab: Lab) -> None:

@@ -12,12 +12,12 @@ import time
 
 from tests.lab.impostors import everywhere
 from tests.lab.lives import Lives
+from tests.lab.pair import Pair
 from tests.lab.situations import stop, wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tests.lab.machine import Machine
-    from tests.lab.pair import Pair
+    from tests.lab.lab import Lab
 
 # Two of the guests' monitors, and a half.
 WATCH_S = 25.0
@@ -26,22 +26,22 @@ FENCES = 5
 MOST_TIMES = 2.0
 
 
-def test_another_user_s_processes_are_in_nobody_s_way(pair: Pair) -> None:
+def test_another_user_s_processes_are_in_nobody_s_way(clean_lab: Lab) -> None:
+    pair = Pair.make(clean_lab)
     host1, host2 = pair.lab.hosts[:2]
     boots = pair.requester.counter.boots()
-    pair.place(host1)
     idle = [fence(pair) for _ in range(FENCES)]
     with everywhere(pair):
         watch(pair)
         beside = [fence(pair) for _ in range(FENCES)]
+        # Before any migration: Pacemaker takes one for unfinished whose end it was told to forget.
         probe(pair)
+        dies(pair)
+        off_and_on(pair)
         pair.place(host2)
         pair.place(host1)
         stop(pair)
         pair.place(host1)
-        assert pair.lab.status().failures == []
-        off_and_on(pair)
-        dies(pair)
         assert pair.leftovers("Started", boots) == []
     times = statistics.median(beside) / statistics.median(idle)
     print(f"idle {_shown(idle)} s, beside them {_shown(beside)} s: {times:.2f} times")
@@ -103,14 +103,16 @@ def dies(pair: Pair) -> None:
     boot = pair.target.counter.wait_for_boot().boot
     ((_, qemu),) = pair.lab.guests.processes(pair.target.guest)
     qemu.kill()
-    speaker: Machine = pair.lab.cluster.speaker()
     wait_until(lambda: bool(pair.target.failures()), "a monitor misses it")
     pair.returned(boot)
     assert [each.operation for each in pair.lab.status().failures] == [
         each.operation for each in pair.target.failures()
     ]
-    speaker.must(["crm_resource", "--cleanup", "--resource", pair.target.resource])
+    cleanup = ["crm_resource", "--cleanup", "--resource", pair.target.resource]
+    pair.lab.cluster.speaker().must(cleanup)
     wait_until(lambda: pair.lab.status().failures == [], "the failure is forgotten")
+    pair.lab.cluster.wait_idle()
+    pair.lab.cluster.wait_running(pair.target.resource)
 
 
 def _shown(times: list[float]) -> str:

@@ -56,6 +56,8 @@ class FakeQemu:
             argv,
             executable=executable,
             env=environment,
+            # All its ids: a test may have taken one of ours away.
+            user=os.geteuid(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
