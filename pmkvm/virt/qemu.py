@@ -181,8 +181,9 @@ def _is_anothers(qemu: Qemu) -> bool:
     known = record.of_life(qemu.life)
     if known is not None and known.uuid:
         return known.uuid != qemu.guest.uuid
-    domain = pid_file.domain_of(qemu.life)
-    return domain is not None and domain != qemu.guest.name
+    if pid_file.life_of(qemu.guest.name) == qemu.life:
+        return False
+    return pid_file.domain_of(qemu.life) is not None
 
 
 def _qemu(pid: int, users: frozenset[int]) -> Qemu | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Two of the guests' monitors, and a half.
 WATCH_S = 25.0
-FENCES = 5
+FENCES = 3
 # Of what a fence takes while nothing else happens.
 MOST_TIMES = 2.0
 

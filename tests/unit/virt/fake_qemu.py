@@ -56,8 +56,8 @@ class FakeQemu:
             argv,
             executable=executable,
             env=environment,
-            # All its ids: a test may have taken one of ours away.
-            user=os.geteuid(),
+            # All its ids: a test may have taken one of ours away, or say that we are another.
+            user=os.getresuid()[1],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
