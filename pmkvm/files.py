@@ -13,15 +13,40 @@ if TYPE_CHECKING:
 
 LOCK_POLL_S = 0.05
 _NAME_BYTES = 8
+# Of a file of our own, or of one that an administrator writes by hand: none comes near it.
+_LONGEST_TEXT = 1 << 20
 
 
-def read_text(path: str) -> str | None:
-    """The file's text, None when there is no such file. Raises OSError for any other trouble."""
+def read_text(path: str, at_most: int = _LONGEST_TEXT) -> str | None:
+    """The file's text, None when there is no such file.
+
+    Raises OSError for any other trouble, UnicodeDecodeError if it is no UTF-8.
+    """
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
+        return read_whole(path, at_most).decode()
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def read_whole(path: str, at_most: int) -> bytes:
+    """All that the file holds. Raises OSError, EFBIG among others for one that is longer."""
+    data = read_beginning(path, at_most + 1)
+    if len(data) > at_most:
+        import errno
+
+        raise OSError(errno.EFBIG, f"longer than {at_most} bytes", path)
+    return data
+
+
+def read_beginning(path: str, at_most: int) -> bytes:
+    """So many bytes of it, or all. Nobody is waited for if it is a pipe. Raises OSError."""
+    with open(path, "rb", opener=_without_waiting) as file:
+        # None is what an open pipe says in which nothing is.
+        return file.read(at_most) or b""
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def write_atomically(

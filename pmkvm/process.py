@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 _STATE_FIELD = 0
 _START_TIME_FIELD = 19
 
-# Of /proc/PID/status: the user ids are among the first lines.
+# Of /proc/PID/status: the user ids are among the first lines. Of /proc/PID/stat: numbers only.
 _STATUS_BYTES = 4096
+_STAT_BYTES = 4096
+_SETUID_BITS = 0o6000
 
 
 class Stat(NamedTuple):
@@ -71,6 +73,19 @@ def user_ids(pid: int) -> tuple[int, int, int] | None:
             real, effective, saved = line.split()[1:4]
             return int(real), int(effective), int(saved)
     return None
+
+
+def is_in_own_namespace(pid: int) -> bool:
+    """Whether it numbers processes as we do: a container's processes are of another pid namespace,
+    and its root can forge all else. Raises OSError if that can't be told."""
+    own, its = (os.stat(f"{settings.PROC}/{one}/ns/pid") for one in ("self", pid))
+    return os.path.samestat(own, its)
+
+
+def has_setuid_executable(pid: int) -> bool:
+    """Whether it may be root's and do what another user has asked for, as a sudo that waits for a
+    password. Raises OSError if that can't be told."""
+    return bool(os.stat(f"{settings.PROC}/{pid}/exe").st_mode & _SETUID_BITS)
 
 
 def is_alive(life: Life) -> bool:
@@ -138,7 +153,7 @@ def stat(directory: str) -> Stat:
     """Of a process's or a thread's directory of /proc; nothing of one that is gone."""
     try:
         with open(f"{directory}/stat", encoding="utf-8", errors="replace") as file:
-            head, _, rest = file.read().rpartition(")")
+            head, _, rest = file.read(_STAT_BYTES).rpartition(")")
     except (FileNotFoundError, ProcessLookupError):
         return Stat("", [])
     return Stat(head.partition("(")[2], rest.split())

@@ -40,6 +40,10 @@ CIB_XML = "/var/lib/pacemaker/cib/cib.xml"
 # Where libvirt keeps NAME.pid of the QEMUs that it runs.
 LIBVIRT_PID_DIR = "/run/libvirt/qemu"
 
+# Says which user libvirt runs QEMU as, and who that user is.
+QEMU_CONF = "/etc/libvirt/qemu.conf"
+ACCOUNTS = "/etc/passwd"
+
 
 def domain_run_dir() -> str:
     """Directory of what VirtualDomain remembers about its guests (root only)."""

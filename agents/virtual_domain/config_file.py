@@ -15,7 +15,7 @@ from pmkvm.errors import CommandError, DeadlineError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt.connection import XML_INACTIVE, LibvirtError
-from pmkvm.virt.definition import parse_identity
+from pmkvm.virt.definition import LONGEST, parse_identity
 from pmkvm.virt.identity import DefinitionError
 
 TYPE_CHECKING = False
@@ -99,7 +99,7 @@ def require_csync2(context: Context) -> None:
 
 def _text(path: str) -> str | None:
     try:
-        return files.read_text(path)
+        return files.read_text(path, LONGEST)
     except UnicodeDecodeError:
         return None
 

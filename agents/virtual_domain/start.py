@@ -136,10 +136,10 @@ def _bring_up(
         return _bring_up_by_libvirt(context, subject, fence, deadline)
     if subject.is_being_created:
         had_shell |= kill_shells(context, subject)
-    lives = qemu.find(identity)
+    lives = witness.living(subject)
     if lives:
         _resume_if_begun(subject, deadline)
-        note(context, Record(identity, Stage.RUNNING, lives[0].life))
+        note(context, Record(identity, Stage.RUNNING, lives[0]))
         return subject
     departure.require_ended(context, subject, fence, deadline)
     fence.during(
@@ -154,13 +154,13 @@ def _bring_up(
         lambda: record.store(context.instance, Record(identity, Stage.CREATING)),
     )
     identity = _create_and_resume(context, subject, fence, deadline, had_shell=had_shell)
-    lives = qemu.find(identity)
+    lives = qemu.living(identity)
     if not lives:
         fence.look()
         if had_shell:
             raise _TryAgainError("QEMU died as soon as it was started, after a shell")
         raise OcfError(OcfCode.GENERIC, f"{identity.name}: QEMU died as soon as it was started")
-    started = Record(identity, Stage.RUNNING, lives[0].life)
+    started = Record(identity, Stage.RUNNING, lives[0])
     note(context, started)
     return subject._replace(identity=identity, remembered=started)
 

@@ -10,6 +10,7 @@ from agents.virtual_domain.fence import Fence
 from agents.virtual_domain.shell import kill_abandoned_shells
 from agents.virtual_domain.shutdown import shut_down
 from agents.virtual_domain.subject import forget, identify
+from pmkvm import process
 from pmkvm.errors import DeadlineError, is_exhaustion, reason_of
 from pmkvm.fencing import debt as debts
 from pmkvm.ocf.codes import OcfCode
@@ -86,15 +87,29 @@ def _end(context: Context, subject: Subject) -> None:
     time = budget.destroy(context.deadline.remaining())
     _destroy(context, subject, context.deadline.at_most(time.libvirt_s))
     for number, seconds in ((signal.SIGTERM, time.term_s), (signal.SIGKILL, time.kill_s)):
-        for process in qemu.find(subject.identity):
-            context.log.warning(f"{name}: {number.name} to QEMU {process.life.pid}")
-            qemu.kill(process.life, number, context.deadline.at_most(seconds))
-    survivors = qemu.find(subject.identity)
+        for each in _all_living(subject):
+            context.log.warning(f"{name}: {number.name} to QEMU {each.pid}")
+            qemu.kill(each, number, context.deadline.at_most(seconds))
+    survivors = _all_living(subject)
     if survivors:
         raise OcfError(
             OcfCode.GENERIC,
-            f"{name}: QEMU {survivors[0].life.pid} survives SIGKILL; is its storage dead?",
+            f"{name}: QEMU {survivors[0].pid} survives SIGKILL; is its storage dead?",
         )
+
+
+def _all_living(subject: Subject) -> list[Life]:
+    """The remembered one and, beside it or when it is gone, any other.
+
+    While that one lives it is the one to be ended, whoever else has taken its name.
+    """
+    life = subject.remembered_life
+    if life is None or not process.is_alive(life):
+        return qemu.living(subject.identity)
+    try:
+        return [life, *(each for each in qemu.living(subject.identity) if each != life)]
+    except qemu.ForeignQemuError:
+        return [life]
 
 
 def _ask(context: Context, subject: Subject, life: Life) -> bool:

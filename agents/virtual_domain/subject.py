@@ -38,6 +38,17 @@ class Subject(NamedTuple):
         """Whether a start has not come as far as a guest, or was killed before."""
         return self.remembered is not None and self.remembered.is_being_created
 
+    @property
+    def remembered_life(self) -> Life | None:
+        """Of this very domain: a definition may have been given another uuid since it began."""
+        if self.remembered is None:
+            return None
+        domain = self.remembered.identity
+        is_same = domain.uuid == self.identity.uuid or (
+            domain.name == self.identity.name and "" in (domain.uuid, self.identity.uuid)
+        )
+        return self.remembered.life if is_same else None
+
 
 def from_definition(context: Context) -> Subject:
     """The domain that the parameter config describes. Raises OcfError with the reason.
@@ -128,8 +139,15 @@ def _is_worth_a_line(context: Context) -> bool:
 
 
 def _is_of_this_host(uri: str) -> bool:
-    """Whether a libvirt URI names no other host: driver[+transport]://[user@][host][:port]/path."""
-    authority = uri.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    """Whether a libvirt URI names no other host: driver[+transport]://[user@][host][:port]/path.
+
+    Nor the libvirt that a user runs for himself, by its socket: whose its QEMUs are, and where it
+    writes down which, only that one knows.
+    """
+    place, _, path = uri.partition("://")[2].partition("/")
+    if path.startswith("session?") and "socket=" in path:
+        return False
+    authority = place.rpartition("@")[2]
     host = authority[1:].partition("]")[0] if authority[:1] == "[" else authority.partition(":")[0]
     return host in ("", "localhost", "127.0.0.1", "::1")
 

@@ -7,8 +7,8 @@ state; for other hypervisors libvirt is the only witness.
 
 from __future__ import annotations
 
+from pmkvm import process
 from pmkvm.errors import DeadlineError, HaError
-from pmkvm.virt import qemu
 from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, Status
 from pmkvm.within import within
 
@@ -31,12 +31,18 @@ class SilentError(HaError):
 
 
 def living(subject: Subject) -> list[Life]:
-    """The guest's living QEMU processes. Raises ForeignQemuError, and OSError if unreadable."""
-    remembered = subject.remembered
-    life = remembered.life if remembered else None
-    if life is not None and qemu.is_guest(life, subject.identity):
+    """The guest's living QEMU processes; of one that is remembered and lives, that one alone.
+
+    It is the guest whatever its command line says by now. Raises ForeignQemuError, and OSError if
+    the process table can't be read.
+    """
+    life = subject.remembered_life
+    if life is not None and process.is_alive(life):
         return [life]
-    return [process.life for process in qemu.find(subject.identity)]
+    # Not on the way of a monitor whose guest is remembered.
+    from pmkvm.virt import qemu
+
+    return qemu.living(subject.identity)
 
 
 def status(subject: Subject, deadline: Deadline) -> Status | None:

@@ -30,7 +30,7 @@ import time
 from agents.vm_anything import pidfile
 from agents.vm_anything.session import Session
 from pmkvm import settings
-from pmkvm.process import life_of, user_ids
+from pmkvm.process import has_setuid_executable, is_in_own_namespace, life_of, user_ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ _START_S = 1.0
 # The mark is the program's first variable; anybody may make his environment as long as he likes.
 _ENVIRONMENT_BYTES = 65536
 _MOST_DIGITS = 20
-_SETUID_BITS = 0o6000
 
 
 def of_a_start(context: Context) -> str:
@@ -80,7 +79,7 @@ def _program(pid: int, owner: int, path: bytes, over: Life | None) -> Life | Non
             return None
         life = life_of(pid)
         began = _began(pid, path)
-        if began is None or not _is_local(pid) or _is_setuid(pid):
+        if began is None or not is_in_own_namespace(pid) or has_setuid_executable(pid):
             return None
     except OSError:
         # It has ended, or is not ours to look at.
@@ -111,15 +110,6 @@ def _began(pid: int, path: bytes) -> int | None:
             is_ours = named == path and began.isdigit() and len(began) <= _MOST_DIGITS
             return int(began) if is_ours else None
     return None
-
-
-def _is_local(pid: int) -> bool:
-    own, its = (os.stat(f"{settings.PROC}/{one}/ns/pid") for one in ("self", pid))
-    return os.path.samestat(own, its)
-
-
-def _is_setuid(pid: int) -> bool:
-    return bool(os.stat(f"{settings.PROC}/{pid}/exe").st_mode & _SETUID_BITS)
 
 
 def _user(name: str) -> int | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pmkvm.ocf.context import Context
 
 _MAX_BYTES = 100
+# An interpreter and its script, each the path of a file.
+_LONGEST_WORDS = 16384
 
 
 class Record(NamedTuple):
@@ -129,8 +131,7 @@ def _verified(pid: int, binfile: str) -> Life | None:
     directory = f"{settings.PROC}/{pid}"
     try:
         executable = os.readlink(f"{directory}/exe")
-        with open(f"{directory}/cmdline", "rb") as file:
-            words = file.read().split(b"\0")[:2]
+        words = files.read_beginning(f"{directory}/cmdline", _LONGEST_WORDS).split(b"\0")[:2]
     except OSError:
         return None
     runs = executable == os.path.realpath(binfile) or os.fsencode(binfile) in words

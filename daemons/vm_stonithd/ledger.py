@@ -85,7 +85,7 @@ class Ledger:
                 with self._lock:
                     debt = self._standing(resource)
                 if debt is not None:
-                    lives = processes.lives_of(debt.uuid)
+                    lives = processes.lives_of(resource, debt.uuid)
                     self._write_late(resource, debt, lives)
                     found[resource] = (debt, lives)
             except (HaError, OSError) as error:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd.shared import Shared
-from pmkvm import process
 from pmkvm.virt import qemu
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Found(NamedTuple):
-    """The living QEMUs of a uuid; strangers: those of another uuid that have one of the names."""
+    """The QEMUs of a uuid that count; strangers: those that have one of the names and another."""
 
     lives: tuple[Life, ...]
     strangers: tuple[Qemu, ...]
@@ -32,10 +31,6 @@ class ProcessTable:
     def look(self, uuid: str, names: Collection[str]) -> Found:
         """As of this call or later. Raises OSError."""
         found = self._every.ask(lambda: tuple(qemu.every()))
-        lives = tuple(one.life for one in found if one.guest.uuid == uuid and _is_alive(one))
+        lives = (one.life for one in found if one.guest.uuid == uuid and qemu.counts(one))
         strangers = (one for one in found if one.guest.name in names and one.guest.uuid != uuid)
-        return Found(lives, tuple(filter(_is_alive, strangers)))
-
-
-def _is_alive(one: Qemu) -> bool:
-    return process.is_alive(one.life)
+        return Found(tuple(lives), tuple(filter(qemu.counts, strangers)))

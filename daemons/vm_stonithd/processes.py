@@ -16,7 +16,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, HaError, is_exhaustion
 from pmkvm.fencing import ban as bans
 from pmkvm.process import Pidfd
-from pmkvm.virt import definition, qemu, record, starting, vcpu
+from pmkvm.virt import definition, pid_file, qemu, record, starting, vcpu
 from pmkvm.virt.identity import DefinitionError, Identity
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pmkvm.fencing.ban import Ban
     from pmkvm.fencing.debt import Debt
     from pmkvm.process import Life
+    from pmkvm.virt.record import Record
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +49,10 @@ class Look(NamedTuple):
     is_remembered: bool = True
 
 
-def lives_of(uuid: str) -> tuple[Life, ...]:
+def lives_of(resource: str, uuid: str) -> tuple[Life, ...]:
     """The QEMUs of that uuid of which a thread lives. Raises OSError."""
-    return tuple(each.life for each in qemu.find(_of(uuid)))
+    lives = {each.life for each in qemu.find(_of(uuid))}
+    return tuple(sorted(lives | _written_down(uuid, record.load(resource))))
 
 
 def look(table: ProcessTable, resource: str, uuid: str, config: str) -> Look:
@@ -64,17 +66,33 @@ def look(table: ProcessTable, resource: str, uuid: str, config: str) -> Look:
     defined, remembered = identity_of(config), record.load(resource)
     identity = None if remembered is None else remembered.identity
     life = None if remembered is None else remembered.life
-    # It is the guest whatever its command line says by now.
     is_alive = life is not None and process.is_alive(life)
     found = table.look(uuid, {each.name for each in (defined, identity) if each is not None})
-    lives = {life, *found.lives} if _is_of(identity, uuid) and is_alive else set(found.lives)
-    heard = Witnesses(defined, identity, life.pid if life and is_alive else None, found.strangers)
+    lives = {*found.lives, *_written_down(uuid, remembered)}
+    strangers = [each for each in found.strangers if each.life not in lives]
+    named = pid_file.life_of(defined.name) if defined and defined.uuid in ("", uuid) else None
+    if named is not None and named not in {each.life for each in strangers}:
+        lives |= _if_alive(named)
+    heard = Witnesses(defined, identity, life.pid if life and is_alive else None, strangers)
     return Look(
-        tuple(sorted(each for each in lives if each is not None)),
+        tuple(sorted(lives)),
         is_locked,
         doubt(uuid, heard),
         _is_of(identity, uuid),
     )
+
+
+def _written_down(uuid: str, remembered: Record | None) -> set[Life]:
+    """Who is the guest whatever its command line says by now: the life that we remember, and the
+    one that libvirt's pid file names."""
+    if remembered is None or not _is_of(remembered.identity, uuid):
+        return set()
+    named = pid_file.life_of(remembered.identity.name)
+    return _if_alive(remembered.life) | _if_alive(named)
+
+
+def _if_alive(life: Life | None) -> set[Life]:
+    return {life} if life is not None and process.is_alive(life) else set()
 
 
 def _is_of(identity: Identity | None, uuid: str) -> bool:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FAILED = "error: "
+# A report of a host with a hundred debts and a hundred fences is a tenth of it.
+_LONGEST = 1 << 20
 
 
 class StatusError(HaError):
@@ -61,6 +63,8 @@ def ask(path: str, deadline: Deadline) -> str:
                 if not part:
                     break
                 parts.append(part)
+                if sum(map(len, parts)) > _LONGEST:
+                    raise StatusError(f"{path}: what answers there is no vm-stonithd")
         except socket.timeout as error:
             raise DeadlineError("vm-stonithd does not answer") from error
         except OSError as error:

@@ -26,6 +26,8 @@ UNTOUCHED_S = 300.0
 
 # By which a debt is told from a file that is being written.
 _SUFFIX = ".debt"
+# Five lines.
+_LONGEST = 65536
 
 
 class Debt(NamedTuple):
@@ -88,7 +90,7 @@ def touch(resource: str, debt: Debt, now: float) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:
-        if _parse(file.read()) != debt:
+        if _parse(file.read(_LONGEST)) != debt:
             return False
         os.pwrite(file.fileno(), _stamp(now).encode(), 0)
     return True

@@ -11,12 +11,15 @@ import re
 import xml.etree.ElementTree as ET
 from xml.parsers import expat
 
+from pmkvm import files
 from pmkvm.virt.identity import DefinitionError, Identity, parse_uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+# What libvirt's protocol carries in one string (REMOTE_STRING_MAX): it takes none that is longer.
+LONGEST = 4 << 20
 # The hypervisor drivers of libvirt whose guests are QEMU processes of this host.
 _QEMU_TYPES = ("kvm", "qemu", "hvf")
 # What begins the text says how the rest is coded (XML 1.0, appendix F).
@@ -47,9 +50,8 @@ def parse_identity(definition: bytes, where: str) -> Identity:
 
 
 def read(path: str) -> bytes:
-    """Raises OSError."""
-    with open(path, "rb") as file:
-        return file.read()
+    """Raises OSError, also for what is longer than any domain's definition."""
+    return files.read_whole(path, LONGEST)
 
 
 def decode(definition: bytes, where: str) -> str:

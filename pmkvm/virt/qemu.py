@@ -1,7 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """QEMU processes of this host, found by the uuid and the name in their command line.
 
-The process table is the witness of whether a guest exists: it answers when libvirt does not.
+The process table is the witness of whether a guest exists: it answers when libvirt does not. But a
+process writes its command line itself, and may make it as long as it likes. So:
+
+- A command line is read only of a process of a user whom libvirt runs QEMU as (qemu_user), or of
+  one in a domain's control group (machine_scope), and no more than a bounded piece of it. Any
+  other local user's process is passed over, whatever it says.
+- What it says counts if no id of the process is another user's, no setuid program speaks for
+  somebody else, and it is no container's.
+- What root has written down about a process outweighs it: our record of a life, and libvirt's
+  pid file (pid_file). Such a life is that guest's and no other's, whatever it says of itself.
+
+A QEMU of this kind that nobody has written down counts as living: its pid file may be lost. Root
+can forge one, and so can a QEMU that was taken over. What that can do is in doc/security.md.
 """
 
 from __future__ import annotations
@@ -9,9 +21,10 @@ from __future__ import annotations
 import os
 
 from pmkvm import process, settings
-from pmkvm.errors import HaError
+from pmkvm.errors import HaError, is_exhaustion
 from pmkvm.lean import NamedTuple
 from pmkvm.process import Life, Pidfd
+from pmkvm.virt import machine_scope, pid_file, qemu_user, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,12 +35,20 @@ if TYPE_CHECKING:
     from pmkvm.virt.identity import Identity
 
 
+# libvirt writes -name first and -uuid within the first few KiB; what makes a command line longer
+# are the devices behind them. This is room for some two hundred.
+LONGEST_COMMAND_LINE = 131072
+
+
 class ForeignQemuError(HaError):
     """A QEMU of the domain's name has another uuid: nobody can tell whose guest it is."""
 
 
 class Guest(NamedTuple):
-    """What a QEMU's command line says: whose it is, and whether it waits for a migration."""
+    """What a QEMU's command line says: whose it is, and whether it waits for a migration.
+
+    is_incoming also where that can't be told: libvirt writes it behind the devices.
+    """
 
     name: str
     uuid: str
@@ -58,39 +79,55 @@ def parse_command_line(command_line: bytes) -> Guest | None:
     return Guest(
         name.decode(errors="replace"),
         uuid.decode(errors="replace").lower(),
-        b"-incoming" in words,
+        b"-incoming" in words or len(command_line) >= LONGEST_COMMAND_LINE,
     )
 
 
-def find(identity: Identity) -> list[Qemu]:
-    """The living QEMUs of a domain: one as a rule, two while one life ends and the next begins.
+def living(identity: Identity) -> list[Life]:
+    """All lives of a domain, by their command lines and by libvirt's pid file, the oldest first.
 
-    Without a uuid in the identity the name decides. Raises ForeignQemuError if a QEMU of
-    that name lives under another uuid, OSError if the process table can't be read.
+    Raises as find().
+    """
+    lives = {qemu.life for qemu in find(identity)}
+    named = pid_file.life_of(identity.name)
+    if named is not None and process.is_alive(named):
+        lives.add(named)
+    return sorted(lives, key=lambda life: life.start_time)
+
+
+def find(identity: Identity) -> list[Qemu]:
+    """The living QEMUs whose command line says that they are this domain's: one as a rule, two
+    while one life ends and the next begins.
+
+    Without a uuid in the identity the name decides, without a name the uuid alone. Raises
+    ForeignQemuError if a QEMU of that name lives under another uuid, OSError if the process table
+    can't be read.
     """
     found = []
     for qemu in every():
-        same_name = qemu.guest.name == identity.name
-        if qemu.guest.uuid == identity.uuid or (same_name and not identity.uuid):
-            found.append(qemu)
-        elif same_name and process.is_alive(qemu.life):
+        same_name = bool(identity.name) and qemu.guest.name == identity.name
+        same_uuid = qemu.guest.uuid == identity.uuid or (same_name and not identity.uuid)
+        if not (same_name or same_uuid) or not counts(qemu):
+            continue
+        if not same_uuid:
             raise ForeignQemuError(
                 f"QEMU {qemu.life.pid} runs a guest named {identity.name} with uuid"
                 f" {qemu.guest.uuid}, not {identity.uuid}: a person must say which is meant"
             )
-    return [qemu for qemu in found if process.is_alive(qemu.life)]
+        found.append(qemu)
+    return found
 
 
 def is_guest(life: Life, identity: Identity) -> bool:
-    """Whether this life is a living QEMU of the domain: the cheap look at one remembered pid."""
+    """Whether this life lives and says that it is the domain's: the look at a known pid."""
     if not process.is_alive(life):
         return False
-    qemu = _qemu(life.pid)
-    if qemu is None or qemu.life != life:
+    guest = parse_command_line(command_line(life.pid))
+    if guest is None or process.life_of(life.pid) != life:
         return False
     if identity.uuid:
-        return qemu.guest.uuid == identity.uuid
-    return qemu.guest.name == identity.name
+        return guest.uuid == identity.uuid
+    return guest.name == identity.name
 
 
 def kill(life: Life, number: signal.Signals, deadline: Deadline) -> bool:
@@ -101,15 +138,62 @@ def kill(life: Life, number: signal.Signals, deadline: Deadline) -> bool:
 
 
 def every() -> Iterator[Qemu]:
-    """All that the process table shows, dead ones that nobody has reaped too. Raises OSError."""
+    """All that say so and may, dead ones that nobody has reaped too. Raises OSError.
+
+    Whether one is believed counts() tells: it costs more, and few are asked for at a time.
+    """
+    users = qemu_user.uids()
     for entry in os.listdir(settings.PROC):
         if entry.isdigit():
-            qemu = _qemu(int(entry))
+            qemu = _qemu(int(entry), users)
             if qemu is not None:
                 yield qemu
 
 
-def _qemu(pid: int) -> Qemu | None:
+def counts(qemu: Qemu) -> bool:
+    """Whether it lives, and its command line is to be believed. Raises OSError."""
+    pid = qemu.life.pid
+    if not (_is_libvirts(pid) and _speaks_for_itself(pid) and process.is_alive(qemu.life)):
+        return False
+    return not _is_anothers(qemu)
+
+
+def _is_libvirts(pid: int) -> bool:
+    """Of a QEMU's user with all its ids, or put into a domain's group by root."""
+    ids = process.user_ids(pid)
+    return ids is None or qemu_user.uids().issuperset(ids) or bool(machine_scope.of(pid))
+
+
+def _speaks_for_itself(pid: int) -> bool:
+    """Also where that can't be told, as of one whose first thread has ended."""
+    try:
+        if not process.is_in_own_namespace(pid):
+            return False
+        return not process.has_setuid_executable(pid)
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        return True
+
+
+def _is_anothers(qemu: Qemu) -> bool:
+    """Whether root has written down that this life is another guest's than it says."""
+    known = record.of_life(qemu.life)
+    if known is not None and known.uuid:
+        return known.uuid != qemu.guest.uuid
+    if pid_file.life_of(qemu.guest.name) == qemu.life:
+        return False
+    return pid_file.domain_of(qemu.life) is not None
+
+
+def _qemu(pid: int, users: frozenset[int]) -> Qemu | None:
+    try:
+        # Of this directory it is the effective user, whatever the process has hidden of itself.
+        owner = os.stat(f"{settings.PROC}/{pid}").st_uid
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    if owner not in users and not machine_scope.of(pid):
+        return None
     if parse_command_line(command_line(pid)) is None:
         return None
     # Once more, behind the start time: a pid that was reused in between then shows.
@@ -119,7 +203,8 @@ def _qemu(pid: int) -> Qemu | None:
 
 
 def command_line(pid: int) -> bytes:
-    """The process's words. Once its first thread has ended, only the others still show them."""
+    """The beginning of the process's words. Once its first thread has ended, only the others still
+    show them. Of an ordinary user's process nobody should ask for them."""
     line = _read(f"{settings.PROC}/{pid}/cmdline")
     if line or not process.is_zombie(pid):
         return line
@@ -135,6 +220,6 @@ def command_line(pid: int) -> bytes:
 def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read()
+            return file.read(LONGEST_COMMAND_LINE)
     except (FileNotFoundError, ProcessLookupError):
         return b""

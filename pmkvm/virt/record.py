@@ -76,6 +76,19 @@ def load(resource: str) -> Record | None:
         return None
 
 
+def of_life(life: Life) -> Identity | None:
+    """The domain that this life is remembered for; None if it is for none. Raises as load()."""
+    try:
+        names = os.listdir(settings.domain_run_dir())
+    except OSError as error:
+        if is_exhaustion(error):
+            raise
+        return None
+    # A path_beside() holds no record, and is read in vain.
+    records = (load(name.replace("%2F", "/").replace("%25", "%")) for name in names)
+    return next((one.identity for one in records if one is not None and one.life == life), None)
+
+
 def store(resource: str, record: Record) -> None:
     """Remember. Raises OSError; a domain's name holds no line break (libvirt refuses it)."""
     lines = [

@@ -55,10 +55,14 @@ def _is_start(directory: str, variable: bytes) -> bool:
     try:
         if os.stat(directory).st_uid != os.geteuid():
             return False
-        words = _read(f"{directory}/cmdline", _LONGEST_COMMAND).rstrip(b"\0").split(b"\0")
+        words = (
+            files.read_beginning(f"{directory}/cmdline", _LONGEST_COMMAND)
+            .rstrip(b"\0")
+            .split(b"\0")
+        )
         if words[-1] != _ACTION or not _is_our_python(directory):
             return False
-        environment = _read(f"{directory}/environ", _LONGEST_ENVIRONMENT)
+        environment = files.read_beginning(f"{directory}/environ", _LONGEST_ENVIRONMENT)
     except (FileNotFoundError, ProcessLookupError):
         return False
     is_whole = len(environment) < _LONGEST_ENVIRONMENT
@@ -70,11 +74,6 @@ def _is_our_python(directory: str) -> bool:
     hidden whose it is (PR_SET_DUMPABLE)."""
     if "python" not in os.path.basename(os.readlink(f"{directory}/exe")):
         return False
-    status = _read(f"{directory}/status", _LONGEST_STATUS).splitlines()
+    status = files.read_beginning(f"{directory}/status", _LONGEST_STATUS).splitlines()
     users = next((line.split()[1:] for line in status if line.startswith(b"Uid:")), [])
     return set(users) == {b"%d" % os.geteuid()}
-
-
-def _read(path: str, at_most: int) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(at_most)

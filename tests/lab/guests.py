@@ -244,7 +244,13 @@ class Guests(NamedTuple):
 
 
 def _is_qemu(pid: int, guest: Guest | None) -> bool:
-    """Asks its threads too: the command line of a process whose first one ended is empty."""
+    """Asks its threads too: the command line of a process whose first one ended is empty.
+
+    Of root's processes alone, as hypervisor.QEMU_CONF has it: others may say what they like.
+    """
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        if Path(f"/proc/{pid}").stat().st_uid != 0:
+            return False
     for path in _thread_command_lines(pid):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             words = path.read_bytes().split(b"\0")

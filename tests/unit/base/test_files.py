@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -38,6 +39,32 @@ def test_a_file_in_the_place_of_a_directory_holds_no_other(tmp_path: Path) -> No
 def test_any_other_trouble_in_reading_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         files.read_text(str(tmp_path))
+
+
+def test_what_is_too_long_is_an_error_and_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        file.write(b"beginning")
+        file.truncate(1 << 40)
+    assert files.read_beginning(str(path), 9) == b"beginning"
+    for read in (files.read_text, lambda name: files.read_whole(name, 9)):
+        with pytest.raises(OSError, match="longer than") as error:
+            read(str(path))
+        assert error.value.errno == errno.EFBIG
+    path.write_bytes(b"beginning")
+    assert files.read_whole(str(path), 9) == b"beginning"
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_pipe_is_empty_and_nobody_is_waited_for(tmp_path: Path, is_open: bool) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    descriptor = os.open(path, os.O_RDWR) if is_open else -1
+    try:
+        assert files.read_text(str(path)) == ""
+    finally:
+        if is_open:
+            os.close(descriptor)
 
 
 def test_a_file_is_written_for_its_owner_only(tmp_path: Path) -> None:

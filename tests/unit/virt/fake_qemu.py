@@ -12,14 +12,15 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pmkvm import process, settings
 from pmkvm.process import Life
+from tests import impostor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     import pytest
 
@@ -55,6 +56,8 @@ class FakeQemu:
             argv,
             executable=executable,
             env=environment,
+            # All its ids: a test may have taken one of ours away, or say that we are another.
+            user=os.getresuid()[1],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -73,6 +76,14 @@ class FakeQemu:
         # poll() knows nothing while another thread reaps it.
         with self._ending:
             return self._child.poll() is None
+
+    def say_line(self) -> None:
+        """To one that waits for that; back when it is ready again."""
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        self._child.stdin.write(b"\n")
+        self._child.stdin.flush()
+        assert self._child.stdout.readline() == READY
 
     def exit_code(self) -> int:
         """Wait for its end, at most ten seconds."""
@@ -116,6 +127,10 @@ class FakeProcessTable:
         """Some other program with these words."""
         return self._show(FakeQemu(["other", "-c", PLAIN, *words], "/bin/sh"))
 
+    def start_words(self, name: str, uuid: str, *, executable: str) -> FakeQemu:
+        """A shell of one's own with QEMU's words."""
+        return self._show(FakeQemu(["q", "-p", "-c", PLAIN, *qemu_words(name, uuid)], executable))
+
     def start_agent(self, action: str, resource: str, executable: str = "") -> FakeQemu:
         """An agent's action under way, as Pacemaker calls it."""
         code = "print('ready', flush=True); input()"
@@ -124,6 +139,28 @@ class FakeProcessTable:
             argv = ["VirtualDomain", "-c", PLAIN, action]
         environment = {"OTHER": "x", "OCF_RESOURCE_INSTANCE": resource}
         return self._show(FakeQemu(argv, executable or sys.executable, environment))
+
+    def start_impostor(
+        self, kind: str, name: str, uuid: str, *, user: int | None = None
+    ) -> FakeQemu:
+        """Somebody else's process; its command line is its own doing. user: None for our own."""
+        words = [kind, name, uuid, "60", str(os.getuid() if user is None else user)]
+        argv = [sys.executable, "-I", impostor.__file__, *words]
+        return self._show(FakeQemu(argv, sys.executable))
+
+    def start_qemu_that_rewrites(self, name: str, uuid: str) -> FakeQemu:
+        """As a QEMU does that was taken over: its command line says nothing of a guest now."""
+        qemu = self.start_impostor(impostor.REWRITING, name, uuid)
+        qemu.say_line()
+        return qemu
+
+    def write_pid_file(self, domain: str, pid: int, *, age_s: float = 0.0) -> Path:
+        """libvirt's, written so long ago."""
+        path = Path(settings.LIBVIRT_PID_DIR, f"{domain}.pid")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{pid}\n", encoding="ascii")
+        os.utime(path, (time.time() - age_s, time.time() - age_s))
+        return path
 
     def start_half_dead_qemu(self, name: str, uuid: str) -> FakeQemu:
         """Returns when its first thread has ended; another one lives until it is killed."""
@@ -152,8 +189,11 @@ def process_table(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """A host of the test's own: its process table and its directory under /run."""
     proc = directory / "proc"
     proc.mkdir()
+    (proc / "self").symlink_to("/proc/self")
     monkeypatch.setattr(settings, "PROC", str(proc))
     monkeypatch.setattr(settings, "RUN_DIR", str(directory / "run"))
+    monkeypatch.setattr(settings, "LIBVIRT_PID_DIR", str(directory / "libvirt"))
+    monkeypatch.setattr(settings, "QEMU_CONF", str(directory / "qemu.conf"))
     table = FakeProcessTable(proc)
     yield table
     table.close()

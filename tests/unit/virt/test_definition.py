@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UUID = "0123abcd-2222-3333-4444-555555555555"
+AT_ONCE_S = 5.0
 G1 = Identity("g1", UUID, is_qemu=True)
 PLAIN = f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid>{{more}}</domain>"
 
@@ -211,3 +213,21 @@ def test_two_definitions_are_alike_or_differ_in_a_place(other: str, place: str |
     found = place_of_difference(one, parse(other.encode(), "there"))
     inside = "<domain>" if place == "<name>" else "<domain><devices>"
     assert found == (place and inside + place)
+
+
+def test_a_definition_without_end_is_none(tmp_path: Path) -> None:
+    """libvirt itself takes none that is longer than its protocol's strings."""
+    path = tmp_path / "definition.xml"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(OSError, match="longer than"):
+        read_identity(str(path))
+
+
+def test_a_pipe_is_no_definition_and_nobody_waits_for_its_writer(tmp_path: Path) -> None:
+    path = tmp_path / "definition.xml"
+    os.mkfifo(path)
+    began = time.monotonic()
+    with pytest.raises(DefinitionError, match="not XML"):
+        read_identity(str(path))
+    assert time.monotonic() - began < AT_ONCE_S

@@ -233,7 +233,7 @@ def test_nobody_but_the_guest_is_killed(world: World) -> None:
     world.here.down = "Connection refused"
     reused = world.table.start_other()
     other = world.table.start_qemu("g2", OTHER_UUID)
-    world.remember(Stage.RUNNING, reused.life)
+    world.remember(Stage.RUNNING, Life(reused.pid, reused.life.start_time - 1))
     assert world.act("stop").rc == 0
     world.remember(Stage.RUNNING, Life(other.pid, other.life.start_time + 1))
     assert world.act("stop").rc == 0

@@ -154,6 +154,41 @@ def test_a_group_that_is_not_the_domains_own_tells_nothing(host: Host, group: st
     assert host.found() == set()
 
 
+def test_helpers_of_a_domain_that_it_is_not_are_not_its(host: Host) -> None:
+    """Its command line is its own; libvirt's pid file is not."""
+    helper = host.process()
+    host.pid_file("13-guest2-fs0-virtiofsd.pid", helper.pid)
+    host.pid_file("guest1.pid", host.qemu.pid)
+    assert host.found() == set()
+    os.rename(host.root / "run" / "guest1.pid", host.root / "run" / "guest2.pid")
+    assert host.found() == {helper.pid}
+
+
+def test_a_helper_s_user_can_name_none_but_his_own(host: Host) -> None:
+    helper = host.process()
+    host.pid_file("swtpm/13-guest2-swtpm.pid", helper.pid)
+    assert host.found() == {helper.pid}
+    path = host.root / "run" / "swtpm" / "13-guest2-swtpm.pid"
+    path.rename(host.root / "elsewhere")
+    path.symlink_to(host.root / "elsewhere")
+    assert host.found() == set()
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        f"user.slice/user-1000.slice/{SCOPE}",
+        f"user.slice/user-1000.slice/user@1000.service/app.slice/{SCOPE}",
+        "system.slice/daemon.service/qemu-13-guest2.libvirt-qemu",
+        f"system.slice/docker-1.scope/{SCOPE}",
+    ],
+)
+def test_a_group_that_a_user_has_made_is_no_domain_s(host: Host, group: str) -> None:
+    host.group(host.qemu.pid, f"0::/{group}")
+    host.members(group, host.qemu, host.process())
+    assert host.found() == set()
+
+
 def order(host: Host) -> KillHelpers:
     end = int(time.time()) + 50
     ban = Ban("prmVMCTL_guest2", "reset", "9c41", "prmVMCTL_guest1", "5be0", "host1", "uuid2", end)

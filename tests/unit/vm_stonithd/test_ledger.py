@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemons.vm_stonithd import processes
 from daemons.vm_stonithd.actions import RemoveDebt, TouchDebt, WriteDebt
 from daemons.vm_stonithd.ledger import Ledger
 from pmkvm import settings
@@ -153,14 +155,32 @@ def test_one_debt_that_can_t_be_read_hides_no_other(content: bytes | None) -> No
     assert set(ledger.read()) == {"aa", "zz"}
 
 
-def test_one_debt_that_can_t_be_judged_hides_no_other(host: FakeProcessTable) -> None:
-    """Whose the QEMU without a name is nobody knows."""
-    host.start_qemu("", OTHER)
+def test_one_debt_that_can_t_be_judged_hides_no_other(
+    host: FakeProcessTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lives_of = processes.lives_of
+
+    def judge(resource: str, uuid: str) -> tuple[Life, ...]:
+        if resource == "aa":
+            raise OSError(errno.EMFILE, "Too many open files")
+        return lives_of(resource, uuid)
+
+    monkeypatch.setattr(processes, "lives_of", judge)
+    other = host.start_qemu("guest1", OTHER)
     ledger = Ledger()
     ledger.owe("aa", owed())
     ledger.owe("zz", owed()._replace(uuid=OTHER))
-    assert list(ledger.read()) == ["zz"]
+    found = ledger.read()
+    assert {name: lives for name, (_debt, lives) in found.items()} == {"zz": (other.life,)}
     assert "aa: its debt can't be judged" in ledger.troubles[0]
+
+
+def test_a_qemu_without_a_name_makes_no_debt_unreadable(host: FakeProcessTable) -> None:
+    host.start_qemu("", OTHER)
+    ledger = Ledger()
+    ledger.owe("aa", owed())
+    assert ledger.read()["aa"][1] == ()
+    assert ledger.troubles == []
 
 
 @pytest.mark.usefixtures("host")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from pmkvm.run import Completed
 from pmkvm.virt import record
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.record import Record, Stage
+from tests import impostor
 from tests.unit.virt.fake_qemu import process_table
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.processes import Look
     from tests.unit.virt.fake_qemu import FakeProcessTable
 
-RESOURCE, UUID, OTHER = "prmVMCTL_guest2", "aaaa-2", "aaaa-1"
+RESOURCE, UUID, OTHER = "prmVMCTL_guest2", "0123abcd-2222-3333-4444-555555555555", "aaaa-1"
+NOBODY = 65534
 EDITED = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
 
 
@@ -190,6 +193,64 @@ def test_a_remembered_life_counts_whatever_its_command_line_says(host: FakeProce
     assert (found.lives, found.is_remembered) == ((guest.life,), True)
 
 
+@pytest.mark.parametrize("is_remembered", [True, False])
+def test_a_guest_that_rewrites_its_command_line_is_killed_all_the_same(
+    host: FakeProcessTable, tmp_path: Path, is_remembered: bool
+) -> None:
+    """Where nothing is remembered of it, by the name in its definition and libvirt's pid file."""
+    guest = host.start_qemu_that_rewrites("guest2", UUID)
+    definition = define(tmp_path, "guest2", UUID)
+    if is_remembered:
+        remember(Stage.RUNNING, guest.life)
+        definition = ""
+    else:
+        host.write_pid_file("guest2", guest.pid)
+    found = processes.look(ProcessTable(), RESOURCE, UUID, definition)
+    assert (found.lives, found.doubt) == ((guest.life,), None)
+    if is_remembered:
+        assert processes.lives_of(RESOURCE, UUID) == (guest.life,)
+    guest.end()
+    assert processes.look(ProcessTable(), RESOURCE, UUID, definition).lives == ()
+    assert processes.lives_of(RESOURCE, UUID) == ()
+
+
+def test_a_guest_that_says_another_uuid_does_not_fool_its_own_fence(
+    host: FakeProcessTable,
+) -> None:
+    guest = host.start_qemu("guest2", OTHER)
+    remember(Stage.RUNNING, guest.life)
+    found = processes.look(ProcessTable(), RESOURCE, UUID, "")
+    assert (found.lives, found.doubt) == ((guest.life,), None)
+
+
+def test_another_guest_that_says_this_one_s_uuid_is_not_this_one(host: FakeProcessTable) -> None:
+    """Neither does it keep the fence from its end, nor is it killed by it."""
+    liar = host.start_qemu("guest2", UUID)
+    record.store(
+        "prmVMCTL_guest1", Record(Identity("guest1", OTHER, is_qemu=True), Stage.RUNNING, liar.life)
+    )
+    remember(Stage.RUNNING)
+    found = processes.look(ProcessTable(), RESOURCE, UUID, "")
+    assert (found.lives, found.doubt) == ((), None)
+
+
+@pytest.mark.parametrize("kind", [impostor.NAMED, impostor.SAME, impostor.NAMELESS])
+def test_another_user_s_process_is_no_witness(
+    host: FakeProcessTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    user = NOBODY if os.geteuid() == 0 else os.getuid()
+    fake = host.start_impostor(kind, "guest2", UUID, user=user)
+    if user != NOBODY:
+        monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    remember(Stage.CREATING)
+    monkeypatch.setattr(processes, "YOUNG_S", 0.0)
+    processes.kill_shells([RESOURCE])
+    found = processes.look(ProcessTable(), RESOURCE, UUID, define(tmp_path, "guest2", UUID))
+    assert (found.lives, found.doubt) == ((), None)
+    assert processes.lives_of(RESOURCE, UUID) == ()
+    assert fake.lives
+
+
 def why(found: Look) -> str:
     assert found.doubt is not None
     assert found.doubt.objection is Objection.DIFFERS
@@ -211,9 +272,9 @@ def test_a_guest_of_another_hypervisor_is_never_dead_by_the_process_table(
     assert found.doubt == (Objection.FOREIGN, "guest2 is no QEMU of this host")
 
 
-def define(directory: Path, name: str) -> str:
+def define(directory: Path, name: str, uuid: str = EDITED) -> str:
     path = directory / "definition.xml"
-    path.write_text(f"<domain type='kvm'><name>{name}</name><uuid>{EDITED}</uuid></domain>")
+    path.write_text(f"<domain type='kvm'><name>{name}</name><uuid>{uuid}</uuid></domain>")
     return str(path)
 
 

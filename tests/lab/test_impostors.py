@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Any local user may make a process of his own out to be a guest: nothing comes of it.
+
+Beside such processes on both hosts the guests are monitored, probed, stopped, started, migrated and
+fenced, and one dies by itself.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+from tests.lab.impostors import everywhere
+from tests.lab.lives import Lives
+from tests.lab.pair import Pair
+from tests.lab.situations import stop, wait_until
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tests.lab.lab import Lab
+
+# Two of the guests' monitors, and a half.
+WATCH_S = 25.0
+FENCES = 3
+# Of what a fence takes while nothing else happens.
+MOST_TIMES = 2.0
+
+
+def test_another_user_s_processes_are_in_nobody_s_way(clean_lab: Lab) -> None:
+    pair = Pair.make(clean_lab)
+    host1, host2 = pair.lab.hosts[:2]
+    boots = pair.requester.counter.boots()
+    idle = [fence(pair) for _ in range(FENCES)]
+    with everywhere(pair):
+        watch(pair)
+        beside = [fence(pair) for _ in range(FENCES)]
+        # Before any migration: Pacemaker takes one for unfinished whose end it was told to forget.
+        probe(pair)
+        dies(pair)
+        off_and_on(pair)
+        pair.place(host2)
+        pair.place(host1)
+        stop(pair)
+        pair.place(host1)
+        assert pair.leftovers("Started", boots) == []
+    times = statistics.median(beside) / statistics.median(idle)
+    print(f"idle {_shown(idle)} s, beside them {_shown(beside)} s: {times:.2f} times")
+    assert times <= MOST_TIMES
+    assert max(beside) <= MOST_TIMES * max(idle)
+
+
+def fence(pair: Pair) -> float:
+    """guest1 resets guest2, which comes back; how long guest1 waited for the answer."""
+    boot = pair.target.counter.wait_for_boot().boot
+    with Lives(pair.lab.guests, pair.target.guest) as lives:
+        began_s = time.time()
+        answered = pair.answer("reset")
+        assert answered.is_ok, answered
+        proven = [one for one in pair.proven() if one.at_s > began_s]
+        assert len(proven) == 1, proven
+        assert lives.outlived(began_s, proven[0].at_s) == []
+    pair.returned(boot)
+    return answered.took_s
+
+
+def watch(pair: Pair) -> None:
+    """Monitors find the guests as they are, where they are."""
+    places = [one.hosts() for one in pair]
+    boots = [one.counter.boots() for one in pair]
+    end = time.monotonic() + WATCH_S
+    while time.monotonic() < end:
+        assert pair.lab.status().failures == []
+        time.sleep(1)
+    assert [one.hosts() for one in pair] == places
+    assert [one.counter.boots() for one in pair] == boots
+
+
+def probe(pair: Pair) -> None:
+    """Each host is asked for each guest; a wrong answer would have Pacemaker start it anew."""
+    boots = [one.counter.boots() for one in pair]
+    for one in pair:
+        pair.lab.cluster.speaker().must(["crm_resource", "--refresh", "--resource", one.resource])
+    pair.lab.cluster.wait_idle()
+    for one in pair:
+        pair.lab.cluster.wait_running(one.resource)
+    assert pair.lab.status().failures == []
+    assert [one.counter.boots() for one in pair] == boots
+
+
+def off_and_on(pair: Pair) -> None:
+    boot = pair.target.counter.wait_for_boot().boot
+    answered = pair.answer("off")
+    assert answered.is_ok, answered
+    assert pair.target.hosts() == []
+    answered = pair.answer("on")
+    assert answered.is_ok, answered
+    pair.returned(boot)
+
+
+def dies(pair: Pair) -> None:
+    """A QEMU that was killed is missed, though others say that they are it; Pacemaker counts that
+    as the only failure, and starts it again."""
+    boot = pair.target.counter.wait_for_boot().boot
+    ((_, qemu),) = pair.lab.guests.processes(pair.target.guest)
+    qemu.kill()
+    wait_until(lambda: bool(pair.target.failures()), "a monitor misses it")
+    pair.returned(boot)
+    assert [each.operation for each in pair.lab.status().failures] == [
+        each.operation for each in pair.target.failures()
+    ]
+    cleanup = ["crm_resource", "--cleanup", "--resource", pair.target.resource]
+    pair.lab.cluster.speaker().must(cleanup)
+    wait_until(lambda: pair.lab.status().failures == [], "the failure is forgotten")
+    pair.lab.cluster.wait_idle()
+    pair.lab.cluster.wait_running(pair.target.resource)
+
+
+def _shown(times: list[float]) -> str:
+    return " ".join(f"{each:.2f}" for each in times)
