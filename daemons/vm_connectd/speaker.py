@@ -7,12 +7,10 @@ asked who it is, and must be the guest that libvirt names.
 
 from __future__ import annotations
 
-import os
-
 from daemons.vm_connectd.label import are_apart
 from pmkvm import peer, process, settings
-from pmkvm.errors import HaError, is_exhaustion, reason_of
-from pmkvm.virt import qemu
+from pmkvm.errors import HaError, is_exhaustion
+from pmkvm.virt import pid_file, qemu
 from pmkvm.wire.message import Sender
 from pmkvm.wire.printable import shown
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 _COMMAND_LINE_BYTES = 131072
 _LABEL_BYTES = 1024
-_PID_BYTES = 32
 
 
 class StrangerError(HaError):
@@ -87,20 +84,8 @@ def _agree_with_libvirt(pid: int, domain: str) -> None:
 
     Raises StrangerError, and OSError where this host has no descriptor or memory to look.
     """
-    path = os.path.join(settings.LIBVIRT_PID_DIR, f"{domain}.pid")
-    try:
-        with open(path, "rb") as file:
-            text, owner = file.read(_PID_BYTES), os.fstat(file.fileno()).st_uid
-    except OSError as error:
-        if is_exhaustion(error):
-            raise
-        raise StrangerError(
-            f"QEMU {pid} at the other end is not known as libvirt's: {path}: {reason_of(error)}"
-        ) from error
-    if owner not in (0, os.geteuid()):
-        raise StrangerError(f"{path} is not root's")
-    recorded = text.strip().decode(errors="replace")
-    if recorded != str(pid):
-        raise StrangerError(
-            f"QEMU {pid} at the other end is not libvirt's, which is {shown(recorded)}"
-        )
+    recorded = pid_file.pid_of(domain)
+    if recorded != pid:
+        path = f"{settings.LIBVIRT_PID_DIR}/{shown(domain)}.pid"
+        told = f"{path} names {recorded}" if recorded else f"no {path} of root's names a process"
+        raise StrangerError(f"QEMU {pid} at the other end is not libvirt's: {told}")

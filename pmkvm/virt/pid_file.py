@@ -14,6 +14,7 @@ import time
 
 from pmkvm import process, settings
 from pmkvm.errors import is_exhaustion
+from pmkvm.lean import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ _LONGEST = 32
 _ROUNDING_S = 1.0
 
 
+class _Written(NamedTuple):
+    """A number, the user who has written it, and when, as a time of day."""
+
+    pid: int
+    uid: int
+    at: float
+
+
 def life_of(domain: str) -> Life | None:
     """The process that libvirt has started for this domain; None if it names none.
 
@@ -32,7 +41,7 @@ def life_of(domain: str) -> Life | None:
     """
     if not domain or "/" in domain:
         return None
-    return read(os.path.join(settings.LIBVIRT_PID_DIR, domain + _SUFFIX))
+    return read(_path(domain))
 
 
 def domain_of(life: Life) -> str | None:
@@ -46,8 +55,28 @@ def domain_of(life: Life) -> str | None:
     return next((domain for domain in domains if life_of(domain) == life), None)
 
 
+def pid_of(domain: str) -> int | None:
+    """The number that root has written there, whoever has it now. Raises as life_of."""
+    written = _written(_path(domain)) if domain and "/" not in domain else None
+    return written.pid if written is not None and written.uid == os.geteuid() else None
+
+
 def read(path: str) -> Life | None:
     """None if it names nobody, or somebody who is not to be believed. Raises as life_of."""
+    written = _written(path)
+    life = process.life_of(written.pid) if written is not None else None
+    if written is None or life is None or _began(life) > written.at + _ROUNDING_S:
+        return None
+    if written.uid != os.geteuid() and process.user_ids(life.pid) != (written.uid,) * 3:
+        return None
+    return life
+
+
+def _path(domain: str) -> str:
+    return os.path.join(settings.LIBVIRT_PID_DIR, domain + _SUFFIX)
+
+
+def _written(path: str) -> _Written | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -63,12 +92,7 @@ def read(path: str) -> Life | None:
         return None
     finally:
         os.close(descriptor)
-    life = process.life_of(pid) if pid > 1 else None
-    if life is None or _began(life) > status.st_mtime + _ROUNDING_S:
-        return None
-    if status.st_uid != os.geteuid() and process.user_ids(pid) != (status.st_uid,) * 3:
-        return None
-    return life
+    return _Written(pid, status.st_uid, status.st_mtime) if pid > 1 else None
 
 
 def _began(life: Life) -> float:
