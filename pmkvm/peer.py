@@ -91,13 +91,14 @@ def life_by_pidfd(connection: socket.socket) -> Life | None:
 
 
 def life_by_descriptor(connection: socket.socket) -> Life | None:
-    """As life_at(), for every kernel that has unix_diag. Others say ENOENT."""
+    """As life_at(), for every kernel that has unix_diag; ENOTSUP: this one has not."""
     pid = peer_of(connection).pid
     life = process.life_of(pid) if pid > 0 else None
-    inode = socket_diag.peer_inode(connection)
-    if inode == socket_diag.NOT_ACCEPTED:
-        # So it looks, too, when it was closed.
-        inode = None if is_hung_up(connection) else _listening_inode(connection)
+    name = connection.getpeername()
+    if isinstance(name, bytes) and name.startswith(b"\0"):
+        inode = _listening_inode(name)
+    else:
+        inode = _accepted_inode(connection)
     if life is None or inode is None or not _holds(pid, inode):
         return None
     # Once more, behind the descriptor: a number that was reused in between then shows.
@@ -152,12 +153,19 @@ def _holds(pid: int, inode: int) -> bool:
     return False
 
 
-def _listening_inode(connection: socket.socket) -> int | None:
-    """Of who listens at an abstract name, which belongs to one socket at a time. A path may be
-    bound by many, one after the other: there the connection has to be accepted."""
-    name = connection.getpeername()
-    if not isinstance(name, bytes) or not name.startswith(b"\0"):
-        raise BlockingIOError(errno.EAGAIN, "the other end has not accepted the connection")
+def _accepted_inode(connection: socket.socket) -> int | None:
+    inode = socket_diag.peer_inode(connection)
+    if inode != socket_diag.NOT_ACCEPTED:
+        return inode
+    # So it looks, too, when it was closed.
+    if is_hung_up(connection):
+        return None
+    raise BlockingIOError(errno.EAGAIN, "the other end has not accepted the connection")
+
+
+def _listening_inode(name: bytes) -> int | None:
+    """Of who listens at an abstract name, which belongs to one socket at a time: nobody needs to
+    have accepted. A path may be bound by many, one after the other."""
     # Zeros in a name are shown like its first one.
     wanted = name.replace(b"\0", b"@")
     with open(f"{settings.PROC}/net/unix", "rb") as file:

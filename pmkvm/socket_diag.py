@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -33,7 +34,7 @@ NOT_ACCEPTED = 0
 def peer_inode(connection: socket.socket) -> int | None:
     """Of the socket at the other end, NOT_ACCEPTED, or None if there is none.
 
-    Raises OSError, ENOENT where the kernel has no unix_diag.
+    Raises OSError, ENOTSUP where the kernel has no unix_diag.
     """
     inode = os.fstat(connection.fileno()).st_ino
     question = _QUESTION.pack(
@@ -53,6 +54,8 @@ def parse(answer: bytes) -> int | None:
     length, kind, *_ = _HEADER.unpack_from(answer)
     if kind == _ERROR:
         (number,) = _I32.unpack_from(answer, _HEADER.size)
+        if -number == errno.ENOENT:
+            raise OSError(errno.ENOTSUP, "this kernel has neither SO_PEERPIDFD nor unix_diag")
         raise OSError(-number, os.strerror(-number))
     at = _HEADER.size + _MESSAGE_BYTES
     while at + _ATTRIBUTE.size <= min(length, len(answer)):

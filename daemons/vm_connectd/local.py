@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 
@@ -17,6 +18,7 @@ from pmkvm.wire.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from typing import Callable, Protocol
 
     from pmkvm.wire.codec import Expected
@@ -46,7 +48,9 @@ class Local:
             Session("vm-connectd", expected), self, unsent_limit=limits.LOCAL_UNSENT_BYTES
         )
         self.peer = Peer(0, -1, -1)
+        # None: it has ended, or this kernel can't tell.
         self.life: process.Life | None = None
+        self._is_told = False
         self.program = ""
         self._desk = desk
         self._leave = leave
@@ -61,12 +65,18 @@ class Local:
     def is_gone(self) -> bool:
         """Whether its process has ended, whether or not its socket's end was read.
 
-        In doubt it has not, as where there is no descriptor to look with.
+        In doubt it has not, as where there is no descriptor to look with, or the kernel can't tell.
         """
+        if not self.stream.is_open:
+            return True
         try:
-            return not self.stream.is_open or self.life is None or not process.is_alive(self.life)
+            return self._is_told and (self.life is None or not process.is_alive(self.life))
         except OSError:
             return False
+
+    def is_of(self, other: Local) -> bool:
+        """Whether it is the same process's, for certain."""
+        return self.life is not None and self.life == other.life
 
     def __str__(self) -> str:
         return f"local program {self.peer.pid} (uid {self.peer.uid})"
@@ -98,12 +108,21 @@ class Local:
         try:
             if connection is not None:
                 self.peer = peer_of(connection)
-                self.life = life_at(connection)
+                self._tell_life(connection)
         except OSError as error:
             self.refuse(f"nobody can tell now who you are: {reason_of(error)}")
             return
         if self.peer.uid not in (0, os.geteuid()):
             self.refuse("only root may use this socket")
+
+    def _tell_life(self, connection: socket.socket) -> None:
+        """Raises OSError, but not where this kernel can't tell: the user is certain."""
+        try:
+            self.life = life_at(connection)
+            self._is_told = True
+        except OSError as error:
+            if error.errno != errno.ENOTSUP:
+                raise
 
     def _report(self) -> None:
         try:

@@ -84,7 +84,7 @@ class Switch:
             return
         if before is not None:
             # The same process has lost its old connection, or its end is still to be read.
-            if before.life != local.life and not before.is_gone():
+            if not before.is_of(local) and not before.is_gone():
                 local.refuse(f"{service} is served by process {before.peer.pid}")
                 return
             self.router.server_gone(before)
