@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from daemons.vm_connectd.roster import Target
 
-_COMMAND_LINE_BYTES = 131072
 _LABEL_BYTES = 1024
 
 
@@ -62,7 +61,7 @@ def identify(connection: socket.socket, target: Target) -> Sender:
 def _command_line(pid: int) -> bytes:
     try:
         with open(f"{settings.PROC}/{pid}/cmdline", "rb") as file:
-            return file.read(_COMMAND_LINE_BYTES)
+            return file.read(qemu.LONGEST_COMMAND_LINE)
     except (FileNotFoundError, ProcessLookupError):
         return b""
 
@@ -86,6 +85,8 @@ def _agree_with_libvirt(pid: int, domain: str) -> None:
     """
     recorded = pid_file.pid_of(domain)
     if recorded != pid:
-        path = f"{settings.LIBVIRT_PID_DIR}/{shown(domain)}.pid"
-        told = f"{path} names {recorded}" if recorded else f"no {path} of root's names a process"
+        path = shown(f"{settings.LIBVIRT_PID_DIR}/{domain}.pid")
+        told = (
+            f"{path} names {recorded}" if recorded else f"root has written no process into {path}"
+        )
         raise StrangerError(f"QEMU {pid} at the other end is not libvirt's: {told}")
