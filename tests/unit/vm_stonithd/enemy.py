@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.facts import Operation, Request, Sender
-from daemons.vm_stonithd.fence import MARGIN_S
 from daemons.vm_stonithd.words import MOST_DONE
 from tests.unit.vm_stonithd.engine import GUESTS
 
@@ -32,8 +31,6 @@ class Enemy:
         self._own = self._draw.choice(GUESTS)
         self._others = [guest for guest in GUESTS if guest != self._own]
         self._ids: list[str] = []
-        # Ids and targets of which an answer is remembered, or will be.
-        self._remembered: list[tuple[str, str]] = []
 
     def begin(self) -> None:
         self._world.engine.spawn(self._ask())
@@ -47,8 +44,6 @@ class Enemy:
                 return
             hash_, target = self._key()
             operation, seconds = self._draw.choice(operations), self._draw.choice(TIMES)
-            if operation.is_fence and seconds > MARGIN_S:
-                self._remembered.append((hash_, target))
             self._world.judge.senders[self._own, hash_, target] = here.born
             self._world.deliver(
                 here.host,
@@ -65,9 +60,11 @@ class Enemy:
             )
 
     def _key(self) -> tuple[str, str]:
-        if len(self._remembered) > MOST_DONE and self._draw.random() < 0.2:
-            oldest = len(self._remembered) - MOST_DONE
-            return self._remembered[max(0, oldest - self._draw.randint(0, 8))]
+        mine = [key for key in self._world.judge.answered if key[0] == self._own]
+        if len(mine) >= MOST_DONE and self._draw.random() < 0.4:
+            # Of the hundred that a host remembers a few are other guests'.
+            _, hash_, target = mine[self._draw.randint(0, 5) - MOST_DONE]
+            return hash_, target
         return self._id(), self._draw.choice(self._others)
 
     def _id(self) -> str:
