@@ -68,7 +68,7 @@ def row(seen: Seen, complaints: Sequence[str], spoilt: Sequence[Spoilt]) -> Row:
         "back_s": {name: at(time_s) for name, time_s in seen.back_s.items()},
         "lasted_s": round(seen.ended_s - seen.began_s, 1),
         "broken": list(complaints),
-        "pacemaker": [one._asdict() for one in spoilt],
+        "spoilt": [one._asdict() for one in spoilt],
     }
 
 
@@ -87,7 +87,7 @@ def told(row: Row) -> str:
     lines = [f"{row['verdict']} after {row['all_s']} s {row.get('phases', '')}"]
     lines += [f"{one['answered']} s: {one['text']}" for one in row.get("told", ())]
     lines += row["broken"]
-    lines += [f"Pacemaker: {one['name']} ({one['line']})" for one in row["pacemaker"]]
+    lines += [f"Pacemaker: {one['name']} ({one['line']})" for one in row["spoilt"]]
     lines += row.get("notes", ())
     if row["new_lab"]:
         lines.append(f"a new lab is made: {row.get('unmended', '')}")

@@ -94,7 +94,7 @@ def _lived(world: World, plan: Plan, logs: Logs) -> Row:
         return {
             "verdict": FAILED,
             "broken": [f"not lived through: {error}"[:1000]],
-            "pacemaker": [one._asdict() for one in pacemaker.spoilt(logs.lines(LOG))],
+            "spoilt": [one._asdict() for one in pacemaker.spoilt(logs.lines(LOG))],
             "evidence": evidence.collect(world.lab)[-EVIDENCE_BYTES:],
         }
     complaints = judge.broken(plan, seen)

@@ -56,7 +56,7 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         for text in row["broken"]:
             yield f"| {row['verdict']} {row['seed']}:{row['round']} | {text} |"
-        for one in row["pacemaker"]:
+        for one in row["spoilt"]:
             yield f"| Pacemaker in {row['seed']}:{row['round']} | {one['name']}: `{one['line']}` |"
 
 

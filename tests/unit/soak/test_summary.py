@@ -18,7 +18,10 @@ ROW: dict[str, Any] = {
     "lines": [{"what": "killed", "took_s": 0.0}, {"what": "OK", "took_s": 0.4}],
     "sorts": ["vm-stonithd of host1 killed"],
     "broken": [],
-    "pacemaker": [],
+    "spoilt": [],
+    "pacemaker": "2.1.5-1",
+    "libvirt": "9.0.0",
+    "commit": "0123",
     "new_lab": False,
     "all_s": 30.0,
 }
@@ -34,10 +37,11 @@ def test_rounds_are_counted_by_what_came_of_them() -> None:
     doing = {"name": "gives up", "host": "host1", "line": "exited with status 100"}
     table = found(
         {},
-        {"verdict": SPOILT, "broken": ["P5: host1 was fenced"], "pacemaker": [doing]},
+        {"verdict": SPOILT, "broken": ["P5: host1 was fenced"], "spoilt": [doing]},
         {"verdict": BROKEN, "broken": ["P1: it lives"]},
         {"verdict": FAILED, "broken": ["not lived through: no lab"], "told": [], "new_lab": True},
     )
+    assert table["versions"] == "pacemaker 2.1.5-1, libvirt 9.0.0, commit 0123"
     assert table["rounds"] == "4"
     assert [table[word] for word in (HELD, SPOILT, BROKEN, FAILED)] == ["1"] * 4
     assert table["new labs after a round"] == "1"
