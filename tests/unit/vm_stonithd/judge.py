@@ -126,9 +126,9 @@ class Judge:
             # Known: deleted before the destination's daemon saw it, the ban leaves no debt there.
             self.count("migrate_from without a debt")
             return
-        if operation == "monitor" and resource in self.taken_by_hand and host in hosts.read_only:
+        if resource in self.taken_by_hand and host in hosts.read_only:
             # Known: neither ban nor file, until vm-stonithd settles what it keeps in memory.
-            self.count("monitor without a debt")
+            self.count(f"{operation} without a debt")
             return
         debt = hosts.debts[host].get(resource)
         if debt is not None and hosts.engine.now - debt.stamp >= UNTOUCHED_S:
