@@ -35,13 +35,13 @@ def test_another_pid_than_libvirts_is_refused(world: World, text: str) -> None:
 
 def test_a_qemu_that_libvirt_has_not_written_down_is_refused(world: World) -> None:
     started(world).unlink()
-    refused(world, "root has written no one into")
+    refused(world, "root has written no process into")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_what_another_user_has_written_down_is_refused(world: World) -> None:
     shutil.chown(started(world), 65534)
-    refused(world, "root has written no one into")
+    refused(world, "root has written no process into")
 
 
 def test_a_socket_that_is_turned_into_a_way_out_is_not_followed(world: World) -> None:

@@ -143,7 +143,7 @@ class World:
 
     def _end(self) -> None:
         """The world calms down; half of the time every vm-stonithd is dead by now (P3)."""
-        self.tick, self.pause = 3.0, 6.0
+        self.tick, self.pause = 2.5, 6.0
         if self.engine.chance(0.5):
             for daemon in self.daemons.values():
                 daemon.is_alive = False
