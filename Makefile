@@ -33,12 +33,12 @@ FUZZ_STAGES := $(FUZZ_TARGETS:%=fuzz-%)
 CHECK := $(PYTHON) -B -m tests.check
 
 .PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix fence-faults \
-    scarcity split-brain soak bench fuzz $(FUZZ_STAGES) rpm install packages format clean
+    scarcity split-brain soak search bench fuzz $(FUZZ_STAGES) rpm install packages format clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | fence-matrix | fence-faults |"
-	@echo "     scarcity | split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | bench | fuzz | rpm | install DESTDIR= |"
+	@echo "     scarcity | split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | search MINUTES= SEED= | bench | fuzz | rpm | install DESTDIR= |"
 	@echo "     packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
@@ -121,6 +121,11 @@ soak:
 	@$(if $(filter-out /,$(ROOT)),$(PYTHON) -B -m tests.lab root $(ROOT))
 	@$(PYTHON) -B -m tests.lab.soak --minutes $(MINUTES) --root $(ROOT) $(if $(SEED),--seed $(SEED)) \
 	    $(if $(ROUND),--round $(ROUND))
+
+# Simulated hosts and guests, one of which has valid tokens and knows the rules, for so many minutes:
+# a line for each seed that breaks a promise.
+search: .venv/3.11/ready
+	.venv/3.11/bin/python -B -m tests.unit.vm_stonithd.search $(MINUTES) $(SEED)
 
 # Not part of the check: figures need a quiet machine.
 bench: .venv/lab/ready rpm
