@@ -27,12 +27,12 @@ FENCES = 5
 MOST_TIMES = 2.0
 
 
-def test_another_user_s_processes_are_in_nobody_s_way(clean_lab: Lab) -> None:
+def test_another_user_s_processes_are_in_nobody_s_way(clean_lab: Lab, is_full: bool) -> None:
     pair = Pair.make(clean_lab)
     host1, host2 = pair.lab.hosts[:2]
     boots = pair.requester.counter.boots()
     idle, beside = [], []
-    for _ in range(FENCES):
+    for _ in range(FENCES if is_full else 1):
         # In turn: what else loads this machine is in both.
         idle.append(fence(pair))
         with everywhere(pair):
@@ -50,7 +50,8 @@ def test_another_user_s_processes_are_in_nobody_s_way(clean_lab: Lab) -> None:
         assert pair.leftovers("Started", boots) == []
     times = statistics.median(beside) / statistics.median(idle)
     print(f"idle {idle} ms, beside them {beside} ms: {times:.2f} times")
-    assert times <= MOST_TIMES
+    # One fence of each kind is no figure.
+    assert times <= MOST_TIMES or not is_full
 
 
 def fence(pair: Pair) -> int:
