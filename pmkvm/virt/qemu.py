@@ -6,7 +6,8 @@ process writes its command line itself, and may make it as long as it likes. So:
 
 - A command line is read only of a process of a user whom libvirt runs QEMU as (qemu_user), or of
   one in a domain's control group (machine_scope), and no more than a bounded piece of it. Any
-  other local user's process is passed over, whatever it says.
+  other local user's process is passed over, whatever it says. Where it can't be told who QEMU's
+  user is, nobody's is.
 - What it says counts if no id of the process is another user's, no setuid program speaks for
   somebody else, and it is no container's.
 - What root has written down about a process outweighs it: our record of a life, and libvirt's
@@ -160,8 +161,10 @@ def counts(qemu: Qemu) -> bool:
 
 def _is_libvirts(pid: int) -> bool:
     """Of a QEMU's user with all its ids, or put into a domain's group by root."""
-    ids = process.user_ids(pid)
-    return ids is None or qemu_user.uids().issuperset(ids) or bool(machine_scope.of(pid))
+    users, ids = qemu_user.uids(), process.user_ids(pid)
+    if users is None or ids is None:
+        return True
+    return users.issuperset(ids) or bool(machine_scope.of(pid))
 
 
 def _speaks_for_itself(pid: int) -> bool:
@@ -186,13 +189,13 @@ def _is_anothers(qemu: Qemu) -> bool:
     return pid_file.domain_of(qemu.life) is not None
 
 
-def _qemu(pid: int, users: frozenset[int]) -> Qemu | None:
+def _qemu(pid: int, users: frozenset[int] | None) -> Qemu | None:
     try:
         # Of this directory it is the effective user, whatever the process has hidden of itself.
         owner = os.stat(f"{settings.PROC}/{pid}").st_uid
     except (FileNotFoundError, ProcessLookupError):
         return None
-    if owner not in users and not machine_scope.of(pid):
+    if users is not None and owner not in users and not machine_scope.of(pid):
         return None
     if parse_command_line(command_line(pid)) is None:
         return None

@@ -194,6 +194,9 @@ def process_table(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr(settings, "RUN_DIR", str(directory / "run"))
     monkeypatch.setattr(settings, "LIBVIRT_PID_DIR", str(directory / "libvirt"))
     monkeypatch.setattr(settings, "QEMU_CONF", str(directory / "qemu.conf"))
+    accounts = directory / "passwd"
+    accounts.write_text("libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin\n", encoding="ascii")
+    monkeypatch.setattr(settings, "ACCOUNTS", str(accounts))
     table = FakeProcessTable(proc)
     yield table
     table.close()

@@ -112,18 +112,18 @@ def test_a_domain_that_runs_as_another_user_is_known_by_its_group(
 @pytest.mark.parametrize(
     ("conf", "found"),
     [
-        (None, {0, 64055}),
-        ('#user = "root"\n', {0, 64055}),
+        (None, {0, 107, 64055}),
+        ('#user = "root"\n', {0, 107, 64055}),
         ('user = "root"\n', {0}),
         ('user="qemu"\n', {0, 107}),
         ("user = 'qemu' # of RHEL\n", {0, 107}),
         ('user = "qemu"\nuser = "+36"\ngroup = "+35"\n', {0, 36}),
         ('user = "1000"\nusername = "qemu"\n', {0, 1000}),
-        ('user = "of a directory"\n', {0}),
+        ('user = "of a directory"\n', None),
     ],
 )
 def test_the_users_of_qemu(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conf: str | None, found: set[int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conf: str | None, found: set[int] | None
 ) -> None:
     accounts = tmp_path / "passwd"
     accounts.write_text(
@@ -140,12 +140,29 @@ def test_the_users_of_qemu(
     assert qemu_user.uids() == found
 
 
-def test_without_a_list_of_accounts_only_root_is_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+UNTOLD = ["neither account", "no accounts", "accounts are a directory", "qemu.conf is a directory"]
+
+
+@pytest.mark.parametrize("what", [*UNTOLD, "a user of a directory"])
+def test_where_qemu_s_user_can_t_be_told_every_user_s_process_counts(
+    host: FakeProcessTable, nobody: int, what: str
 ) -> None:
-    monkeypatch.setattr(settings, "ACCOUNTS", str(tmp_path / "passwd"))
-    monkeypatch.setattr(settings, "QEMU_CONF", str(tmp_path))
-    assert qemu_user.uids() == {os.geteuid()}
+    """Unknown is never "stopped"."""
+    accounts, conf = Path(settings.ACCOUNTS), Path(settings.QEMU_CONF)
+    mine = host.start_impostor(impostor.SAME, "g1", UUID, user=nobody)
+    assert qemu.living(G1) == []
+    if what == "neither account":
+        accounts.write_text("root:x:0:0::/root:/bin/sh\n", encoding="ascii")
+    elif what == "a user of a directory":
+        conf.write_text('user = "svc-qemu"\n', encoding="ascii")
+    elif what == "qemu.conf is a directory":
+        conf.mkdir()
+    else:
+        accounts.unlink()
+        if "directory" in what:
+            accounts.mkdir()
+    assert qemu_user.uids() is None
+    assert qemu.living(G1) == [mine.life]
 
 
 def test_a_setuid_program_speaks_for_somebody_else(host: FakeProcessTable) -> None:
