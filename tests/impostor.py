@@ -21,6 +21,8 @@ import sys
 import time
 import uuid
 
+# A user who is nobody's in particular.
+NOBODY = 65534
 # What it says, and how long that is.
 NAMED, SAME, NAMELESS = "named like it", "with its uuid", "without a name"
 ENDLESS, RESPAWNING = "with a command line without end", "with its uuid, respawning"

@@ -9,6 +9,7 @@ from daemons.vm_stonithd import events
 from daemons.vm_stonithd.actions import Log, ReadCib
 from daemons.vm_stonithd.clocks import Clocks
 from daemons.vm_stonithd.words import MOST_DONE, Done, Word, Words, dispensable
+from pmkvm.fencing.ban import OFF
 from pmkvm.service.quota import Quota
 from pmkvm.tokens import held
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.actions import Action
     from daemons.vm_stonithd.events import Event, WordsSeen
     from daemons.vm_stonithd.facts import Request, View
+    from pmkvm.fencing.ban import Ban
     from pmkvm.tokens.held import Held
 
 REMEMBERED_S = 600.0
@@ -147,6 +149,16 @@ class Knowledge:
         """What a fence under that ban came to; ok if anybody proved it."""
         proven = self._find(lambda one: one.ban_id == ban_id and one.ok)
         return proven or self._find(lambda one: one.ban_id == ban_id)
+
+    def is_answered_off(self, ban: Ban) -> bool:
+        """By whomever. Such a ban is left to run out: no start in flight may come after it."""
+        done = self.done(ban.id)
+        return ban.operation == OFF and done is not None and done.ok
+
+    def proven(self) -> frozenset[str]:
+        """The ids of the bans under which a fence was proven, by whomever."""
+        said = self.everyone().values()
+        return frozenset(one.ban_id for words in said for one in words.done if one.ok)
 
     def _find(self, fits: Callable[[Done], bool]) -> Done | None:
         said = (one for words in self.everyone().values() for one in words.done)

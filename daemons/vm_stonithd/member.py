@@ -97,9 +97,11 @@ class Member:
 
     def quiet_s(self, now: float) -> float:
         """For the ban that last changed of those that are not proven yet."""
-        dones = ((one, self._know.done(one.ban.id)) for one in self._watches.values())
-        since = (one.changed_at for one, done in dones if done is None or not done.ok)
-        return now - max(since, default=-pace.NOTHING)
+        if not self._watches:
+            return pace.NOTHING
+        proven = self._know.proven()
+        open_ = (one for one in self._watches.values() if one.ban.id not in proven)
+        return now - max((one.changed_at for one in open_), default=-pace.NOTHING)
 
     def looked(self, event: Looked) -> None:
         watch = self._waiting(event.ticket)

@@ -9,7 +9,6 @@ from daemons.vm_stonithd import pace
 from daemons.vm_stonithd.actions import Answer, ForgetMark, RemoveBan, SwitchOn
 from daemons.vm_stonithd.answers import OUR_ERROR, ng, status
 from daemons.vm_stonithd.facts import Operation
-from pmkvm.fencing.ban import OFF
 from pmkvm.fencing.role import STOPPED
 
 if TYPE_CHECKING:
@@ -114,8 +113,7 @@ class Orders:
 
     def _may_undo(self, ban: Ban | None) -> bool:
         """Not an off that is still being proven: its role is Stopped before it is answered."""
-        done = None if ban is None else self._know.done(ban.id)
-        return ban is None or (ban.operation == OFF and done is not None and done.ok)
+        return ban is None or self._know.is_answered_off(ban)
 
     def _forget_marks(self, view: View) -> None:
         """Of an off that a person or an on has undone. Any vm-stonithd does."""

@@ -12,6 +12,7 @@ from daemons.vm_stonithd import pace, proof
 from daemons.vm_stonithd.actions import CreateBan, RemoveBan, RewriteBan, SettleBan, SwitchOff
 from daemons.vm_stonithd.events import Outcome
 from daemons.vm_stonithd.fence import Fence, Pending, Step, lease_end
+from daemons.vm_stonithd.orphans import Orphans
 from daemons.vm_stonithd.promises import hold, known
 from daemons.vm_stonithd.silence import Silence
 from pmkvm.fencing.ban import LEASE_S, OFF, RENEWAL_S, RESET, SETTLE, Ban
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 RETRY_S = 0.2
 MOST_DOUBLINGS = 4
-# An owner that restarted waits so long for resends, a joiner for the word of a ban that went.
-RESEND_S = 3.0
+# A joiner waits so long for the word of a ban that went.
 WORD_S = 1.0
 
 
@@ -41,7 +41,7 @@ class Owner:
         self._answers = answers
         self._silence = self.silence_class(knowledge)
         self._fences: dict[str, Fence] = {}
-        self._orphans: dict[str, float] = {}
+        self._orphans = Orphans(knowledge)
 
     def add(self, pending: Pending) -> None:
         fence = self._fences.setdefault(pending.request.target, Fence(pending.request.target))
@@ -89,7 +89,9 @@ class Owner:
             fence.step = Step.PROVING if done else Step.WAITING
 
     def advance(self) -> None:
-        self._adopt_orphans()
+        for ban in self._orphans.due(self._fences):
+            fence = self._fences[ban.resource] = Fence(ban.resource)
+            fence.ban, fence.is_owner, fence.step = ban, True, Step.ENDING
         for fence in list(self._fences.values()):
             try:
                 self._go_on(fence)
@@ -114,8 +116,7 @@ class Owner:
         self._answers.break_off(fence)
         self._fences.pop(fence.resource, None)
         if fence.ban is not None:
-            # Not at once: what fails each time must not fill the log.
-            self._orphans[fence.ban.id] = self._know.now
+            self._orphans.add(fence.ban)
 
     def _advance(self, fence: Fence, view: View) -> None:
         if fence.step is Step.PROVING:
@@ -244,7 +245,7 @@ class Owner:
     def _leave(self, fence: Fence) -> None:
         """All are answered: an owner ends its ban, but an off's is left to run out."""
         fence.is_anew = False
-        is_left = self._is_left_to_run_out(known(fence.ban)) or not fence.is_owner
+        is_left = self._know.is_answered_off(known(fence.ban)) or not fence.is_owner
         fence.step = Step.WAITING if is_left else Step.ENDING
 
     # --- the end
@@ -294,23 +295,3 @@ class Owner:
             return False
         fence.tried_at = self._know.now
         return True
-
-    def _adopt_orphans(self) -> None:
-        """Bans of mine that no request is known for: of before a restart, or of a late write."""
-        know = self._know
-        bans = know.view.bans if know.view is not None else {}
-        mine = [ban for ban in bans.values() if self._is_orphan(ban)]
-        self._orphans = {ban.id: self._orphans.get(ban.id, know.now) for ban in mine}
-        for ban in mine:
-            if know.now - self._orphans[ban.id] >= RESEND_S:
-                fence = self._fences[ban.resource] = Fence(ban.resource)
-                fence.ban, fence.is_owner, fence.step = ban, True, Step.ENDING
-
-    def _is_orphan(self, ban: Ban) -> bool:
-        is_mine = ban.owner == self._know.host and ban.resource not in self._fences
-        return is_mine and not self._is_left_to_run_out(ban)
-
-    def _is_left_to_run_out(self, ban: Ban) -> bool:
-        """An off that was answered, by whomever: no start in flight may come after its ban."""
-        done = self._know.done(ban.id)
-        return ban.operation == OFF and done is not None and done.ok

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.lab.machine import Machine
     from tests.lab.pair import Pair
 
-USER = 65534
+USER = impostor.NOBODY
 # Longer than any test has them.
 LIVES_S = 900
 # In a pid namespace of its own, -1 is all of this user's there, and who respawns does not escape.

@@ -119,6 +119,15 @@ class Pair(NamedTuple):
     def proven(self) -> list[Proven]:
         return stonith.proven(self.lab)
 
+    def reset_proven(self) -> Proven:
+        """guest1 resets guest2; what its host's log says of the one OK."""
+        began_s = time.time()
+        answered = self.answer("reset")
+        assert answered.is_ok, answered
+        proven = [one for one in self.proven() if one.at_s > began_s]
+        assert len(proven) == 1, proven
+        return proven[0]
+
     def leftovers(self, role: str, boots: list[str], within_s: float = CLEAN_S) -> list[str]:
         """What a fence must not leave, in words; boots: guest1's before it. Waits for its end."""
         deadline = Deadline(within_s)

@@ -54,16 +54,12 @@ def in_standby(host: Machine) -> Iterator[None]:
 def fence(pair: Pair, boot: str) -> None:
     """A reset that is proven, and ends nothing of what comes after it."""
     with Lives(pair.lab.guests, pair.target.guest) as lives:
-        began_s = time.time()
-        answered = pair.answer("reset")
-        assert answered.is_ok, answered
-        proven = [one for one in pair.proven() if one.at_s > began_s]
-        assert len(proven) == 1, proven
-        assert lives.outlived(proven[0].at_s, proven[0].at_s) == []
+        proven = pair.reset_proven()
+        assert lives.outlived(proven.at_s, proven.at_s) == []
         pair.returned(boot)
         time.sleep(AFTERWARDS_S)
-        assert len([life for life in lives.all() if life.first_s > proven[0].at_s]) == 1
-    print(f"{answered.took_s:.2f} s")
+        assert len([life for life in lives.all() if life.first_s > proven.at_s]) == 1
+    print(proven.line)
 
 
 @pytest.mark.parametrize("number", [1, 0], ids=["the target's host", "a host without the target"])

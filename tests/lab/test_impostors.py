@@ -59,13 +59,10 @@ def fence(pair: Pair) -> int:
     boot = pair.target.counter.wait_for_boot().boot
     with Lives(pair.lab.guests, pair.target.guest) as lives:
         began_s = time.time()
-        answered = pair.answer("reset")
-        assert answered.is_ok, answered
-        proven = [one for one in pair.proven() if one.at_s > began_s]
-        assert len(proven) == 1, proven
-        assert lives.outlived(began_s, proven[0].at_s) == []
+        proven = pair.reset_proven()
+        assert lives.outlived(began_s, proven.at_s) == []
     pair.returned(boot)
-    took = re.search(r"\((\d+) ms, ban ", proven[0].line)
+    took = re.search(r"\((\d+) ms, ban ", proven.line)
     assert took is not None, proven
     return int(took[1])
 

@@ -29,18 +29,8 @@ UUID = "0123abcd-2222-3333-4444-555555555555"
 OTHER = "99999999-2222-3333-4444-555555555555"
 G1 = Identity("g1", UUID, is_qemu=True)
 G2 = Identity("g2", OTHER, is_qemu=True)
-NOBODY = 65534
 # On a machine that is busy; the look at an endless command line took 38 s, and 1 GiB.
 LOOK_S, LOOK_KIB = 5.0, 65536
-
-
-@pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A user who is neither us nor QEMU's: where we can't be another, we count as another."""
-    if os.geteuid() == 0:
-        return NOBODY
-    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
-    return os.getuid()
 
 
 @pytest.fixture
@@ -272,12 +262,12 @@ class TestPidFile:
         mine = host.start_other("x")
         path = host.write_pid_file("g1", mine.pid)
         if os.geteuid() == 0:
-            os.chown(path, NOBODY, NOBODY)
+            os.chown(path, impostor.NOBODY, impostor.NOBODY)
         else:
             monkeypatch.setattr(os, "geteuid", lambda: 0)
             assert pid_file.life_of("g1") == mine.life
             return
         assert pid_file.life_of("g1") is None
-        his = host.start_impostor(impostor.NAMED, "g1", UUID, user=NOBODY)
+        his = host.start_impostor(impostor.NAMED, "g1", UUID, user=impostor.NOBODY)
         path.write_text(str(his.pid), encoding="ascii")
         assert pid_file.life_of("g1") == his.life

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,22 +17,12 @@ if TYPE_CHECKING:
 
     from tests.unit.virt.fake_qemu import FakeQemu
 
-NOBODY = 65534
 SESSION = "qemu+unix:///session?socket=/run/user/1000/libvirt/libvirt-sock"
 
 impostors = pytest.mark.parametrize(
     "kind", [impostor.NAMED, impostor.SAME, impostor.NAMELESS, impostor.ENDLESS]
 )
 with_cib = pytest.mark.usefixtures("cib")
-
-
-@pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A user who is neither us nor QEMU's: where we can't be another, we count as another."""
-    if os.geteuid() == 0:
-        return NOBODY
-    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
-    return os.getuid()
 
 
 @with_cib
@@ -43,7 +32,7 @@ def test_another_user_s_process_is_in_nobody_s_way(world: World, nobody: int, ki
     fake = world.table.start_impostor(kind, "g1", UUID, user=nobody)
     assert world.probe().rc == 7
     assert world.act("stop").rc == 0
-    if nobody == NOBODY:
+    if nobody == impostor.NOBODY:
         # Elsewhere our own QEMU would be another user's as well.
         assert world.act("start").rc == 0
         guest = world.qemu_of(world.here.domains["g1"])
