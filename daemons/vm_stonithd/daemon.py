@@ -19,7 +19,7 @@ from daemons.vm_stonithd.desk import Desk
 from daemons.vm_stonithd.effects import Effects
 from daemons.vm_stonithd.events import Arrived, CibSeen, DebtsSeen, KeysSeen, Terminated, Tick
 from daemons.vm_stonithd.machine import Machine
-from daemons.vm_stonithd.pace import NOTHING, pause_s
+from daemons.vm_stonithd.pace import NOTHING, TICK_S, tick_s
 from daemons.vm_stonithd.voice import Voice
 from daemons.vm_stonithd.watch import Watch
 from pmkvm.deadline import Deadline
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TICK_S, BUSY_TICK_S = 0.2, 0.05
 SHELLS_S = 1.0
 KEYS_S = 1.0
 NAME_S = 5.0
@@ -155,7 +154,7 @@ class Daemon:
     async def _tick(self) -> None:
         try:
             while True:
-                await asyncio.sleep(pause_s(self._quiet_s(), BUSY_TICK_S, TICK_S))
+                await asyncio.sleep(tick_s(self._quiet_s()))
                 self._tell(Tick())
         finally:
             self._tell(Terminated())

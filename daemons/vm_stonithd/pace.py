@@ -10,6 +10,7 @@ it took.
 from __future__ import annotations
 
 SHARE = 0.1
+TICK_S, BUSY_TICK_S = 0.2, 0.05
 # Nobody waits for anything.
 NOTHING = float("inf")
 
@@ -17,3 +18,12 @@ NOTHING = float("inf")
 def pause_s(quiet_s: float, least_s: float, most_s: float) -> float:
     """quiet_s: since when nothing has changed for those who wait; NOTHING if nobody waits."""
     return min(most_s, max(least_s, quiet_s * SHARE))
+
+
+def tick_s(quiet_s: float) -> float:
+    """Between two looks at the clock, which start no program.
+
+    They stay close while anybody waits, however quiet it is: an answer leaves at the first one
+    behind its deadline, and of the time kept for its way to the guest little may be lost to that.
+    """
+    return TICK_S if quiet_s == NOTHING else BUSY_TICK_S
