@@ -35,8 +35,8 @@ class Orders:
         # By target: when the last write was asked for, and its ticket while it is out.
         self._tried: dict[str, float] = {}
         self._tickets: dict[str, int] = {}
-        # By target: the ban of the off whose role an `on` has undone here.
-        self._undone: dict[str, str] = {}
+        # By the id of an off's ban: when it was first known here that the off is answered.
+        self._answered: dict[str, float] = {}
 
     def add(self, pending: Pending) -> None:
         self._pending[pending.request.number] = pending
@@ -58,6 +58,7 @@ class Orders:
         view = self._know.view
         if view is not None:
             self._forget_marks(view)
+            self._note_answered(view)
         for one in list(self._pending.values()):
             is_news = view is not None and self._know.seen_at >= one.arrived
             try:
@@ -99,21 +100,33 @@ class Orders:
     def _switch_on(self, target: str, view: View) -> str:
         ban, resource = view.bans.get(target), view.resources[target]
         if _is_off(resource):
-            if self._may_undo(ban):
+            if ban is None or ban.id in self._answered:
                 self._write(target, SwitchOn(self._know.ticket(), target))
-                self._undone[target] = "" if ban is None else ban.id
             return ""
         if resource.own.role == STOPPED:
             return ng("target-role is Stopped, and no off has written that")
         if ban is not None:
-            if resource.target_role != STOPPED and self._undone.get(target) == ban.id:
+            if resource.target_role != STOPPED and self._is_undone(ban):
                 self._write(target, RemoveBan(self._know.ticket(), ban))
             return ""
         return "OK" if view.members & set(resource.runs_on) else ""
 
-    def _may_undo(self, ban: Ban | None) -> bool:
-        """Not an off that is still being proven: its role is Stopped before it is answered."""
-        return ban is None or self._know.is_answered_off(ban)
+    def _note_answered(self, view: View) -> None:
+        """Of the targets that an `on` waits for."""
+        orders = (one.request for one in self._pending.values())
+        wanted = {one.target for one in orders if one.operation is Operation.ON}
+        bans = (ban for resource, ban in view.bans.items() if resource in wanted)
+        answered = (ban.id for ban in bans if self._know.is_answered_off(ban))
+        self._answered = {each: self._answered.get(each, self._know.now) for each in answered}
+
+    def _is_undone(self, ban: Ban) -> bool:
+        """Whether an `on` or a person has written the role since that off was answered.
+
+        An off that is still being proven has not written Stopped yet. It has before it is answered,
+        so a reading of before the answer tells nothing.
+        """
+        since = self._answered.get(ban.id)
+        return since is not None and self._know.seen_at >= since
 
     def _forget_marks(self, view: View) -> None:
         """Of an off that a person or an on has undone. Any vm-stonithd does."""

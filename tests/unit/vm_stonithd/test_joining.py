@@ -195,6 +195,33 @@ def test_on_takes_an_off_back(table: Table) -> None:
     assert table.answers() == {1: "OK"}
 
 
+def test_on_ends_the_ban_of_an_off_whose_role_a_person_has_undone(table: Table) -> None:
+    """As `vm-ctl resource start` does, which leaves the ban where it is."""
+    ban = other_ban(table, "off")
+    started = {GUEST1: Resource(), TARGET: Resource(own=Written("Started", GUEST1))}
+    table.view = table.view._replace(resources=started)
+    table.other = table.other._replace(done=(Done("b2", True, "guest3", "hash3", TARGET),))
+    table.wait()
+    table.tell(events.Arrived(request(operation=Operation.ON)))
+    table.wait()
+    assert table.last(actions.RemoveBan).ban == ban
+
+
+def test_on_leaves_the_ban_of_an_off_that_is_not_answered(table: Table) -> None:
+    """Nor does it believe a reading of before the answer: that can't show the role Stopped."""
+    other_ban(table, "off")
+    table.tell(events.Arrived(request(operation=Operation.ON)))
+    table.wait(1.0)
+    table.tell(events.CibSeen(table.view, began=table.now))
+    table.now += 1.0
+    done = (Done("b2", True, "guest3", "hash3", TARGET),)
+    table.tell(events.WordsSeen({"host2": table.other._replace(done=done)}, table.now))
+    table.tell(events.Tick())
+    assert table.all(actions.RemoveBan) == []
+    table.tell(events.CibSeen(table.view, began=table.now))
+    assert table.all(actions.RemoveBan)
+
+
 def test_on_starts_nothing_that_an_administrator_has_stopped(table: Table) -> None:
     by_hand = Resource(target_role="Stopped", own=Written("Stopped"))
     table.view = table.view._replace(resources={GUEST1: Resource(), TARGET: by_hand})
