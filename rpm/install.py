@@ -58,7 +58,7 @@ PROGRAMS = (
     Program(f"{GLUE_64}/stonith-helper", "stonith.stonith_helper.external:main"),
     Program("/usr/sbin/vm-stonith-key", "stonith.vm_stonith_key.main:main"),
     Program("/usr/sbin/vm-ctl", "vmctl.main:main"),
-    Program("/usr/sbin/vm-adopt", "agents.virtual_domain.adopt:main"),
+    Program("/usr/sbin/vm-adopt", "agents.vm_adopt.main:main"),
     Program("/usr/sbin/vm-connect", "daemons.vm_connect:main"),
     Program("/usr/sbin/vm-connectd", "daemons.vm_connectd.main:main"),
     Program("/usr/sbin/vm-stonithd", "daemons.vm_stonithd.main:main"),

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agents.virtual_domain.agent import AGENT as VIRTUAL_DOMAIN
 from agents.vm_anything.agent import AGENT as VM_ANYTHING
+from stonith.plugin import parameters as vm_stonith
 from stonith.stonith_helper import parameters as stonith_helper
 from stonith.vm_stonith import description
-from stonith.vm_stonith import parameters as vm_stonith
 from tests import tree
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pmkvm.ocf.table import Agent
     from pmkvm.ocf.table import Parameter as OcfParameter
-    from stonith.vm_stonith.parameters import Parameter as PluginParameter
+    from stonith.plugin.parameters import Parameter as PluginParameter
 
 DOC = tree.ROOT / "doc"
 MAN = DOC / "man"

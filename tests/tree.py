@@ -51,7 +51,7 @@ MAKES_FILES = frozenset(
         "pmkvm.files",
         "pmkvm.ocf.log",
         "agents.vm_anything.output",
-        "stonith.vm_stonith.journal",
+        "stonith.plugin.journal",
     }
 )
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from agents.virtual_domain.table import PARAMETERS
+from agents.virtual_domain.parameters import PARAMETERS
 from pmkvm.ocf import agent
 from pmkvm.ocf.table import Action, Agent
 
@@ -17,43 +17,43 @@ if TYPE_CHECKING:
 
 # Each action loads what it needs: a monitor runs every few seconds for every guest.
 def _start(context: Context) -> OcfCode:
-    from agents.virtual_domain.start import start
+    from agents.virtual_domain.actions.start import start
 
     return start(context)
 
 
 def _stop(context: Context) -> OcfCode:
-    from agents.virtual_domain.stop import stop
+    from agents.virtual_domain.actions.stop import stop
 
     return stop(context)
 
 
 def _monitor(context: Context) -> OcfCode:
-    from agents.virtual_domain.monitor import monitor
+    from agents.virtual_domain.actions.monitor import monitor
 
     return monitor(context)
 
 
 def _migrate_to(context: Context) -> OcfCode:
-    from agents.virtual_domain.migrate import migrate_to
+    from agents.virtual_domain.actions.migrate_to import migrate_to
 
     return migrate_to(context)
 
 
 def _migrate_from(context: Context) -> OcfCode:
-    from agents.virtual_domain.arrive import migrate_from
+    from agents.virtual_domain.actions.migrate_from import migrate_from
 
     return migrate_from(context)
 
 
 def _validate_all(context: Context) -> OcfCode:
-    from agents.virtual_domain.validate import validate_all
+    from agents.virtual_domain.actions.validate import validate_all
 
     return validate_all(context)
 
 
 def _reload_agent(context: Context) -> OcfCode:
-    from agents.virtual_domain.reload import reload_agent
+    from agents.virtual_domain.actions.reload import reload_agent
 
     return reload_agent(context)
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from agents.vm_anything.table import LONGDESC, PARAMETERS
+from agents.vm_anything.parameters import LONGDESC, PARAMETERS
 from pmkvm.ocf import agent
 from pmkvm.ocf.table import Action, Agent
 

@@ -12,16 +12,17 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import processes, status
-from daemons.vm_stonithd.definitions import Definitions
-from daemons.vm_stonithd.desk import AT_A_TIME as READ_AT_A_TIME
-from daemons.vm_stonithd.desk import Desk
-from daemons.vm_stonithd.effects import Effects
-from daemons.vm_stonithd.events import Arrived, CibSeen, DebtsSeen, KeysSeen, Terminated, Tick
-from daemons.vm_stonithd.machine import Machine
-from daemons.vm_stonithd.pace import NOTHING, TICK_S, tick_s
-from daemons.vm_stonithd.voice import Voice
-from daemons.vm_stonithd.watch import Watch
+from daemons.vm_stonithd import status_socket
+from daemons.vm_stonithd.cluster.cib_watcher import Watch
+from daemons.vm_stonithd.cluster.report_exchange import Voice
+from daemons.vm_stonithd.executor import Effects
+from daemons.vm_stonithd.host import qemu_processes
+from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.intake.desk import AT_A_TIME as READ_AT_A_TIME
+from daemons.vm_stonithd.intake.desk import Desk
+from daemons.vm_stonithd.machine.machine import Machine
+from daemons.vm_stonithd.model.events import Arrived, CibSeen, DebtsSeen, KeysSeen, Terminated, Tick
+from daemons.vm_stonithd.model.pace import NOTHING, TICK_S, tick_s
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import resource
@@ -29,9 +30,9 @@ from pmkvm.service.calls import Calls
 from pmkvm.version import VERSION
 
 if TYPE_CHECKING:
-    from daemons.vm_stonithd.events import Event
-    from daemons.vm_stonithd.facts import Request
-    from daemons.vm_stonithd.readers import Readers
+    from daemons.vm_stonithd.intake.token_readers import Readers
+    from daemons.vm_stonithd.model.events import Event
+    from daemons.vm_stonithd.model.facts import Request
     from pmkvm.service.listener import Listener
     from pmkvm.service.loop import Service
     from pmkvm.tokens.held import Held
@@ -72,7 +73,7 @@ class Daemon:
     async def start(self, service: Service, listener: Listener) -> None:
         self._service = service
         # Nothing waits for it: a host fences without its status.
-        service.supervise("the status", listener.run(partial(status.Teller, self._report)))
+        service.supervise("the status", listener.run(partial(status_socket.Teller, self._report)))
         # The cluster may be starting, and wait for us.
         service.ready()
         for complaint in self._tokens.complaints:
@@ -166,7 +167,7 @@ class Daemon:
             seen = self._watch.seen
             if seen is None:
                 continue
-            work = partial(processes.kill_shells, tuple(seen.configs))
+            work = partial(qemu_processes.kill_shells, tuple(seen.configs))
             try:
                 await self._calls.call("looking for shells", work, NAME_S)
             except (HaError, OSError) as error:
@@ -202,7 +203,7 @@ class Daemon:
             "is_registered": self._registration.is_registered,
             "cluster": self._watch.state,
             "words": self._voice.state,
-            "advice": [] if seen is None else seen.advice,
+            "advice": [] if seen is None else seen.warnings,
             "members": [] if seen is None else sorted(seen.view.members),
             "targets": [] if seen is None else sorted(seen.view.resources),
             "bans": [each._asdict() for each in bans.values()],

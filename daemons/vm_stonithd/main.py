@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from daemons.vm_stonithd.intake.token_readers import Readers
     from daemons.vm_stonithd.options import Options
-    from daemons.vm_stonithd.readers import Readers
     from pmkvm.service.listener import Listener
     from pmkvm.service.loop import Service
 
@@ -33,10 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _status(chosen: Options) -> int:
-    from daemons.vm_stonithd import status
+    from daemons.vm_stonithd import status_socket
 
     try:
-        sys.stdout.write(status.ask(chosen.socket, Deadline(STATUS_S)))
+        sys.stdout.write(status_socket.ask(chosen.socket, Deadline(STATUS_S)))
     except HaError as error:
         sys.stderr.write(f"vm-stonithd: {error}\n")
         return 1
@@ -70,10 +70,10 @@ def _serve(chosen: Options) -> int:
 
 def _tokens(chosen: Options) -> Readers:
     """The ways to read tokens; what is wrong with one leaves the other, and the daemon up."""
-    from daemons.vm_stonithd.grant import TokenOptionError
-    from daemons.vm_stonithd.keys import Keys
-    from daemons.vm_stonithd.readers import Readers
-    from daemons.vm_stonithd.tokens import Decoder
+    from daemons.vm_stonithd.intake.grant import TokenOptionError
+    from daemons.vm_stonithd.intake.key_file import Keys
+    from daemons.vm_stonithd.intake.legacy_tokens import Decoder
+    from daemons.vm_stonithd.intake.token_readers import Readers
 
     keys = Keys(chosen.key_file)
     if chosen.command is None:

@@ -11,17 +11,17 @@ import sys
 import time
 from functools import partial
 
-from stonith import glue
+from stonith.plugin import glue
 from stonith.stonith_helper import decision, parameters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stonith.plugin.answer import Operation
+    from stonith.plugin.journal import Journal
     from stonith.stonith_helper.decision import Wait
     from stonith.stonith_helper.parameters import Device
-    from stonith.vm_stonith.answer import Operation
-    from stonith.vm_stonith.journal import Journal
 
 DESCRIPTION = """\
 Stands before the device that fences: the node that does not run the service waits, so that the

@@ -14,9 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stonith.plugin.journal import Journal
     from stonith.stonith_helper.decision import Reply
     from stonith.stonith_helper.parameters import Address
-    from stonith.vm_stonith.journal import Journal
 
 # sh's own, for a command that is not executable or not there.
 _NOT_EXECUTED = (126, 127)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from pmkvm.lean import NamedTuple
-from stonith.vm_stonith.parameters import LONGEST_S, Parameter, ParameterError, seconds
+from stonith.plugin.parameters import LONGEST_S, Parameter, ParameterError, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

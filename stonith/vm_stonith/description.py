@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pmkvm.version import VERSION
-from stonith.vm_stonith import parameters
+from stonith.plugin import parameters
 from stonith.vm_stonith.options import OPTIONS, spelling
 
 TYPE_CHECKING = False

@@ -6,16 +6,15 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from stonith import glue
-from stonith.vm_stonith import parameters
+from stonith.plugin import glue, parameters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stonith.vm_stonith.answer import Operation
-    from stonith.vm_stonith.journal import Journal
-    from stonith.vm_stonith.parameters import Device
+    from stonith.plugin.answer import Operation
+    from stonith.plugin.journal import Journal
+    from stonith.plugin.parameters import Device
 
 
 def _device(env: Mapping[str, str]) -> glue.Device:

@@ -15,18 +15,19 @@ from pmkvm import within
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.version import VERSION
-from stonith.vm_stonith import options, parameters
-from stonith.vm_stonith.journal import Journal
+from stonith.plugin import parameters
+from stonith.plugin.journal import Journal
+from stonith.plugin.parameters import ParameterError
+from stonith.vm_stonith import options
 from stonith.vm_stonith.options import UsageError
-from stonith.vm_stonith.parameters import ParameterError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TextIO
 
-    from stonith.vm_stonith.answer import Answer, Operation
-    from stonith.vm_stonith.parameters import Device, Entry
+    from stonith.plugin.answer import Answer, Operation
+    from stonith.plugin.parameters import Device, Entry
 
 NAME = "fence_vm_stonith"
 DONE = 0

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from pmkvm.errors import HaError
 from pmkvm.lean import NamedTuple
-from stonith.vm_stonith import parameters
+from stonith.plugin import parameters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from stonith.vm_stonith.parameters import Parameter
+    from stonith.plugin.parameters import Parameter
 
 
 class UsageError(HaError):

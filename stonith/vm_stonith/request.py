@@ -19,15 +19,15 @@ from pmkvm.wire.errors import (
     WireError,
 )
 from pmkvm.wire.message import Reply, Unavailable
-from stonith.vm_stonith import answer
-from stonith.vm_stonith.answer import Answer
+from stonith.plugin import answer
+from stonith.plugin.answer import Answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
-    from stonith.vm_stonith.answer import Operation
-    from stonith.vm_stonith.journal import Journal
-    from stonith.vm_stonith.parameters import Entry
+    from stonith.plugin.answer import Operation
+    from stonith.plugin.journal import Journal
+    from stonith.plugin.parameters import Entry
 
 SERVICE = "stonith"
 RETRY_S = 1.0

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Callable
 
-from daemons.vm_stonithd import requests, triple_des, words
-from daemons.vm_stonithd.grant import Grant, TokenError
+from daemons.vm_stonithd.intake import requests, triple_des
+from daemons.vm_stonithd.intake.grant import Grant, TokenError
+from daemons.vm_stonithd.model import host_report
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import BanError
 from pmkvm.tokens import held, ring, seal
@@ -78,9 +79,9 @@ def tokens(data: bytes) -> None:
 def cluster(data: bytes) -> None:
     """What stands in attrd, in the CIB in a ban's place, and in a key file."""
     text = data.decode("utf-8", "replace")
-    said = words.decode(text)
+    said = host_report.decode(text)
     if said is not None:
-        words.decode(words.encode(said))
+        host_report.decode(host_report.encode(said))
     held.parse(text)
     with _ours(BanError):
         found = bans.find(text, "prmVMCTL_guest2")

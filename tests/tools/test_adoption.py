@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from agents.virtual_domain import adoption
+from agents.vm_adopt import adoption
 from pmkvm.deadline import Deadline
 from pmkvm.pacemaker import cib
 from tests.tools.parameter_shapes import DOCUMENT

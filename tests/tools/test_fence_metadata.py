@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stonith import glue
+from stonith.plugin import glue
 from stonith.vm_stonith import external, fence_agent
 
 if TYPE_CHECKING:

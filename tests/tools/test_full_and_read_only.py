@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.vm_anything.agent import AGENT
-from daemons.vm_stonithd.actions import RemoveDebt
-from daemons.vm_stonithd.ledger import Ledger
+from daemons.vm_stonithd.host.pending_stop_files import Ledger
+from daemons.vm_stonithd.model.actions import RemoveDebt
 from pmkvm import files, settings
 from pmkvm.deadline import Deadline
 from pmkvm.fencing import debt as debts

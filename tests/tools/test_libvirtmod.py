@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain.budget import METHODS
-from agents.virtual_domain.migration_options import parse_options
+from agents.virtual_domain.migration.virsh_options import parse_options
+from agents.virtual_domain.stopping.budget import METHODS
 from pmkvm.virt.connection import ErrorCode, PausedReason, State
 from tests import tree
 from tests.tools.questions import URI, answers

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from daemons.vm_stonithd.grant import Grant
-from daemons.vm_stonithd.tokens import Decoder
+from daemons.vm_stonithd.intake.grant import Grant
+from daemons.vm_stonithd.intake.legacy_tokens import Decoder
 
 NAMES = ["g", "guest12", "prmVMCTL_guest1", "prmVMCTL_" + "long-name.of_a-guest" * 5]
 

@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from daemons.vm_stonithd import actions, writes
-from daemons.vm_stonithd.events import Outcome
+from daemons.vm_stonithd.cluster import cib_writes
+from daemons.vm_stonithd.model import actions
+from daemons.vm_stonithd.model.events import Outcome
 from pmkvm.deadline import Deadline
 from pmkvm.fencing import role
 from pmkvm.fencing.role import Written
@@ -65,24 +66,24 @@ def written() -> tuple[Written, list[str]]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_off_is_written_taken_back_and_forgotten(tools_of_root: Tools, shape: str) -> None:
     put(tools_of_root, SHAPES[shape])
-    done = writes.carry_out(actions.SwitchOff(1, RESOURCE, "prmGuest1"))
+    done = cib_writes.carry_out(actions.SwitchOff(1, RESOURCE, "prmGuest1"))
     assert done == (Outcome.DONE, "")
     said, roles = written()
     assert said == Written("Stopped", "prmGuest1")
     assert set(roles) == {"Stopped"}
-    assert writes.carry_out(actions.ForgetMark(2, RESOURCE)).outcome is Outcome.DONE
+    assert cib_writes.carry_out(actions.ForgetMark(2, RESOURCE)).outcome is Outcome.DONE
     assert written()[0] == Written("Stopped", "prmGuest1"), "it is off: the mark stays"
-    assert writes.carry_out(actions.SwitchOn(3, RESOURCE)).outcome is Outcome.DONE
+    assert cib_writes.carry_out(actions.SwitchOn(3, RESOURCE)).outcome is Outcome.DONE
     said, roles = written()
     assert (said.role, set(roles)) == ("Started", {"Started"})
-    assert writes.carry_out(actions.ForgetMark(4, RESOURCE)).outcome is Outcome.DONE
+    assert cib_writes.carry_out(actions.ForgetMark(4, RESOURCE)).outcome is Outcome.DONE
     assert written()[0] == Written("Started")
 
 
 @pytest.mark.parametrize("mark", ["", '<nvpair id="m-m" name="stopped-by-fence" value=""/>'])
 def test_what_an_administrator_has_stopped_stays_stopped(tools_of_root: Tools, mark: str) -> None:
     put(tools_of_root, f'<meta_attributes id="m">{STOPPED}{mark}</meta_attributes>')
-    done = writes.carry_out(actions.SwitchOn(1, RESOURCE))
+    done = cib_writes.carry_out(actions.SwitchOn(1, RESOURCE))
     assert done.outcome is Outcome.NOT_MATCHED
     assert written()[0] == Written("Stopped")
 
@@ -92,12 +93,12 @@ def test_what_an_administrator_has_started_meanwhile_is_not_written_again(
 ) -> None:
     mark = '<nvpair id="m-m" name="stopped-by-fence" value="prmGuest1"/>'
     put(tools_of_root, f'<meta_attributes id="m">{STARTED}{mark}</meta_attributes>')
-    assert writes.carry_out(actions.SwitchOn(1, RESOURCE)).outcome is Outcome.NOT_MATCHED
+    assert cib_writes.carry_out(actions.SwitchOn(1, RESOURCE)).outcome is Outcome.NOT_MATCHED
 
 
 def test_a_resource_that_is_gone_is_no_error(tools_of_root: Tools) -> None:
     put(tools_of_root, "")
     for action in (actions.SwitchOff(1, "nobody", "prmGuest1"), actions.SwitchOn(2, "nobody")):
-        done = writes.carry_out(action)
+        done = cib_writes.carry_out(action)
         assert done.outcome is Outcome.NOT_MATCHED
         assert "nobody" in done.reason

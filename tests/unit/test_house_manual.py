@@ -26,7 +26,7 @@ MAN = tree.ROOT / "doc" / "man"
 OPTION = re.compile(r"(?<![\w/-])--?[A-Za-z?][a-z-]*")
 KEY_VERBS = ("create", "list", "rotate", "token")
 HELPED: dict[str, tuple[str, tuple[str, ...]]] = {
-    "vm-adopt": ("agents.virtual_domain.adopt", ()),
+    "vm-adopt": ("agents.vm_adopt.main", ()),
     "vm-connect": ("daemons.vm_connect", ()),
     "vm-connectd": ("daemons.vm_connectd.main", ()),
     "vm-stonith-key": ("stonith.vm_stonith_key.main", KEY_VERBS),

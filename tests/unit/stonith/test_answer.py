@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from stonith.vm_stonith import answer
-from stonith.vm_stonith.answer import Answer
+from stonith.plugin import answer
+from stonith.plugin.answer import Answer
 
 FENCES: list[answer.Operation] = ["on", "off", "reset"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from stonith import glue
+from stonith.plugin import glue
 from stonith.vm_stonith import external
 from tests.unit.stonith.connectd import Connectd
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from stonith.vm_stonith import parameters
-from stonith.vm_stonith.parameters import Entry, ParameterError
+from stonith.plugin import parameters
+from stonith.plugin.parameters import Entry, ParameterError
 
 TOKEN = "U2FsdGVkX19OO1zVKCGneLBCaGTaGLZ7gLQiNnpLxRAcmJUOjnZrYg=="
 

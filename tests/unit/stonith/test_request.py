@@ -14,16 +14,16 @@ import pytest
 
 from pmkvm.deadline import Deadline
 from pmkvm.wire.message import Refused
+from stonith.plugin.answer import Answer
+from stonith.plugin.journal import Journal
+from stonith.plugin.parameters import Entry
 from stonith.vm_stonith import request
-from stonith.vm_stonith.answer import Answer
-from stonith.vm_stonith.journal import Journal
-from stonith.vm_stonith.parameters import Entry
 from tests.unit.stonith.connectd import Connectd, unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stonith.vm_stonith.answer import Operation
+    from stonith.plugin.answer import Operation
     from tests.unit.stonith.connectd import Said
 
 TOKEN = "U2FsdGVkX19OO1zVKCGneLBCaGTaGLZ7gLQiNnpLxRAcmJUOjnZrYg=="

@@ -13,7 +13,7 @@ import pytest
 from pmkvm import run
 from pmkvm.errors import CommandError, CommandMissingError, CommandTimeoutError
 from pmkvm.run import Completed
-from stonith import glue
+from stonith.plugin import glue
 from stonith.stonith_helper import external, parameters
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from stonith.plugin.journal import Journal
 from stonith.stonith_helper import look
-from stonith.vm_stonith.journal import Journal
 
 
 @pytest.mark.parametrize(

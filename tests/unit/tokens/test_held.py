@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from daemons.vm_stonithd import words
-from daemons.vm_stonithd.words import Done, Words
+from daemons.vm_stonithd.model import host_report
+from daemons.vm_stonithd.model.host_report import Done, Words
 from pmkvm.pacemaker import attributes
 from pmkvm.tokens import held
 from pmkvm.tokens.held import Held, Said
@@ -16,8 +16,8 @@ WORDS = Words(1_795_370_042.25, {}, (Done("b1", True, "guest1", "h1", "guest2"),
 
 
 def test_what_vm_stonithd_says_both_understand() -> None:
-    text = words.encode(WORDS)
-    assert words.decode(text) == WORDS
+    text = host_report.encode(WORDS)
+    assert host_report.decode(text) == WORDS
     assert held.parse(text) == Said(WORDS.up, KEYS)
     line = f'name="vm-stonith" host="host1" value="{text}"'
     assert attributes.parse(f"{line}\nother", "vm-stonith") == {"host1": text}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pmkvm.tokens import ring, seal
 from pmkvm.tokens.ring import Ring, State
 from pmkvm.tokens.seal import Content, SealError
-from stonith.vm_stonith import parameters
+from stonith.plugin import parameters
 
 UUIDS = ("1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10", "2f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c11")
 CONTENT = Content("hosts", "prmVMCTL_guest2", UUIDS[1], UUIDS, ("off", "reset"))

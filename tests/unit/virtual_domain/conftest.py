@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import arrive, fence, shutdown, start, witness
+from agents.virtual_domain.actions import migrate_from, start
+from agents.virtual_domain.guest import domain_state, fence_check
+from agents.virtual_domain.stopping import shutdown
 from pmkvm import run, within
 from tests.unit.virt.fake_qemu import process_table
 from tests.unit.virtual_domain.fake_libvirtmod import FakeHypervisor, FakeLibvirt
@@ -23,7 +25,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """No libvirt, no QEMU and no directory of this machine's own is in it."""
     monkeypatch.setattr(within, "_abandoned", [])
     # How often one looks again is no part of what is promised.
-    monkeypatch.setattr(witness, "POLL_S", 0.01)
+    monkeypatch.setattr(domain_state, "POLL_S", 0.01)
     libvirt = FakeLibvirt()
     monkeypatch.setitem(sys.modules, "libvirtmod", libvirt.module())
     monkeypatch.setitem(sys.modules, "libvirtmod_qemu", libvirt.module())
@@ -45,7 +47,7 @@ def cib(world: World, monkeypatch: pytest.MonkeyPatch) -> LocalCib:
     assert world
     local = LocalCib()
     monkeypatch.setattr(run, "run", local.run)
-    for module in (fence, shutdown, arrive):
+    for module in (fence_check, shutdown, migrate_from):
         monkeypatch.setattr(module, "LOOK_S", 0.05)
     monkeypatch.setattr(start, "_FILE_PAUSE_S", 0.05)
     return local

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from agents.virtual_domain import adopt, adoption
-from agents.virtual_domain.adoption import AdoptionError, plan
+from agents.vm_adopt import adoption, main
+from agents.vm_adopt.adoption import AdoptionError, plan
 from pmkvm.deadline import Deadline
 from pmkvm.run import Completed
 
@@ -147,7 +147,7 @@ def test_the_steps_are_in_the_one_order_that_restarts_nobody(cluster: Cluster) -
 
 def test_the_way_back_is_the_same(cluster: Cluster) -> None:
     cluster.provider = "extra"
-    assert adopt.main(["vm1", "--back"]) == 0
+    assert main.main(["vm1", "--back"]) == 0
     assert cluster.provider == "heartbeat"
 
 
@@ -155,7 +155,7 @@ def test_a_guest_that_is_not_found_where_it_was_stays_in_maintenance(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster.probed_on = "node2"
-    assert adopt.main(["vm1", "--timeout", "1"]) == 1
+    assert main.main(["vm1", "--timeout", "1"]) == 1
     assert cluster.done == ["maintenance on", "provider", "refresh"]
     said = capsys.readouterr().err
     assert "out of time while waiting for the probes" in said
@@ -195,6 +195,6 @@ def test_a_guest_that_is_being_fenced_is_refused(cluster: Cluster) -> None:
 
 
 def test_a_dry_run_writes_nothing(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
-    assert adopt.main(["vm1", "--dry-run"]) == 0
+    assert main.main(["vm1", "--dry-run"]) == 0
     assert 'id="vm1" provider="extra"' in capsys.readouterr().out
     assert cluster.done == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import arrive
+from agents.virtual_domain.actions import migrate_from
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.fake_libvirtmod import (
     PAUSED,
@@ -113,7 +113,7 @@ def test_a_source_that_let_go_is_content(world: World, source: FakeHypervisor, l
 def test_a_guest_that_runs_on_both_ends_has_not_arrived(
     world: World, source: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrive, "SOURCE_S", 0.5)
+    monkeypatch.setattr(migrate_from, "SOURCE_S", 0.5)
     source.add("g1", UUID, RUNNING)
     called = world.act("migrate_from", FROM_NODE1)
     assert (called.rc, called.reason) == (1, "g1: runs here and on node1, too")
@@ -134,7 +134,7 @@ def test_a_source_that_takes_a_moment_is_waited_for(world: World, source: FakeHy
 def test_a_source_that_cannot_be_asked_is_no_obstacle(
     world: World, source: FakeHypervisor, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    monkeypatch.setattr(arrive, "SOURCE_S", 0.5)
+    monkeypatch.setattr(migrate_from, "SOURCE_S", 0.5)
     if trouble == "down":
         source.down = "No route to host"
     source.stuck = trouble == "stuck"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import monitor
+from agents.virtual_domain.actions import monitor
 from pmkvm.fencing import debt as debts
 from pmkvm.fencing.debt import Debt
 from pmkvm.process import Life

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents.virtual_domain.budget import destroy, destroy_margin, method, methods
+from agents.virtual_domain.stopping.budget import destroy, destroy_margin, method, methods
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import departure
+from agents.virtual_domain.migration import last_target
 from pmkvm.virt.connection import State
 from tests.unit.virtual_domain.fake_libvirtmod import PAUSED, RUNNING, SHUTOFF, FakeHypervisor
 from tests.unit.virtual_domain.programs import Programs
@@ -75,7 +75,7 @@ def test_one_that_came_back_is_forgotten_to_have_left(world: World, there: FakeH
 def test_a_host_that_is_silent_is_no_obstacle(
     world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    monkeypatch.setattr(departure, "ASK_S", 0.5)
+    monkeypatch.setattr(last_target, "ASK_S", 0.5)
     there.down = "No route to host" if trouble == "down" else there.down
     there.stuck = trouble == "stuck"
     called = world.act("start", TCP)

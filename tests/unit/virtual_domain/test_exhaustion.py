@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import budget, monitor, shutdown, start, stop
+from agents.virtual_domain.actions import monitor, start, stop
+from agents.virtual_domain.stopping import budget, shutdown
 from tests.unit import exhaustion
 from tests.unit.test_house_loaded import Host
 from tests.unit.virtual_domain.fake_libvirtmod import RUNNING

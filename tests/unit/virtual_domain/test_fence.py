@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import arrive
+from agents.virtual_domain.actions import migrate_from
 from pmkvm import run
 from pmkvm.fencing import debt as debts
 from pmkvm.fencing.debt import Debt
@@ -345,5 +345,5 @@ def test_a_ban_ends_the_question_to_the_source(world: World, cib: LocalCib) -> N
     parameters = {"CRM_meta_migrate_source": "node1", "migration_transport": "tcp"}
     began = time.monotonic()
     assert world.act("migrate_from", parameters, CRM_meta_on_node="node2", timeout_s=600).rc == 0
-    assert time.monotonic() - began < arrive.SOURCE_S
+    assert time.monotonic() - began < migrate_from.SOURCE_S
     assert world.table.living() == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import monitor
+from agents.virtual_domain.actions import monitor
 from tests.unit.virtual_domain.fake_libvirtmod import (
     AGENT_UNRESPONSIVE,
     INTERNAL,

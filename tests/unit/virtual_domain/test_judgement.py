@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain.judgement import (
+from agents.virtual_domain.guest.judgement import (
     DEAD,
     Verdict,
     judge_by_libvirt,
     judge_living,
     judge_silence,
 )
-from agents.virtual_domain.table import PARAMETERS
+from agents.virtual_domain.parameters import PARAMETERS
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.virt.connection import PausedReason, State, Status
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import migrate
+from agents.virtual_domain.actions import migrate_to as action
 from pmkvm import within
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.fake_libvirtmod import (
@@ -54,7 +54,7 @@ def test_a_guest_leaves_from_one_libvirtd_to_the_other(world: World, there: Fake
 def test_a_shell_at_the_other_end_is_waited_for(
     world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.virtual_domain.migrate._RETRY_S", 0.01)
+    monkeypatch.setattr("agents.virtual_domain.actions.migrate_to._RETRY_S", 0.01)
     world.guest()
     in_the_way = Trouble(OPERATION_INVALID, "domain 'g1' is already active")
     world.here.script("virDomainMigrate3", in_the_way, in_the_way)
@@ -66,8 +66,8 @@ def test_a_shell_at_the_other_end_is_waited_for(
 def test_what_stays_at_the_other_end_is_an_error_with_the_guest_here(
     world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.virtual_domain.migrate._RETRY_S", 0.01)
-    monkeypatch.setattr("agents.virtual_domain.migrate._CLEAR_S", 0.05)
+    monkeypatch.setattr("agents.virtual_domain.actions.migrate_to._RETRY_S", 0.01)
+    monkeypatch.setattr("agents.virtual_domain.actions.migrate_to._CLEAR_S", 0.05)
     world.guest()
     in_the_way = Trouble(OPERATION_INVALID, "domain 'g1' is already active")
     world.here.script("virDomainMigrate3", *[in_the_way] * 100)
@@ -144,7 +144,7 @@ def test_another_host_that_refuses_us_is_an_error_before_anything_moves(
 def test_another_host_that_never_answers_is_given_up(
     world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate, "_CONNECT_S", 0.2)
+    monkeypatch.setattr(action, "_CONNECT_S", 0.2)
     qemu = world.qemu_of(world.guest())
     there.stuck = True
     called = migrate_to(world)
@@ -220,7 +220,7 @@ def test_an_abort_that_came_too_late_is_judged_by_where_the_guest_is(world: Worl
 def test_a_stuck_libvirt_is_given_up_in_time_with_the_guest_still_here(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate, "_ABORT_MIN_S", 1.4)
+    monkeypatch.setattr(action, "_ABORT_MIN_S", 1.4)
     qemu = world.qemu_of(world.guest())
 
     def get_stuck(function: str) -> None:

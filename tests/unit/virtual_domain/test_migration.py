@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain.migration import plan
-from agents.virtual_domain.migration_options import Options, parse_options
-from agents.virtual_domain.steering import Steering
-from agents.virtual_domain.table import PARAMETERS
+from agents.virtual_domain.migration.plan import plan
+from agents.virtual_domain.migration.policy import Steering
+from agents.virtual_domain.migration.virsh_options import Options, parse_options
+from agents.virtual_domain.parameters import PARAMETERS
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.ocf.table import Action, Agent
 from tests.unit.ocf.sample import call
 
 if TYPE_CHECKING:
-    from agents.virtual_domain.migration import Migration
+    from agents.virtual_domain.migration.plan import Migration
     from pmkvm.ocf.context import Context
 
 SYSTEM = "qemu:///system"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import monitor
+from agents.virtual_domain.actions import monitor
 from pmkvm import within
 from pmkvm.deadline import Deadline
 from pmkvm.process import Life

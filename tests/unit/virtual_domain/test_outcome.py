@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import migrate, outcome
-from agents.virtual_domain.outcome import Ends, Outcome, judge
+from agents.virtual_domain.actions import migrate_to as action
+from agents.virtual_domain.migration import outcome
+from agents.virtual_domain.migration.outcome import Ends, Outcome, judge
 from pmkvm.virt.connection import PausedReason, State, Status
 from tests.unit.virtual_domain.fake_libvirtmod import INTERNAL, RPC, Trouble, arrive
 from tests.unit.virtual_domain.world import UUID, World, migrate_to
@@ -141,7 +142,7 @@ def test_what_a_guest_has_left_behind_is_ended(
     world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """libvirtd died before it could do it; started again, it might let two run."""
-    monkeypatch.setattr(migrate, "_LEAVE_S", 0.2)
+    monkeypatch.setattr(action, "_LEAVE_S", 0.2)
     domain = world.guest()
     qemu, domain.qemu = world.qemu_of(domain), None
     called = migrate_to(world)
@@ -155,7 +156,7 @@ def test_success_with_a_guest_that_still_runs_here_is_none(
     world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two writers on one disk otherwise."""
-    monkeypatch.setattr(migrate, "_LEAVE_S", 0.2)
+    monkeypatch.setattr(action, "_LEAVE_S", 0.2)
     qemu = world.qemu_of(world.guest())
     monkeypatch.setattr(world.here, "end", lambda _domain: None)
     called = migrate_to(world)
@@ -178,7 +179,7 @@ def test_a_guest_that_arrived_has_arrived_whatever_becomes_of_libvirt_here(
     has_left_a_shell: bool,
 ) -> None:
     """It dies or hangs before it can say so."""
-    monkeypatch.setattr(migrate, "_ABORT_MIN_S", 4)
+    monkeypatch.setattr(action, "_ABORT_MIN_S", 4)
     qemu = world.qemu_of(world.guest())
 
     def arrive_and_break(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.virtual_domain.agent import AGENT
-from agents.virtual_domain.table import PARAMETERS
+from agents.virtual_domain.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from pmkvm.ocf.table import Parameter

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import shutdown
+from agents.virtual_domain.stopping import shutdown
 from tests.unit.virtual_domain.fake_libvirtmod import (
     AGENT_UNRESPONSIVE,
     CRASHED,

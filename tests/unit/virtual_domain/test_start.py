@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import start
+from agents.virtual_domain.actions import start
 from pmkvm.deadline import Deadline
 from pmkvm.virt import record
 from tests.unit.virtual_domain.fake_libvirtmod import (

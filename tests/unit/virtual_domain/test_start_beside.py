@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import start
+from agents.virtual_domain.actions import start
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.fake_libvirtmod import (
     OPERATION_FAILED,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import watch
-from agents.virtual_domain.steering import Order, Steering, steer
+from agents.virtual_domain.migration import progress
+from agents.virtual_domain.migration.policy import Order, Steering, steer
 from pmkvm.virt.job import Job
 from tests.unit.virtual_domain.fake_libvirtmod import (
     OPERATION_ABORTED,
@@ -66,9 +66,9 @@ def test_the_figures_are_readable() -> None:
 
 @pytest.fixture
 def there(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeHypervisor:
-    monkeypatch.setattr(watch, "_ASK_S", 0.02)
-    monkeypatch.setattr(watch, "_SAY_S", 0.05)
-    monkeypatch.setattr("agents.virtual_domain.fence.LOOK_S", 0.02)
+    monkeypatch.setattr(progress, "_ASK_S", 0.02)
+    monkeypatch.setattr(progress, "_SAY_S", 0.05)
+    monkeypatch.setattr("agents.virtual_domain.guest.fence_check.LOOK_S", 0.02)
     there = world.libvirt.hypervisors[THERE] = FakeHypervisor()
     return there
 

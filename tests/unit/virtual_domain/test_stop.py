@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import budget, shutdown, stop
+from agents.virtual_domain.actions import stop
+from agents.virtual_domain.stopping import budget, shutdown
 from pmkvm.deadline import Deadline
 from pmkvm.process import Life
 from pmkvm.virt import record

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain import utilization
-from agents.virtual_domain.utilization import changes
+from agents.virtual_domain.options import utilization
+from agents.virtual_domain.options.utilization import changes
 from tests.unit.virtual_domain.fake_libvirtmod import OPERATION_FAILED, PAUSED, Trouble
 from tests.unit.virtual_domain.programs import Programs
 

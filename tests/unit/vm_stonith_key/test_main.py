@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
-from daemons.vm_stonithd import words
-from daemons.vm_stonithd.words import Words
+from daemons.vm_stonithd.model import host_report
+from daemons.vm_stonithd.model.host_report import Words
 from pmkvm import settings
 from pmkvm.tokens import ring, seal
 from pmkvm.tokens.held import Held
-from stonith.vm_stonith import parameters
+from stonith.plugin import parameters
 from stonith.vm_stonith_key import main
 from tests.unit.pacemaker.script import Script, Step, player
 
@@ -76,7 +76,7 @@ def cluster(*keys: str, host2: tuple[str, ...] | None = None, online: bool = Tru
     lines = []
     for name, ids in (("host1", keys), ("host2", keys if host2 is None else host2)):
         said = Words(time.time(), keys=tuple(Held(i, 1, 0) for i in ids))
-        lines.append(f'name="vm-stonith" host="{name}" value="{words.encode(said)}"')
+        lines.append(f'name="vm-stonith" host="{name}" value="{host_report.encode(said)}"')
     return [
         Step(HEAR, out="\n".join(lines)),
         Step(MON, out=NODES.format(online=str(online).lower())),

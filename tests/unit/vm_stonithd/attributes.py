@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.words import Words, decode
+from daemons.vm_stonithd.model.host_report import Words, decode
 from tests.unit.vm_stonithd.engine import HOSTS
 
 if TYPE_CHECKING:

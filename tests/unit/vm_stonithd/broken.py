@@ -5,21 +5,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.actions import RemoveExpired
-from daemons.vm_stonithd.fence import MARGIN_S
-from daemons.vm_stonithd.knowledge import Knowledge
-from daemons.vm_stonithd.machine import Machine
-from daemons.vm_stonithd.member import Member, Watch
-from daemons.vm_stonithd.owner import Owner
-from daemons.vm_stonithd.promises import hold, known
-from daemons.vm_stonithd.silence import Case, Silence, Verdict
-from daemons.vm_stonithd.words import Stage, Word, Words
+from daemons.vm_stonithd.machine.coordinator import Owner
+from daemons.vm_stonithd.machine.fence import MARGIN_S
+from daemons.vm_stonithd.machine.machine import Machine
+from daemons.vm_stonithd.machine.participant import Member, Watch
+from daemons.vm_stonithd.machine.silent_hosts import Case, Silence, Verdict
+from daemons.vm_stonithd.machine.state import Knowledge
+from daemons.vm_stonithd.model.actions import RemoveExpired
+from daemons.vm_stonithd.model.host_report import Stage, Word, Words
+from daemons.vm_stonithd.model.invariants import hold, known
 
 if TYPE_CHECKING:
-    from daemons.vm_stonithd.actions import Answer
-    from daemons.vm_stonithd.events import Looked
-    from daemons.vm_stonithd.facts import History, View
-    from daemons.vm_stonithd.fence import Fence
+    from daemons.vm_stonithd.machine.fence import Fence
+    from daemons.vm_stonithd.model.actions import Answer
+    from daemons.vm_stonithd.model.events import Looked
+    from daemons.vm_stonithd.model.facts import History, View
     from pmkvm.fencing.ban import Ban
 
 

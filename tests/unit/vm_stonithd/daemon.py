@@ -6,10 +6,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import actions, events, writes
-from daemons.vm_stonithd.events import Doubt, Outcome
-from daemons.vm_stonithd.words import Objection, Words, encode
-from daemons.vm_stonithd.writes import CreateBans
+from daemons.vm_stonithd.cluster import cib_writes
+from daemons.vm_stonithd.cluster.cib_writes import CreateBans
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.events import Doubt, Outcome
+from daemons.vm_stonithd.model.host_report import Objection, Words, encode
 from tests.unit.vm_stonithd import guards
 from tests.unit.vm_stonithd.engine import HOSTS
 from tests.unit.vm_stonithd.ledger import Ledger
@@ -17,8 +18,8 @@ from tests.unit.vm_stonithd.ledger import Ledger
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from daemons.vm_stonithd.facts import Request, View
-    from daemons.vm_stonithd.machine import Machine
+    from daemons.vm_stonithd.machine.machine import Machine
+    from daemons.vm_stonithd.model.facts import Request, View
     from tests.unit.vm_stonithd.world import World
 
     Process = Generator[float, None, None]
@@ -58,7 +59,7 @@ class Daemon:
             world.engine.later(self.stopped_until - world.engine.now, lambda: self.tell(event))
             return
         wanted = self.machine.step(event, world.engine.now, world.hosts.wall(self.host))
-        for action in writes.together(wanted):
+        for action in cib_writes.together(wanted):
             if isinstance(action, CreateBans):
                 self._create_soon(action.wanted)
             else:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.facts import Operation, Request, Sender
-from daemons.vm_stonithd.words import MOST_DONE
+from daemons.vm_stonithd.model.facts import Operation, Request, Sender
+from daemons.vm_stonithd.model.host_report import MOST_DONE
 from tests.unit.vm_stonithd.engine import GUESTS
 
 if TYPE_CHECKING:

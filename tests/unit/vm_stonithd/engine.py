@@ -7,8 +7,8 @@ import heapq
 from random import Random
 from typing import TYPE_CHECKING, Callable, Optional
 
-from daemons.vm_stonithd.events import Outcome
-from daemons.vm_stonithd.facts import Standing, View
+from daemons.vm_stonithd.model.events import Outcome
+from daemons.vm_stonithd.model.facts import Standing, View
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -6,8 +6,8 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import actions
-from daemons.vm_stonithd.facts import Standing, View
+from daemons.vm_stonithd.model import actions
+from daemons.vm_stonithd.model.facts import Standing, View
 from pmkvm.fencing.role import STARTED, STOPPED, Written
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from daemons.vm_stonithd.fence import MARGIN_S
-from daemons.vm_stonithd.words import MOST_DONE
+from daemons.vm_stonithd.machine.fence import MARGIN_S
+from daemons.vm_stonithd.model.host_report import MOST_DONE
 from pmkvm.fencing.ban import OFF, SETTLE
 from pmkvm.fencing.debt import UNTOUCHED_S
 from pmkvm.fencing.role import STOPPED
 
 if TYPE_CHECKING:
-    from daemons.vm_stonithd.facts import Request, View
+    from daemons.vm_stonithd.model.facts import Request, View
     from pmkvm.fencing.ban import Ban
     from tests.unit.vm_stonithd.hosts import Hosts, Qemu
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import actions
+from daemons.vm_stonithd.model import actions
 
 if TYPE_CHECKING:
-    from daemons.vm_stonithd.ledger import Change
+    from daemons.vm_stonithd.host.pending_stop_files import Change
     from pmkvm.fencing.debt import Debt
     from pmkvm.process import Life
     from tests.unit.vm_stonithd.world import World

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from daemons.vm_stonithd.facts import History, Standing
+from daemons.vm_stonithd.model.facts import History, Standing
 from tests.unit.vm_stonithd.engine import HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from daemons.vm_stonithd.facts import View
+    from daemons.vm_stonithd.model.facts import View
     from tests.unit.vm_stonithd.engine import Cib, Engine
     from tests.unit.vm_stonithd.hosts import Action, Hosts
     from tests.unit.vm_stonithd.judge import Judge

@@ -13,8 +13,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.machine import Machine
-from daemons.vm_stonithd.promises import BrokenPromiseError
+from daemons.vm_stonithd.machine.machine import Machine
+from daemons.vm_stonithd.model.invariants import BrokenPromiseError
 from tests.unit.vm_stonithd.judge import BrokenError
 from tests.unit.vm_stonithd.world import World
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from daemons.vm_stonithd import actions, events
-from daemons.vm_stonithd.events import Doubt, Outcome
-from daemons.vm_stonithd.facts import (
+from daemons.vm_stonithd.machine.machine import Machine
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.events import Doubt, Outcome
+from daemons.vm_stonithd.model.facts import (
     History,
     Operation,
     Request,
@@ -16,8 +17,7 @@ from daemons.vm_stonithd.facts import (
     Standing,
     View,
 )
-from daemons.vm_stonithd.machine import Machine
-from daemons.vm_stonithd.words import Stage, Word, Words
+from daemons.vm_stonithd.model.host_report import Stage, Word, Words
 from pmkvm.fencing.ban import Ban
 from pmkvm.process import Life
 

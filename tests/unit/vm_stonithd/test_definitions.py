@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from daemons.vm_stonithd.definitions import Definitions
-from daemons.vm_stonithd.desk import Desk
-from daemons.vm_stonithd.grant import Grant
-from daemons.vm_stonithd.requests import REFUSED
+from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.intake.desk import Desk
+from daemons.vm_stonithd.intake.grant import Grant
+from daemons.vm_stonithd.intake.requests import REFUSED
 from pmkvm import run
 from pmkvm.errors import HaError
 from pmkvm.pacemaker.parameter import Parameter
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from daemons.vm_stonithd.facts import Request
-    from daemons.vm_stonithd.readers import Readers
-    from daemons.vm_stonithd.watch import Watch
+    from daemons.vm_stonithd.cluster.cib_watcher import Watch
+    from daemons.vm_stonithd.intake.token_readers import Readers
+    from daemons.vm_stonithd.model.facts import Request
 
 UUID, OTHER = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10", "2f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
 ANSWER = (

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
 
-from daemons.vm_stonithd import desk as desks
-from daemons.vm_stonithd.definitions import Definitions
-from daemons.vm_stonithd.desk import AT_A_TIME, Desk
-from daemons.vm_stonithd.grant import Grant
-from daemons.vm_stonithd.keys import Keys
-from daemons.vm_stonithd.readers import Readers
-from daemons.vm_stonithd.tokens import Decoder
+from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.intake import desk as desks
+from daemons.vm_stonithd.intake.desk import AT_A_TIME, Desk
+from daemons.vm_stonithd.intake.grant import Grant
+from daemons.vm_stonithd.intake.key_file import Keys
+from daemons.vm_stonithd.intake.legacy_tokens import Decoder
+from daemons.vm_stonithd.intake.token_readers import Readers
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.service.calls import Calls
 from pmkvm.wire.message import Forwarded, Sender
@@ -24,9 +24,9 @@ from tests.unit import exhaustion
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemons.vm_stonithd.events import Arrived
-    from daemons.vm_stonithd.facts import Request
-    from daemons.vm_stonithd.watch import Watch
+    from daemons.vm_stonithd.cluster.cib_watcher import Watch
+    from daemons.vm_stonithd.model.events import Arrived
+    from daemons.vm_stonithd.model.facts import Request
     from pmkvm.wire.registration import Registration
 
 SECONDS = 30.0

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Callable, cast
 
 import pytest
 
-from daemons.vm_stonithd import actions, effects, events
-from daemons.vm_stonithd.definitions import Definitions
-from daemons.vm_stonithd.effects import Effects
-from daemons.vm_stonithd.words import Words
+from daemons.vm_stonithd import executor
+from daemons.vm_stonithd.executor import Effects
+from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.host_report import Words
 from pmkvm import settings
 from pmkvm.fencing.ban import Ban
 from pmkvm.fencing.debt import Debt
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from pathlib import Path
 
-    from daemons.vm_stonithd.desk import Desk
-    from daemons.vm_stonithd.voice import Voice
-    from daemons.vm_stonithd.watch import Watch
+    from daemons.vm_stonithd.cluster.cib_watcher import Watch
+    from daemons.vm_stonithd.cluster.report_exchange import Voice
+    from daemons.vm_stonithd.intake.desk import Desk
 
 SOON_S = 5.0
 NEVER = float("inf")
@@ -174,7 +175,7 @@ def test_a_ban_ends_after_the_words_about_it(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_ban_ends_without_words_when_attrd_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     removes(monkeypatch)
-    monkeypatch.setattr(effects, "WORDS_S", 0.2)
+    monkeypatch.setattr(executor, "WORDS_S", 0.2)
 
     async def play(hands: Hands) -> None:
         hands.effects.add([actions.Say(Words(1.0)), actions.RemoveBan(7, BAN)])

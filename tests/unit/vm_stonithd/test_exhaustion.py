@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import helper_processes, processes
-from daemons.vm_stonithd.definitions import Definitions
-from daemons.vm_stonithd.grant import TokenError
-from daemons.vm_stonithd.keys import Keys
-from daemons.vm_stonithd.process_table import ProcessTable
-from daemons.vm_stonithd.tokens import Decoder
+from daemons.vm_stonithd.host import helper_processes, qemu_processes
+from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.host.process_table import ProcessTable
+from daemons.vm_stonithd.intake.grant import TokenError
+from daemons.vm_stonithd.intake.key_file import Keys
+from daemons.vm_stonithd.intake.legacy_tokens import Decoder
 from pmkvm import settings
 from pmkvm.errors import ExhaustedError
 from pmkvm.pacemaker.parameter import Parameter
@@ -53,11 +53,11 @@ def test_without_descriptors_a_look_is_an_error_and_not_an_empty_host(
 ) -> None:
     target = host.start_qemu("guest2", UUID)
     # Its directory and its modules are there.
-    assert processes.look(ProcessTable(), RESOURCE, UUID, config).lives == (target.life,)
+    assert qemu_processes.look(ProcessTable(), RESOURCE, UUID, config).lives == (target.life,)
     before = exhaustion.descriptors()
     with exhaustion.no_descriptors(room):
         try:
-            found = processes.look(ProcessTable(), RESOURCE, UUID, config)
+            found = qemu_processes.look(ProcessTable(), RESOURCE, UUID, config)
         except OSError as error:
             assert TOO_MANY in str(error)  # noqa: PT017 - with enough room there is none
         else:

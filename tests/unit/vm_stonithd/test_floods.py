@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from daemons.vm_stonithd import actions, events
-from daemons.vm_stonithd.events import Outcome
-from daemons.vm_stonithd.facts import Operation, Resource
-from daemons.vm_stonithd.fence import MARGIN_S
-from daemons.vm_stonithd.pace import NOTHING, pause_s, tick_s
-from daemons.vm_stonithd.words import MOST_DONE, Stage
+from daemons.vm_stonithd.machine.fence import MARGIN_S
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.events import Outcome
+from daemons.vm_stonithd.model.facts import Operation, Resource
+from daemons.vm_stonithd.model.host_report import MOST_DONE, Stage
+from daemons.vm_stonithd.model.pace import NOTHING, pause_s, tick_s
 from pmkvm.fencing.role import Written
 from pmkvm.service.quota import LINES_BURST
 from tests.unit.vm_stonithd.table import SENDER, TARGET, Table, request

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import status
+from daemons.vm_stonithd import status_socket
 from pmkvm.deadline import Deadline
 from tests import tree
 
@@ -68,8 +68,8 @@ class Host:
 
     def asked(self) -> int | None:
         """The number of the one that answers now."""
-        with contextlib.suppress(status.StatusError):
-            number = json.loads(status.ask(str(self.socket), Deadline(WAIT_S)))["pid"]
+        with contextlib.suppress(status_socket.StatusError):
+            number = json.loads(status_socket.ask(str(self.socket), Deadline(WAIT_S)))["pid"]
             assert isinstance(number, int)
             return number
         return None

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import cluster, helper_processes, processes
-from daemons.vm_stonithd.actions import KillHelpers
+from daemons.vm_stonithd.cluster import queries
+from daemons.vm_stonithd.host import helper_processes, qemu_processes
+from daemons.vm_stonithd.model.actions import KillHelpers
 from pmkvm import process, run, settings
 from pmkvm.deadline import Deadline
 from pmkvm.fencing import ban as bans
@@ -204,7 +205,7 @@ def test_they_are_killed_under_the_ban_alone(
     wanted = order(host)
     answer = Completed(0, bans.to_xml(wanted.ban), "") if stands else Completed(105, "", "")
     monkeypatch.setattr(run, "run", lambda _argv, **_options: answer)
-    killed = processes.kill_helpers(wanted, lambda: cluster.bans_text(Deadline(5)))
+    killed = qemu_processes.kill_helpers(wanted, lambda: queries.bans_text(Deadline(5)))
     assert [life.pid for life in killed] == ([helper.pid] if stands else [])
     assert host.qemu.lives
     assert helper.killed() if stands else helper.lives

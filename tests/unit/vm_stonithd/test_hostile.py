@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from daemons.vm_stonithd import actions, events
-from daemons.vm_stonithd.definitions import Definitions
-from daemons.vm_stonithd.desk import Desk
-from daemons.vm_stonithd.keys import Keys
-from daemons.vm_stonithd.readers import Readers
-from daemons.vm_stonithd.tokens import Decoder
-from daemons.vm_stonithd.words import encode
+from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.intake.desk import Desk
+from daemons.vm_stonithd.intake.key_file import Keys
+from daemons.vm_stonithd.intake.legacy_tokens import Decoder
+from daemons.vm_stonithd.intake.token_readers import Readers
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.host_report import encode
 from pmkvm.service.calls import Calls
 from pmkvm.service.log import LineFormatter
 from pmkvm.tokens import ring, seal
@@ -26,7 +26,7 @@ from tests.unit.vm_stonithd.table import Table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daemons.vm_stonithd.watch import Watch
+    from daemons.vm_stonithd.cluster.cib_watcher import Watch
 
 HOSTILE = (
     "\x1b[2J\x1b[31mroot\x07",

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from daemons.vm_stonithd import actions, events
-from daemons.vm_stonithd.events import Outcome
-from daemons.vm_stonithd.facts import Operation, Resource
-from daemons.vm_stonithd.machine import Machine
-from daemons.vm_stonithd.words import Done, Stage, Words
+from daemons.vm_stonithd.machine.machine import Machine
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.events import Outcome
+from daemons.vm_stonithd.model.facts import Operation, Resource
+from daemons.vm_stonithd.model.host_report import Done, Stage, Words
 from pmkvm.fencing.ban import Ban
 from pmkvm.fencing.role import Written
 from pmkvm.tokens.held import Held

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import requests
-from daemons.vm_stonithd.facts import Operation
-from daemons.vm_stonithd.grant import Grant, TokenError
-from daemons.vm_stonithd.keys import Keys
-from daemons.vm_stonithd.readers import Readers
-from daemons.vm_stonithd.tokens import Decoder
+from daemons.vm_stonithd.intake import requests
+from daemons.vm_stonithd.intake.grant import Grant, TokenError
+from daemons.vm_stonithd.intake.key_file import Keys
+from daemons.vm_stonithd.intake.legacy_tokens import Decoder
+from daemons.vm_stonithd.intake.token_readers import Readers
+from daemons.vm_stonithd.model.facts import Operation
 from pmkvm.tokens import ring, seal
 from pmkvm.tokens.held import Held
 from pmkvm.tokens.ring import Ring, State

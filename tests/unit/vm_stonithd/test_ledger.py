@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import processes
-from daemons.vm_stonithd.actions import RemoveDebt, TouchDebt, WriteDebt
-from daemons.vm_stonithd.ledger import Ledger
+from daemons.vm_stonithd.host import qemu_processes
+from daemons.vm_stonithd.host.pending_stop_files import Ledger
+from daemons.vm_stonithd.model.actions import RemoveDebt, TouchDebt, WriteDebt
 from pmkvm import settings
 from pmkvm.deadline import Deadline
 from pmkvm.fencing import debt as debts
@@ -158,14 +158,14 @@ def test_one_debt_that_can_t_be_read_hides_no_other(content: bytes | None) -> No
 def test_one_debt_that_can_t_be_judged_hides_no_other(
     host: FakeProcessTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lives_of = processes.lives_of
+    lives_of = qemu_processes.lives_of
 
     def judge(resource: str, uuid: str) -> tuple[Life, ...]:
         if resource == "aa":
             raise OSError(errno.EMFILE, "Too many open files")
         return lives_of(resource, uuid)
 
-    monkeypatch.setattr(processes, "lives_of", judge)
+    monkeypatch.setattr(qemu_processes, "lives_of", judge)
     other = host.start_qemu("guest1", OTHER)
     ledger = Ledger()
     ledger.owe("aa", owed())

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from daemons.vm_stonithd import actions, events
-from daemons.vm_stonithd.answers import ng
-from daemons.vm_stonithd.events import Doubt, Outcome
-from daemons.vm_stonithd.facts import Operation, Resource, Standing
-from daemons.vm_stonithd.promises import BrokenPromiseError
-from daemons.vm_stonithd.words import Done, Objection, Stage, Word, Words
+from daemons.vm_stonithd.machine.replies import ng
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.events import Doubt, Outcome
+from daemons.vm_stonithd.model.facts import Operation, Resource, Standing
+from daemons.vm_stonithd.model.host_report import Done, Objection, Stage, Word, Words
+from daemons.vm_stonithd.model.invariants import BrokenPromiseError
 from pmkvm.fencing.ban import Ban
 from tests.unit.vm_stonithd.table import (
     BOTH,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import options, status
+from daemons.vm_stonithd import options, status_socket
 from pmkvm.deadline import Deadline
 from tests import tree
 
@@ -67,7 +67,7 @@ def test_stays_up_says_what_is_wrong_and_ends_when_asked(
     with running([*sockets, "--keys", "/nowhere", *words], notified) as daemon:
         assert notified.recv(100) == b"STATUS=starting"
         assert notified.recv(100) == b"READY=1"
-        said = json.loads(status.ask(sockets[1], Deadline(10)))
+        said = json.loads(status_socket.ask(sockets[1], Deadline(10)))
         assert problem in " ".join(said["problems"])
         assert said["reads_tokens"] == (not problem)
         assert not said["is_registered"]
@@ -85,14 +85,14 @@ def test_an_upgrade_in_place_keeps_the_pid_and_the_words(
         assert [notified.recv(100) for _ in range(2)] == [b"STATUS=starting", b"READY=1"]
         daemon.send_signal(signal.SIGHUP)
         assert [notified.recv(100) for _ in range(2)] == [b"STATUS=starting", b"READY=1"]
-        said = json.loads(status.ask(sockets[1], Deadline(10)))
+        said = json.loads(status_socket.ask(sockets[1], Deadline(10)))
         assert (said["pid"], said["reads_tokens"]) == (daemon.pid, True)
         assert daemon.poll() is None
 
 
 def test_nobody_to_ask() -> None:
-    with pytest.raises(status.StatusError, match="does not run"):
-        status.ask("/nowhere/vm-stonithd.sock", Deadline(1))
+    with pytest.raises(status_socket.StatusError, match="does not run"):
+        status_socket.ask("/nowhere/vm-stonithd.sock", Deadline(1))
 
 
 def test_options_of_2011() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import actions, events
-from daemons.vm_stonithd.facts import History
-from daemons.vm_stonithd.words import Objection, Stage, Word
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.facts import History
+from daemons.vm_stonithd.model.host_report import Objection, Stage, Word
 from tests.unit.vm_stonithd.table import ENDED, LIFE, RUNS, TARGET, ended, view
 
 if TYPE_CHECKING:

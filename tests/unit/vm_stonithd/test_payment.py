@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from daemons.vm_stonithd import actions, events
+from daemons.vm_stonithd.model import actions, events
 from pmkvm.fencing.debt import Debt
 from pmkvm.process import Life
 from tests.unit.vm_stonithd.table import (

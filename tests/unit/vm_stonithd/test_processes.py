@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import cluster, processes
-from daemons.vm_stonithd.actions import Kill
-from daemons.vm_stonithd.facts import Sender
-from daemons.vm_stonithd.ledger import Ledger
-from daemons.vm_stonithd.process_table import ProcessTable
-from daemons.vm_stonithd.words import Objection
+from daemons.vm_stonithd.cluster import queries
+from daemons.vm_stonithd.host import qemu_processes
+from daemons.vm_stonithd.host.pending_stop_files import Ledger
+from daemons.vm_stonithd.host.process_table import ProcessTable
+from daemons.vm_stonithd.model.actions import Kill
+from daemons.vm_stonithd.model.facts import Sender
+from daemons.vm_stonithd.model.host_report import Objection
 from pmkvm import run, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
@@ -34,7 +35,7 @@ from tests.unit.virt.fake_qemu import process_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from daemons.vm_stonithd.processes import Look
+    from daemons.vm_stonithd.host.qemu_processes import Look
     from tests.unit.virt.fake_qemu import FakeProcessTable
 
 RESOURCE, UUID, OTHER = "prmVMCTL_guest2", "0123abcd-2222-3333-4444-555555555555", "aaaa-1"
@@ -71,7 +72,7 @@ def ban(ahead_s: float = 50) -> Ban:
 
 
 def read_bans() -> str:
-    return cluster.bans_text(Deadline(5))
+    return queries.bans_text(Deadline(5))
 
 
 def order(life: Life, of: Ban) -> Kill:
@@ -81,7 +82,7 @@ def order(life: Life, of: Ban) -> Kill:
 def test_kill_under_the_ban(host: FakeProcessTable, cib: Callable[[Ban | None], list[str]]) -> None:
     target, bystander = host.start_qemu("guest2", UUID), host.start_qemu("guest1", OTHER)
     cib(ban())
-    assert processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
+    assert qemu_processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
     assert host.living() == [bystander]
     debt = debts.load(RESOURCE)
     assert debt is not None
@@ -98,19 +99,19 @@ def test_no_file_keeps_a_guest_alive(
     path = Path(settings.RUN_DIR, directory)
     path.parent.mkdir(exist_ok=True)
     path.touch()
-    seen = processes.look(ProcessTable(), RESOURCE, UUID, "")
+    seen = qemu_processes.look(ProcessTable(), RESOURCE, UUID, "")
     assert (seen.lives, seen.is_locked) == ((target.life,), False)
-    assert processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
+    assert qemu_processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
     assert host.living() == []
-    assert processes.look(ProcessTable(), RESOURCE, UUID, "").lives == ()
+    assert qemu_processes.look(ProcessTable(), RESOURCE, UUID, "").lives == ()
 
 
 def test_a_start_is_seen_where_it_has_no_lock(host: FakeProcessTable) -> None:
     Path(settings.RUN_DIR).touch()
     start = host.start_agent("start", RESOURCE)
-    assert processes.look(ProcessTable(), RESOURCE, UUID, "").is_locked
+    assert qemu_processes.look(ProcessTable(), RESOURCE, UUID, "").is_locked
     start.end()
-    assert not processes.look(ProcessTable(), RESOURCE, UUID, "").is_locked
+    assert not qemu_processes.look(ProcessTable(), RESOURCE, UUID, "").is_locked
 
 
 @pytest.mark.parametrize("there", [None, ban(-1), ban()._replace(id="another")])
@@ -119,7 +120,7 @@ def test_without_this_very_ban_nobody_dies(
 ) -> None:
     target = host.start_qemu("guest2", UUID)
     asked = cib(there)
-    assert not processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
+    assert not qemu_processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
     assert asked == ["cibadmin"]
     assert host.living() == [target]
     assert debts.load(RESOURCE) is None
@@ -131,7 +132,7 @@ def test_unreadable_cib_kills_nobody(
     target = host.start_qemu("guest2", UUID)
     monkeypatch.setattr(run, "run", lambda _argv, **_options: Completed(102, "", ""))
     with pytest.raises(HaError):
-        processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
+        qemu_processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
     assert host.living() == [target]
 
 
@@ -142,7 +143,7 @@ def test_life_that_has_ended_takes_nobody_along(
     target = host.start_qemu("guest2", UUID)
     cib(ban())
     stale = Life(target.pid, target.life.start_time - 1)
-    assert processes.kill(order(stale, ban()), read_bans, Ledger().owe)
+    assert qemu_processes.kill(order(stale, ban()), read_bans, Ledger().owe)
     assert host.living() == [target]
 
 
@@ -152,12 +153,12 @@ def test_look_sees_lives_lock_and_another_definition(
     target = host.start_qemu("guest2", UUID)
     host.start_qemu("guest1", OTHER)
     config = tmp_path / "definition.xml"
-    found = processes.look(ProcessTable(), RESOURCE, UUID, str(config))
+    found = qemu_processes.look(ProcessTable(), RESOURCE, UUID, str(config))
     assert (found.lives, found.is_locked, found.doubt) == ((target.life,), False, None)
     assert not found.is_remembered
     define(tmp_path, "guest2")
     with record.lock(RESOURCE, Deadline(1)):
-        found = processes.look(ProcessTable(), RESOURCE, UUID, str(config))
+        found = qemu_processes.look(ProcessTable(), RESOURCE, UUID, str(config))
     assert (found.lives, found.is_locked) == ((target.life,), True)
     assert why(found) == f"its definition here has uuid {EDITED}, not {UUID}"
 
@@ -169,11 +170,11 @@ def test_the_guest_that_this_host_remembers_is_the_target_whatever_its_file_says
     guest = host.start_qemu("guest2", UUID)
     remember(Stage.RUNNING, guest.life)
     definition = define(tmp_path, "renamed")
-    found = processes.look(ProcessTable(), RESOURCE, EDITED, definition)
+    found = qemu_processes.look(ProcessTable(), RESOURCE, EDITED, definition)
     assert why(found) == f"its guest runs in QEMU {guest.pid} under uuid {UUID}, not {EDITED}"
     assert not found.is_remembered
     guest.end()
-    over = processes.look(ProcessTable(), RESOURCE, EDITED, definition)
+    over = qemu_processes.look(ProcessTable(), RESOURCE, EDITED, definition)
     assert (over.doubt, over.is_remembered) == (None, False)
 
 
@@ -181,7 +182,7 @@ def test_a_guest_whose_record_is_lost_is_known_by_its_name(
     host: FakeProcessTable, tmp_path: Path
 ) -> None:
     guest = host.start_qemu("guest2", UUID)
-    found = processes.look(ProcessTable(), RESOURCE, EDITED, define(tmp_path, "guest2"))
+    found = qemu_processes.look(ProcessTable(), RESOURCE, EDITED, define(tmp_path, "guest2"))
     assert why(found) == f"QEMU {guest.pid} named 'guest2' runs under uuid {UUID}, not {EDITED}"
 
 
@@ -189,7 +190,7 @@ def test_a_remembered_life_counts_whatever_its_command_line_says(host: FakeProce
     """A QEMU that was taken over may write what it likes there."""
     guest = host.start_qemu("another", OTHER)
     remember(Stage.RUNNING, guest.life)
-    found = processes.look(ProcessTable(), RESOURCE, UUID, "")
+    found = qemu_processes.look(ProcessTable(), RESOURCE, UUID, "")
     assert (found.lives, found.is_remembered) == ((guest.life,), True)
 
 
@@ -205,13 +206,13 @@ def test_a_guest_that_rewrites_its_command_line_is_killed_all_the_same(
         definition = ""
     else:
         host.write_pid_file("guest2", guest.pid)
-    found = processes.look(ProcessTable(), RESOURCE, UUID, definition)
+    found = qemu_processes.look(ProcessTable(), RESOURCE, UUID, definition)
     assert (found.lives, found.doubt) == ((guest.life,), None)
     if is_remembered:
-        assert processes.lives_of(RESOURCE, UUID) == (guest.life,)
+        assert qemu_processes.lives_of(RESOURCE, UUID) == (guest.life,)
     guest.end()
-    assert processes.look(ProcessTable(), RESOURCE, UUID, definition).lives == ()
-    assert processes.lives_of(RESOURCE, UUID) == ()
+    assert qemu_processes.look(ProcessTable(), RESOURCE, UUID, definition).lives == ()
+    assert qemu_processes.lives_of(RESOURCE, UUID) == ()
 
 
 def test_a_guest_that_says_another_uuid_does_not_fool_its_own_fence(
@@ -219,7 +220,7 @@ def test_a_guest_that_says_another_uuid_does_not_fool_its_own_fence(
 ) -> None:
     guest = host.start_qemu("guest2", OTHER)
     remember(Stage.RUNNING, guest.life)
-    found = processes.look(ProcessTable(), RESOURCE, UUID, "")
+    found = qemu_processes.look(ProcessTable(), RESOURCE, UUID, "")
     assert (found.lives, found.doubt) == ((guest.life,), None)
 
 
@@ -230,7 +231,7 @@ def test_another_guest_that_says_this_one_s_uuid_is_not_this_one(host: FakeProce
         "prmVMCTL_guest1", Record(Identity("guest1", OTHER, is_qemu=True), Stage.RUNNING, liar.life)
     )
     remember(Stage.RUNNING)
-    found = processes.look(ProcessTable(), RESOURCE, UUID, "")
+    found = qemu_processes.look(ProcessTable(), RESOURCE, UUID, "")
     assert (found.lives, found.doubt) == ((), None)
 
 
@@ -243,11 +244,11 @@ def test_another_user_s_process_is_no_witness(
     if user != NOBODY:
         monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
     remember(Stage.CREATING)
-    monkeypatch.setattr(processes, "YOUNG_S", 0.0)
-    processes.kill_shells([RESOURCE])
-    found = processes.look(ProcessTable(), RESOURCE, UUID, define(tmp_path, "guest2", UUID))
+    monkeypatch.setattr(qemu_processes, "YOUNG_S", 0.0)
+    qemu_processes.kill_shells([RESOURCE])
+    found = qemu_processes.look(ProcessTable(), RESOURCE, UUID, define(tmp_path, "guest2", UUID))
     assert (found.lives, found.doubt) == ((), None)
-    assert processes.lives_of(RESOURCE, UUID) == ()
+    assert qemu_processes.lives_of(RESOURCE, UUID) == ()
     assert fake.lives
 
 
@@ -268,7 +269,7 @@ def test_a_guest_of_another_hypervisor_is_never_dead_by_the_process_table(
         config.write_text(f"<domain type='xen'><name>guest2</name><uuid>{EDITED}</uuid></domain>")
     else:
         record.store(RESOURCE, Record(Identity("guest2", EDITED, is_qemu=False), Stage.RUNNING))
-    found = processes.look(ProcessTable(), RESOURCE, EDITED, str(config))
+    found = qemu_processes.look(ProcessTable(), RESOURCE, EDITED, str(config))
     assert found.doubt == (Objection.FOREIGN, "guest2 is no QEMU of this host")
 
 
@@ -280,16 +281,16 @@ def define(directory: Path, name: str, uuid: str = EDITED) -> str:
 
 def test_half_dead_qemu_lives(host: FakeProcessTable) -> None:
     half = host.start_half_dead_qemu("guest2", UUID)
-    assert processes.look(ProcessTable(), RESOURCE, UUID, "").lives == (half.life,)
+    assert qemu_processes.look(ProcessTable(), RESOURCE, UUID, "").lives == (half.life,)
 
 
 def test_sender_is_its_uuid_pid_and_start_time(host: FakeProcessTable) -> None:
     sender = host.start_qemu("guest1", OTHER)
-    assert processes.is_alive(Sender(OTHER, sender.life))
-    assert not processes.is_alive(Sender(UUID, sender.life))
-    assert not processes.is_alive(Sender(OTHER, Life(sender.pid, 1)))
+    assert qemu_processes.is_alive(Sender(OTHER, sender.life))
+    assert not qemu_processes.is_alive(Sender(UUID, sender.life))
+    assert not qemu_processes.is_alive(Sender(OTHER, Life(sender.pid, 1)))
     sender.end()
-    assert not processes.is_alive(Sender(OTHER, sender.life))
+    assert not qemu_processes.is_alive(Sender(OTHER, sender.life))
 
 
 def remember(stage: Stage, life: Life | None = None) -> None:
@@ -298,7 +299,7 @@ def remember(stage: Stage, life: Life | None = None) -> None:
 
 @pytest.fixture
 def _all_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "YOUNG_S", 0.0)
+    monkeypatch.setattr(qemu_processes, "YOUNG_S", 0.0)
 
 
 @pytest.mark.usefixtures("_all_are_old")
@@ -319,9 +320,9 @@ def test_shells(host: FakeProcessTable, stage: Stage, incoming: bool, dies: bool
     remember(stage)
     with record.lock(RESOURCE, Deadline(1)):
         # A start is under way.
-        processes.kill_shells([RESOURCE, "prmVMCTL_guest1"])
+        qemu_processes.kill_shells([RESOURCE, "prmVMCTL_guest1"])
     assert host.living() == [shell]
-    processes.kill_shells([RESOURCE, "prmVMCTL_guest1"])
+    qemu_processes.kill_shells([RESOURCE, "prmVMCTL_guest1"])
     assert host.living() == ([] if dies else [shell])
 
 
@@ -329,10 +330,10 @@ def test_shells(host: FakeProcessTable, stage: Stage, incoming: bool, dies: bool
 def test_a_start_whose_lock_was_removed_keeps_its_shell(host: FakeProcessTable) -> None:
     shell, start = host.start_qemu("guest2", UUID), host.start_agent("start", RESOURCE)
     remember(Stage.CREATING)
-    processes.kill_shells([RESOURCE])
+    qemu_processes.kill_shells([RESOURCE])
     assert shell.lives
     start.end()
-    processes.kill_shells([RESOURCE])
+    qemu_processes.kill_shells([RESOURCE])
     assert host.living() == []
 
 
@@ -343,7 +344,7 @@ def test_a_guest_that_an_administrator_started_after_a_killed_start_lives(
     """The mark of that start may be weeks old; running or paused by now, the guest has run."""
     guest = host.start_qemu("guest2", UUID, has_run=True)
     remember(Stage.CREATING)
-    processes.kill_shells([RESOURCE])
+    qemu_processes.kill_shells([RESOURCE])
     assert host.living() == [guest]
 
 
@@ -351,5 +352,5 @@ def test_a_guest_that_an_administrator_starts_just_now_lives(host: FakeProcessTa
     """libvirt, too, creates it paused before it lets it run."""
     guest = host.start_qemu("guest2", UUID)
     remember(Stage.CREATING)
-    processes.kill_shells([RESOURCE])
+    qemu_processes.kill_shells([RESOURCE])
     assert host.living() == [guest]

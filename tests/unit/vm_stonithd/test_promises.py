@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daemons.vm_stonithd.machine import Machine
-from daemons.vm_stonithd.promises import BrokenPromiseError
+from daemons.vm_stonithd.machine.machine import Machine
+from daemons.vm_stonithd.model.invariants import BrokenPromiseError
 from pmkvm.fencing import guard
 from tests.unit.vm_stonithd import broken
 from tests.unit.vm_stonithd.judge import BrokenError

@@ -18,15 +18,23 @@ DAEMON = tree.ROOT / "daemons" / "vm_stonithd"
 DOCUMENT = tree.ROOT / "doc" / "fencing.md"
 # Functions that answer with what is wrong, empty if nothing is.
 COMPLAINING = {
-    "proof": {"obstacle", "unfit", "lack", "_unproven"},
-    "clocks": {"disagreement"},
-    "owner": {"_obstacle"},
-    "orders": {"_obstacle"},
-    "answers": {"refusal"},
-    "requests": {"complaint"},
+    "machine/proof": {"obstacle", "unfit", "lack", "_unproven"},
+    "machine/clocks": {"disagreement"},
+    "machine/coordinator": {"_obstacle"},
+    "machine/on_status_list": {"_obstacle"},
+    "machine/replies": {"refusal"},
+    "intake/requests": {"complaint"},
 }
 # Modules in which a reason is set otherwise: fence.reason, told, REFUSED, "NG ...".
-SETTING = ("owner", "answers", "orders", "fence", "desk", "requests", "proof")
+SETTING = (
+    "machine/coordinator",
+    "machine/replies",
+    "machine/on_status_list",
+    "machine/fence",
+    "machine/proof",
+    "intake/desk",
+    "intake/requests",
+)
 NAMES = ("reason", "told", "REFUSED")
 # Functions that are given one, and tables of them.
 TAKING, TABLES = ("ng", "fail"), ("_LAST_REASON", "_OBJECTIONS")

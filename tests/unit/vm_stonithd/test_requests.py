@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import attributes, requests, words
-from daemons.vm_stonithd.definitions import Definitions
-from daemons.vm_stonithd.facts import Operation, Request
-from daemons.vm_stonithd.grant import Grant
-from daemons.vm_stonithd.requests import REFUSED, Place
-from daemons.vm_stonithd.words import Done, Stage, Word, Words
+from daemons.vm_stonithd.cluster import attrd
+from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.intake import requests
+from daemons.vm_stonithd.intake.grant import Grant
+from daemons.vm_stonithd.intake.requests import REFUSED, Place
+from daemons.vm_stonithd.model import host_report
+from daemons.vm_stonithd.model.facts import Operation, Request
+from daemons.vm_stonithd.model.host_report import Done, Stage, Word, Words
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.process import Life
 from pmkvm.wire.message import Forwarded, Sender
@@ -155,11 +157,11 @@ def test_words_come_back_from_attrd() -> None:
         {"9c41": Word(Stage.DEAD, frozenset({"host1", "host2"}))},
         (Done("9c41", True, "prmVMCTL_guest1", "5be0", TARGET),),
     )
-    text = words.encode(said)
+    text = host_report.encode(said)
     answer = (
         f'name="vm-stonith" host="host1" value="{text}"\nname="vm-stonith" host="host2" value=""\n'
     )
-    assert attributes.parse(answer) == {"host1": said}
+    assert attrd.parse(answer) == {"host1": said}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def test_words_come_back_from_attrd() -> None:
     ],
 )
 def test_other_lines_say_nothing(line: str) -> None:
-    assert attributes.parse(line) == {}
+    assert attrd.parse(line) == {}
 
 
 def test_a_definition_that_this_host_alone_lacks_refuses_no_fence() -> None:

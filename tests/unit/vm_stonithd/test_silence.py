@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from daemons.vm_stonithd import actions, events
-from daemons.vm_stonithd.events import Outcome
-from daemons.vm_stonithd.facts import History
-from daemons.vm_stonithd.silence import Verdict, verdict
-from daemons.vm_stonithd.words import Objection, Stage, Word, Words
+from daemons.vm_stonithd.machine.silent_hosts import Verdict, verdict
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.events import Outcome
+from daemons.vm_stonithd.model.facts import History
+from daemons.vm_stonithd.model.host_report import Objection, Stage, Word, Words
 from tests.unit.vm_stonithd.table import (
     BOTH,
     RUNS,

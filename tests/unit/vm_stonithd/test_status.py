@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemons.vm_stonithd import main, status, view
+from daemons.vm_stonithd import main, status_socket
+from daemons.vm_stonithd.cluster import cib_parser
 from daemons.vm_stonithd.daemon import AT_A_TIME, Daemon
-from daemons.vm_stonithd.keys import Keys
-from daemons.vm_stonithd.readers import Readers
+from daemons.vm_stonithd.intake.key_file import Keys
+from daemons.vm_stonithd.intake.token_readers import Readers
 from pmkvm.deadline import Deadline
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
@@ -40,8 +41,8 @@ def asked(path: str, report: Callable[[], str]) -> str:
             listening.setblocking(False)
             listening.bind(path)
             listening.listen(1)
-            await loop.create_unix_server(lambda: status.Teller(report), sock=listening)
-            return await loop.run_in_executor(None, status.ask, path, Deadline(ANSWER_S))
+            await loop.create_unix_server(lambda: status_socket.Teller(report), sock=listening)
+            return await loop.run_in_executor(None, status_socket.ask, path, Deadline(ANSWER_S))
 
     return asyncio.run(run())
 
@@ -53,7 +54,7 @@ def daemon() -> Daemon:
 def test_a_ban_that_is_known_is_told(tmp_path: Path) -> None:
     async def report() -> str:
         made = daemon()
-        made._watch.seen = view.read(CIB.format(ban=bans.to_xml(BAN)), ("host1",), ())
+        made._watch.seen = cib_parser.read(CIB.format(ban=bans.to_xml(BAN)), ("host1",), ())
         return made._report()
 
     text = asyncio.run(report())
@@ -77,7 +78,7 @@ def test_a_report_that_fails_is_one_line_and_is_logged(
     def report() -> str:
         raise AttributeError("a NamedTuple without _asdict")
 
-    with pytest.raises(status.StatusError) as caught:
+    with pytest.raises(status_socket.StatusError) as caught:
         asked(str(tmp_path / "s"), report)
     said = "vm-stonithd can't tell: error: AttributeError('a NamedTuple without _asdict')"
     assert str(caught.value) == said

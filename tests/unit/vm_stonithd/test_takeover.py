@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from daemons.vm_stonithd import actions, events
-from daemons.vm_stonithd.events import Outcome
-from daemons.vm_stonithd.machine import Machine
-from daemons.vm_stonithd.words import Done, Stage, Word, Words
+from daemons.vm_stonithd.machine.machine import Machine
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.events import Outcome
+from daemons.vm_stonithd.model.host_report import Done, Stage, Word, Words
 from tests.unit.vm_stonithd.table import (
     BOTH,
     GUEST1,

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import triple_des
-from daemons.vm_stonithd.grant import Grant, TokenError, TokenOptionError, resource_id
-from daemons.vm_stonithd.tokens import Decoder
+from daemons.vm_stonithd.intake import triple_des
+from daemons.vm_stonithd.intake.grant import Grant, TokenError, TokenOptionError, resource_id
+from daemons.vm_stonithd.intake.legacy_tokens import Decoder
 
 if TYPE_CHECKING:
     from pathlib import Path

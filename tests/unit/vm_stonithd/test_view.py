@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from daemons.vm_stonithd import view
-from daemons.vm_stonithd.facts import Resource, Standing
+from daemons.vm_stonithd.cluster import cib_parser
+from daemons.vm_stonithd.model.facts import Resource, Standing
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import status_words
 from pmkvm.fencing.ban import Ban
@@ -19,7 +19,7 @@ from pmkvm.pacemaker.status import Resource as Instance
 from tests.unit.fencing import cibs
 
 if TYPE_CHECKING:
-    from daemons.vm_stonithd.facts import View
+    from daemons.vm_stonithd.model.facts import View
 
 HOSTS = ("host1", "host2", "host3", "host4")
 ENTRIES = [(host, f"prmVMCTL_guest{n}") for host in ("host1", "host2", "host3") for n in (1, 2)]
@@ -36,8 +36,8 @@ def cib(version: str) -> etree._Element:
     return cibs.load(version)
 
 
-def seen(cib: etree._Element, *instances: Instance) -> view.Seen:
-    return view.read(etree.tostring(cib, encoding="unicode"), ("host1", "host2"), instances)
+def seen(cib: etree._Element, *instances: Instance) -> cib_parser.Seen:
+    return cib_parser.read(etree.tostring(cib, encoding="unicode"), ("host1", "host2"), instances)
 
 
 def look(cib: etree._Element, *instances: Instance) -> View:
@@ -228,7 +228,7 @@ def test_bans_and_what_is_none(cib: etree._Element) -> None:
 
 
 def test_advice(cib: etree._Element) -> None:
-    assert [text.split()[0] for text in seen(cib).advice] == ["resource-stickiness"]
+    assert [text.split()[0] for text in seen(cib).warnings] == ["resource-stickiness"]
     for name in ("stonith-enabled", "cluster-recheck-interval"):
         cibs.add_option(cib, name, {"stonith-enabled": "False"}.get(name, "0min"))
     configuration = cibs.element(cib, "/cib/configuration")
@@ -239,7 +239,7 @@ def test_advice(cib: etree._Element) -> None:
         pair = f'<nvpair id="{name}" name="{name}" value="{value}"/>'
         attributes = f'<meta_attributes id="{section}-options">{pair}</meta_attributes>'
         cibs.add(configuration, f"<{section}>{attributes}</{section}>")
-    assert sorted(text.split()[0] for text in seen(cib).advice) == [
+    assert sorted(text.split()[0] for text in seen(cib).warnings) == [
         "cluster-recheck-interval",
         "record-pending",
         "stonith-enabled",
@@ -269,10 +269,10 @@ def test_a_guest_that_is_configured_so_that_it_can_not_be_fenced_is_told(
         '<nvpair id="n" name="config" value="/else.xml"/></instance_attributes></op></operations>',
     )
     expected = "prmVMCTL_guest1 can't be fenced: start may be given another config"
-    assert expected in seen(cib).advice
+    assert expected in seen(cib).warnings
 
 
 @pytest.mark.parametrize("document", ["", "<cib/>", "<cib><configuration/></cib>", "<crm_mon/>"])
 def test_what_is_no_cib_is_no_empty_cluster(document: str) -> None:
     with pytest.raises(BadAnswerError):
-        view.read(document, (), ())
+        cib_parser.read(document, (), ())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import cluster, watch
-from daemons.vm_stonithd.watch import Watch
+from daemons.vm_stonithd.cluster import cib_watcher, queries
+from daemons.vm_stonithd.cluster.cib_watcher import Watch
 from pmkvm import settings
 from pmkvm.errors import HaError
 from pmkvm.service.calls import Calls
@@ -19,7 +19,7 @@ from tests.unit import exhaustion
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daemons.vm_stonithd.events import CibSeen
+    from daemons.vm_stonithd.model.events import CibSeen
     from pmkvm.deadline import Deadline
 
 SECONDS = 30.0
@@ -38,12 +38,12 @@ class Cluster:
         self.file = file
         self.replace_file()
         monkeypatch.setattr(settings, "CIB_XML", str(file))
-        monkeypatch.setattr(cluster, "cib", self._cib)
-        monkeypatch.setattr(cluster, "bans_text", self._bans)
-        monkeypatch.setattr(cluster, "partition", lambda _deadline: frozenset({"host1"}))
-        monkeypatch.setattr(cluster, "instances", lambda _deadline: ())
-        monkeypatch.setattr(watch, "IDLE_S", 0.03)
-        monkeypatch.setattr(watch, "LOOK_S", 0.01)
+        monkeypatch.setattr(queries, "cib", self._cib)
+        monkeypatch.setattr(queries, "bans_text", self._bans)
+        monkeypatch.setattr(queries, "partition", lambda _deadline: frozenset({"host1"}))
+        monkeypatch.setattr(queries, "instances", lambda _deadline: ())
+        monkeypatch.setattr(cib_watcher, "IDLE_S", 0.03)
+        monkeypatch.setattr(cib_watcher, "LOOK_S", 0.01)
 
     def replace_file(self) -> None:
         new = self.file.with_suffix(".new")
@@ -138,7 +138,7 @@ def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
 
 
 def test_the_whole_is_read_now_and_then(scene: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "WHOLE_S", 0.1)
+    monkeypatch.setattr(cib_watcher, "WHOLE_S", 0.1)
 
     async def act(_watch: Watch) -> None:
         await scene.until_whole(3)
@@ -154,7 +154,7 @@ def test_a_failed_reading_is_one_line_and_nobody_else_complains(
     caplog: pytest.LogCaptureFixture,
     failing: tuple[str, ...],
 ) -> None:
-    monkeypatch.setattr(watch, "RETRY_S", 0.01)
+    monkeypatch.setattr(cib_watcher, "RETRY_S", 0.01)
     complaints: list[dict[str, object]] = []
     count = 0
 
@@ -167,7 +167,7 @@ def test_a_failed_reading_is_one_line_and_nobody_else_complains(
         asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
         with monkeypatch.context() as patched:
             for name in failing:
-                patched.setattr(cluster, name, fail)
+                patched.setattr(queries, name, fail)
             while count < 3 * len(failing):
                 # Asked, it reads the whole with all that belongs to it.
                 made.ask(7)
@@ -188,7 +188,7 @@ def test_a_failed_reading_is_one_line_and_nobody_else_complains(
 def test_a_moment_without_threads_passes(
     scene: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(watch, "RETRY_S", 0.01)
+    monkeypatch.setattr(cib_watcher, "RETRY_S", 0.01)
 
     async def act(made: Watch) -> None:
         with exhaustion.no_threads():

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemons.vm_stonithd import words
-from daemons.vm_stonithd.words import (
+from daemons.vm_stonithd.model import host_report
+from daemons.vm_stonithd.model.host_report import (
     LONGEST,
     MOST_DONE,
     Done,
@@ -43,8 +43,8 @@ WORDS = st.builds(
 
 @given(WORDS)
 def test_they_come_back_as_they_were_said(said: Words) -> None:
-    text = words.encode(said)
-    assert words.decode(text) == said
+    text = host_report.encode(said)
+    assert host_report.decode(text) == said
     assert '"' not in text
     assert text.isascii()
     assert "\n" not in text
@@ -60,7 +60,7 @@ def test_they_read_well() -> None:
         },
         (Done("9c41", True, "guest1", "5be0", "guest2"), Done("-", False, "g", "1", "h")),
     )
-    assert words.encode(said) == (
+    assert host_report.encode(said) == (
         "up=1795370042.250; ban=77 clock; ban=9c41 dead saw=host1,host2 for=host3;"
         " done=9c41 ok guest1 5be0 guest2; done=- ng g 1 h"
     )
@@ -68,27 +68,27 @@ def test_they_read_well() -> None:
 
 @given(st.text())
 def test_any_text_is_survived(text: str) -> None:
-    words.decode(text)
-    words.decode(f"up=1.0; {text}")
+    host_report.decode(text)
+    host_report.decode(f"up=1.0; {text}")
 
 
 @pytest.mark.parametrize("text", ["", "ban=1 dead", "up=", "up=soon", "up=nan", "up=inf", "down=1"])
 def test_a_host_without_up_says_nothing(text: str) -> None:
-    assert words.decode(text) is None
+    assert host_report.decode(text) is None
 
 
 def test_what_a_later_release_adds_is_passed_over() -> None:
     text = "up=1.0; mood=fine; ban=1 barred humming saw=a level=3; done=1 ok g h t later; done=2"
-    assert words.decode(text) == Words(
+    assert host_report.decode(text) == Words(
         1.0, {"1": Word(Stage.BARRED, frozenset({"a"}))}, (Done("1", True, "g", "h", "t"),)
     )
 
 
 def test_the_oldest_answers_are_forgotten_first() -> None:
     many = tuple(Done(str(n), True, "g" * 200, "h", "t" * 200) for n in range(500))
-    text = words.encode(Words(1.0, {}, many))
-    assert len(text) <= words.LONGEST
-    said = words.decode(text)
+    text = host_report.encode(Words(1.0, {}, many))
+    assert len(text) <= host_report.LONGEST
+    said = host_report.decode(text)
     assert said is not None
     assert said.done == many[-len(said.done) :]
 

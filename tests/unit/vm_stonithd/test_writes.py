@@ -7,11 +7,13 @@ import re
 
 import pytest
 
-from daemons.vm_stonithd import actions, processes, writes
-from daemons.vm_stonithd.actions import CreateBan
-from daemons.vm_stonithd.events import Outcome
-from daemons.vm_stonithd.facts import Sender
-from daemons.vm_stonithd.writes import CreateBans
+from daemons.vm_stonithd.cluster import cib_writes
+from daemons.vm_stonithd.cluster.cib_writes import CreateBans
+from daemons.vm_stonithd.host import qemu_processes
+from daemons.vm_stonithd.model import actions
+from daemons.vm_stonithd.model.actions import CreateBan
+from daemons.vm_stonithd.model.events import Outcome
+from daemons.vm_stonithd.model.facts import Sender
 from pmkvm import run
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
@@ -47,12 +49,12 @@ class Manager:
 def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
     manager = Manager(set())
     monkeypatch.setattr(run, "run", manager)
-    monkeypatch.setattr(processes, "is_alive", lambda sender: sender.life == ALIVE)
+    monkeypatch.setattr(qemu_processes, "is_alive", lambda sender: sender.life == ALIVE)
     return manager
 
 
 def outcomes(*wanted: CreateBan) -> dict[int, Outcome]:
-    told = writes.create(CreateBans(wanted))
+    told = cib_writes.create(CreateBans(wanted))
     return {ticket: done.outcome for ticket, done in told.items()}
 
 
@@ -93,7 +95,7 @@ def test_senders_are_looked_at_again_before_each_write(
     manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Writing together may take as long as a host's loss does."""
-    monkeypatch.setattr(processes, "is_alive", lambda _sender: not manager.written)
+    monkeypatch.setattr(qemu_processes, "is_alive", lambda _sender: not manager.written)
     manager.refused = {"guest2"}
     found = outcomes(creation(1, "guest1"), creation(2, "guest2"))
     assert set(found.values()) == {Outcome.SENDER_GONE}
@@ -111,7 +113,7 @@ def test_of_a_write_without_an_answer_nobody_knows(manager: Manager) -> None:
 def groups(*wanted: actions.Action) -> list[list[int]]:
     return [
         [one.ticket for one in each.wanted]
-        for each in writes.together(wanted)
+        for each in cib_writes.together(wanted)
         if isinstance(each, CreateBans)
     ]
 
@@ -125,12 +127,12 @@ def test_guests_that_fence_each_other_are_not_banned_together() -> None:
 
 def test_a_write_creates_so_many_at_the_most() -> None:
     wanted = [creation(ticket, f"guest{ticket}") for ticket in range(1, 24)]
-    assert [len(each) for each in groups(*wanted)] == [writes.AT_ONCE, writes.AT_ONCE, 3]
+    assert [len(each) for each in groups(*wanted)] == [cib_writes.AT_ONCE, cib_writes.AT_ONCE, 3]
 
 
 def test_what_else_is_wanted_stays_where_it_is() -> None:
     first, last = actions.ReadCib(1), actions.Log("text")
-    found = list(writes.together([first, creation(2, "a"), last, creation(3, "c")]))
+    found = list(cib_writes.together([first, creation(2, "a"), last, creation(3, "c")]))
     assert found == [
         first,
         CreateBans((creation(2, "a"),)),

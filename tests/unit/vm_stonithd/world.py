@@ -10,9 +10,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Callable
 
-from daemons.vm_stonithd import events
-from daemons.vm_stonithd.facts import Operation, Request, Resource, Sender, Standing, View
-from daemons.vm_stonithd.machine import Machine
+from daemons.vm_stonithd.machine.machine import Machine
+from daemons.vm_stonithd.model import events
+from daemons.vm_stonithd.model.facts import Operation, Request, Resource, Sender, Standing, View
 from pmkvm.fencing.debt import UNTOUCHED_S
 from tests.unit.vm_stonithd.attributes import Attributes
 from tests.unit.vm_stonithd.daemon import Daemon

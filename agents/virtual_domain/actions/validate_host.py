@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""validate-all at OCF_CHECK_LEVEL 10: could this guest start here, and do the hosts agree on it.
+
+Everything that is missing is said at once. Nothing is started, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from agents.virtual_domain.migration.plan import plan
+from pmkvm import settings
+from pmkvm.errors import HaError
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
+from pmkvm.pacemaker import resource, status
+from pmkvm.virt import definition, supply
+from pmkvm.virt.connection import Connection
+from pmkvm.within import within
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
+
+    from agents.virtual_domain.guest.subject import Subject
+    from pmkvm.deadline import Deadline
+    from pmkvm.ocf.context import Context
+
+_ANSWER_S = 10.0
+
+
+def require(context: Context, subject: Subject) -> None:
+    """Raises OcfError: INSTALLED for what this host lacks, CONFIGURED where hosts disagree."""
+    path = context.text("config")
+    root = definition.parse(definition.read(path), path)
+    missing = [*_missing_files(root), *_missing_programs(context)]
+    missing += _at_libvirt(context, subject, root)
+    if missing:
+        raise OcfError(OcfCode.INSTALLED, f"{subject.identity.name}: {'; '.join(missing)}")
+    _require_agreement(context, subject)
+
+
+def _missing_files(root: Element) -> Iterator[str]:
+    """What the definition names on this host. A CD that is not there is for QEMU to judge."""
+    emulator = (root.findtext("devices/emulator") or "").strip()
+    if emulator and not os.access(emulator, os.X_OK):
+        yield f"emulator {emulator} is not there or not executable"
+    loader = (root.findtext("os/loader") or "").strip()
+    if loader.startswith("/") and not os.path.exists(loader):
+        yield f"firmware {loader} is not there"
+    for disk in root.iterfind("devices/disk"):
+        source = disk.find("source")
+        path = "" if source is None else source.get("file") or source.get("dev") or ""
+        is_optional = source is None or source.get("startupPolicy") in ("optional", "requisite")
+        if path and not is_optional and not os.path.exists(path):
+            yield f"disk {path} is not there"
+    for bridge in root.iterfind("devices/interface/source[@bridge]"):
+        name = bridge.get("bridge", "")
+        if not os.path.exists(f"{settings.NETWORK_DEVICES}/{name}"):
+            yield f"bridge {name} is not there"
+
+
+def _missing_programs(context: Context) -> Iterator[str]:
+    wanted = {
+        "qemu-img": bool(context.text("backingfile")),
+        "virt-copy-in": bool(context.text("copyindirs")),
+    }
+    for program, is_wanted in wanted.items():
+        path = settings.CHILD_ENVIRONMENT["PATH"]
+        if is_wanted and shutil.which(program, path=path) is None:
+            yield f"program {program} is not installed"
+
+
+def _at_libvirt(context: Context, subject: Subject, root: Element) -> list[str]:
+    """Whether libvirt is there, and has what the definition names."""
+    deadline = context.deadline.at_most(_ANSWER_S)
+    uri = subject.uri
+
+    def look() -> list[str]:
+        with Connection(uri) as connection:
+            needed = supply.needed(root)
+            pools = [(supply.has_pool, "pool", name) for name in needed.pools]
+            networks = [(supply.has_network, "network", name) for name in needed.networks]
+            return [
+                f"libvirt has no {kind} {name}"
+                for has, kind, name in (*pools, *networks)
+                if not has(connection, name)
+            ]
+
+    try:
+        return within(deadline, f"asking libvirt at {uri or 'its default'}", look)
+    except HaError as error:
+        return [f"libvirt can't be asked: {error}"]
+
+
+def _require_agreement(context: Context, subject: Subject) -> None:
+    """Of all hosts' libvirts about name and uuid. One that can't be reached is warned of."""
+    for node, uri in _peers(context, subject):
+        here = subject.identity
+        try:
+            there = _uuid_there(uri, here.name, context.deadline.at_most(_ANSWER_S))
+        except HaError as error:
+            context.log.warning(f"{node}: no migration to it: {error}")
+            continue
+        if here.uuid and there and here.uuid != there:
+            raise OcfError(
+                OcfCode.CONFIGURED,
+                f"{here.name}: uuid {here.uuid} here, {there} in libvirt's definition on {node}:"
+                " make them equal, or a migration fails",
+            )
+
+
+def _peers(context: Context, subject: Subject) -> list[tuple[str, str]]:
+    """The other hosts that are up, and their hypervisors; none without a cluster."""
+    try:
+        here = resource.local_node(context.deadline.at_most(_ANSWER_S))
+        nodes = status.query(context.deadline.at_most(_ANSWER_S)).online_members()
+        peers = [node for node in nodes if node != here]
+        return [(node, plan(context, subject.uri, node).remote_uri) for node in peers]
+    except HaError as error:
+        context.log.info(f"other hosts are not looked at: {error}")
+        return []
+
+
+def _uuid_there(uri: str, name: str, deadline: Deadline) -> str:
+    """Empty if the other host's libvirt has no such domain."""
+
+    def look() -> str:
+        with Connection(uri) as connection:
+            domain = connection.lookup(name=name, uuid="")
+            return domain.uuid() if domain else ""
+
+    return within(deadline, f"asking {uri}", look)

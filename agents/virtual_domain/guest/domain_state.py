@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who can say what became of a guest: the process table and libvirt.
+
+For QEMU and KVM the process table decides whether the guest exists and libvirt tells its
+state; for other hypervisors libvirt is the only witness.
+"""
+
+from __future__ import annotations
+
+from pmkvm import process
+from pmkvm.errors import DeadlineError, HaError
+from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, Status
+from pmkvm.within import within
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agents.virtual_domain.guest.subject import Subject
+    from pmkvm.deadline import Deadline
+    from pmkvm.process import Life
+    from pmkvm.virt.connection import Domain
+
+POLL_S = 0.2
+# With less than this left nobody is asked again: the error would only be that time is over.
+LAST_TRY_S = 0.3
+
+
+class SilentError(HaError):
+    """libvirt can't be asked: it does not run, does not listen, or is stuck."""
+
+
+def living(subject: Subject) -> list[Life]:
+    """The guest's living QEMU processes; of one that is remembered and lives, that one alone.
+
+    It is the guest whatever its command line says by now. Raises ForeignQemuError, and OSError if
+    the process table can't be read.
+    """
+    life = subject.remembered_life
+    if life is not None and process.is_alive(life):
+        return [life]
+    # Not on the way of a monitor whose guest is remembered.
+    from pmkvm.virt import qemu
+
+    return qemu.living(subject.identity)
+
+
+def status(subject: Subject, deadline: Deadline) -> Status | None:
+    """What libvirt says; None if it says that it has no such domain. Raises SilentError."""
+
+    def ask() -> Status | None:
+        with Connection(subject.uri) as connection:
+            domain = connection.lookup(name=subject.identity.name, uuid=subject.identity.uuid)
+            return domain.status() if domain else None
+
+    try:
+        return within(deadline, f"asking libvirt for the state of {subject.identity.name}", ask)
+    except (LibvirtError, DeadlineError) as error:
+        raise SilentError(str(error)) from error
+
+
+def command(
+    subject: Subject, deadline: Deadline, doing: str, order: Callable[[Domain], None]
+) -> None:
+    """Let libvirt do something with the domain. Raises LibvirtError and DeadlineError."""
+
+    def act() -> None:
+        with Connection(subject.uri) as connection:
+            domain = connection.lookup(name=subject.identity.name, uuid=subject.identity.uuid)
+            if domain is None:
+                raise LibvirtError(ErrorCode.NO_DOMAIN, "libvirt has no such domain")
+            order(domain)
+
+    within(deadline, f"{doing} {subject.identity.name} through libvirt", act)
+
+
+def patient_status(subject: Subject, deadline: Deadline) -> Status | None:
+    """As status, but waits for a libvirt that is away. Raises SilentError at the deadline."""
+    while True:
+        try:
+            return status(subject, deadline)
+        except SilentError:
+            if deadline.less(LAST_TRY_S).expired():
+                raise
+            deadline.pause(POLL_S)

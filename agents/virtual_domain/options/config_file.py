@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""save_config_on_stop and sync_config_on_stop: what was changed in a guest goes back to its file.
+
+Never in the way of what the action is for: whatever fails here is a warning.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from agents.virtual_domain.guest import domain_state
+from pmkvm import files
+from pmkvm.errors import CommandError, DeadlineError
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
+from pmkvm.virt.connection import XML_INACTIVE, LibvirtError
+from pmkvm.virt.definition import LONGEST, parse_identity
+from pmkvm.virt.identity import DefinitionError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agents.virtual_domain.guest.subject import Subject
+    from pmkvm.deadline import Deadline
+    from pmkvm.ocf.context import Context
+    from pmkvm.virt.connection import Domain
+
+# What a person may see in the file: with its secrets, and as it will be at the next start.
+_SECURE = 1  # VIR_DOMAIN_XML_SECURE
+# A stop under a fence loses no more time than this.
+_SAVE_S = 2.0
+# A migration waits no longer for csync2.
+_SYNC_S = 10.0
+_MODE = 0o600
+
+
+def save_for_all(context: Context, subject: Subject) -> None:
+    """As the parameters ask, when the guest changes hosts: here, and on the others."""
+    if not (context.flag("save_config_on_stop") or context.flag("sync_config_on_stop")):
+        return
+    if save(context, subject, context.deadline) and context.flag("sync_config_on_stop"):
+        sync(context, context.deadline.at_most(_SYNC_S))
+
+
+def save(context: Context, subject: Subject, deadline: Deadline) -> bool:
+    """Write the running guest's definition into its file; whether that changed anything."""
+    if not context.text("config"):
+        return False
+    name, path = subject.identity.name, os.path.realpath(context.text("config"))
+    said: list[str] = []
+
+    def ask(domain: Domain) -> None:
+        said.append(domain.description(_SECURE | XML_INACTIVE))
+
+    try:
+        domain_state.command(subject, deadline.at_most(_SAVE_S), "reading the definition of", ask)
+        new = said[0]
+        if parse_identity(new.encode(), "libvirt's definition").name != name:
+            raise DefinitionError("libvirt's definition is another guest's")
+        if _text(path) == new:
+            return False
+        _replace(path, new)
+    except (LibvirtError, DeadlineError, DefinitionError, OSError) as error:
+        context.log.warning(f"{name}: {path} not saved: {error}")
+        return False
+    context.log.info(f"{name}: definition saved to {path}")
+    return True
+
+
+def sync(context: Context, deadline: Deadline) -> None:
+    """Have csync2 bring the file to the other hosts."""
+    from pmkvm.run import run
+
+    path = context.text("config")
+    try:
+        done = run(["csync2", "-x", path], timeout_s=deadline.remaining())
+    except CommandError as error:
+        context.log.warning(f"{path} is not on the other hosts: {error}")
+        return
+    if done.rc != 0:
+        said = (done.err or done.out).strip().rpartition("\n")[2]
+        context.log.warning(
+            f"{path} is not on the other hosts: csync2 ended with {done.rc}: {said}"
+        )
+
+
+def require_csync2(context: Context) -> None:
+    """Raises OcfError INSTALLED."""
+    import shutil
+
+    from pmkvm import settings
+
+    path = settings.CHILD_ENVIRONMENT["PATH"]
+    if context.flag("sync_config_on_stop") and shutil.which("csync2", path=path) is None:
+        raise OcfError(
+            OcfCode.INSTALLED, "sync_config_on_stop needs csync2, which is not installed"
+        )
+
+
+def _text(path: str) -> str | None:
+    try:
+        return files.read_text(path, LONGEST)
+    except UnicodeDecodeError:
+        return None
+
+
+def _replace(path: str, text: str) -> None:
+    """Rights and owner stay: the file may hold passwords."""
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        files.write_atomically(path, text, _MODE)
+        return
+    files.write_atomically(path, text, stat.S_IMODE(there.st_mode), (there.st_uid, there.st_gid))

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a start hands to libvirt: the guest's saved memory, libvirt's own definition, or the file's.
+
+Nothing here lets a guest run: its CPUs are stopped when it is created.
+"""
+
+from __future__ import annotations
+
+import os
+
+from agents.virtual_domain.guest.subject import require_noted
+from agents.virtual_domain.options import snapshot
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
+from pmkvm.virt.connection import XML_INACTIVE
+from pmkvm.virt.definition import decode, parse, read, write
+from pmkvm.virt.identity import DefinitionError
+from pmkvm.virt.record import Record, Stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from agents.virtual_domain.guest.subject import Subject
+    from pmkvm.deadline import Deadline
+    from pmkvm.ocf.context import Context
+    from pmkvm.virt.connection import Connection, Domain
+
+
+def prepare(context: Context, subject: Subject, deadline: Deadline) -> None:
+    """The disk that a guest over a backing file needs. Raises OcfError and CommandError."""
+    image = snapshot.path_of(context, subject.identity.name)
+    if image and os.path.exists(image):
+        # The memory that is restored knows the disk as it is.
+        return
+    if any(context.parameters[name] for name in ("backingfile", "stateless", "copyindirs")):
+        from agents.virtual_domain.starting import overlay
+
+        overlay.prepare(context, subject, deadline)
+
+
+def create_paused(context: Context, connection: Connection, subject: Subject) -> Domain:
+    """Restored where its memory was saved; as libvirt defines it, else transient.
+
+    A definition that libvirt has is never changed nor undefined. Raises LibvirtError; OcfError and
+    UnwrittenError when libvirt was asked for nothing.
+    """
+    name, path = subject.identity.name, context.text("config")
+    domain = connection.lookup(name=name, uuid="")
+    if domain is not None and subject.identity.uuid not in ("", domain.uuid()):
+        raise OcfError(
+            OcfCode.INSTALLED,
+            f"{name}: {path} says uuid {subject.identity.uuid}, libvirt's"
+            f" definition of that name {domain.uuid()}: make them equal on all hosts",
+        )
+    root = _definition(path) if domain is None else None
+    if context.flag("start_resources"):
+        from agents.virtual_domain.guest import pools_networks
+
+        live = parse(domain.description(XML_INACTIVE).encode(), name) if domain else root
+        if live is not None:
+            pools_networks.start(context, connection, live)
+    image = snapshot.path_of(context, name)
+    has_image = bool(image) and os.path.exists(image)
+    # Other hypervisors leave no shells, and not all of them know a managed save.
+    if subject.identity.is_qemu and (has_image or (domain is not None and domain.is_saved())):
+        require_noted(context, Record(subject.identity, Stage.RESTORING))
+    if has_image:
+        context.log.info(f"{name}: restoring it from {image}")
+        return snapshot.restore_paused(connection, subject, image)
+    if domain is not None:
+        domain.start_paused()
+        return domain
+    return connection.create_paused(_for_libvirt(path, root))
+
+
+def _definition(path: str) -> Element:
+    try:
+        return parse(read(path), path)
+    except DefinitionError as error:
+        raise OcfError(OcfCode.INSTALLED, str(error)) from error
+
+
+def _for_libvirt(path: str, root: Element | None) -> str:
+    """The file's own text, but for a TPM's state, which must outlive a transient domain.
+
+    libvirt removes it together with the domain unless persistent_state says otherwise
+    (libvirt 7.0, formatdomain: TPM device). UEFI's variables stay in any case.
+    """
+    tpms = [] if root is None else root.findall("devices/tpm/backend[@type='emulator']")
+    forgetful = [tpm for tpm in tpms if tpm.get("persistent_state") is None]
+    if root is None or not forgetful:
+        return decode(read(path), path)
+    for tpm in forgetful:
+        tpm.set("persistent_state", "yes")
+    return write(root)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What this host says to the others, and what they say: words go through attrd."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd.cluster import attrd
+from daemons.vm_stonithd.model.events import WordsSeen
+from daemons.vm_stonithd.model.pace import pause_s
+from pmkvm.deadline import Deadline
+from pmkvm.errors import HaError, reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemons.vm_stonithd.model.host_report import Words
+    from pmkvm.service.calls import Calls
+
+log = logging.getLogger(__name__)
+
+SAY_S, HEAR_S = 3.0, 5.0
+BUSY_S, IDLE_S = 0.03, 1.0
+RETRY_S = 0.5
+
+
+class Voice:
+    """tell gets a WordsSeen for each reading."""
+
+    def __init__(
+        self, calls: Calls, tell: Callable[[WordsSeen], None], quiet_s: Callable[[], float]
+    ) -> None:
+        self.state = "not heard yet"
+        self._calls = calls
+        self._tell = tell
+        self._quiet_s = quiet_s
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Listen now."""
+        self._asked.set()
+
+    async def say(self, own: Words) -> bool:
+        """Whether attrd has taken them."""
+        work = partial(attrd.say, own, Deadline(SAY_S))
+        try:
+            await self._calls.call("speaking to attrd", work, SAY_S + 1)
+        except (HaError, OSError, MemoryError) as error:
+            log.warning("attrd does not take this host's words: %s", reason_of(error))
+            return False
+        self.ask()
+        return True
+
+    async def run(self) -> None:
+        while True:
+            self._asked.clear()
+            began = time.monotonic()
+            try:
+                heard = await self._calls.call(
+                    "listening to attrd", partial(attrd.hear, Deadline(HEAR_S)), HEAR_S
+                )
+            except (HaError, OSError, MemoryError) as error:
+                self._note(f"attrd does not answer: {reason_of(error)}")
+                await asyncio.sleep(RETRY_S)
+                continue
+            self._note("heard")
+            self._tell(WordsSeen(heard, began))
+            await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            wait_s = pause_s(self._quiet_s(), BUSY_S, IDLE_S)
+            await asyncio.wait_for(self._asked.wait(), wait_s)
+        except asyncio.TimeoutError:
+            return
+
+    def _note(self, state: str) -> None:
+        if state != self.state:
+            log.log(logging.INFO if state == "heard" else logging.WARNING, "words: %s", state)
+        self.state = state

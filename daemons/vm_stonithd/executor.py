@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Carries the machine's actions out, in the order given. None of them ends without its event."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd.cluster import cib_writes, queries
+from daemons.vm_stonithd.cluster.cib_writes import CreateBans, Done
+from daemons.vm_stonithd.host import qemu_processes
+from daemons.vm_stonithd.host.pending_stop_files import CHANGES, Ledger
+from daemons.vm_stonithd.host.process_table import ProcessTable
+from daemons.vm_stonithd.host.shared_look import Shared
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.events import Outcome
+from pmkvm.deadline import Deadline
+from pmkvm.errors import ExhaustedError, HaError
+from pmkvm.service.calls import Calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from daemons.vm_stonithd.cluster.cib_watcher import Watch
+    from daemons.vm_stonithd.cluster.report_exchange import Voice
+    from daemons.vm_stonithd.host.domain_uuids import Definitions
+    from daemons.vm_stonithd.host.pending_stop_files import Change
+    from daemons.vm_stonithd.intake.desk import Desk
+    from daemons.vm_stonithd.model.actions import Action
+    from daemons.vm_stonithd.model.events import Event
+    from daemons.vm_stonithd.model.host_report import Words
+
+log = logging.getLogger(__name__)
+
+KILL_S = 5.0
+LOOK_S = 5.0
+FILES_S = 5.0
+# After a look or a kill that failed.
+AGAIN_S = 0.5
+# How long the end of a ban waits for attrd.
+WORDS_S, POLL_S = 4.0, 0.01
+AT_A_TIME = 32
+
+
+class Effects:
+    """What waits for somebody else runs in a task of its own, each kind with threads of its own:
+    a CIB manager or an attrd that hangs keeps nobody from killing."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        definitions: Definitions,
+        voice: Voice,
+        desk: Desk,
+        tell: Callable[[Event], None],
+        fail: Callable[[], None],
+    ) -> None:
+        self.hanging_kinds = {kind: Calls(AT_A_TIME) for kind in ("write", "look", "files")}
+        self._watch, self._voice, self._desk = watch, voice, desk
+        self.ledger = Ledger()
+        self._definitions = definitions
+        self._table = ProcessTable()
+        self._bans: Shared[str] = Shared()
+        self._tell = tell
+        self._fail = fail
+        self._queue: asyncio.Queue[Action | CreateBans] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        # An answer waits for the words that it comes with, or later ones, to be taken.
+        self._words: Words | None = None
+        self._asked = self._heard = 0
+        self._news = asyncio.Event()
+        self._held: list[tuple[int, actions.Answer]] = []
+
+    def add(self, wanted: list[Action]) -> None:
+        for each in cib_writes.together(wanted):
+            self._queue.put_nowait(each)
+
+    async def run(self) -> None:
+        await asyncio.gather(self._obey(), self._speak())
+
+    async def _obey(self) -> None:
+        while True:
+            await self._carry_out(await self._queue.get())
+
+    async def _carry_out(self, action: Action | CreateBans) -> None:
+        if isinstance(action, actions.Say):
+            self._words = action.words
+            self._asked += 1
+            self._news.set()
+        elif isinstance(action, actions.Answer):
+            self._hold(action)
+        elif isinstance(action, actions.Forget):
+            self._desk.forget(action.number)
+        elif isinstance(action, actions.Log):
+            log.log(logging.ERROR if action.is_error else logging.INFO, "%s", action.text)
+        elif isinstance(action, actions.ReadCib):
+            self._watch.ask(action.ticket)
+        elif isinstance(action, CHANGES):
+            await self._change_debt(action)
+        elif isinstance(action, actions.RemoveBan):
+            self._begin(self._remove(action, self._asked))
+        else:
+            self._begin(self._work(action))
+
+    def _work(self, action: Action | CreateBans) -> Coroutine[Any, Any, None]:
+        if isinstance(action, actions.Look):
+            return self._look(action)
+        if isinstance(action, actions.Kill):
+            return self._kill(action)
+        if isinstance(action, actions.KillHelpers):
+            return self._kill_helpers(action)
+        if isinstance(action, actions.ReadDebts):
+            return self._read_debts(action)
+        if isinstance(action, CreateBans):
+            tickets = [each.ticket for each in action.wanted]
+            return self._order(tickets, partial(cib_writes.create, action))
+        if isinstance(action, cib_writes.WRITES):
+            return self._write(action)
+        raise TypeError(f"nobody knows how to carry out {action!r}")
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """One that failed has told nothing, and the machine would wait for it for ever."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail()
+            log.error("an action failed", exc_info=error)
+
+    # --- in order
+
+    async def _speak(self) -> None:
+        """The newest words, which say all that older ones did."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            number = self._asked
+            if self._words is not None and await self._voice.say(self._words):
+                self._heard = number
+                self._release()
+
+    def _hold(self, answer: actions.Answer) -> None:
+        self._held.append((self._asked, answer))
+        self._release()
+        if self._held:
+            asyncio.get_running_loop().call_at(answer.by, self._release)
+
+    def _release(self) -> None:
+        now = time.monotonic()
+        held, self._held = self._held, []
+        for number, answer in held:
+            if number <= self._heard or answer.by <= now:
+                self._desk.answer(answer.number, answer.text)
+            else:
+                self._held.append((number, answer))
+
+    async def _change_debt(self, action: Change) -> None:
+        try:
+            work = partial(self.ledger.change, action)
+            await self.hanging_kinds["files"].call("writing a debt", work, FILES_S)
+        except (HaError, OSError) as error:
+            log.error("%s: the debt can't be changed: %s", action.resource, error)
+            if isinstance(action, actions.WriteDebt):
+                self.ledger.keep(action.resource, action.debt, str(error))
+
+    # --- beside each other
+
+    async def _look(self, action: actions.Look) -> None:
+        work = partial(self._look_here, action)
+        try:
+            found = await self.hanging_kinds["look"].call("looking for a QEMU", work, LOOK_S)
+        except (HaError, OSError) as error:
+            log.error("%s: can't be looked for: %s", action.resource, error)
+            await asyncio.sleep(AGAIN_S)
+            # Not seen is not gone: as if a start were under way.
+            found = qemu_processes.Look((), is_locked=True)
+        self._tell(events.Looked(action.ticket, *found))
+
+    def _look_here(self, action: actions.Look) -> qemu_processes.Look:
+        """In a thread. A definition that can't be told is one witness less: it protects nobody."""
+        try:
+            config = self._definitions.path(action.resource)
+        except ExhaustedError:
+            raise
+        except HaError as error:
+            log.warning("%s: one witness less: %s", action.resource, error)
+            config = ""
+        return qemu_processes.look(self._table, action.resource, action.uuid, config)
+
+    async def _kill(self, action: actions.Kill) -> None:
+        ban, pids = action.ban, ", ".join(str(life.pid) for life in action.lives)
+        work = partial(qemu_processes.kill, action, self._read_bans, self.ledger.owe)
+        try:
+            is_done = await self.hanging_kinds["look"].call("killing a QEMU", work, KILL_S + 1)
+            text = f"killed QEMU {pids}" if is_done else "nothing killed: the ban has gone"
+            again_s = 0.0
+        except (HaError, OSError) as error:
+            text, again_s = f"QEMU {pids} is not killed: {error}", AGAIN_S
+        log.info(
+            "%s %s %s %s: %s (ban %s of %s)",
+            *(ban.request, ban.requester, ban.operation, ban.resource, text, ban.id, ban.owner),
+        )
+        await asyncio.sleep(again_s)
+        self._tell(events.Killed(action.ticket))
+
+    def _read_bans(self) -> str:
+        """In a thread: as they are from the call on."""
+        return self._bans.ask(partial(queries.bans_text, Deadline(KILL_S)))
+
+    async def _kill_helpers(self, action: actions.KillHelpers) -> None:
+        resource = action.ban.resource
+        work = partial(qemu_processes.kill_helpers, action, self._read_bans)
+        try:
+            killed = await self.hanging_kinds["look"].call("killing helpers", work, KILL_S + 1)
+        except (HaError, OSError) as error:
+            log.error("%s: the helpers of its QEMU are not killed: %s", resource, error)
+            return
+        pids = ", ".join(str(life.pid) for life in killed) or "none found"
+        log.warning("%s: QEMU does not die; its helpers killed: %s", resource, pids)
+
+    async def _read_debts(self, action: actions.ReadDebts) -> None:
+        try:
+            files = self.hanging_kinds["files"]
+            found = await files.call("reading debts", self.ledger.read, FILES_S)
+        except (HaError, OSError) as error:
+            log.error("this host's debts can't be read: %s", error)
+            return
+        self._tell(events.DebtsSeen(action.ticket, found))
+
+    async def _remove(self, action: actions.RemoveBan, number: int) -> None:
+        """After the words before it, so that whoever sees the ban gone hears what became of it;
+        but an attrd that hangs keeps nobody stopped."""
+        deadline = Deadline(WORDS_S)
+        while self._heard < number and not deadline.expired():
+            await asyncio.sleep(POLL_S)
+        await self._write(action)
+
+    async def _write(self, action: cib_writes.Write) -> None:
+        await self._order([action.ticket], lambda: {action.ticket: cib_writes.carry_out(action)})
+
+    async def _order(self, tickets: list[int], work: Callable[[], dict[int, Done]]) -> None:
+        try:
+            told = await self.hanging_kinds["write"].call("writing", work, cib_writes.WRITE_S + 1)
+        except (HaError, OSError) as error:
+            told = dict.fromkeys(tickets, Done(Outcome.TIMED_OUT, str(error)))
+        for ticket, done in told.items():
+            if done.reason:
+                log.info("writing: %s: %s", done.outcome.value, done.reason)
+            self._tell(events.Written(ticket, done.outcome))

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one host's vm-stonithd knows at this moment, and what it wants done. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd.machine.clocks import Clocks
+from daemons.vm_stonithd.model import events
+from daemons.vm_stonithd.model.actions import Log, ReadCib
+from daemons.vm_stonithd.model.host_report import MOST_DONE, Done, Word, Words, dispensable
+from pmkvm.fencing.ban import OFF
+from pmkvm.service.quota import Quota
+from pmkvm.tokens import held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from daemons.vm_stonithd.model.actions import Action
+    from daemons.vm_stonithd.model.events import Event, WordsSeen
+    from daemons.vm_stonithd.model.facts import Request, View
+    from pmkvm.fencing.ban import Ban
+    from pmkvm.tokens.held import Held
+
+REMEMBERED_S = 600.0
+
+
+class Knowledge:
+    """Shared by the machine's parts. What I say is kept here and said again when it is lost."""
+
+    def __init__(self, host: str, draw_id: Callable[[], str], now: float) -> None:
+        self.host = host
+        self.draw_id = draw_id
+        self.started = now
+        self.now = now
+        self.wall = 0.0
+        self.view: View | None = None
+        # When the reading that the view is of was begun.
+        self.seen_at = float("-inf")
+        # The latest of one's own ReadCib that was answered.
+        self.read = 0
+        self.words: Mapping[str, Words] = {}
+        # When the reading of the words that came last was begun; none yet: nothing is said.
+        self.heard_at = float("-inf")
+        self.clocks = Clocks()
+        self.mine: dict[str, Word] = {}
+        # Members that an owner here has judged by Pacemaker's record (`for`), by the ban's id.
+        self.judged: dict[str, frozenset[str]] = {}
+        self.keys: tuple[Held, ...] = ()
+        # What one's own words said of the keys before a restart.
+        self._keys_before: tuple[Held, ...] = ()
+        self.actions: list[Action] = []
+        self._done: list[tuple[float, Done]] = []
+        self._tickets = 0
+        # By the resource of the guest that asks.
+        self._quotas: dict[str, Quota] = {}
+
+    def ticket(self) -> int:
+        self._tickets += 1
+        return self._tickets
+
+    def act(self, action: Action) -> None:
+        self.actions.append(action)
+
+    def log(self, text: str, asked: Request | None = None) -> None:
+        """asked: whose line it is, who may cause only so many."""
+        more: str | None = ""
+        if asked is not None:
+            quota = self._quotas.setdefault(asked.requester, Quota(self.now))
+            more = quota.take(self.now)
+        if more is not None:
+            self.act(Log(f"{text}{more}"))
+
+    def error(self, text: str) -> None:
+        """Of our own, which nobody's request can be blamed for."""
+        self.act(Log(text, is_error=True))
+
+    def read_cib(self) -> int:
+        """Ask for a reading that is newer than all that has happened so far."""
+        ticket = self.ticket()
+        self.act(ReadCib(ticket))
+        return ticket
+
+    def take(self, event: Event) -> None:
+        """What it says of the cluster and of this host."""
+        if isinstance(event, events.CibSeen):
+            self.view = event.view
+            self.seen_at = event.began
+            bans = {ban.id for ban in event.view.bans.values()}
+            self.judged = {i: hosts for i, hosts in self.judged.items() if i in bans}
+            self.read = max(self.read, event.ticket)
+        elif isinstance(event, events.WordsSeen):
+            self._hear(event)
+        elif isinstance(event, events.KeysSeen):
+            self.keys = event.keys
+        self._forget()
+
+    def _hear(self, event: WordsSeen) -> None:
+        is_first = self.heard_at == float("-inf")
+        self.words = event.words
+        self.heard_at = event.began
+        if is_first and self.host in event.words:
+            # A restart: what was answered must not be done again.
+            self._done = [(self.now, one) for one in event.words[self.host].done] + self._done
+            self._keys_before = event.words[self.host].keys
+        for host, said in event.words.items():
+            if host != self.host:
+                self.clocks.heard(host, said.up, now=self.now, wall=self.wall)
+        self.clocks.forget_but(event.words)
+
+    @property
+    def may_speak(self) -> bool:
+        """One's own words of before a restart are read before they are overwritten."""
+        return self.heard_at > float("-inf")
+
+    def disagreement(self) -> str:
+        others = (self.view.members if self.view else frozenset()) - {self.host}
+        return self.clocks.disagreement(others, self.now)
+
+    def finish(self, done: Done) -> None:
+        if all(one != done for _, one in self._done):
+            self._done.append((self.now, done))
+            self._forget()
+
+    def _forget(self) -> None:
+        """Answers that are old, or more than can be said."""
+        fresh = [(at, one) for at, one in self._done if self.now - at < REMEMBERED_S]
+        while len(fresh) > MOST_DONE:
+            del fresh[dispensable([one for _, one in fresh])]
+        self._done = fresh
+
+    def own_words(self) -> Words:
+        keys = held.merge(self.keys, self._keys_before)
+        bans = dict(self.mine)
+        for ban_id, hosts in self.judged.items():
+            bans[ban_id] = bans.get(ban_id, Word())._replace(judged=hosts)
+        return Words(self.wall, bans, tuple(one for _, one in self._done), keys)
+
+    def everyone(self) -> dict[str, Words]:
+        """All hosts' words, one's own as they are meant to be."""
+        return {**self.words, self.host: self.own_words()}
+
+    def answered(self, request: Request) -> Done | None:
+        """The answer that this very request has got, on any host."""
+        key = (request.requester, request.hash, request.target)
+        return self._find(lambda one: (one.requester, one.request, one.target) == key)
+
+    def done(self, ban_id: str) -> Done | None:
+        """What a fence under that ban came to; ok if anybody proved it."""
+        proven = self._find(lambda one: one.ban_id == ban_id and one.ok)
+        return proven or self._find(lambda one: one.ban_id == ban_id)
+
+    def is_answered_off(self, ban: Ban) -> bool:
+        """By whomever. Such a ban is left to run out: no start in flight may come after it."""
+        done = self.done(ban.id)
+        return ban.operation == OFF and done is not None and done.ok
+
+    def proven(self) -> frozenset[str]:
+        """The ids of the bans under which a fence was proven, by whomever."""
+        said = self.everyone().values()
+        return frozenset(one.ban_id for words in said for one in words.done if one.ok)
+
+    def _find(self, fits: Callable[[Done], bool]) -> Done | None:
+        said = (one for words in self.everyone().values() for one in words.done)
+        return next(filter(fits, said), None)
