@@ -125,7 +125,7 @@ soak:
 # Simulated hosts and guests, one of which has valid tokens and knows the rules, for so many minutes:
 # a line for each seed that breaks a promise.
 search: .venv/3.11/ready
-	.venv/3.11/bin/python -B -m tests.unit.vm_stonithd.search $(MINUTES) $(SEED)
+	.venv/3.11/bin/python -B -m tests.unit.vm_stonithd.simulation.search $(MINUTES) $(SEED)
 
 # Not part of the check: figures need a quiet machine.
 bench: .venv/lab/ready rpm

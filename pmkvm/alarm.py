@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 
 from pmkvm.errors import DeadlineError, ExhaustedError
-from pmkvm.within import place_of
+from pmkvm.thread_call import place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

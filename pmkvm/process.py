@@ -13,7 +13,7 @@ import select
 import time
 
 from pmkvm import settings
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

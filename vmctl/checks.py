@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from pmkvm.pacemaker.status import Cluster
     from pmkvm.pacemaker.targets import Guest
+    from vmctl.cib_document import Registry
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
     from vmctl.hosts import Survey
-    from vmctl.registry import Registry
 
 
 class Facts(NamedTuple):

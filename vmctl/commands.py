@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import cib, resource, status, tools
+from pmkvm.thread_call import within
 from pmkvm.virt.connection import Connection
 from pmkvm.virt.job import job_of
-from pmkvm.within import within
-from vmctl import checks, hosts, list_table, movement, names, plan, transaction, waiting
+from vmctl import checks, hosts, list_table, move, names, plan, transaction, waiting
+from vmctl.cib_document import Registry
 from vmctl.messages import RefusedError, message, refuse, say
-from vmctl.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,27 +109,27 @@ def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]
     )
 
 
-def move(session: Session) -> None:
+def move_(session: Session) -> None:
     request = session.request
     (domain,), target = request.domains, request.node
     document = cib.query(Deadline(QUERY_S))
-    intended = movement.check(domain, target, Registry(document), _cluster())
+    intended = move.check(domain, target, Registry(document), _cluster())
     if target == intended.origin:
         say([message(21, domain=domain, node=target)])
         return
-    movement.check_scores(intended, movement.scores_without(domain, document))
+    move.check_scores(intended, move.scores_without(domain, document))
     if request.dry_run or request.no_wait:
-        movement.begin(intended, request)
+        move.begin(intended, request)
         if not request.dry_run:
             say([message(53, domain=domain, seconds=intended.lifetime_s())])
     elif tools.is_offline():
         reason = "a CIB file moves nothing; --dry-run shows the constraints"
-        raise movement.not_begun(5, domain, reason=reason)
+        raise move.not_begun(5, domain, reason=reason)
     else:
         with transaction.lock(names.resource(domain)):
             local = resource.local_node(Deadline(QUERY_S))
             uri = _uri(session.configuration, intended.origin, local)
-            movement.carry_out(intended, request, lambda: figures(domain, uri))
+            move.carry_out(intended, request, lambda: figures(domain, uri))
 
 
 def figures(domain: str, uri: str) -> str:
@@ -184,7 +184,7 @@ VERBS: dict[tuple[str, str], Callable[[Session], None]] = {
     ("resource", "delete"): delete,
     ("resource", "start"): partial(_role, wanted="Started", reached=status.Cluster.is_started),
     ("resource", "stop"): partial(_role, wanted="Stopped", reached=status.Cluster.is_stopped),
-    ("resource", "move"): move,
+    ("resource", "move"): move_,
     ("resource", "unmove"): unmove,
     ("resource", "list"): list_,
     ("location", "move"): locate,

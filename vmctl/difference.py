@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from lxml import etree
 
 from pmkvm.pacemaker.cib import Change
-from vmctl.registry import REFERENCES
+from vmctl.cib_document import REFERENCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmctl.registry import Registry
+    from vmctl.cib_document import Registry
 
 
 class Difference(NamedTuple):

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
+from pmkvm.thread_call import Call
 from pmkvm.virt import definition
 from pmkvm.virt.connection import XML_INACTIVE, Connection
-from pmkvm.within import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

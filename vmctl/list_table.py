@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pmkvm.pacemaker.status import Cluster
-    from vmctl.registry import Registry
+    from vmctl.cib_document import Registry
 
 HEADINGS = ("Domain", "Resource", "Migration", "Preferred", "Running", "Move constraint", "Ban")
 MIGRATION = {"true": "on", "false": "off"}

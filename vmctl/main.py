@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pmkvm import within
+from pmkvm import thread_call
 from pmkvm.errors import HaError
 from pmkvm.pacemaker.errors import ClusterDownError
 from pmkvm.version import VERSION
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None, ask: Ask | None = None) -> int:
     except SystemExit:
         return 0
     rc = _carry_out(request, ask)
-    return within.leave(rc) if argv is None else rc
+    return thread_call.leave(rc) if argv is None else rc
 
 
 def _carry_out(request: Request, ask: Ask | None) -> int:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from pmkvm.fencing.ban import Ban
     from pmkvm.pacemaker.status import Cluster
+    from vmctl.cib_document import Registry
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
-    from vmctl.registry import Registry
 
 
 def add(

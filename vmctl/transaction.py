@@ -12,9 +12,9 @@ from pmkvm import files, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
 from pmkvm.pacemaker import cib, tools
-from vmctl import difference, languages
+from vmctl import difference, dry_run_formats
+from vmctl.cib_document import Registry
 from vmctl.messages import RefusedError, message, say
-from vmctl.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def make(plan: Plan, request: Request) -> Registry:
 
     if request.dry_run:
         wanted(cib.query(Deadline(QUERY_S)))
-        sys.stdout.write(languages.WRITERS[request.format](*planned))
+        sys.stdout.write(dry_run_formats.WRITERS[request.format](*planned))
     else:
         with lock("vm-ctl"):
             cib.change(wanted, Deadline(CHANGE_S))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from pmkvm import files, process, settings
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.context import parse_boolean
 from pmkvm.ocf.errors import OcfError

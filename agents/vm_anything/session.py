@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from pmkvm import settings
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 from pmkvm.process import Life, Pidfd, is_alive, life_of, user_ids
 
 TYPE_CHECKING = False

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from daemons.vm_connectd.domain import Domain
     from daemons.vm_connectd.roster import Roster
     from pmkvm.pacemaker.targets import Guest
-    from pmkvm.service.calls import Calls
+    from pmkvm.service.thread_calls import Calls
     from pmkvm.virt.identity import Identity
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from daemons.vm_connectd.local import LocalSocket
 from daemons.vm_connectd.switch import Switch
 from daemons.vm_connectd.turns import Turnstile
 from pmkvm.errors import HaError
-from pmkvm.service.calls import Calls
+from pmkvm.service.thread_calls import Calls
 from pmkvm.version import VERSION
 from pmkvm.wire import codec
 

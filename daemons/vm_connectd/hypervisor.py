@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 
 from daemons.vm_connectd import domain
 from pmkvm.errors import ExhaustedError, HaError, reason_of
-from pmkvm.within import start_thread
+from pmkvm.thread_call import start_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
 
     from daemons.vm_connectd.domain import Domain
-    from pmkvm.service.calls import Calls
+    from pmkvm.service.thread_calls import Calls
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from daemons.vm_stonithd.model.pace import NOTHING, TICK_S, tick_s
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import resource
-from pmkvm.service.calls import Calls
+from pmkvm.service.thread_calls import Calls
 from pmkvm.version import VERSION
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.model.facts import Request
     from pmkvm.service.listener import Listener
     from pmkvm.service.loop import Service
-    from pmkvm.tokens.held import Held
+    from pmkvm.tokens.key_report import Held
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
 from pmkvm.deadline import Deadline
 from pmkvm.errors import ExhaustedError, HaError
-from pmkvm.service.calls import Calls
+from pmkvm.service.thread_calls import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pmkvm.errors import HaError
 from pmkvm.fencing import instant
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pmkvm.fencing import ban as bans
 from pmkvm.fencing import instant
 from pmkvm.fencing import status_words as words
 from pmkvm.fencing.ban import Ban, check_id
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 
 _TARGET = "@class='ocf' and @provider='extra' and @type='VirtualDomain'"
 

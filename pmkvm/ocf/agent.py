@@ -11,7 +11,7 @@ from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.context import make_context
 from pmkvm.ocf.errors import OcfError
 from pmkvm.ocf.log import Log, one_line
-from pmkvm.within import Call
+from pmkvm.thread_call import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

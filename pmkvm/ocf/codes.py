@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pmkvm.lean import IntEnum
+from pmkvm.light_types import IntEnum
 
 
 class OcfCode(IntEnum):

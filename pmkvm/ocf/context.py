@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pmkvm.deadline import Deadline
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from pmkvm.service import anew, loop
+from pmkvm.service import loop, reexec
 from pmkvm.service.listener import Listener
 from pmkvm.service.sole import Sole
 
@@ -24,7 +24,7 @@ def serve(path: str, start: Callable[[Service, Listener], Awaitable[None]]) -> i
     with Sole(path):
         with Listener(path) as listener:
             rc = loop.run(lambda service: start(service, listener))
-        if rc == anew.ANEW:
+        if rc == reexec.ANEW:
             # The name outlives this program, so that no second daemon starts in between.
-            anew.begin()
+            reexec.begin()
     return rc

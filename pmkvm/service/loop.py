@@ -16,9 +16,9 @@ import signal
 from typing import Any, Callable
 
 from pmkvm.errors import ExhaustedError, HaError, is_exhaustion, reason_of
-from pmkvm.service import anew
-from pmkvm.service.calls import Calls
+from pmkvm.service import reexec
 from pmkvm.service.notify import notify
+from pmkvm.service.thread_calls import Calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_S = 5.0
-RENEW_S = anew.CHECK_S + 5.0
+RENEW_S = reexec.CHECK_S + 5.0
 # After a moment without a descriptor for the word to the supervisor.
 READY_AGAIN_S = 0.5
 
@@ -100,12 +100,14 @@ class Service:
         """Only if what is installed now starts: else this one goes on."""
         calls = Calls(1)
         try:
-            await calls.call("checking the program", lambda: anew.check(anew.own_words()), RENEW_S)
+            await calls.call(
+                "checking the program", lambda: reexec.check(reexec.own_argv()), RENEW_S
+            )
         except (HaError, OSError) as error:
             log.error("what is installed now does not start, so this goes on: %s", error)
             self._is_renewing = False
         else:
-            self._end("SIGHUP", anew.ANEW)
+            self._end("SIGHUP", reexec.ANEW)
 
     async def _watched(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -50,7 +50,7 @@ class Holder(NamedTuple):
 class Sole:
     """Holds the name of the daemon that serves a path.
 
-    The name outlives an execution of another program (pmkvm.service.anew), so that nobody gets in
+    The name outlives an execution of another program (pmkvm.service.reexec), so that nobody gets in
     between: the descriptor stays open, and the new program finds that its own process holds the
     name. Children don't get it: pmkvm.run closes what it does not hand over.
     """

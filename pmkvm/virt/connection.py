@@ -3,14 +3,14 @@
 
 They go to libvirt-python's compiled half, because importing the other half costs more
 than everything else that a monitor does (18 of 44 ms). Every call here can block for as long as
-libvirtd pleases: callers put it into pmkvm.within. Daemons, which want libvirt's
+libvirtd pleases: callers put it into pmkvm.thread_call. Daemons, which want libvirt's
 events, import libvirt itself.
 """
 
 from __future__ import annotations
 
 from pmkvm.errors import HaError
-from pmkvm.lean import IntEnum, NamedTuple
+from pmkvm.light_types import IntEnum, NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

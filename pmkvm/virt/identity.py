@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from pmkvm.errors import HaError
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 
 _HEX = frozenset("0123456789abcdef")
 

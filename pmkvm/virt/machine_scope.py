@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from pmkvm import files, settings
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 
 _GROUP = re.compile(
     r"((?:/(?!user\.slice/)[^/]+(?<!\.service)(?<!\.scope))*"

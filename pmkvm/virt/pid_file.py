@@ -14,7 +14,7 @@ import time
 
 from pmkvm import process, settings
 from pmkvm.errors import is_exhaustion
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ import os
 
 from pmkvm import process, settings
 from pmkvm.errors import HaError, is_exhaustion
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 from pmkvm.process import Life, Pidfd
 from pmkvm.virt import machine_scope, pid_file, qemu_user, record
 

@@ -14,7 +14,7 @@ import os
 
 from pmkvm import files, settings
 from pmkvm.errors import is_exhaustion
-from pmkvm.lean import IntEnum, NamedTuple
+from pmkvm.light_types import IntEnum, NamedTuple
 from pmkvm.process import Life
 from pmkvm.virt.identity import Identity
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 from pmkvm.virt.connection import ErrorCode, LibvirtError, check, result
 
 TYPE_CHECKING = False

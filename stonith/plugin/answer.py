@@ -6,7 +6,7 @@ Only the very words that it says for that operation are a yes; all else is a no 
 
 from __future__ import annotations
 
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 from pmkvm.ocf.log import one_line
 
 TYPE_CHECKING = False

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-from pmkvm import within
-from pmkvm.lean import NamedTuple
+from pmkvm import thread_call
+from pmkvm.light_types import NamedTuple
 from stonith.plugin.journal import Journal
 from stonith.plugin.parameters import VENDOR_URL, ParameterError
 
@@ -49,7 +49,7 @@ class Plugin(NamedTuple):
 
 
 def main(plugin: Plugin) -> int:
-    return within.leave(run(plugin, sys.argv[1:], os.environ, sys.stdout, sys.stderr))
+    return thread_call.leave(run(plugin, sys.argv[1:], os.environ, sys.stdout, sys.stderr))
 
 
 def run(

@@ -13,7 +13,7 @@ import io
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
 from pmkvm.ocf.log import Log, one_line
-from pmkvm.within import within
+from pmkvm.thread_call import within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

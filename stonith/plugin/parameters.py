@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from pmkvm.errors import HaError
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ What is not known is never a death, and never a reason not to wait.
 
 from __future__ import annotations
 
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

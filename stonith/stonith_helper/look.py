@@ -8,7 +8,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import tools
 from pmkvm.pacemaker.errors import ExitCode
-from pmkvm.within import Call
+from pmkvm.thread_call import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

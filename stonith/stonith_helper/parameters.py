@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 from stonith.plugin.parameters import LONGEST_S, Parameter, ParameterError, seconds
 
 TYPE_CHECKING = False

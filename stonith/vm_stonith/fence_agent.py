@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from pmkvm import within
+from pmkvm import thread_call
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.version import VERSION
@@ -194,7 +194,7 @@ def _text(action: str, values: dict[str, str]) -> str:
 def main() -> int:
     # A name that is no UTF-8 is simply not found.
     with open(0, encoding="utf-8", errors="replace", closefd=False) as stdin:
-        return within.leave(run(sys.argv[1:], stdin, os.environ, sys.stdout, sys.stderr))
+        return thread_call.leave(run(sys.argv[1:], stdin, os.environ, sys.stdout, sys.stderr))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pmkvm.errors import HaError
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 from stonith.plugin import parameters
 
 TYPE_CHECKING = False

@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pmkvm.pacemaker import attributes, status
-from pmkvm.tokens import held
+from pmkvm.tokens import key_report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
-    from pmkvm.tokens.held import Said
+    from pmkvm.tokens.key_report import Said
 
 # vm-stonithd says its words every 5 s; clocks that agree do so within 10 s.
 FRESH_S = 60.0
@@ -37,9 +37,9 @@ class Host(NamedTuple):
 
 def query(deadline: Deadline) -> tuple[Host, ...]:
     """Every member of the cluster, online or not. Raises HaError."""
-    words = attributes.hear(held.ATTRIBUTE, deadline)
+    words = attributes.hear(key_report.ATTRIBUTE, deadline)
     members = [node for node in status.query(deadline).nodes if node.kind == "member"]
     return tuple(
-        Host(node.name, node.online, held.parse(words.get(node.name, "")))
+        Host(node.name, node.online, key_report.parse(words.get(node.name, "")))
         for node in sorted(members, key=lambda node: node.name)
     )

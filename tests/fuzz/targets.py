@@ -15,7 +15,7 @@ from daemons.vm_stonithd.intake.grant import Grant, TokenError
 from daemons.vm_stonithd.model import host_report
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import BanError
-from pmkvm.tokens import held, ring, seal
+from pmkvm.tokens import key_report, ring, seal
 from pmkvm.tokens.ring import Ring, RingError, State
 from pmkvm.tokens.seal import Content, SealError
 from pmkvm.wire import codec
@@ -82,7 +82,7 @@ def cluster(data: bytes) -> None:
     said = host_report.decode(text)
     if said is not None:
         host_report.decode(host_report.encode(said))
-    held.parse(text)
+    key_report.parse(text)
     with _ours(BanError):
         found = bans.find(text, "prmVMCTL_guest2")
         assert found is None or bans.check_id(found.resource)

@@ -21,8 +21,8 @@ from daemons.vm_stonithd.host.pending_stop_files import Ledger
 from daemons.vm_stonithd.model.actions import RemoveDebt
 from pmkvm import files, settings
 from pmkvm.deadline import Deadline
-from pmkvm.fencing import debt as debts
-from pmkvm.fencing.debt import Debt
+from pmkvm.fencing import pending_stop as debts
+from pmkvm.fencing.pending_stop import Debt
 from pmkvm.process import Life
 from pmkvm.virt import record, starting
 from pmkvm.virt.identity import Identity

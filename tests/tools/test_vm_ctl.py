@@ -19,7 +19,7 @@ from pmkvm.pacemaker.errors import ToolError
 from tests import tree
 from tests.lab.killed import points
 from tests.unit.vmctl import as_crm, world
-from vmctl import movement
+from vmctl import move
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,9 +110,9 @@ def test_start_and_stop_are_one_change_each_for_all(host: Host) -> None:
 def test_delete_leaves_nothing_behind(host: Host) -> None:
     before = host.ids(".//*[@id]")
     host.vm_ctl("resource", "add", "guest1,guest2,guest10", "-a", "hostA")
-    move = ("crm_resource", "--move", "--resource", "prmVMCTL_guest1", "--node", "hostB")
+    by_hand = ("crm_resource", "--move", "--resource", "prmVMCTL_guest1", "--node", "hostB")
     environment = {"CIB_file": str(host.cib)}
-    assert run.run(move, timeout_s=30, environment=environment).rc == 0
+    assert run.run(by_hand, timeout_s=30, environment=environment).rc == 0
     assert "cli-prefer-prmVMCTL_guest1" in host.ids(".//rsc_location")
     assert host.vm_ctl("resource", "delete", "guest1") == 0
     left = host.ids(".//*[@id]")
@@ -243,7 +243,7 @@ def test_the_scores_tell_that_a_guest_will_go_home_once_its_move_is_over(host: H
     host.vm_ctl("resource", "start", "guest1")
     host.runs("guest1", "hostA")
     assert host.vm_ctl("resource", "move", "guest1", "-n", "hostB", "--no-wait") == 0
-    scores = movement.scores_without("guest1", host.cib.read_text(encoding="utf-8"))
+    scores = move.scores_without("guest1", host.cib.read_text(encoding="utf-8"))
     assert scores["hostA"] - scores["hostB"] >= 200
     with_them = resource.allocation_scores(
         host.cib.read_text(encoding="utf-8"), "prmVMCTL_guest1", Deadline(30)

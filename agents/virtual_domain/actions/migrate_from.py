@@ -14,7 +14,7 @@ from agents.virtual_domain.migration.plan import plan
 from agents.virtual_domain.options import utilization
 from agents.virtual_domain.options.config_file import save_for_all
 from pmkvm.errors import DeadlineError
-from pmkvm.fencing import debt as debts
+from pmkvm.fencing import pending_stop as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt.connection import LibvirtError, State
@@ -23,7 +23,7 @@ from pmkvm.virt.job import is_arriving
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
-    from pmkvm.fencing.debt import Debt
+    from pmkvm.fencing.pending_stop import Debt
     from pmkvm.ocf.context import Context
     from pmkvm.process import Life
 

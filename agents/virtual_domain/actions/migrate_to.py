@@ -14,7 +14,7 @@ from agents.virtual_domain.migration.plan import Migration, plan
 from agents.virtual_domain.migration.progress import Watch, limit_downtime
 from agents.virtual_domain.options.config_file import save_for_all
 from pmkvm.errors import DeadlineError, ExhaustedError
-from pmkvm.fencing import debt as debts
+from pmkvm.fencing import pending_stop as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import definition, job

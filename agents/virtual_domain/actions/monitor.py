@@ -39,7 +39,7 @@ def monitor(context: Context) -> OcfCode:
     """Probe, recurring monitor and status."""
     subject = identify(context)
     if subject.is_being_created:
-        # Loaded here only, with the signals that it needs: see pmkvm.lean.
+        # Loaded here only, with the signals that it needs: see pmkvm.light_types.
         from agents.virtual_domain.guest.abandoned_create import kill_abandoned_shells
 
         kill_abandoned_shells(context, subject)
@@ -73,9 +73,9 @@ def _is_owed(context: Context, subject: Subject) -> bool:
         return False
     # Here only: a guest that lives has no debt.
     from agents.virtual_domain.guest.fence_check import Fence
-    from pmkvm.fencing import debt
+    from pmkvm.fencing import pending_stop
 
-    owed = debt.load(context.instance)
+    owed = pending_stop.load(context.instance)
     if owed is not None and not owed.is_void([], time.monotonic()):
         last = subject.remembered.life if subject.remembered is not None else None
         if not owed.is_older_than(last):

@@ -33,7 +33,7 @@ from agents.virtual_domain.migration import last_target
 from agents.virtual_domain.options import utilization
 from agents.virtual_domain.starting import creation
 from pmkvm.errors import DeadlineError, ExhaustedError, HaError, reason_of
-from pmkvm.fencing import debt as debts
+from pmkvm.fencing import pending_stop as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import qemu, record

@@ -13,7 +13,7 @@ from agents.virtual_domain.stopping import budget
 from agents.virtual_domain.stopping.shutdown import shut_down
 from pmkvm import process
 from pmkvm.errors import DeadlineError, is_exhaustion, reason_of
-from pmkvm.fencing import debt as debts
+from pmkvm.fencing import pending_stop as debts
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import qemu, record

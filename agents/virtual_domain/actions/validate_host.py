@@ -15,9 +15,9 @@ from pmkvm.errors import HaError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.pacemaker import resource, status
+from pmkvm.thread_call import within
 from pmkvm.virt import definition, supply
 from pmkvm.virt.connection import Connection
-from pmkvm.within import within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pmkvm import process
 from pmkvm.errors import DeadlineError, HaError
+from pmkvm.thread_call import within
 from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, Status
-from pmkvm.within import within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

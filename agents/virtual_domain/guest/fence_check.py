@@ -15,11 +15,11 @@ from agents.virtual_domain.guest import domain_state
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, HaError, is_exhaustion
 from pmkvm.fencing import ban as bans
-from pmkvm.fencing import debt as debts
-from pmkvm.fencing.debt import Debt
+from pmkvm.fencing import pending_stop as debts
+from pmkvm.fencing.pending_stop import Debt
 from pmkvm.pacemaker import cib
+from pmkvm.thread_call import Call
 from pmkvm.virt import qemu
-from pmkvm.within import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

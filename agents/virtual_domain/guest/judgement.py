@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.virt.connection import PausedReason, State
 

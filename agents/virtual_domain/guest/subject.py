@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 
 from pmkvm.errors import HaError, is_exhaustion
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import record

@@ -12,12 +12,12 @@ import signal
 from agents.virtual_domain.guest import domain_state
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.lean import IntEnum, NamedTuple
+from pmkvm.light_types import IntEnum, NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.thread_call import Call
 from pmkvm.virt import qemu
 from pmkvm.virt.connection import PausedReason, State, Status
-from pmkvm.within import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

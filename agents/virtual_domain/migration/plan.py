@@ -18,7 +18,7 @@ from agents.virtual_domain.migration.virsh_options import (
     TUNNELLED,
     parse_options,
 )
-from pmkvm.lean import NamedTuple
+from pmkvm.light_types import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from agents.virtual_domain.migration.policy import Order, steer
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
+from pmkvm.thread_call import Call
 from pmkvm.virt import job
 from pmkvm.virt.connection import Connection, LibvirtError
-from pmkvm.within import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

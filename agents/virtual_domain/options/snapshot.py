@@ -10,11 +10,11 @@ from agents.virtual_domain.guest.fence_check import LOOK_S
 from pmkvm.errors import DeadlineError, ExhaustedError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.thread_call import Call
 from pmkvm.virt import image, job
 from pmkvm.virt.connection import Connection, LibvirtError
 from pmkvm.virt.definition import parse_identity
 from pmkvm.virt.identity import DefinitionError
-from pmkvm.within import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from agents.virtual_domain.stopping import budget
 from pmkvm.deadline import Deadline
 from pmkvm.errors import ExhaustedError
 from pmkvm.ocf.errors import OcfError
+from pmkvm.thread_call import Call
 from pmkvm.virt.connection import (
     Connection,
     ErrorCode,
@@ -21,7 +22,6 @@ from pmkvm.virt.connection import (
     State,
     Status,
 )
-from pmkvm.within import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.model import host_report
 from pmkvm.pacemaker import attributes
-from pmkvm.tokens.held import ATTRIBUTE
+from pmkvm.tokens.key_report import ATTRIBUTE
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.model.host_report import Words

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from daemons.vm_stonithd.cluster.cib_parser import Seen
     from pmkvm.pacemaker.parameter import Parameter
-    from pmkvm.service.calls import Calls
+    from pmkvm.service.thread_calls import Calls
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daemons.vm_stonithd.model.host_report import Words
-    from pmkvm.service.calls import Calls
+    from pmkvm.service.thread_calls import Calls
 
 log = logging.getLogger(__name__)
 

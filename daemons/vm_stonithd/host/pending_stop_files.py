@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from daemons.vm_stonithd.host import qemu_processes
 from daemons.vm_stonithd.model.actions import RemoveDebt, TouchDebt, WriteDebt
 from pmkvm.errors import DeadlineError, HaError
-from pmkvm.fencing import debt as debts
+from pmkvm.fencing import pending_stop as debts
 from pmkvm.virt import starting
 
 if TYPE_CHECKING:
     from typing import Union
 
-    from pmkvm.fencing.debt import Debt
+    from pmkvm.fencing.pending_stop import Debt
     from pmkvm.process import Life
 
     Change = Union[WriteDebt, TouchDebt, RemoveDebt]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.model.events import Doubt
     from daemons.vm_stonithd.model.facts import Sender
     from pmkvm.fencing.ban import Ban
-    from pmkvm.fencing.debt import Debt
+    from pmkvm.fencing.pending_stop import Debt
     from pmkvm.process import Life
     from pmkvm.virt.record import Record
 

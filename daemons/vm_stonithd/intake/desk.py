@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.host.domain_uuids import Definitions
     from daemons.vm_stonithd.intake.token_readers import Readers
     from daemons.vm_stonithd.model.facts import Request
-    from pmkvm.service.calls import Calls
+    from pmkvm.service.thread_calls import Calls
     from pmkvm.wire.message import Forwarded
 
 log = logging.getLogger(__name__)

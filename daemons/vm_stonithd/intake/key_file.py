@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from daemons.vm_stonithd.intake.grant import Grant, TokenError
 from pmkvm.errors import ExhaustedError
 from pmkvm.tokens import ring, seal
-from pmkvm.tokens.held import Held
+from pmkvm.tokens.key_report import Held
 from pmkvm.tokens.ring import NoRingError, Ring, RingError
 
 if TYPE_CHECKING:

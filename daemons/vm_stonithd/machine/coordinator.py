@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.machine.state import Knowledge
     from daemons.vm_stonithd.model.events import Written
     from daemons.vm_stonithd.model.facts import View
-    from pmkvm.fencing.debt import Debt
+    from pmkvm.fencing.pending_stop import Debt
 
 RETRY_S = 0.2
 MOST_DOUBLINGS = 4

@@ -12,7 +12,7 @@ from daemons.vm_stonithd.model.events import Doubt
 from daemons.vm_stonithd.model.host_report import Objection, Stage, Word
 from daemons.vm_stonithd.model.invariants import known
 from pmkvm.fencing.ban import SETTLE
-from pmkvm.fencing.debt import Debt
+from pmkvm.fencing.pending_stop import Debt
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.machine.state import Knowledge

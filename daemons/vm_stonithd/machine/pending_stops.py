@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.machine.state import Knowledge
     from daemons.vm_stonithd.model.events import DebtsSeen
     from daemons.vm_stonithd.model.facts import View
-    from pmkvm.fencing.debt import Debt
+    from pmkvm.fencing.pending_stop import Debt
     from pmkvm.process import Life
 
 EVERY_S = 1.0

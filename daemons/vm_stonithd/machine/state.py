@@ -11,7 +11,7 @@ from daemons.vm_stonithd.model.actions import Log, ReadCib
 from daemons.vm_stonithd.model.host_report import MOST_DONE, Done, Word, Words, dispensable
 from pmkvm.fencing.ban import OFF
 from pmkvm.service.quota import Quota
-from pmkvm.tokens import held
+from pmkvm.tokens import key_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.model.events import Event, WordsSeen
     from daemons.vm_stonithd.model.facts import Request, View
     from pmkvm.fencing.ban import Ban
-    from pmkvm.tokens.held import Held
+    from pmkvm.tokens.key_report import Held
 
 REMEMBERED_S = 600.0
 
@@ -130,7 +130,7 @@ class Knowledge:
         self._done = fresh
 
     def own_words(self) -> Words:
-        keys = held.merge(self.keys, self._keys_before)
+        keys = key_report.merge(self.keys, self._keys_before)
         bans = dict(self.mine)
         for ban_id, hosts in self.judged.items():
             bans[ban_id] = bans.get(ban_id, Word())._replace(judged=hosts)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.model.facts import Sender
     from daemons.vm_stonithd.model.host_report import Done, Words
     from pmkvm.fencing.ban import Ban
-    from pmkvm.fencing.debt import Debt
     from pmkvm.fencing.guard import Calls
+    from pmkvm.fencing.pending_stop import Debt
     from pmkvm.process import Life
 
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from daemons.vm_stonithd.model.facts import Request, View
     from daemons.vm_stonithd.model.host_report import Objection, Words
-    from pmkvm.fencing.debt import Debt
+    from pmkvm.fencing.pending_stop import Debt
     from pmkvm.process import Life
-    from pmkvm.tokens.held import Held
+    from pmkvm.tokens.key_report import Held
 
 
 class Tick(NamedTuple):

@@ -14,12 +14,12 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.fencing.ban import quote, unquote
-from pmkvm.tokens import held
+from pmkvm.tokens import key_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pmkvm.tokens.held import Held
+    from pmkvm.tokens.key_report import Held
 
 # What attrd is asked to carry.
 MOST_DONE = 100
@@ -86,7 +86,7 @@ class Words(NamedTuple):
 
 def encode(words: Words) -> str:
     """Bounded: what is dropped is dispensable."""
-    items = [f"up={words.up:.3f}", *map(held.encode, words.keys)]
+    items = [f"up={words.up:.3f}", *map(key_report.encode, words.keys)]
     items += [_encode_word(ban_id, word) for ban_id, word in sorted(words.bans.items())]
     done = list(words.done)
     answers = list(map(_encode_done, done))
@@ -106,7 +106,7 @@ def dispensable(done: Sequence[Done]) -> int:
 
 def decode(text: str) -> Words | None:
     """None if there is no `up`: then the host says nothing."""
-    said = held.parse(text)
+    said = key_report.parse(text)
     if said is None:
         return None
     bans: dict[str, Word] = {}

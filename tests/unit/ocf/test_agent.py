@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pmkvm import within
+from pmkvm import thread_call
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -143,7 +143,7 @@ def test_an_action_that_must_tell_the_truth_runs_in_spite_of_bad_parameters(acti
 def test_a_stuck_action_ends_before_pacemaker_kills_it_and_says_where_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(within, "_abandoned", [])
+    monkeypatch.setattr(thread_call, "_abandoned", [])
     release = threading.Event()
 
     def hang(_context: Context) -> OcfCode:
@@ -157,7 +157,7 @@ def test_a_stuck_action_ends_before_pacemaker_kills_it_and_says_where_it_was(
         release.set()
     assert called.rc == OcfCode.GENERIC
     assert called.reason.startswith("out of time while in start (in ")
-    assert within.abandoned()
+    assert thread_call.abandoned()
 
 
 CHILD = """\

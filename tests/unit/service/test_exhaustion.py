@@ -14,8 +14,8 @@ import pytest
 
 from pmkvm.errors import DeadlineError, ExhaustedError, HaError
 from pmkvm.service import loop
-from pmkvm.service.calls import Calls
 from pmkvm.service.notify import notify
+from pmkvm.service.thread_calls import Calls
 from tests.unit import exhaustion
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import pytest
 
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.service import log, loop
-from pmkvm.service.calls import Calls
 from pmkvm.service.log import DescriptorHandler, LineFormatter, SyslogHandler
 from pmkvm.service.notify import notify
+from pmkvm.service.thread_calls import Calls
 
 if TYPE_CHECKING:
     from pathlib import Path

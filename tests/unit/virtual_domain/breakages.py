@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm import settings
-from pmkvm.fencing import debt as debts
+from pmkvm.fencing import pending_stop as debts
 
 if TYPE_CHECKING:
     from tests.unit.ocf.sample import Called

@@ -9,7 +9,7 @@ import pytest
 from agents.virtual_domain.actions import migrate_from, start
 from agents.virtual_domain.guest import domain_state, fence_check
 from agents.virtual_domain.stopping import shutdown
-from pmkvm import run, within
+from pmkvm import run, thread_call
 from tests.unit.virt.fake_qemu import process_table
 from tests.unit.virtual_domain.fake_libvirtmod import FakeHypervisor, FakeLibvirt
 from tests.unit.virtual_domain.local_cib import LocalCib
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """No libvirt, no QEMU and no directory of this machine's own is in it."""
-    monkeypatch.setattr(within, "_abandoned", [])
+    monkeypatch.setattr(thread_call, "_abandoned", [])
     # How often one looks again is no part of what is promised.
     monkeypatch.setattr(domain_state, "POLL_S", 0.01)
     libvirt = FakeLibvirt()

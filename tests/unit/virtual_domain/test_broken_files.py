@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.virtual_domain.actions import monitor
-from pmkvm.fencing import debt as debts
-from pmkvm.fencing.debt import Debt
+from pmkvm.fencing import pending_stop as debts
+from pmkvm.fencing.pending_stop import Debt
 from pmkvm.process import Life
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.breakages import (

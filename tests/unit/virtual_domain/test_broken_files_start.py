@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm import settings
-from pmkvm.fencing import debt as debts
+from pmkvm.fencing import pending_stop as debts
 from pmkvm.process import Life
 from pmkvm.virt import record
 from pmkvm.virt.record import Stage

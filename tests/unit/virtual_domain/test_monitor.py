@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.virtual_domain.actions import monitor
-from pmkvm import within
+from pmkvm import thread_call
 from pmkvm.deadline import Deadline
 from pmkvm.process import Life
 from pmkvm.virt import record, starting
@@ -119,7 +119,7 @@ def test_a_stuck_libvirt_is_answered_for_by_the_process_table_in_time(world: Wor
     called = world.act("monitor", timeout_s=1)
     # Past the deadline the reason would be that, and the code 1.
     assert (called.rc, called.reason) == (0, "")
-    assert within.abandoned()
+    assert thread_call.abandoned()
 
 
 @pytest.mark.usefixtures("_impatient")

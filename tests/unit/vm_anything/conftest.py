@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.vm_anything import start
-from pmkvm import settings, within
+from pmkvm import settings, thread_call
 from tests.unit.vm_anything.world import World
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
-    monkeypatch.setattr(within, "_abandoned", [])
+    monkeypatch.setattr(thread_call, "_abandoned", [])
     # How long a silent program is watched is a figure; tests of others use a_whole_moment.
     monkeypatch.setattr(start, "MOMENT_S", 0.02)
     monkeypatch.setattr(start, "_HOOK_PAUSE_S", 0.05)

@@ -21,7 +21,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import ExhaustedError
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.pacemaker.targets import OURS, Guest
-from pmkvm.service.calls import Calls
+from pmkvm.service.thread_calls import Calls
 from pmkvm.wire import client, codec, registration
 from pmkvm.wire.errors import NotRunningError, RefusedError
 from pmkvm.wire.registration import Registration

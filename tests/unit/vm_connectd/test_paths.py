@@ -16,7 +16,7 @@ from pmkvm.pacemaker import targets
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.pacemaker.targets import Guest
 from pmkvm.run import Completed
-from pmkvm.service.calls import Calls
+from pmkvm.service.thread_calls import Calls
 from pmkvm.virt import record
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.record import Record, Stage

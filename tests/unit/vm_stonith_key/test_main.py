@@ -14,7 +14,7 @@ from daemons.vm_stonithd.model import host_report
 from daemons.vm_stonithd.model.host_report import Words
 from pmkvm import settings
 from pmkvm.tokens import ring, seal
-from pmkvm.tokens.held import Held
+from pmkvm.tokens.key_report import Held
 from stonith.plugin import parameters
 from stonith.vm_stonith_key import main
 from tests.unit.pacemaker.script import Script, Step, player

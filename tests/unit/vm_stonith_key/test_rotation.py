@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from pmkvm.tokens import ring
-from pmkvm.tokens.held import Held, Said
+from pmkvm.tokens.key_report import Held, Said
 from pmkvm.tokens.ring import Ring, State
 from stonith.vm_stonith_key import rotation
 from stonith.vm_stonith_key.hosts import Host

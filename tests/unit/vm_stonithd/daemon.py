@@ -11,16 +11,16 @@ from daemons.vm_stonithd.cluster.cib_writes import CreateBans
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Doubt, Outcome
 from daemons.vm_stonithd.model.host_report import Objection, Words, encode
-from tests.unit.vm_stonithd import guards
-from tests.unit.vm_stonithd.engine import HOSTS
-from tests.unit.vm_stonithd.ledger import Ledger
+from tests.unit.vm_stonithd.simulation import guards
+from tests.unit.vm_stonithd.simulation.engine import HOSTS
+from tests.unit.vm_stonithd.simulation.pending_stops import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
     from daemons.vm_stonithd.machine.machine import Machine
     from daemons.vm_stonithd.model.facts import Request, View
-    from tests.unit.vm_stonithd.world import World
+    from tests.unit.vm_stonithd.simulation.world import World
 
     Process = Generator[float, None, None]
 

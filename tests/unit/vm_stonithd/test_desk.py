@@ -17,7 +17,7 @@ from daemons.vm_stonithd.intake.key_file import Keys
 from daemons.vm_stonithd.intake.legacy_tokens import Decoder
 from daemons.vm_stonithd.intake.token_readers import Readers
 from pmkvm.pacemaker.parameter import Parameter
-from pmkvm.service.calls import Calls
+from pmkvm.service.thread_calls import Calls
 from pmkvm.wire.message import Forwarded, Sender
 from tests.unit import exhaustion
 

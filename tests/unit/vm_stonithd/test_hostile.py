@@ -15,8 +15,8 @@ from daemons.vm_stonithd.intake.legacy_tokens import Decoder
 from daemons.vm_stonithd.intake.token_readers import Readers
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.host_report import encode
-from pmkvm.service.calls import Calls
 from pmkvm.service.log import LineFormatter
+from pmkvm.service.thread_calls import Calls
 from pmkvm.tokens import ring, seal
 from pmkvm.tokens.ring import Ring, State
 from pmkvm.tokens.seal import Content

@@ -12,7 +12,7 @@ from daemons.vm_stonithd.model.facts import Operation, Resource
 from daemons.vm_stonithd.model.host_report import Done, Stage, Words
 from pmkvm.fencing.ban import Ban
 from pmkvm.fencing.role import Written
-from pmkvm.tokens.held import Held
+from pmkvm.tokens.key_report import Held
 from tests.unit.vm_stonithd.table import (
     ENDED,
     GUEST1,

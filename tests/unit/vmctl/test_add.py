@@ -9,9 +9,9 @@ from lxml import etree
 from tests.unit.vmctl import as_crm, world
 from tests.unit.vmctl.world import DATA, cib, cluster, facts, guest, running, slides_conf, survey
 from vmctl import checks, command_line, names, plan
+from vmctl.cib_document import Registry
 from vmctl.hosts import Survey
 from vmctl.messages import RefusedError
-from vmctl.registry import Registry
 
 
 def request(typed: str = "guest1 -a hostA") -> command_line.Request:

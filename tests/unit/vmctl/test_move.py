@@ -17,10 +17,10 @@ from pmkvm.pacemaker import status
 from pmkvm.pacemaker.errors import ClusterDownError
 from pmkvm.pacemaker.resource import INFINITY
 from tests.unit.vmctl.world import cib, cluster, crm_mon, guest, running
-from vmctl import movement, plan, waiting
+from vmctl import move, plan, waiting
+from vmctl.cib_document import Registry
 from vmctl.command_line import Request
 from vmctl.messages import RefusedError
-from vmctl.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,9 +38,9 @@ MIGRATE = (
 
 def check(
     resources: str = ON_A, target: str | None = None, *, online: str = "true", inner: str = ""
-) -> movement.Move:
+) -> move.Move:
     found = cluster(resources, online=online)
-    return movement.check("g1", target, Registry(cib(guest("g1", inner))), found)
+    return move.check("g1", target, Registry(cib(guest("g1", inner))), found)
 
 
 def numbers(function: Callable[[], object]) -> list[int]:
@@ -67,7 +67,7 @@ def test_a_move_that_cannot_work_is_not_begun(
 
 
 def test_what_is_not_registered() -> None:
-    assert numbers(lambda: movement.check("g2", None, Registry(cib()), cluster())) == [15]
+    assert numbers(lambda: move.check("g2", None, Registry(cib()), cluster())) == [15]
 
 
 def test_where_it_runs_already_is_no_move_and_no_error() -> None:
@@ -90,8 +90,8 @@ def test_the_bound_is_that_of_the_operations() -> None:
 def test_scores_that_bar_the_way(
     target: str | None, scores: dict[str, int], expected: list[int]
 ) -> None:
-    move = check(target=target)
-    assert numbers(lambda: movement.check_scores(move, scores)) == expected
+    intended = check(target=target)
+    assert numbers(lambda: move.check_scores(intended, scores)) == expected
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_scores_that_bar_the_way(
     ],
 )
 def test_scores_that_do_not(target: str | None, scores: dict[str, int]) -> None:
-    movement.check_scores(check(target=target), scores)
+    move.check_scores(check(target=target), scores)
 
 
 SCORE = '<node_weight function="pcmk__primitive_assign" node="{}" score="{}" id="prmVMCTL_g1"/>'
@@ -171,7 +171,7 @@ REQUEST = Request("resource", "move", ("g1",))
 
 
 def carry_out(target: str | None = "hostB", bound_s: float = 5.0) -> None:
-    movement.carry_out(movement.Move("g1", "hostA", target, bound_s), REQUEST, lambda: "")
+    move.carry_out(move.Move("g1", "hostA", target, bound_s), REQUEST, lambda: "")
 
 
 @pytest.mark.parametrize("target", ["hostB", None])
@@ -228,7 +228,7 @@ def test_a_guest_that_becomes_unmanaged_half_way(begin: Callable[..., FakeCluste
     assert fake.written[-1] == "--delete-all"
 
 
-@pytest.mark.parametrize("number", movement.SIGNALS)
+@pytest.mark.parametrize("number", move.SIGNALS)
 def test_a_signal_ends_the_move_once_the_guest_is_there(
     begin: Callable[..., FakeCluster],
     number: signal.Signals,
@@ -325,7 +325,7 @@ def test_nothing_of_a_move_is_touched_in_the_middle_of_a_migration() -> None:
     assert numbers(lambda: plan.unmove("g1", registry)) == [55]
     assert numbers(lambda: plan.role(["g1"], "Stopped", registry)) == [55]
     plan.role(["g1"], "Started", registry)
-    assert numbers(lambda: movement.check("g1", "hostB", registry, cluster(ON_A))) == [55, 26]
+    assert numbers(lambda: move.check("g1", "hostB", registry, cluster(ON_A))) == [55, 26]
 
 
 def test_constraints_that_cannot_be_removed_are_told_and_hide_nothing(

@@ -23,8 +23,8 @@ from tests.unit.vmctl.world import (
 )
 from vmctl import guest as objects
 from vmctl import list_table, plan
+from vmctl.cib_document import Registry
 from vmctl.messages import RefusedError
-from vmctl.registry import Registry
 
 ORDER = '<rsc_order id="{}" first="clnPingd" then="prmVMCTL_{}"/>'
 

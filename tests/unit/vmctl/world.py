@@ -13,8 +13,8 @@ from pmkvm.pacemaker import status
 from pmkvm.pacemaker.cib import Change, selection
 from vmctl import configuration, difference
 from vmctl.checks import Facts
+from vmctl.cib_document import Registry
 from vmctl.hosts import Domain, Survey
-from vmctl.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An upgrade in place: SIGHUP has a daemon execute itself anew, under the same pid.
+
+What has been asked survives, since whoever asked sends it again: a guest's vm-connectd to the
+host's, that to the servers, under the same ids. So nothing is handed over but the pid, which the
+supervisor knows, the environment, and the name that keeps a second daemon out (Sole). A new
+version that can't even say its version changes nothing: the old one goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from typing import NoReturn
+
+from pmkvm import run, settings
+from pmkvm.deadline import Deadline
+from pmkvm.errors import CommandError, HaError
+
+log = logging.getLogger(__name__)
+
+CHECK_S = 20.0
+CHILDREN_S = 3.0
+# Of the service's exit code: no program's own.
+ANEW = -1
+
+
+def own_argv() -> list[str]:
+    """How this process was started, interpreter and all."""
+    with open(f"{settings.PROC}/self/cmdline", "rb") as file:
+        words = [word.decode("utf-8", "surrogateescape") for word in file.read().split(b"\0")[:-1]]
+    # A name from PATH: what it would find now need not be this one.
+    return words if "/" in words[0] else [sys.executable, *words[1:]]
+
+
+def program(words: list[str]) -> list[str]:
+    """Of these words the interpreter, its options and the script or module; raises HaError."""
+    rest = iter(enumerate(words[1:], 1))
+    for at, word in rest:
+        if word == "-m":
+            return words[: at + 2]
+        if not word.startswith("-"):
+            return words[: at + 1]
+    raise HaError("nobody knows how this program was started")
+
+
+def check(words: list[str]) -> None:
+    """Whether what is installed now starts at all. Raises HaError."""
+    done = run.run([*program(words), "--version"], timeout_s=CHECK_S)
+    if done.rc != 0:
+        said = (done.err or done.out).strip().splitlines()
+        raise CommandError(f"--version ended with {done.rc}: {said[-1] if said else 'no reason'}")
+    log.info("beginning anew as %s", done.out.strip())
+
+
+def begin() -> NoReturn:
+    """Threads end here, descriptors of ours are closed but for Sole's. Raises CommandError.
+
+    Tools that are under way get CHILDREN_S: the new program knows nothing of them.
+    """
+    # Until the new one listens to it, a second SIGHUP must not kill.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    run.wait_for_children(Deadline(CHILDREN_S))
+    run.replace(own_argv())

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real threads; the stuck ones wait for an event that the end of the test sets."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pmkvm import thread_call as module
+from pmkvm.alarm import before_alarm
+from pmkvm.deadline import Deadline
+from pmkvm.errors import DeadlineError, ExhaustedError
+from pmkvm.thread_call import Call, abandoned, within
+from tests.unit import exhaustion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _none_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_abandoned", [])
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_result_comes_back() -> None:
+    assert within(Deadline(60), "adding", lambda: 1 + 1) == 2
+    assert within(Deadline(60), "doing nothing", lambda: None) is None
+    assert not abandoned()
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyError("k"), SystemExit(3)])
+def test_an_error_is_carried_over_as_it_is(error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        within(Deadline(60), "failing", fail)
+    assert caught.value is error
+    assert not abandoned()
+
+
+def test_a_stuck_call_is_given_up_with_the_line_where_it_is(release: threading.Event) -> None:
+    entered = threading.Event()
+
+    def hang() -> None:
+        spin(entered, release)
+
+    with pytest.raises(DeadlineError) as caught:
+        within(Deadline(0.2), "asking libvirt", hang)
+    assert entered.is_set()
+    _, first = inspect.getsourcelines(spin)
+    assert str(caught.value).startswith("out of time while asking libvirt (in ")
+    assert abandoned()
+    # The innermost line of Python: the event's own, or that of the loop around it.
+    where = str(caught.value).partition("(in ")[2]
+    assert where == f"spin, test_within.py:{first + 3})"
+
+
+def spin(entered: threading.Event, release: threading.Event) -> None:
+    entered.set()
+    lock = release_lock(release)
+    lock.acquire()
+
+
+def release_lock(release: threading.Event) -> threading.Lock:
+    """A lock that is opened when the event is set; a call in C has no frame of its own."""
+    lock = threading.Lock()
+    lock.acquire()
+
+    def open_it() -> None:
+        release.wait()
+        lock.release()
+
+    threading.Thread(target=open_it, daemon=True).start()
+    return lock
+
+
+def test_an_expired_deadline_still_lets_a_quick_call_be_abandoned_not_lost(
+    release: threading.Event,
+) -> None:
+    with pytest.raises(DeadlineError):
+        within(Deadline(0), "being late", release.wait)
+    assert abandoned()
+
+
+def test_what_an_abandoned_call_does_later_reaches_nobody(release: threading.Event) -> None:
+    ended = threading.Event()
+
+    def fail_late() -> None:
+        release.wait()
+        ended.set()
+        raise ValueError("too late")
+
+    with pytest.raises(DeadlineError):
+        within(Deadline(0.05), "waiting", fail_late)
+    release.set()
+    assert ended.wait(10)
+
+
+CHILD = """\
+import os, threading
+from pmkvm.deadline import Deadline
+from pmkvm.errors import DeadlineError
+from pmkvm.within import abandoned, within
+try:
+    within(Deadline(0.05), "waiting", threading.Event().wait)
+except DeadlineError:
+    os._exit(40 + abandoned())
+"""
+
+
+def test_a_process_with_a_stuck_call_ends_by_os_exit() -> None:
+    ended = subprocess.run([sys.executable, "-B", "-c", CHILD], timeout=60, check=False)
+    assert ended.returncode == 41
+
+
+def test_a_call_waits_for_a_thread_while_none_can_be_had() -> None:
+    with exhaustion.no_threads(seconds=0.5):
+        began = time.monotonic()
+        assert within(Deadline(30), "adding", lambda: 1 + 1) == 2
+    assert 0.4 < time.monotonic() - began < 10
+    assert not abandoned()
+
+
+def test_a_call_without_a_thread_is_over_at_its_deadline_and_never_begins() -> None:
+    done: list[bool] = []
+    with exhaustion.no_threads():
+        call = Call("asking libvirt", lambda: done.append(True))
+        assert not call.has_begun
+        assert not call.is_done(Deadline(0))
+        assert not call.is_done(Deadline(0.2))
+        error = call.abandon()
+    assert isinstance(error, ExhaustedError)
+    assert str(error) == "out of time while asking libvirt: no thread can be started"
+    # Nothing hangs, so the interpreter may leave as it likes.
+    assert not abandoned()
+    assert done == []
+
+
+def test_a_call_that_runs_out_of_memory_says_so() -> None:
+    def fail() -> None:
+        raise MemoryError
+
+    with pytest.raises(ExhaustedError, match=r"^out of memory while asking libvirt$"):
+        within(Deadline(60), "asking libvirt", fail)
+
+
+def test_without_a_thread_an_alarm_ends_what_takes_too_long(release: threading.Event) -> None:
+    began = time.monotonic()
+    with pytest.raises(DeadlineError, match=r"^out of time while in stop \(in .*\)$"):
+        before_alarm(Deadline(0.2), "in stop", lambda: swallowing(release))
+    assert time.monotonic() - began < 10
+    # The alarm is off again, and the signal nobody's.
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+def swallowing(release: threading.Event) -> None:
+    """As some of our own code does with errors that it expects."""
+    while True:
+        with contextlib.suppress(Exception):
+            release.wait()
+
+
+def test_before_an_alarm_a_call_is_what_it_is() -> None:
+    assert before_alarm(Deadline(60), "adding", lambda: 1 + 1) == 2
+    with pytest.raises(ZeroDivisionError):
+        before_alarm(Deadline(60), "failing", lambda: 1 // 0)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

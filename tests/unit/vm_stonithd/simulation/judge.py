@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who sees all hosts at once, and says which promise was broken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable
+
+from daemons.vm_stonithd.machine.fence import MARGIN_S
+from daemons.vm_stonithd.model.host_report import MOST_DONE
+from pmkvm.fencing.ban import OFF, SETTLE
+from pmkvm.fencing.pending_stop import UNTOUCHED_S
+from pmkvm.fencing.role import STOPPED
+
+if TYPE_CHECKING:
+    from daemons.vm_stonithd.model.facts import Request, View
+    from pmkvm.fencing.ban import Ban
+    from tests.unit.vm_stonithd.simulation.hosts import Hosts, Qemu
+
+Key = tuple[str, str, str]
+
+
+class BrokenError(AssertionError):
+    """A promise is broken in the simulated world."""
+
+
+class Judge:
+    """Keeps the evidence of a run."""
+
+    def __init__(self) -> None:
+        self.ran: dict[str, list[Qemu]] = {}
+        # Bans of which an OK was said, and targets that an answered off holds down.
+        self.proven: set[str] = set()
+        self.held_off: set[str] = set()
+        self.answered: dict[Key, tuple[float, str]] = {}
+        # Which life was killed for which requester's life.
+        self.kills: set[tuple[str, float, str, float]] = set()
+        self.senders: dict[Key, float] = {}
+        self.on_fenced: Callable[[str], None] = lambda _host: None
+        self.on_back: Callable[[str], None] = lambda _host: None
+        # Targets whose ban a person has deleted.
+        self.taken_by_hand: set[str] = set()
+        self.tally: dict[str, int] = {}
+
+    def count(self, what: str) -> None:
+        self.tally[what] = self.tally.get(what, 0) + 1
+
+    def fenced(self, host: str) -> None:
+        self.on_fenced(host)
+
+    def back(self, host: str) -> None:
+        self.on_back(host)
+
+    def changed(self, hosts: Hosts, old: View, new: View, *, by_rule: bool) -> None:
+        """The CIB was written. by_rule: by a vm-stonithd, not by a person."""
+        started = {r for r, state in new.resources.items() if state.target_role != STOPPED}
+        self.held_off -= started
+        for resource in {*old.bans, *new.bans}:
+            before, after = old.bans.get(resource), new.bans.get(resource)
+            if after is not None and (before is None or before.id != after.id):
+                self.ran[after.id] = hosts.running(resource)
+                self.count(f"ban {after.operation}")
+            elif before is not None and after is None and by_rule:
+                self._check_end(hosts, before, old)
+            elif before is not None and after is None:
+                self.taken_by_hand.add(resource)
+
+    def _check_end(self, hosts: Hosts, ban: Ban, view: View) -> None:
+        clocks = [hosts.wall(host) for host in view.hosts]
+        if not view.is_recorded(ban.resource) and max(clocks) < ban.end + 15:
+            raise BrokenError(f"End: {ban.value} was removed before the stop was recorded")
+
+    def began(self, hosts: Hosts, qemu: Qemu) -> None:
+        view = hosts.cib.head
+        ban = view.bans.get(qemu.resource)
+        # At the end of a lease clocks that agree within 10 s may differ about it.
+        stands = ban is not None and all(hosts.wall(h) < ban.end - 10 for h in view.hosts)
+        if stands and ban is not None and ban.id in self.proven:
+            raise BrokenError(f"P1: {qemu.resource} began under the ban {ban.id} after an OK")
+        if qemu.resource in self.held_off:
+            raise BrokenError(f"P1: {qemu.resource} began after the OK of an off")
+
+    def answer(self, hosts: Hosts, request: Request, text: str, ban_id: str) -> None:
+        key = (request.requester, request.hash, request.target)
+        self.count(f"{request.operation.value} {text.partition(' ')[0]}")
+        if not request.operation.is_fence or request.seconds <= MARGIN_S:
+            # Of which nothing is remembered, since nothing was done.
+            return
+        first = key not in self.answered
+        self.answered.setdefault(key, (hosts.engine.now, text))
+        if text != "OK" or not first:
+            return
+        alive = [qemu for qemu in self.ran.get(ban_id, ()) if not qemu.is_dead]
+        if alive:
+            raise BrokenError(f"P1: OK while {request.target} lives on {alive[0].host}")
+        ban = hosts.cib.head.bans.get(request.target)
+        if ban is not None and ban.id == ban_id:
+            self.proven.add(ban_id)
+            if hosts.running(request.target):
+                raise BrokenError(f"P1: OK while another {request.target} lives")
+        is_stopped = hosts.cib.head.resources[request.target].target_role == STOPPED
+        if request.operation.value == OFF and is_stopped:
+            self.held_off.add(request.target)
+
+    def killed(self, ban: Ban, qemu: Qemu) -> None:
+        if not qemu.runs:
+            return
+        self.count("kill")
+        if ban.operation == SETTLE:
+            raise BrokenError("a settle ban kills nothing")
+        key = (ban.requester, ban.request, ban.resource)
+        answered = self.answered.get(key)
+        # Of one guest's answers that many are remembered.
+        is_remembered = sum(1 for asked in self.answered if asked[0] == ban.requester) <= MOST_DONE
+        if answered is not None and qemu.born > answered[0] and is_remembered:
+            raise BrokenError(f"P2: {ban.value} was answered, and killed a new life")
+        sender = self.senders.get(key, 0.0)
+        self.kills.add((ban.resource, qemu.born, ban.requester, sender))
+        # A person who takes a ban away lets its target's own request through.
+        is_by_hand = ban.requester in self.taken_by_hand
+        if (ban.requester, sender, ban.resource, qemu.born) in self.kills and not is_by_hand:
+            raise BrokenError(f"P4: {ban.resource} and {ban.requester} killed each other")
+
+    def failed(self, hosts: Hosts, host: str, resource: str, operation: str) -> None:
+        """Pacemaker saw a failure: nobody's fault but a crash's."""
+        if operation == "migrate_from" and resource in self.taken_by_hand:
+            # Known: deleted before the destination's daemon saw it, the ban leaves no debt there.
+            self.count("migrate_from without a debt")
+            return
+        if resource in self.taken_by_hand and host in hosts.read_only:
+            # Known: neither ban nor file, until vm-stonithd settles what it keeps in memory.
+            self.count(f"{operation} without a debt")
+            return
+        debt = hosts.debts[host].get(resource)
+        if debt is not None and hosts.engine.now - debt.stamp >= UNTOUCHED_S:
+            # A ban deleted by hand, and no vm-stonithd on that host: after 5 minutes it is void.
+            self.count("forgotten debt")
+            return
+        here = hosts.ends.get((host, resource))
+        if (hosts.last_end.get(resource) if operation == "migrate_from" else here) == "fence":
+            raise BrokenError(f"P5: a fence made {operation} of {resource} fail on {host}")
+        self.count(f"failed {operation}")
+
+    def at_the_end(self, hosts: Hosts, resource: str) -> None:
+        state = hosts.cib.head.resources[resource]
+        running = hosts.running(resource)
+        if state.target_role == "Started" and state.managed and len(running) != 1:
+            ban = hosts.cib.head.bans.get(resource)
+            raise BrokenError(f"P3: {resource} lives {len(running)} times at the end; {ban}")

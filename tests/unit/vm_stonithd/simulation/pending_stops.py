@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One simulated host's debts: those that can't be written are kept as long as the daemon lives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemons.vm_stonithd.model import actions
+
+if TYPE_CHECKING:
+    from daemons.vm_stonithd.host.pending_stop_files import Change
+    from pmkvm.fencing.pending_stop import Debt
+    from pmkvm.process import Life
+    from tests.unit.vm_stonithd.simulation.world import World
+
+
+class Ledger:
+    def __init__(self, world: World, host: str) -> None:
+        self._world, self._host = world, host
+        self._unwritten: dict[str, Debt] = {}
+        self._unremoved: dict[str, Debt] = {}
+
+    @property
+    def _is_read_only(self) -> bool:
+        return self._host in self._world.hosts.read_only
+
+    @property
+    def _files(self) -> dict[str, Debt]:
+        return self._world.hosts.debts[self._host]
+
+    def owe(self, resource: str, debt: Debt) -> None:
+        self._unremoved.pop(resource, None)
+        self._unwritten.pop(resource, None)
+        kept = self._unwritten if self._is_read_only else self._files
+        kept[resource] = debt._replace(stamp=self._world.engine.now)
+
+    def change(self, action: Change) -> None:
+        resource, debt = action.resource, action.debt
+        if isinstance(action, actions.WriteDebt):
+            self.owe(resource, debt)
+        elif isinstance(action, actions.TouchDebt):
+            kept = self._unwritten if resource in self._unwritten else self._files
+            if kept.get(resource) == debt:
+                kept = self._unwritten if self._is_read_only else kept
+                kept[resource] = debt._replace(stamp=self._world.engine.now)
+        else:
+            self._pay(resource, debt)
+
+    def read(self) -> dict[str, tuple[Debt, tuple[Life, ...]]]:
+        for resource, debt in list(self._unremoved.items()):
+            if self._files.get(resource) != debt:
+                del self._unremoved[resource]
+            else:
+                self._pay(resource, debt)
+        found = {}
+        for resource in sorted({*self._files, *self._unwritten}):
+            there, own = self._files.get(resource), self._unwritten.get(resource)
+            there = None if there == self._unremoved.get(resource) else there
+            lives = self._lives(resource)
+            if own is not None and (there is None or there.stamp < own.stamp):
+                self._write_late(resource, own, lives)
+                there = own
+            else:
+                self._unwritten.pop(resource, None)
+            if there is not None:
+                found[resource] = (there, lives)
+        return found
+
+    def _write_late(self, resource: str, debt: Debt, lives: tuple[Life, ...]) -> None:
+        is_starting = (self._host, resource) in self._world.hosts.locks
+        is_void = debt.is_void(lives, self._world.engine.now)
+        if not (self._is_read_only or is_starting or is_void):
+            self._files[resource] = self._unwritten.pop(resource)
+
+    def _pay(self, resource: str, debt: Debt) -> None:
+        if self._unwritten.get(resource) == debt:
+            del self._unwritten[resource]
+        if self._files.get(resource) == debt and self._is_read_only:
+            self._unremoved[resource] = debt
+        elif self._files.get(resource) == debt:
+            del self._files[resource]
+            self._unremoved.pop(resource, None)
+
+    def _lives(self, resource: str) -> tuple[Life, ...]:
+        return tuple(q.life for q in self._world.hosts.living(self._host, resource))

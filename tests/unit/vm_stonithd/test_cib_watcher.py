@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How often the cluster is asked what: little while nothing is under way, and never too little."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemons.vm_stonithd.cluster import cib_watcher, queries
+from daemons.vm_stonithd.cluster.cib_watcher import Watch
+from pmkvm import settings
+from pmkvm.errors import HaError
+from pmkvm.service.thread_calls import Calls
+from tests.unit import exhaustion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemons.vm_stonithd.model.events import CibSeen
+    from pmkvm.deadline import Deadline
+
+SECONDS = 30.0
+CIB = '<cib have-quorum="1"><configuration><nodes/></configuration><status/></cib>'
+
+
+class Cluster:
+    """What is asked, in order; idle: whether histories matter to nobody."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+        self.asked: list[str] = []
+        self.told: list[CibSeen] = []
+        self.bans = ""
+        self.is_down = False
+        self.is_idle = True
+        self.file = file
+        self.replace_file()
+        monkeypatch.setattr(settings, "CIB_XML", str(file))
+        monkeypatch.setattr(queries, "cib", self._cib)
+        monkeypatch.setattr(queries, "bans_text", self._bans)
+        monkeypatch.setattr(queries, "partition", lambda _deadline: frozenset({"host1"}))
+        monkeypatch.setattr(queries, "instances", lambda _deadline: ())
+        monkeypatch.setattr(cib_watcher, "IDLE_S", 0.03)
+        monkeypatch.setattr(cib_watcher, "LOOK_S", 0.01)
+
+    def replace_file(self) -> None:
+        new = self.file.with_suffix(".new")
+        new.write_text("", encoding="utf-8")
+        new.replace(self.file)
+
+    def _cib(self, _deadline: Deadline) -> str:
+        self.asked.append("whole")
+        return CIB
+
+    def _bans(self, _deadline: Deadline) -> str:
+        self.asked.append("bans")
+        if self.is_down:
+            raise HaError("down")
+        return self.bans
+
+    def wholes(self) -> int:
+        return self.asked.count("whole")
+
+    async def until(self, count: int) -> None:
+        for _ in range(300):
+            if self.asked.count("bans") >= count:
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail(f"the bans were not asked for {count} times: {self.asked}")
+
+    async def until_whole(self, count: int) -> None:
+        for _ in range(300):
+            if len(self.told) >= count:
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail(f"the whole was not read {count} times: {self.asked}")
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
+    return Cluster(monkeypatch, tmp_path / "cib.xml")
+
+
+def play(scene: Cluster, act: object) -> None:
+    async def run() -> None:
+        made = Watch(Calls(8), scene.told.append, lambda: False, lambda: scene.is_idle)
+        task = asyncio.get_running_loop().create_task(made.run())
+        try:
+            await scene.until_whole(1)
+            await act(made)  # type: ignore[operator]
+        finally:
+            task.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), SECONDS))
+
+
+def test_while_idle_only_the_bans_are_asked_for(scene: Cluster) -> None:
+    async def act(_watch: Watch) -> None:
+        await scene.until(4)
+        assert scene.wholes() == 1
+
+    play(scene, act)
+
+
+def test_a_ban_is_seen_by_the_poll_alone(scene: Cluster) -> None:
+    async def act(_watch: Watch) -> None:
+        await scene.until(1)
+        scene.bans = "<rsc_location/>"
+        await scene.until_whole(2)
+
+    play(scene, act)
+
+
+@pytest.mark.parametrize("what", ["file", "nudge", "ask", "work", "down"])
+def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
+    async def act(made: Watch) -> None:
+        await scene.until(1)
+        if what == "file":
+            scene.replace_file()
+        elif what == "nudge":
+            made.nudge()
+        elif what == "ask":
+            made.ask(7)
+        elif what == "work":
+            scene.is_idle = False
+        else:
+            scene.is_down = True
+        await scene.until_whole(2)
+        if what == "ask" and scene.told[-1].ticket == 0:
+            # The CIB was there before the other answers, and has been told by itself.
+            await scene.until_whole(3)
+        assert scene.told[-1].ticket == (7 if what == "ask" else 0)
+        assert scene.told[-1].began > scene.told[0].began
+
+    play(scene, act)
+
+
+def test_the_whole_is_read_now_and_then(scene: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cib_watcher, "WHOLE_S", 0.1)
+
+    async def act(_watch: Watch) -> None:
+        await scene.until_whole(3)
+        assert "bans" in scene.asked
+
+    play(scene, act)
+
+
+@pytest.mark.parametrize("failing", [("cib",), ("instances",), ("cib", "partition", "instances")])
+def test_a_failed_reading_is_one_line_and_nobody_else_complains(
+    scene: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failing: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(cib_watcher, "RETRY_S", 0.01)
+    complaints: list[dict[str, object]] = []
+    count = 0
+
+    def fail(_deadline: Deadline) -> None:
+        nonlocal count
+        count += 1
+        raise HaError("down")
+
+    async def act(made: Watch) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
+        with monkeypatch.context() as patched:
+            for name in failing:
+                patched.setattr(queries, name, fail)
+            while count < 3 * len(failing):
+                # Asked, it reads the whole with all that belongs to it.
+                made.ask(7)
+                await asyncio.sleep(0.01)
+            assert made.state == "the CIB can't be read: down"
+        before = len(scene.told)
+        made.ask(8)
+        await scene.until_whole(before + 1)
+
+    play(scene, act)
+    gc.collect()
+    assert complaints == []
+    lines = [each for each in caplog.records if "can't be read" in each.getMessage()]
+    assert [each.getMessage() for each in lines] == ["cluster: the CIB can't be read: down"]
+    assert [each for each in caplog.records if each.exc_info or each.name == "asyncio"] == []
+
+
+def test_a_moment_without_threads_passes(
+    scene: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cib_watcher, "RETRY_S", 0.01)
+
+    async def act(made: Watch) -> None:
+        with exhaustion.no_threads():
+            made.ask(7)
+            while made.state == "read":
+                await asyncio.sleep(0.01)
+            assert made.state.startswith("the CIB can't be read: no thread can be started")
+            await asyncio.sleep(0.3)
+        while scene.told[-1].ticket != 7:
+            await asyncio.sleep(0.01)
+        assert made.state == "read"
+
+    play(scene, act)
+    assert len([each for each in caplog.records if "can't be read" in each.getMessage()]) == 1

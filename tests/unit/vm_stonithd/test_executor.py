@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What vm-stonithd does while attrd does not take its words: all but the answers goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Callable, cast
+
+import pytest
+
+from daemons.vm_stonithd import executor
+from daemons.vm_stonithd.executor import Effects
+from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.host_report import Words
+from pmkvm import settings
+from pmkvm.fencing.ban import Ban
+from pmkvm.fencing.pending_stop import Debt
+from pmkvm.pacemaker.parameter import Parameter
+from tests.unit import exhaustion
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from pathlib import Path
+
+    from daemons.vm_stonithd.cluster.cib_watcher import Watch
+    from daemons.vm_stonithd.cluster.report_exchange import Voice
+    from daemons.vm_stonithd.intake.desk import Desk
+
+SOON_S = 5.0
+NEVER = float("inf")
+
+
+class Hands:
+    """Effects with an attrd that takes words when it is let; what was said, told and answered."""
+
+    def __init__(self) -> None:
+        self.is_hanging = asyncio.Event()
+        self.goes_on = asyncio.Event()
+        self.takes = True
+        self.said: list[float] = []
+        self.told: list[events.Event] = []
+        self.answers: list[tuple[int, str]] = []
+        self.configs: dict[str, Parameter] = {}
+        watch, voice, desk = cast("tuple[Watch, Voice, Desk]", (self, self, self))
+        definitions = Definitions(lambda: self.configs)
+        self.effects = Effects(watch, definitions, voice, desk, self.told.append, lambda: None)
+
+    async def say(self, words: Words) -> bool:
+        self.is_hanging.set()
+        await self.goes_on.wait()
+        self.said.append(words.up)
+        return self.takes
+
+    def answer(self, number: int, text: str) -> None:
+        self.answers.append((number, text))
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path))
+
+
+def run(play: Callable[[Hands], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        hands = Hands()
+        task = asyncio.get_running_loop().create_task(hands.effects.run())
+        try:
+            await play(hands)
+        finally:
+            task.cancel()
+
+    asyncio.run(whole())
+
+
+async def until(is_true: Callable[[], object]) -> None:
+    for _ in range(int(SOON_S / 0.01)):
+        if is_true():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("not in time")
+
+
+def test_words_that_are_not_taken_keep_nothing_else_waiting() -> None:
+    async def play(hands: Hands) -> None:
+        hands.effects.add([actions.Say(Words(1.0)), actions.ReadDebts(7)])
+        await until(lambda: hands.told)
+        assert hands.told == [events.DebtsSeen(7, {})]
+        assert hands.said == []
+
+    run(play)
+
+
+def test_an_answer_waits_for_the_words_that_it_comes_with() -> None:
+    async def play(hands: Hands) -> None:
+        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK", NEVER)])
+        await hands.is_hanging.wait()
+        hands.effects.add([actions.Say(Words(2.0)), actions.Answer(2, "NG no", NEVER)])
+        hands.effects.add([actions.ReadDebts(7)])
+        await until(lambda: hands.told)
+        assert hands.answers == []
+        hands.goes_on.set()
+        await until(lambda: len(hands.answers) == 2)
+        assert hands.answers == [(1, "OK"), (2, "NG no")]
+
+    run(play)
+
+
+def test_an_answer_waits_longer_when_its_words_are_refused() -> None:
+    async def play(hands: Hands) -> None:
+        hands.goes_on.set()
+        hands.takes = False
+        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK", NEVER)])
+        await until(lambda: hands.said)
+        assert hands.answers == []
+        hands.takes = True
+        hands.effects.add([actions.Say(Words(2.0))])
+        await until(lambda: hands.answers)
+
+    run(play)
+
+
+def test_of_words_that_wait_only_the_newest_are_said() -> None:
+    async def play(hands: Hands) -> None:
+        hands.effects.add([actions.Say(Words(1.0))])
+        await hands.is_hanging.wait()
+        hands.effects.add([actions.Say(Words(up)) for up in (2.0, 3.0, 4.0)])
+        hands.effects.add([actions.ReadDebts(7)])
+        await until(lambda: hands.told)
+        hands.goes_on.set()
+        await until(lambda: len(hands.said) == 2)
+        assert hands.said == [1.0, 4.0]
+
+    run(play)
+
+
+def test_an_answer_whose_time_is_over_waits_for_nobody() -> None:
+    """Nobody sends that request again: there is nothing that words could keep from happening."""
+
+    async def play(hands: Hands) -> None:
+        soon = time.monotonic() + 0.2
+        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK", NEVER)])
+        hands.effects.add([actions.Answer(2, "OK", soon), actions.Answer(3, "NG no quorum")])
+        await until(lambda: len(hands.answers) == 2)
+        assert hands.answers == [(3, "NG no quorum"), (2, "OK")]
+        assert time.monotonic() >= soon
+        assert hands.said == []
+
+    run(play)
+
+
+BAN = Ban("guest2", "reset", "b1", "guest1", "h", "host1", "uuid2", 1795370064)
+
+
+def removes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tool of Pacemaker's can reach a cluster: what is tried is told with its outcome."""
+    monkeypatch.setenv("CIB_file", "/nowhere")
+
+
+def test_a_ban_ends_after_the_words_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    removes(monkeypatch)
+
+    async def play(hands: Hands) -> None:
+        hands.effects.add([actions.Say(Words(1.0)), actions.RemoveBan(7, BAN)])
+        await hands.is_hanging.wait()
+        await asyncio.sleep(0.1)
+        assert hands.told == []
+        hands.goes_on.set()
+        await until(lambda: hands.told)
+        assert hands.said == [1.0]
+
+    run(play)
+
+
+def test_a_ban_ends_without_words_when_attrd_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    removes(monkeypatch)
+    monkeypatch.setattr(executor, "WORDS_S", 0.2)
+
+    async def play(hands: Hands) -> None:
+        hands.effects.add([actions.Say(Words(1.0)), actions.RemoveBan(7, BAN)])
+        await until(lambda: hands.told)
+        assert hands.said == []
+
+    run(play)
+
+
+def test_a_definition_that_cannot_be_told_is_one_witness_less(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Others remain, and the QEMUs of the ban's uuid are looked for all the same."""
+    monkeypatch.setattr(settings, "PROC", str(tmp_path))
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
+
+    async def play(hands: Hands) -> None:
+        varies = Parameter(("/a.xml", "/b.xml"), "", "start may be given another config")
+        hands.configs = {"guest2": varies}
+        hands.effects.add([actions.Look(7, "guest2", "uuid2"), actions.Look(8, "gone", "uuid2")])
+        await until(lambda: len(hands.told) == 2)
+        expected = {events.Looked(number, (), is_remembered=False) for number in (7, 8)}
+        assert {event for event in hands.told if isinstance(event, events.Looked)} == expected
+
+    run(play)
+    assert "can't be told: start may be given another config" in caplog.text
+    assert "gone: one witness less: gone is no VirtualDomain" in caplog.text
+
+
+def test_a_debt_that_finds_no_thread_to_be_written_in_is_kept() -> None:
+    debt = Debt("9c41", "uuid2", None, 1.0)
+
+    async def play(hands: Hands) -> None:
+        with exhaustion.no_threads():
+            hands.effects.add([actions.WriteDebt("guest2", debt)])
+            await until(lambda: bool(hands.effects.ledger.troubles))
+        assert hands.effects.ledger.read()["guest2"][0] == debt
+
+    run(play)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Three machines in a simulated world, in random orders: no promise is broken.
+
+And the test is worth something: machines with one rule left out are caught by the same runs.
+A longer search: FENCES=5000 .venv/3.11/bin/python -m pytest tests/unit/vm_stonithd -k promise
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from daemons.vm_stonithd.machine.machine import Machine
+from daemons.vm_stonithd.model.invariants import BrokenPromiseError
+from pmkvm.fencing import guard
+from tests.unit.vm_stonithd.simulation import broken
+from tests.unit.vm_stonithd.simulation.judge import BrokenError
+from tests.unit.vm_stonithd.simulation.search import complaint
+from tests.unit.vm_stonithd.simulation.world import World
+
+RUNS = int(os.environ.get("FENCES", "150"))
+# Runs in which a broken machine must be caught.
+BUDGET = 250
+
+
+@settings(
+    max_examples=RUNS,
+    deadline=None,
+    database=None,
+    derandomize=RUNS <= BUDGET,
+    suppress_health_check=list(HealthCheck),
+)
+@given(st.integers(0, 2**32 - 1))
+def test_no_promise_is_broken(seed: int) -> None:
+    World(seed).run()
+
+
+def catch(machine: type[Machine], budget: int = BUDGET) -> str:
+    """The first promise that it breaks."""
+    for seed in range(budget):
+        try:
+            World(seed, machine).run()
+        except (BrokenError, BrokenPromiseError) as error:
+            return str(error)
+    return "nothing"
+
+
+@pytest.mark.parametrize(
+    ("machine", "promise"),
+    [
+        (broken.OneRound, "P1"),
+        (broken.AbsenceIsDeath, "P1"),
+        (broken.MissingIsDeath, "P1"),
+        (broken.OldRecordIsDeath, "P1"),
+        (broken.NoWitness, "P1"),
+        (broken.NoRecordIsFine, "P1"),
+        (broken.EarlyEnd, "End"),
+    ],
+)
+def test_a_machine_with_a_rule_left_out_is_caught(machine: type[Machine], promise: str) -> None:
+    assert catch(machine).startswith(promise)
+
+
+@pytest.mark.parametrize("seed", [*range(20), 175, 384])
+def test_an_enemy_with_valid_tokens_breaks_no_promise(seed: int) -> None:
+    """See enemy.py. A longer search: search.py."""
+    assert complaint(seed) == ""
+
+
+def test_an_enemy_finds_the_machine_that_looks_again_for_what_it_repeats() -> None:
+    # It takes some 170 runs; they begin near the one that finds it, and are as many as it may take.
+    seeds = range(170, 170 + BUDGET)
+    found = (complaint(seed, broken.DoesNotCarryWhatItRepeats) for seed in seeds)
+    assert "P2: an answer without its record" in next(filter(None, found), "nothing")
+
+
+def test_bans_that_refuse_each_other_are_missed_in_one_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Why writes.together() tells them apart."""
+    monkeypatch.setattr(guard, "independent", lambda _one, _other: True)
+    assert catch(Machine).startswith("P4")
+
+
+def test_a_run_follows_from_its_seed() -> None:
+    first, second = World(7), World(7)
+    first.run()
+    second.run()
+    assert first.lines == second.lines

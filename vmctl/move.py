@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`resource move`: checks, constraints that end by themselves, waiting, their removal, always."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from pmkvm.deadline import Deadline
+from pmkvm.errors import HaError
+from pmkvm.pacemaker import cib, resource
+from vmctl import checks, guest, names, plan, transaction, waiting
+from vmctl.cib_document import Registry
+from vmctl.messages import RefusedError, message, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pmkvm.pacemaker.status import Cluster
+    from vmctl.command_line import Request
+
+# How much longer than our own waiting the constraint lives, should nobody be left to remove it.
+LIFETIME_SLACK_S = 60
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Move(NamedTuple):
+    domain: str
+    origin: str
+    target: str | None
+    bound_s: float
+
+    def lifetime_s(self) -> int:
+        return int(self.bound_s) + LIFETIME_SLACK_S
+
+
+def check(domain: str, target: str | None, registry: Registry, cluster: Cluster) -> Move:
+    """The move to make; its target is the origin when there is none. Raises RefusedError."""
+    checks.registered((domain,), registry)
+    instances = cluster.instances(names.resource(domain))
+    nodes = sorted({node for each in instances for node in each.nodes})
+    if not nodes:
+        raise RefusedError(message(18, domain=domain))
+    if len(nodes) > 1:
+        raise RefusedError(message(38, domain=domain, nodes=", ".join(nodes)))
+    if target is not None and target not in registry.nodes():
+        raise RefusedError(message(16, node=target))
+    if target != nodes[0]:
+        others = set(cluster.online_members()) - set(nodes)
+        if not (target in others if target else others):
+            raise not_begun(14, domain, node=target or "no other node")
+        if not all(each.managed for each in instances):
+            raise not_begun(25, domain)
+        if registry.is_migrating(domain):
+            raise not_begun(55, domain)
+    return Move(domain, nodes[0], target, _bound_s(domain, registry))
+
+
+def not_begun(number: int, domain: str, **words: object) -> RefusedError:
+    return RefusedError(message(number, domain=domain, **words), message(26, domain=domain))
+
+
+def check_scores(move: Move, scores: Mapping[str, int]) -> None:
+    """Raises RefusedError when every way is barred. A node without a score is not judged."""
+    others = {node: score for node, score in scores.items() if node != move.origin}
+    if move.target is not None:
+        others = {move.target: scores.get(move.target, 0)}
+    if others and max(others.values()) <= -resource.INFINITY:
+        raise not_begun(19 if move.target else 20, move.domain, node=move.target)
+
+
+def scores_without(domain: str, document: str) -> dict[str, int]:
+    """The scheduler's scores of a guest, were there no constraints of a move."""
+    registry = Registry(document)
+    plan.unmove(domain, registry)
+    deadline = Deadline(transaction.QUERY_S)
+    return resource.allocation_scores(registry.text(), names.resource(domain), deadline)
+
+
+def _bound_s(domain: str, registry: Registry) -> float:
+    """A live move, or a stop and a start: Pacemaker falls back to them when it must."""
+    operations = ["stop", "start"]
+    if registry.meta(domain, "allow-migrate") == "true":
+        operations += ["migrate_to", "migrate_from"]
+    known = (registry.timeout_s(domain, name, waiting.DEFAULT_TIMEOUT_S) for name in operations)
+    return sum(known) + waiting.SLACK_S
+
+
+def begin(move: Move, request: Request) -> None:
+    """Write the constraints, or show them."""
+
+    def planned(registry: Registry) -> None:
+        plan.unmove(move.domain, registry)
+        end = time.time() + move.lifetime_s()
+        new = guest.move(move.domain, move.origin, move.target, end)
+        registry.section("constraints").extend(new)
+
+    transaction.make(planned, request)
+
+
+def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
+    """Move and wait; the constraints are gone afterwards. Raises RefusedError.
+
+    Not while Pacemaker migrates: without them it stops the guest where that comes from and starts
+    it there anew, beside the one that arrives if that way is in its history (2.1.5 and 3.0.0). So
+    a signal is heard once the guest is there, and a second one leaves them to end by themselves.
+    """
+    name = names.resource(move.domain)
+    with _noted() as signals:
+        is_told = False
+
+        def reached(cluster: Cluster, each: str) -> bool:
+            nonlocal is_told
+            if signals and not is_told:
+                is_told = True
+                say([message(56, domain=move.domain, seconds=move.lifetime_s())])
+            if len(signals) > 1:
+                raise KeyboardInterrupt
+            return _has_moved(move, cluster, each)
+
+        try:
+            begin(move, request)
+            outcome = waiting.wait_for((name,), reached, move.bound_s, doing)
+            if outcome.late:
+                reason = f"not there after {move.bound_s:.0f} s{waiting.why(outcome.cluster, name)}"
+                raise RefusedError(message(27, domain=move.domain, reason=reason))
+            _look_ahead(move, outcome.cluster.active_on(name)[0])
+        finally:
+            if len(signals) <= 1:
+                _clear(move, request)
+        if signals:
+            raise KeyboardInterrupt
+
+
+def _look_ahead(move: Move, here: str) -> None:
+    """Say so when the scores will draw the guest away again."""
+    try:
+        scores = scores_without(move.domain, cib.query(Deadline(transaction.QUERY_S)))
+    except HaError:
+        # The move itself has succeeded.
+        return
+    best = max(scores, key=lambda node: (scores[node], node == here), default=here)
+    if best != here:
+        say([message(51, domain=move.domain, node=best)])
+
+
+def _has_moved(move: Move, cluster: Cluster, name: str) -> bool:
+    instances = cluster.instances(name)
+    if not all(each.managed for each in instances):
+        unmanaged = message(25, domain=move.domain)
+        raise RefusedError(unmanaged, message(27, domain=move.domain, reason="left half-way"))
+    if all(each.target_role == "Stopped" and not each.active for each in instances):
+        # By a person, or by another guest's fence: it will be nowhere for long.
+        raise RefusedError(message(27, domain=move.domain, reason="stopped meanwhile"))
+    nodes = [node for each in instances for node in each.nodes]
+    there = nodes == [move.target] if move.target else nodes not in ([], [move.origin])
+    return there and cluster.is_started(name)
+
+
+@contextlib.contextmanager
+def _noted() -> Iterator[list[int]]:
+    """The signals that would end vm-ctl, instead of its end."""
+    signals: list[int] = []
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    try:
+        for number, handler in before.items():
+            # nohup has SIGHUP ignored, and it stays so.
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, lambda number, _frame: signals.append(number))
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _clear(move: Move, request: Request) -> None:
+    try:
+        transaction.make(lambda registry: plan.unmove(move.domain, registry), request)
+    except HaError as error:
+        # Not the error of the move itself; the constraint ends by itself a little later.
+        say([message(54, domain=move.domain, seconds=move.lifetime_s(), reason=error)])
