@@ -87,29 +87,29 @@ lab-full: lab
 
 # Every situation of a target by every way to fence it, on two hosts and on three. 15 minutes.
 fence-matrix: .venv/lab/ready rpm
-	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/test_fence_matrix.py \
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/cases/test_fence_matrix.py \
 	    --lab-full $(PYTEST_ARGS)
-	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/test_fence_matrix.py \
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/cases/test_fence_matrix.py \
 	    --lab-full --lab-hosts 3 $(PYTEST_ARGS)
 
 # Every daemon, host and administrator that fails at every state of a fence; a row for each cell in
 # build/fence-faults.jsonl. Some 7 hours, 27 s a cell; PYTEST_ARGS=--lab-resume goes on where a run was ended.
 fence-faults: .venv/lab/ready rpm
-	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/test_fence_faults.py \
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/cases/test_fence_faults.py \
 	    --lab-full $(PYTEST_ARGS)
 
 # A host, or what of ours runs on it, lacks memory, room, descriptors, processes or our files for 15 s, at
 # each state of a fence and at each action of the agents; a row for each cell in build/scarcity.jsonl.
 # Hours, a minute a cell; PYTEST_ARGS=--lab-resume goes on where a run was ended.
 scarcity: .venv/lab/ready rpm
-	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/test_scarcity.py \
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab/cases/test_scarcity.py \
 	    --lab-full $(PYTEST_ARGS)
 
 # A cluster of guests that splits and comes together N times with each of its configurations; a line
 # of build/split-brain.csv for each. The check does it once.
 split-brain: .venv/lab/ready rpm
 	rm -f build/split-brain.csv
-	.venv/lab/bin/python -m pytest -s -o cache_dir=.cache/pytest-lab tests/lab/test_split_brain.py \
+	.venv/lab/bin/python -m pytest -s -o cache_dir=.cache/pytest-lab tests/lab/cases/test_split_brain.py \
 	    --lab-cycles $(N) $(PYTEST_ARGS)
 
 # Random fences on three hosts, each disturbed by up to three faults, for so many minutes; a row for

@@ -6,16 +6,16 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tests.lab import stonith
-from tests.lab.enemy import status
-from tests.lab.guests import Guest
+from tests.lab.cluster import stonith
+from tests.lab.guests.enemy import status
+from tests.lab.guests.guests import Guest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
-    from tests.lab.machine import Machine
 
 MEMORY_MIB = 16
 START_S = 300.0

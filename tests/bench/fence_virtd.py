@@ -9,12 +9,12 @@ import time
 
 from pmkvm.deadline import Deadline
 from tests.lab.errors import LabError
-from tests.lab.network import HOST_GUEST_BRIDGE
+from tests.lab.hosts.network import HOST_GUEST_BRIDGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tests.lab.guests import Guest, Guests
-    from tests.lab.machine import Machine
+    from tests.lab.guests.guests import Guest, Guests
+    from tests.lab.hosts.machine import Machine
 
 # A network of its own, which has no route to anywhere.
 HOST_ADDRESS, GUEST_ADDRESS = "10.78.0.1/24", "10.78.0.2/24"

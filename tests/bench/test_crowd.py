@@ -9,10 +9,10 @@ import time
 from typing import NamedTuple
 
 from tests.bench import crowd
-from tests.lab import stonith
-from tests.lab.fencing_guest import CONNECT, Ask, Asking
-from tests.lab.guests import Guest
-from tests.lab.registration import Registered, register
+from tests.lab.cluster import stonith
+from tests.lab.cluster.registration import Registered, register
+from tests.lab.guests.fencing_guest import CONNECT, Ask, Asking
+from tests.lab.guests.guests import Guest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,19 +10,19 @@ import time
 from typing import NamedTuple
 
 from tests.bench import fence_virtd
-from tests.lab import stonith
-from tests.lab.cib import primitive
-from tests.lab.fencing_guest import AGENT, CONNECT, REQUEST_S, Asking, Timed
-from tests.lab.guests import Guest
-from tests.lab.registration import Registered, register
-from tests.lab.situations import is_stopping, wait_until
+from tests.lab.cluster import stonith
+from tests.lab.cluster.cib import primitive
+from tests.lab.cluster.registration import Registered, register
+from tests.lab.faults.situations import is_stopping, wait_until
+from tests.lab.guests.fencing_guest import AGENT, CONNECT, REQUEST_S, Asking, Timed
+from tests.lab.guests.guests import Guest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.lab.fencing_guest import Answered
-    from tests.lab.pair import Pair
+    from tests.lab.guests.fencing_guest import Answered
+    from tests.lab.guests.pair import Pair
 
 PAIR = {"has_interface": True}
 

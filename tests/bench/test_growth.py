@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.lab.guests import Guest, Guests
-    from tests.lab.machine import Machine
+    from tests.lab.guests.guests import Guest, Guests
+    from tests.lab.hosts.machine import Machine
 
 COUNTS = (1, 50, 200)
 ROUNDS = 30

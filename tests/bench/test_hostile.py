@@ -7,12 +7,12 @@ import statistics
 
 from tests.bench.test_fence import Stages, fence
 from tests.hostile_guest import KINDS
-from tests.lab.enemy import Enemy
-from tests.lab.fencing_guest import CONNECT
+from tests.lab.guests.enemy import Enemy
+from tests.lab.guests.fencing_guest import CONNECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tests.lab.pair import Pair
+    from tests.lab.guests.pair import Pair
 
 BAR = 2.0
 SPEAKS_S = 6.0

@@ -6,13 +6,13 @@ from __future__ import annotations
 import statistics
 import time
 
-from tests.lab import agents
-from tests.lab.guests import Guest
+from tests.lab.cluster import agents
+from tests.lab.guests.guests import Guest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
-    from tests.lab.machine import Machine
 
 ROUNDS = 5
 BAR = 1.10

@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.lab.guests import Guest, Guests
-    from tests.lab.machine import Machine
+    from tests.lab.guests.guests import Guest, Guests
+    from tests.lab.hosts.machine import Machine
 
 ROUNDS = 40
 BAR = 0.20

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from tests.lab import many, slides
+from tests.lab.cluster import slides
+from tests.lab.guests import many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ import sys
 import time
 
 from pmkvm.errors import HaError
-from tests.lab import root, state
-from tests.lab.cib import RSC_DEFAULTS
+from tests.lab import state
+from tests.lab.cluster.cib import RSC_DEFAULTS
 from tests.lab.errors import LabError
+from tests.lab.hosts import root
+from tests.lab.hosts.machine import Machine
 from tests.lab.lab import Lab, Plan
-from tests.lab.machine import Machine
 
 EXCLUSIVE = ("up", "down")
 

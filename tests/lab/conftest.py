@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from tests.lab import evidence, sample, state
-from tests.lab.cib import RSC_DEFAULTS
+from tests.lab.cluster.cib import RSC_DEFAULTS
 from tests.lab.errors import LabError
-from tests.lab.guests import Guest, Guests
+from tests.lab.guests.guests import Guest, Guests
+from tests.lab.guests.pair import Pair
+from tests.lab.hosts.process import CHECKOUT
 from tests.lab.lab import Lab, Plan
-from tests.lab.pair import Pair
-from tests.lab.process import CHECKOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.lab.cluster import Cluster
-    from tests.lab.machine import Machine
+    from tests.lab.cluster.cluster import Cluster
+    from tests.lab.hosts.machine import Machine
 
 HERE = Path(__file__).parent
 TRUTH = ("situation", "action", "ocf:heartbeat:VirtualDomain", "ocf:extra:VirtualDomain")

@@ -12,17 +12,18 @@ import os
 import sys
 import time
 
-from tests.lab import state, stonith
+from tests.lab import state
+from tests.lab.cluster import stonith
+from tests.lab.cluster.registration import Registered
 from tests.lab.errors import LabError
-from tests.lab.fencing_guest import Ask
-from tests.lab.guests import Guest
+from tests.lab.guests.fencing_guest import Ask
+from tests.lab.guests.guests import Guest
+from tests.lab.hosts.process import CHECKOUT
 from tests.lab.lab import Lab, Plan
-from tests.lab.process import CHECKOUT
-from tests.lab.registration import Registered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tests.lab.machine import Machine
+    from tests.lab.hosts.machine import Machine
 
 
 BOOT_S = 90.0

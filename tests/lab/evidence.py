@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from pmkvm.errors import HaError
-from tests.lab.cluster import LOG
+from tests.lab.cluster.cluster import LOG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
-    from tests.lab.machine import Machine
 
 LOG_LINES = 40
 # Lines that say nothing about a resource or a host.

@@ -9,14 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from pmkvm.errors import HaError
-from tests.lab import disks, fencing, hypervisor, install, network, ssh, state, tidy
-from tests.lab import root as hosts_root
-from tests.lab.cluster import Cluster
+from tests.lab import state, tidy
+from tests.lab.cluster import fencing
+from tests.lab.cluster.cluster import Cluster
+from tests.lab.cluster.fencing import Fencing
 from tests.lab.errors import LabError
-from tests.lab.fencing import Fencing
-from tests.lab.guests import Guests
-from tests.lab.machine import Machine
-from tests.lab.process import detach
+from tests.lab.guests.guests import Guests
+from tests.lab.hosts import disks, hypervisor, install, network, ssh
+from tests.lab.hosts import root as hosts_root
+from tests.lab.hosts.machine import Machine
+from tests.lab.hosts.process import detach
 from tests.lab.state import State
 
 TYPE_CHECKING = False
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from xml.etree.ElementTree import Element
 
-    from tests.lab.status import Status
+    from tests.lab.cluster.status import Status
 
 
 class Plan(NamedTuple):

@@ -7,7 +7,7 @@ import contextlib
 import json
 
 from pmkvm.run import run
-from tests.lab.process import CHECKOUT
+from tests.lab.hosts.process import CHECKOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

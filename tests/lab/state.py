@@ -17,9 +17,9 @@ from pathlib import Path
 
 from pmkvm.deadline import Deadline
 from pmkvm.files import write_atomically
-from tests.lab import disks, network
 from tests.lab.errors import LabError
-from tests.lab.process import read_pidfile
+from tests.lab.hosts import disks, network
+from tests.lab.hosts.process import read_pidfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

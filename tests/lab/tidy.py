@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from pmkvm import settings
-from tests.lab import cib, hypervisor, ssh
+from tests.lab.cluster import cib
 from tests.lab.errors import LabError
+from tests.lab.hosts import hypervisor, ssh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+    from tests.lab.cluster.status import Status
+    from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
-    from tests.lab.machine import Machine
-    from tests.lab.status import Status
 
 TIMEOUT_S = 40.0
 DAEMONS = ("corosync", "pacemakerd", "sshd", "libvirtd")

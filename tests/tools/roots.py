@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pmkvm import run
 from pmkvm.run import Completed
-from tests.lab.guest_image import CACHE
+from tests.lab.guests.guest_image import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

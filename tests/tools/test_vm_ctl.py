@@ -17,7 +17,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.pacemaker import cib, resource, status
 from pmkvm.pacemaker.errors import ToolError
 from tests import tree
-from tests.lab.killed import points
+from tests.lab.hosts.killed import points
 from tests.unit.vmctl import as_crm, world
 from vmctl import move
 

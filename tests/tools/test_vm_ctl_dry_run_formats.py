@@ -17,7 +17,7 @@ import pytest
 from lxml import etree
 
 from pmkvm import run
-from tests.lab.guest_image import CACHE
+from tests.lab.guests.guest_image import CACHE
 from tests.tools.cib_host import DUMMY
 from vmctl import configuration
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab import full_image
-from tests.lab.full_image import OwnFile
+from tests.lab.guests import full_image
+from tests.lab.guests.full_image import OwnFile
 
 if TYPE_CHECKING:
     from pathlib import Path

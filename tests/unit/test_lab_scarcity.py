@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.lab import gate, scarcity, scarcity_judge
-from tests.lab.faults import OFF, OWNER, RESET
-from tests.lab.gate import Call
-from tests.lab.lives import Life
-from tests.lab.scarcity import ACTIONS, FENCES, PATHS, Action, Lack
-from tests.lab.scarcity_judge import Facts, Held
+from tests.lab.faults import gate, scarcity, scarcity_judge
+from tests.lab.faults.faults import OFF, OWNER, RESET
+from tests.lab.faults.gate import Call
+from tests.lab.faults.scarcity import ACTIONS, FENCES, PATHS, Action, Lack
+from tests.lab.faults.scarcity_judge import Facts, Held
+from tests.lab.guests.lives import Life
 
 GUEST, OTHER, CLONE = "prmVMCTL_guest3", "prmVMCTL_guest1", "prmVmStonithd"
 # At 100 begins what ends at 115; the guest lives on host2 all the time.

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.truth import End, Row, mistake
-from tests.lab.truth_situations import nothing
+from tests.lab.truth.truth import End, Row, mistake
+from tests.lab.truth.truth_situations import nothing
 from tests.ocf.agent import OVERDUE
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from pmkvm.deadline import Deadline
 from tests.lab import watcher
-from tests.lab.counter import Counter
 from tests.lab.errors import LabError
+from tests.lab.guests.counter import Counter
 from tests.lab.watcher import Watcher
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab import witness
-from tests.lab.witness import Disk, Instance, Record
+from tests.lab.guests import witness
+from tests.lab.guests.witness import Disk, Instance, Record
 
 if TYPE_CHECKING:
     from pathlib import Path

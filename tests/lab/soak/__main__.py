@@ -23,7 +23,7 @@ from pathlib import Path
 
 from pmkvm.errors import HaError
 from tests.lab import state
-from tests.lab.process import CHECKOUT
+from tests.lab.hosts.process import CHECKOUT
 from tests.lab.soak import draw, summary
 from tests.lab.soak.record import BROKEN, FAILED
 from tests.lab.soak.run import Soak

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from tests.lab import fault_acts, faults, situations
-from tests.lab.situations import wait_until
+from tests.lab.faults import fault_acts, faults, situations
+from tests.lab.faults.situations import wait_until
 from tests.lab.soak import draw
 from tests.lab.soak.plan import MOVES_ASKER, Situation
 from tests.lab.soak.world import BLOCKED_S, BLOCKER, CREATING, SLOW_START
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tests.lab.fault_acts import Act
-    from tests.lab.pair import Pair
+    from tests.lab.faults.fault_acts import Act
+    from tests.lab.guests.pair import Pair
     from tests.lab.soak.plan import Disturbance, Plan
     from tests.lab.soak.world import World
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tests.lab import faults
+from tests.lab.faults import faults
 from tests.lab.soak import draw
 from tests.lab.soak.plan import HOSTS, MOVES_ASKER, Situation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tests.lab.faults import Fault
+    from tests.lab.faults.faults import Fault
     from tests.lab.soak.plan import Plan
 
 # What moves the guests of a host away, alive.

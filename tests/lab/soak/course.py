@@ -7,8 +7,9 @@ import time
 from typing import NamedTuple
 
 from pmkvm.deadline import Deadline
-from tests.lab import faults, stonith
-from tests.lab.fence_promises import DISK_S
+from tests.lab.cluster import stonith
+from tests.lab.faults import faults
+from tests.lab.faults.fence_promises import DISK_S
 from tests.lab.soak import acts, settle
 from tests.lab.soak.allowance import allowance
 from tests.lab.soak.seen import Seen, lines

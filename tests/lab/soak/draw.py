@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import random
 
-from tests.lab import faults
-from tests.lab.faults import OFF, RESET, Fault
-from tests.lab.fencing_guest import AGENT, CONNECT, PLUGIN
+from tests.lab.faults import faults
+from tests.lab.faults.faults import OFF, RESET, Fault
+from tests.lab.guests.fencing_guest import AGENT, CONNECT, PLUGIN
 from tests.lab.soak.plan import (
     ASKERS,
     GUESTS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import itertools
 
-from tests.lab import faults, fence_promises
-from tests.lab.fence_promises import STILL_S, Kill, Story
+from tests.lab.faults import faults, fence_promises
+from tests.lab.faults.fence_promises import STILL_S, Kill, Story
 from tests.lab.soak.allowance import allowance
 from tests.lab.soak.plan import Situation
 from tests.lab.soak.seen import died_s

@@ -7,8 +7,8 @@ import contextlib
 import os
 from pathlib import Path
 
-from tests.lab import stonith
-from tests.lab.cluster import LOG
+from tests.lab.cluster import stonith
+from tests.lab.cluster.cluster import LOG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

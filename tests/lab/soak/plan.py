@@ -6,13 +6,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from tests.lab import faults
+from tests.lab.faults import faults
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tests.lab.faults import Fault
+    from tests.lab.faults.faults import Fault
 
 HOSTS = ("host1", "host2", "host3")
 # These ask and are fenced, and the small one boots so fast that it is only fenced.

@@ -8,14 +8,14 @@ import os
 from typing import Any
 
 from pmkvm.run import run
-from tests.lab.process import CHECKOUT
+from tests.lab.hosts.process import CHECKOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.lab.guests.lives import Life
     from tests.lab.lab import Lab
-    from tests.lab.lives import Life
     from tests.lab.soak.pacemaker import Spoilt
     from tests.lab.soak.plan import Plan
     from tests.lab.soak.seen import Seen

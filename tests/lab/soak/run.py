@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pmkvm.errors import HaError
 from tests.lab import evidence
-from tests.lab import root as hosts_root
-from tests.lab.cluster import LOG
+from tests.lab.cluster.cluster import LOG
+from tests.lab.hosts import root as hosts_root
 from tests.lab.soak import judge, pacemaker, record, settle
 from tests.lab.soak.course import Course
 from tests.lab.soak.logs import Logs

@@ -6,13 +6,13 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tests.lab.stonith import time_of
+from tests.lab.cluster.stonith import time_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tests.lab.lives import Life
+    from tests.lab.guests.lives import Life
     from tests.lab.soak.watch import Standing
 
 _LINE = re.compile(

@@ -8,17 +8,18 @@ import time
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from tests.lab import fault_acts, stonith
+from tests.lab.cluster import stonith
 from tests.lab.errors import LabError
-from tests.lab.fencing_guest import CONNECT, Ask
+from tests.lab.faults import fault_acts
+from tests.lab.guests.fencing_guest import CONNECT, Ask
 from tests.lab.soak.world import BLOCKER, BYSTANDERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
-    from tests.lab.machine import Machine
     from tests.lab.soak.world import World
 
 # What Pacemaker waits for in vain is told by its log in this time: see the world's TIMES.

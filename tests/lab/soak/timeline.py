@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    from tests.lab.fault_acts import Act
+    from tests.lab.faults.fault_acts import Act
     from tests.lab.soak.plan import Disturbance, Plan, Request
     from tests.lab.soak.watch import AllLives, Bans
     from tests.lab.soak.world import World

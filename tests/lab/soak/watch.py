@@ -12,20 +12,20 @@ from typing import NamedTuple
 from xml.etree.ElementTree import fromstring
 
 from pmkvm.fencing import ban as bans
-from tests.lab import faults
-from tests.lab.cluster import CIB_FILE
-from tests.lab.fence_bans import Copy, NewestCopies
-from tests.lab.lives import Lives
+from tests.lab.cluster.cluster import CIB_FILE
+from tests.lab.faults import faults
+from tests.lab.faults.fence_bans import Copy, NewestCopies
+from tests.lab.guests.lives import Lives
 from tests.lab.watcher import Watcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pmkvm.fencing.ban import Ban
-    from tests.lab.fence_bans import Banned, Stamp
-    from tests.lab.guests import Guests
-    from tests.lab.lives import Life
-    from tests.lab.machine import Machine
-    from tests.lab.process import Process
+    from tests.lab.faults.fence_bans import Banned, Stamp
+    from tests.lab.guests.guests import Guests
+    from tests.lab.guests.lives import Life
+    from tests.lab.hosts.machine import Machine
+    from tests.lab.hosts.process import Process
 
 PERIOD_S = 0.01
 

@@ -9,22 +9,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from pmkvm.deadline import Deadline
-from tests.lab import hypervisor, stonith
-from tests.lab.cib import location, primitive
+from tests.lab.cluster import stonith
+from tests.lab.cluster.cib import location, primitive
+from tests.lab.cluster.registration import register
 from tests.lab.errors import LabError
-from tests.lab.fencing_guest import CONNECT, Ask
-from tests.lab.guests import Guest
+from tests.lab.guests.fencing_guest import CONNECT, Ask
+from tests.lab.guests.guests import Guest
+from tests.lab.guests.pair import Pair
+from tests.lab.hosts import hypervisor
 from tests.lab.lab import Lab, Plan
-from tests.lab.pair import Pair
-from tests.lab.registration import register
 from tests.lab.soak.plan import ASKERS, GUESTS, HOSTS, OF_2011, SMALL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tests.lab.machine import Machine
-    from tests.lab.registration import Registered
+    from tests.lab.cluster.registration import Registered
+    from tests.lab.hosts.machine import Machine
     from tests.lab.soak.plan import Request
 
 # A create stays in libvirt's hands for so long where this file exists, and says so by the other.

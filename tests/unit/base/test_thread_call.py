@@ -116,7 +116,7 @@ CHILD = """\
 import os, threading
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
-from pmkvm.within import abandoned, within
+from pmkvm.thread_call import abandoned, within
 try:
     within(Deadline(0.05), "waiting", threading.Event().wait)
 except DeadlineError:

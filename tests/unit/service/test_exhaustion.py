@@ -112,7 +112,7 @@ def test_nobody_is_told_of_what_a_call_that_was_given_up_ends_with() -> None:
 LITTLE_MEMORY = """\
 import asyncio
 from pmkvm.errors import HaError
-from pmkvm.service.calls import Calls
+from pmkvm.service.thread_calls import Calls
 
 async def main():
     calls, lacked = Calls(4), 0

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from tests.lab import faults
-from tests.lab.faults import Fault
-from tests.lab.fencing_guest import CONNECT
+from tests.lab.faults import faults
+from tests.lab.faults.faults import Fault
+from tests.lab.guests.fencing_guest import CONNECT
 from tests.lab.soak import draw
 from tests.lab.soak.plan import (
     SEALED,

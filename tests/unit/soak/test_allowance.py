@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.lab import faults
-from tests.lab.faults import Fault
+from tests.lab.faults import faults
+from tests.lab.faults.faults import Fault
 from tests.lab.soak.allowance import Allowance, allowance
 from tests.lab.soak.plan import HOSTS, Situation
 from tests.unit.soak.rounds import LEAVE, LOSS, MOVE, PLAN, STANDBY, STOP, disturbed

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.lab import faults
+from tests.lab.faults import faults
 from tests.lab.soak import draw
 from tests.lab.soak.plan import ASKERS, GUESTS, HOSTS, SMALL, STATUS, Plan, Since, Situation
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pmkvm.fencing.ban import Ban
-from tests.lab import faults
-from tests.lab.fence_bans import Banned
-from tests.lab.lives import Life
+from tests.lab.faults import faults
+from tests.lab.faults.fence_bans import Banned
+from tests.lab.guests.lives import Life
 from tests.lab.soak import judge
 from tests.lab.soak.plan import STATUS, Plan, Situation
 from tests.lab.soak.seen import Line, Seen, Told

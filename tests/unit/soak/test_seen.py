@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from tests.lab.lives import Life
+from tests.lab.cluster.stonith import time_of
+from tests.lab.guests.lives import Life
 from tests.lab.soak.seen import died_s, lines
-from tests.lab.stonith import time_of
 
 RESET = "5be0cd19137e2179 prmVMCTL_guest1 reset prmVMCTL_guest2"
 OFF = "5be0cd19137e2180 prmVMCTL_guest3 off prmVMCTL_guest2"

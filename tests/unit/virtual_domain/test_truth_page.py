@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tests import tree
-from tests.lab.truth_rows import ROWS
+from tests.lab.truth.truth_rows import ROWS
 
 BEGIN = "<!-- truth: printed by make lab-full -->\n"
 END = "<!-- end of truth -->\n"

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What people are told of a fence: by the logs, by a refusal, by vm-ctl."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pmkvm.fencing import ban
+from tests.lab.cluster import stonith
+from tests.lab.faults.situations import matches, wait_until
+from tests.lab.guests import fencing_guest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tests.lab.guests.pair import Pair
+    from tests.lab.hosts.machine import Machine
+
+pytestmark = pytest.mark.rotating(parts=3)
+
+
+def test_one_fence_is_one_line_everywhere(pair: Pair) -> None:
+    """In the guest's log, its host's and the target's host's, with the same digits."""
+    hosts = pair.lab.hosts
+    boot = pair.place(hosts[1])
+    for host in hosts:
+        host.must(["truncate", "-s", "0", stonith.LOG])
+    answered = pair.answer("reset")
+    assert answered.is_ok, answered
+    argv = ["cat", fencing_guest.LOG]
+    told = pair.lab.guests.run(pair.requester.guest, argv, timeout_s=30).out.splitlines()[-1]
+    found = re.search(r"([0-9a-f]{16}) \S+ reset guest2: OK \(\d+ ms, request [0-9a-f]{32}\)", told)
+    assert found is not None, told
+    digits, name = found.group(1), pair.target.resource
+    here, there = (lines_with(digits, host) for host in hosts)
+    print("\n".join([told, *here, *there]))
+    who = rf"{digits} {pair.requester.resource} reset {name}"
+    proof = r"OK, dead on host1, host2 \(\d+ ms, ban [0-9a-f]{16}\)"
+    assert len(here) == 1
+    assert matches(rf"{who} on host2: {proof}$", here[0])
+    assert len(there) == 1
+    assert matches(rf"{who}: killed QEMU \d+ \(ban [0-9a-f]{{16}} of host1\)$", there[0])
+    pair.returned(boot)
+
+
+def test_what_waiting_can_t_cure_is_refused_at_once(pair: Pair) -> None:
+    boot = pair.place(pair.lab.hosts[0])
+    token = stonith.token(pair.target.resource)
+    for words, reason in (
+        ("reset nonsense", "NG the token is refused"),
+        (f"explode {token}", "NG not one of"),
+    ):
+        argv = [fencing_guest.CONNECT, "-t", "stonith", "-r", words, "--timeout", "20"]
+        answered = fencing_guest.Timed(argv).begin(pair.lab.guests, pair.requester.guest).answered()
+        assert answered.text.startswith(reason), answered
+        assert answered.took_s < fencing_guest.REQUEST_S / 2
+    assert pair.target.counter.boot() == boot
+
+
+def test_vm_ctl_shows_a_ban_and_clears_one_that_is_over(pair: Pair, is_full: bool) -> None:
+    """An `off` leaves its ban to run out."""
+    host, other = pair.lab.hosts
+    boot, name = pair.place(other), pair.target.guest.name
+    assert ban_of(pair) == "no"
+    answered = pair.answer("off")
+    assert answered.is_ok, answered
+    assert ban_of(pair) == "off"
+    # The fence's will is not vm-ctl's to break.
+    done = host.run(["vm-ctl", "resource", "start", name, "--no-wait"])
+    assert done.rc == 0
+    assert f"MSG52 {name}: a fence holds it until" in done.err
+    assert ban_of(pair) == "off"
+    assert pair.target.hosts() == []
+    if is_full:
+        # vm-stonithd leaves other clocks 15 s more, before it removes the ban.
+        pair.target.vm_ctl("resource", "stop", name)
+        wait_until(lambda: ban_of(pair) == "off, expired", "the ban's end", ban.LEASE_S + 5)
+        pair.target.vm_ctl("resource", "start", name)
+        assert ban_of(pair) == "no"
+    else:
+        answered = pair.answer("on")
+        assert answered.is_ok, answered
+    pair.returned(boot)
+    stonith.wait_clean(pair.lab)
+
+
+def ban_of(pair: Pair) -> str:
+    """The last column of `resource list`."""
+    argv = ["vm-ctl", "resource", "list", pair.target.guest.name]
+    return " ".join(pair.lab.hosts[0].must(argv).splitlines()[-1].split()[6:])
+
+
+def lines_with(digits: str, host: Machine) -> list[str]:
+    return [line for line in host.read(stonith.LOG).splitlines() if digits in line]

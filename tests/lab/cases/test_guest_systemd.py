@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest that systemd boots: its port to the host starts vm-connectd, keeps it up and ends it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pmkvm.deadline import Deadline
+from tests.lab.errors import LabError
+from tests.lab.guests.full_image import OwnFile
+from tests.lab.guests.guests import CHANNEL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.guests.guests import Guest, Guests
+    from tests.lab.hosts.machine import Machine
+
+BOOT_S = 180.0
+SOON_S = 30.0
+PROGRAM_S = 30.0
+UNIT = "vm-connectd.service"
+DEVICE = r"dev-virtio\x2dports-vmconnectd.device"
+
+AGENT = """[Unit]
+DefaultDependencies=no
+# Its port may come later than it does.
+StartLimitIntervalSec=0
+[Service]
+ExecStart=/usr/bin/python3 -IS /lab/agent /dev/virtio-ports/org.pmkvm.lab
+Restart=always
+RestartSec=200ms
+StandardOutput=null
+"""
+FILES = {
+    "/etc/systemd/system/lab-agent.service": OwnFile(AGENT),
+    # Else this is a first boot, at which Debian enables every unit.
+    "/etc/machine-id": OwnFile("5be0cd19137e21799c41d7e02b6f5a13\n"),
+}
+# Of Debian's own units not those that no test looks at.
+MASKED = ("corosync", "pacemaker", "systemd-random-seed", "systemd-timesyncd", "e2scrub_reap")
+WORDS = " ".join(
+    ["system=systemd", "systemd.wants=lab-agent.service", *(f"systemd.mask={x}" for x in MASKED)]
+)
+
+
+class Systemd:
+    """systemd in a guest, asked about one unit."""
+
+    def __init__(self, guests: Guests, guest: Guest) -> None:
+        self._guests, self._guest = guests, guest
+
+    def run(self, *argv: str) -> str:
+        done = self._guests.run(self._guest, argv, timeout_s=PROGRAM_S)
+        assert done.rc == 0, (argv, done)
+        return done.out
+
+    def show(self, unit: str, *names: str) -> dict[str, str]:
+        """Properties of a unit; names with backslashes are printed quoted."""
+        lines = self.run("systemctl", "show", unit, f"-p{','.join(names)}").splitlines()
+        pairs = (line.split("=", 1) for line in lines)
+        return {name: value.strip('"').replace("\\\\", "\\") for name, value in pairs}
+
+    def wait(self, state: str, timeout_s: float = SOON_S) -> dict[str, str]:
+        """Until the unit is in that state."""
+        deadline = Deadline(timeout_s)
+        while True:
+            now = self.show(UNIT, "ActiveState", "SubState", "MainPID", "NRestarts")
+            if now["ActiveState"] == state:
+                return now
+            if deadline.expired():
+                raise LabError(f"{UNIT} is not {state} after {timeout_s:.0f} s: {now}")
+            deadline.pause(0.1)
+
+
+@pytest.fixture
+def guest(guests: Guests, new_guest: Callable[..., Guest], host1: Machine) -> Guest:
+    made = new_guest("g1", kind="full", memory_mib=512, words=WORDS)
+    guests.give(made, FILES)
+    guests.start(made, host1)
+    return made
+
+
+def test_the_port_starts_and_ends_vm_connectd(guests: Guests, guest: Guest, host1: Machine) -> None:
+    systemd = Systemd(guests, guest)
+    began = time.monotonic()
+    guests.run(guest, ["true"], timeout_s=BOOT_S)
+    first = systemd.wait("active", BOOT_S)
+    print(f"{UNIT} is active after {time.monotonic() - began:.1f} s")
+
+    # Nobody enabled it: the device asked for it, by the rule.
+    assert systemd.show(UNIT, "UnitFileState", "BindsTo") == {
+        "UnitFileState": "disabled",
+        "BindsTo": DEVICE,
+    }
+    wanted_by = systemd.show(UNIT, "WantedBy")["WantedBy"].split()
+    assert len(wanted_by) == 1, wanted_by
+    assert wanted_by[0].endswith(".device"), wanted_by
+    assert "pacemaker.service" in systemd.show(UNIT, "Before")["Before"].split()
+    assert "vm-connectd.sock" in systemd.run("ls", "/run/pm_kvm_tools").split()
+
+    systemd.run("kill", "-KILL", first["MainPID"])
+    began = time.monotonic()
+    while systemd.wait("active")["MainPID"] in ("0", first["MainPID"]):
+        assert time.monotonic() - began < SOON_S
+    again = systemd.wait("active")
+    print(f"active again {time.monotonic() - began:.1f} s after SIGKILL")
+    assert (again["SubState"], again["NRestarts"]) == ("running", "1")
+
+    # Without the port there is nothing to serve.
+    host1.must(["virsh", "-q", "detach-device", guest.name, "/dev/stdin"], stdin=_channel(guest))
+    systemd.wait("inactive")
+    host1.must(["virsh", "-q", "attach-device", guest.name, "/dev/stdin"], stdin=_channel(guest))
+    systemd.wait("active")
+
+
+def _channel(guest: Guest) -> str:
+    return CHANNEL.format(name=guest.name)

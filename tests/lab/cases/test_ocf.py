@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Our own tester of OCF agents, on a real host, over our agents."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab.hosts.machine import PROJECT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.guests.guests import Guest
+    from tests.lab.hosts.machine import Machine
+
+pytestmark = pytest.mark.rotating(parts=2)
+
+AGENTS = "/usr/lib/ocf/resource.d/extra"
+FAKETIME = ("--faketime", "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+STOP_LIBVIRTD = "libvirtd stopped=/usr/bin/killall -STOP libvirtd::/usr/bin/killall -CONT libvirtd"
+
+
+def complaints(host: Machine, *words: str) -> str:
+    """Nothing as it should be."""
+    shell = ["env", "-C", PROJECT, "/usr/bin/python3", "-B", "-m", "tests.ocf", *words]
+    done = host.run(shell, timeout_s=1800)
+    print(done.out)
+    return "" if done.rc == 0 else done.out + done.err
+
+
+def test_virtual_domain(new_guest: Callable[..., Guest], host1: Machine, is_full: bool) -> None:
+    def config(name: str) -> str:
+        return f"config=/etc/libvirt/qemu/{new_guest(name).name}.xml"
+
+    words = ["-o", config("guest1"), "--second", config("guest2"), "--config", "config", *FAKETIME]
+    words += ["--outage", STOP_LIBVIRTD] if is_full else ["-o", "force_stop=yes"]
+    kills = ["--kills", "20" if is_full else "2"]
+    assert complaints(host1, *words, *kills, f"{AGENTS}/VirtualDomain") == ""
+
+
+@pytest.mark.parametrize("count", [2])
+def test_vm_anything(host1: Machine, count: int) -> None:
+    words = ["-o", "binfile=/bin/sleep", "-o", "cmdline_options=600", "--kills", str(count)]
+    words += FAKETIME
+    assert complaints(host1, *words, f"{AGENTS}/vm-anything") == ""

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Split brain of a cluster of guests, again and again, while the hosts are well: one survives, and
+the service runs once. Each cycle is a line of build/split-brain.csv."""
+
+from __future__ import annotations
+
+import csv
+import os
+from typing import NamedTuple
+
+import pytest
+
+from tests.lab.cluster import stonith
+from tests.lab.guests import appendix_b, nested, witness
+from tests.lab.guests.nested import GuestCluster
+from tests.lab.guests.split_brain import Cycle, SplitBrain, Tried
+from tests.lab.hosts import network
+from tests.lab.hosts.process import CHECKOUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.lab import Lab
+
+RECORD = os.path.join(CHECKOUT, "build", "split-brain.csv")
+
+
+class Devices(NamedTuple):
+    """How the guests fence: text for crmsh, and the devices of a target, in their order, with what
+    each must have answered when it was asked; those that follow are not asked. prefers_active: the
+    guest with the service must be the one that survives. guests: how many the text is about, if not
+    any number."""
+
+    text: Callable[[GuestCluster], list[str]]
+    tried: Callable[[str], list[Tried]]
+    prefers_active: bool = False
+    guests: int | None = None
+
+
+def _topology(cluster: GuestCluster) -> list[str]:
+    """What vm-stonith-key prints, as printed, and the documentation's second level."""
+    blocks = cluster.sealed().split("\n\n")
+    (device,) = (one for one in blocks if one.startswith("# crm configure, fence_vm_stonith"))
+    return [device, stonith.documented("primitive prmMeatware")]
+
+
+def _groups(cluster: GuestCluster) -> list[str]:
+    hostlist = cluster.sealed().splitlines()[1]
+    tokens = dict(entry.split(":", 1) for entry in hostlist.split())
+    addresses = {
+        f"guest{host.number}": network.guest_address(host.number) for host in cluster.lab.hosts
+    }
+    changes = appendix_b.deviations(addresses, nested.SERVICE, tokens)
+    return [appendix_b.today(changes), "property stonith-timeout=40s"]
+
+
+pytestmark = pytest.mark.rotating(parts=2)
+
+CONFIGURATIONS = {
+    "fence_vm_stonith": Devices(_topology, lambda _: [Tried("prmStonith-vm", 0)]),
+    "appendix B": Devices(
+        _groups,
+        lambda target: [Tried(f"helper-{target}", 1), Tried(f"vm-stonith-{target}", 0)],
+        prefers_active=True,
+        guests=2,
+    ),
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "name" in metafunc.fixturenames:
+        hosts = metafunc.config.getoption("--lab-hosts")
+        names = [name for name, one in CONFIGURATIONS.items() if one.guests in (None, hosts)]
+        metafunc.parametrize("name", names)
+
+
+@pytest.fixture(scope="module")
+def clusters() -> list[GuestCluster]:
+    """The guests' cluster that this module's tests share, once it is made."""
+    return []
+
+
+@pytest.fixture
+def cycles(pytestconfig: pytest.Config) -> int:
+    return int(pytestconfig.getoption("--lab-cycles"))
+
+
+def test_one_guest_survives_and_the_service_runs_once(
+    lab: Lab, clusters: list[GuestCluster], cycles: int, name: str
+) -> None:
+    devices = CONFIGURATIONS[name]
+    # After a failure the next test makes its own.
+    runs = bool(clusters)
+    cluster = clusters.pop() if runs else _make(lab)
+    try:
+        (cluster.reconfigure if runs else cluster.start)(*devices.text(cluster))
+        for _ in range(cycles):
+            _split(cluster, name, devices)
+    except BaseException:
+        print(cluster.picture())
+        raise
+    clusters.append(cluster)
+
+
+def test_the_witness_sees_two_that_are_active(lab: Lab, clusters: list[GuestCluster]) -> None:
+    """The last one of these tests: what it writes stays on the disk."""
+    runs = bool(clusters)
+    cluster = clusters.pop() if runs else _make(lab)
+    if not runs:
+        cluster.start(*_topology(cluster))
+    (active,) = cluster.status().hosts_of(nested.SERVICE)
+    assert witness.overlaps(cluster.records()) == []
+    idle = next(one for one in cluster.members if one.guest.name != active)
+    cluster.ask(idle, ["timeout", "3", f"/usr/sbin/{nested.PROGRAM}", nested.PROGRAM])
+    found = " ".join(witness.overlaps(cluster.records()))
+    assert f"while {active}-" in found
+    assert f"while {idle.guest.name}-" in found
+
+
+def _make(lab: Lab) -> GuestCluster:
+    lab.clean()
+    return GuestCluster.make(lab)
+
+
+def _split(cluster: GuestCluster, name: str, devices: Devices) -> None:
+    split = SplitBrain(cluster)
+    cycle = split.run(name)
+    _record(cycle)
+    assert split.wrong(cycle) == []
+    assert split.tried == devices.tried(cycle.fenced), cycle
+    assert cycle.service == cycle.active or not devices.prefers_active, cycle
+
+
+def _record(cycle: Cycle) -> None:
+    """One more line; the file goes on from one run to the next."""
+    print(cycle)
+    is_new = not os.path.exists(RECORD)
+    os.makedirs(os.path.dirname(RECORD), exist_ok=True)
+    with open(RECORD, "a", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        if is_new:
+            rows.writerow(Cycle._fields)
+        rows.writerow(cycle)

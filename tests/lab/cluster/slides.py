@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The hosts of the slides of 2011, section 4: their clones, vm-ctl.conf, and what section 5 shows.
+
+The slides call the hosts host1 and host2 in the listing, hostA and hostB in the commands; here
+they are host1 and host2 throughout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from lxml import etree
+
+from tests.lab.cluster import stonith
+from tests.lab.cluster.cib import RSC_DEFAULTS
+from tests.lab.cluster.registration import CONFIGURATION, configure
+from tests.unit.vmctl import as_crm, world
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.lab import Lab
+
+# Pacemaker has ping in the place of pingd now. A node attribute that Pacemaker's own agent keeps
+# stands in for diskd's.
+_WATCHES = """
+primitive pingCheck ocf:pacemaker:ping \\
+    params name="default_ping_set" host_list="{addresses}" multiplier="100" dampen="1s" \\
+    op start interval="0s" timeout="60s" on-fail="restart" \\
+    op monitor interval="10s" timeout="60s" on-fail="restart" \\
+    op stop interval="0s" timeout="60s" on-fail="ignore"
+clone clnPingd pingCheck
+primitive diskCheck1 ocf:pacemaker:attribute \\
+    params name="diskcheck_status" active_value="normal" inactive_value="ERROR" \\
+    op start interval="0s" timeout="60s" on-fail="restart" \\
+    op monitor interval="10s" timeout="60s" on-fail="restart" \\
+    op stop interval="0s" timeout="60s" on-fail="ignore"
+clone clnDiskd1 diskCheck1
+"""
+
+ENTRIES = {
+    "vm_pingd1": "(clnPingd default_ping_set)",
+    "vm_diskd1": "(clnDiskd1 diskcheck_status)",
+    "vm_stonithd1": "(clnVmStonithd)",
+}
+
+
+def load(lab: Lab) -> None:
+    """The clones of section 4, with what Linux-HA Japan's configurations begin with."""
+    addresses = " ".join(host.address for host in lab.hosts)
+    stonith.load_daemons(lab, _WATCHES.format(addresses=addresses) + stonith.DAEMONS)
+    for name, value in RSC_DEFAULTS["linux-ha-japan"].items():
+        argv = ["crm_attribute", "-t", "rsc_defaults", "-n", name, "-v", value]
+        lab.cluster.speaker().must(argv)
+
+
+@contextlib.contextmanager
+def configured(lab: Lab, **keys: str) -> Iterator[None]:
+    """vm-ctl.conf with these keys for a while, on every host."""
+    before = {host: host.read(CONFIGURATION) for host in lab.hosts}
+    configure(lab, **keys)
+    try:
+        yield
+    finally:
+        for host, text in before.items():
+            if host.is_alive():
+                host.write(CONFIGURATION, text)
+
+
+def printed(guest: str) -> set[str]:
+    """What section 5 prints for guest1, for any guest; a line for each object."""
+    text = (world.DATA / "slides-guest1.crm").read_text(encoding="utf-8")
+    return as_crm.from_listing(text.replace("guest1", guest))
+
+
+def deviations(guest: str) -> dict[str, str]:
+    """What is not as printed: the line of the slides, and what stands in its place."""
+    name = f"VMCTL_{guest}"
+    return {
+        f"colocation col{name}_clnVmStonithd inf: prm{name} clnVmStonithd": (
+            f"colocation col{name}_clnVmStonithd 100: prm{name} clnVmStonithd"
+        ),
+        f"order odr{name}_clnVmStonithd 0: clnVmStonithd prm{name} symmetrical=false": (
+            f"order odr{name}_clnVmStonithd 0: clnVmStonithd prm{name} symmetrical=true"
+        ),
+    }
+
+
+def objects(lab: Lab, guest: str) -> set[str]:
+    """What the CIB has of a guest, in the words of the slides."""
+    text = lab.cluster.speaker().must(["cibadmin", "--query"])
+    root = etree.fromstring(text.encode())
+    found = root.iterfind("configuration/*/*")
+    top = etree.Element("configuration")
+    ours = etree.SubElement(top, "ours")
+    ours.extend(each for each in found if f"VMCTL_{guest}" in str(each.get("id")))
+    return as_crm.from_elements(top)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""When each QEMU of a guest lived, by a look at the process table every few milliseconds."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+from tests.lab.hosts.process import every, identify
+from tests.lab.watcher import Watcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tests.lab.guests.guests import Guest, Guests
+    from tests.lab.hosts.process import Process
+
+PERIOD_S = 0.02
+# A process that is not a QEMU at this age won't become one, so it is not looked at again.
+SETTLED_S = 15.0
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Life(NamedTuple):
+    """One QEMU: it was alive at both of these times of day."""
+
+    host: str
+    first_s: float
+    last_s: float
+
+
+class Lives(Watcher):
+    """Watches while it is a context: with Lives(guests, guest) as lives: ...; None: all guests."""
+
+    def __init__(self, guests: Guests, guest: Guest | None) -> None:
+        super().__init__()
+        self._guests, self._guest = guests, guest
+        self._seen: dict[Process, Life] = {}
+        # When the process of each number settles (CLOCK_BOOTTIME).
+        self._others: dict[int, float] = {}
+
+    def all(self) -> list[Life]:
+        """In the order in which they began."""
+        return sorted(self._seen.copy().values(), key=lambda life: life.first_s)
+
+    def outlived(self, began_s: float, proven_s: float) -> list[Life]:
+        """Those that were there before a request and were seen alive after its OK."""
+        return [life for life in self.all() if life.first_s < began_s and life.last_s > proven_s]
+
+    def look(self) -> float:
+        # What is found was alive then or later, so that a late look accuses nobody.
+        now = time.time()
+        uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        others = {pid: self._others.get(pid) or _settles_s(pid) for pid in every()}
+        among = {pid for pid, settles_s in others.items() if uptime_s < settles_s}
+        among |= {process.pid for process in self._seen}
+        is_first = not self._others
+        for host, process in self._guests.processes(self._guest, None if is_first else among):
+            first = self._seen[process].first_s if process in self._seen else now
+            self._seen[process] = Life(host, first, now)
+        self._others = others
+        return PERIOD_S
+
+
+def _settles_s(pid: int) -> float:
+    process = identify(pid)
+    return SETTLED_S + (process.start / TICKS_PER_S if process is not None else 0.0)

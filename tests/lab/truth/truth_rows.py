@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The rows of the table of truth."""
+
+from __future__ import annotations
+
+from tests.lab.hosts import hypervisor
+from tests.lab.truth.truth import End, Row, Scene
+from tests.lab.truth.truth_situations import (
+    DOTTED,
+    PANICS,
+    POLITE,
+    REBOOTS,
+    SLEEPS,
+    WRITES,
+    act,
+    another_like_it,
+    another_uuid,
+    both,
+    by_kvm,
+    crash,
+    empty_definition,
+    emulator,
+    enlarged,
+    fill,
+    frozen,
+    killed,
+    nothing,
+    one_line,
+    outage,
+    pause,
+    reboots,
+    remove_definition,
+    sleep,
+    source_breaks,
+    source_dies_at_its_end,
+    stuck,
+    target_without_libvirtd,
+    thin_storage,
+    with_other_names,
+    without_clients,
+)
+
+HERE, DEAD, THERE = End.HERE, End.DEAD, End.THERE
+
+_FULL = Row("full disk", "monitor", (190,), HERE, act(fill), guest=WRITES, first=thin_storage)
+_LARGER = _FULL._replace(enter=act(enlarged), is_long=True)
+_CRASHED = Row("crashed, and kept", "monitor", (1,), HERE, act(crash), guest=PANICS)
+_ASLEEP = Row("asleep (S3)", "monitor", (190,), HERE, act(sleep), guest=SLEEPS)
+_NEVER = Row("never started", "probe", (7,), DEAD, nothing, is_started=False)
+_GONE = Row(
+    "definition gone",
+    "monitor",
+    (0,),
+    HERE,
+    act(remove_definition),
+    # It would only wait for a deaf guest.
+    parameters={"force_stop": "yes"},
+)
+_KILLED = Row("libvirtd dead", "monitor", (0,), HERE, killed)
+_FROZEN = Row("libvirtd stopped (SIGSTOP)", "monitor", (0,), HERE, frozen, is_long=True)
+_BACK = outage(hypervisor.kill, lasts_s=3)
+_AWAY = outage(hypervisor.kill, after_s=0.5, lasts_s=3)
+_MOVE = Row("runs", "migrate_to", (0,), THERE, nothing, timeout_s=30)
+_LEFT = _MOVE._replace(
+    situation="arrived, and libvirtd died before it ended QEMU",
+    parameters={"migration_speed": "20"},
+    counts=True,
+    is_long=True,
+)
+
+ROWS = (
+    # Plain life.
+    Row("runs", "monitor", (0,), HERE, nothing),
+    Row("runs", "stop", (0,), DEAD, act(Scene.wait_for_boot), guest=POLITE, by_itself=True),
+    _NEVER,
+    _NEVER._replace(action="stop", codes=(0,)),
+    Row("QEMU killed", "monitor", (7,), DEAD, act(Scene.kill_guest)),
+    Row("QEMU killed", "stop", (0,), DEAD, act(Scene.kill_guest)),
+    Row("paused by a person", "monitor", (0,), HERE, act(pause)),
+    Row("reboots again and again", "monitor", (0,), HERE, act(reboots), guest=REBOOTS),
+    # Not well.
+    _FULL,
+    _FULL._replace(
+        situation="full disk, on_io_error=failed",
+        codes=(1,),
+        parameters={"on_io_error": "failed"},
+        is_long=True,
+    ),
+    _LARGER._replace(
+        situation="full disk, larger again, on_io_error=resume",
+        parameters={"on_io_error": "resume"},
+        counts=True,
+    ),
+    _LARGER._replace(
+        situation="full disk, larger again",
+        action="stop",
+        codes=(0,),
+        end=DEAD,
+        timeout_s=30,
+        by_itself=True,
+    ),
+    _CRASHED,
+    _CRASHED._replace(action="stop", codes=(0,), end=DEAD, is_long=True),
+    _ASLEEP._replace(is_long=True),
+    _ASLEEP._replace(
+        action="stop", codes=(0,), end=DEAD, timeout_s=30, by_itself=True, is_long=True
+    ),
+    # The definition.
+    _GONE,
+    _GONE._replace(action="probe"),
+    _GONE._replace(action="stop", codes=(0,), end=DEAD),
+    _GONE._replace(
+        situation="definition empty",
+        action="stop",
+        codes=(0,),
+        end=DEAD,
+        enter=act(empty_definition),
+        is_long=True,
+    ),
+    Row("definition on one line", "start", (0,), HERE, nothing, is_started=False, edit=one_line),
+    Row(
+        "other <name>s in comment and CDATA",
+        "start",
+        (0,),
+        HERE,
+        nothing,
+        is_started=False,
+        edit=with_other_names,
+    ),
+    # Without libvirt.
+    _KILLED,
+    _KILLED._replace(action="probe"),
+    _KILLED._replace(action="stop", codes=(0,), end=DEAD, timeout_s=30, is_long=True),
+    _KILLED._replace(
+        action="start", codes=(1,), end=DEAD, is_started=False, timeout_s=12, is_long=True
+    ),
+    _KILLED._replace(
+        situation="libvirtd dead, never started",
+        action="probe",
+        codes=(7,),
+        end=DEAD,
+        is_started=False,
+    ),
+    _KILLED._replace(situation="libvirtd dead, emulator named kvm", edit=by_kvm, first=emulator),
+    _KILLED._replace(
+        situation="libvirtd dead, QEMU killed, guest.1 beside guest-1",
+        codes=(7,),
+        end=DEAD,
+        enter=both(act(another_like_it), killed),
+        guest=DOTTED,
+    ),
+    _FROZEN,
+    _FROZEN._replace(action="stop", codes=(0,), end=DEAD, timeout_s=30),
+    _FROZEN._replace(action="start", codes=(1,), end=DEAD, is_started=False, timeout_s=12),
+    _FROZEN._replace(
+        situation="libvirtd stopped, QEMU killed",
+        codes=(7,),
+        end=DEAD,
+        enter=both(act(Scene.kill_guest), frozen),
+    ),
+    _FROZEN._replace(action="migrate_to", codes=(1,), timeout_s=15),
+    Row("libvirtd back in 3 s", "start", (0,), HERE, _BACK, is_started=False, is_long=True),
+    Row(
+        "libvirtd back in 3 s",
+        "stop",
+        (0,),
+        DEAD,
+        both(act(Scene.wait_for_boot), _BACK),
+        guest=POLITE,
+        timeout_s=30,
+        by_itself=True,
+        is_long=True,
+    ),
+    Row("libvirtd restarts meanwhile", "stop", (0,), DEAD, _AWAY, timeout_s=30, is_long=True),
+    Row("libvirtd restarts meanwhile", "start", (0,), HERE, _AWAY, is_started=False, is_long=True),
+    Row("virsh and binding gone", "monitor", (0,), HERE, without_clients),
+    Row("virsh and binding gone", "stop", (0,), DEAD, without_clients, timeout_s=30, is_long=True),
+    # Stop.
+    Row("deaf to the power button", "stop", (0,), DEAD, nothing, timeout_s=30, is_long=True),
+    Row(
+        "still boots",
+        "stop",
+        (0,),
+        DEAD,
+        nothing,
+        guest=POLITE,
+        timeout_s=45,
+        by_itself=True,
+        is_long=True,
+    ),
+    Row("QEMU stopped (SIGSTOP)", "stop", (0,), DEAD, stuck, timeout_s=30, is_long=True),
+    Row("QEMU stopped (SIGSTOP)", "monitor", (0,), HERE, stuck, is_long=True),
+    # Migration.
+    _MOVE._replace(counts=True, is_long=True),
+    _MOVE._replace(
+        situation="migration slower than its timeout",
+        codes=(1,),
+        end=HERE,
+        timeout_s=15,
+        parameters={"migration_speed": "1"},
+        counts=True,
+        is_long=True,
+    ),
+    _MOVE._replace(
+        situation="libvirtd restarts meanwhile",
+        codes=(1,),
+        end=HERE,
+        enter=outage(hypervisor.kill, after_s=2, lasts_s=2),
+        parameters={"migration_speed": "5"},
+        counts=True,
+        is_long=True,
+    ),
+    _MOVE._replace(
+        situation="other uuid on the other host", codes=(1,), end=HERE, enter=act(another_uuid)
+    ),
+    _MOVE._replace(
+        situation="other uuid on the other host",
+        action="validate-all",
+        codes=(6,),
+        end=DEAD,
+        enter=act(another_uuid),
+        is_started=False,
+        level=10,
+    ),
+    _MOVE._replace(
+        situation="no libvirtd on the other host",
+        codes=(1,),
+        end=HERE,
+        enter=target_without_libvirtd,
+        is_long=True,
+    ),
+    _MOVE._replace(
+        situation="arrived, and libvirtd died before it said so",
+        enter=source_dies_at_its_end,
+        counts=True,
+        is_long=True,
+    ),
+    _LEFT._replace(enter=source_breaks(hypervisor.kill)),
+    _LEFT._replace(
+        situation="arrived, and libvirtd stopped (SIGSTOP) before it ended QEMU",
+        enter=source_breaks(hypervisor.freeze),
+    ),
+)
