@@ -86,6 +86,7 @@ def conditions(ban: Ban, calls: Calls, replaced: Ban | None = None) -> dict[str,
         "hosts": f"not({nodes}[not(@type='remote')][not(@id=/cib/{states}{good}/@id)])",
         "states": f"not({states}[{words.CLUSTER_NODE}][not(({words.OK}) or ({words.DOWN}))])",
         "may run": f"not({states}[{words.CLUSTER_NODE}][{words.DOWN}][{words.may_run(target)}])",
+        "may run remotely": f"not({states}[{words.may_run_remotely(target)}])",
         "maintenance": "not(configuration/crm_config/cluster_property_set"
         "/nvpair[@name='maintenance-mode' or @name='stop-all-resources']"
         f"[{words.TRUE}])",

@@ -13,8 +13,9 @@ OK = (
     " and @in_ccm!='false' and @in_ccm!='0'"
 )
 DOWN = "(@crmd='offline' or @crmd='0') and @join='down' and @expected='down'"
-# A node_state of a remote node has neither join nor crmd nor expected.
+# A node_state of a remote node, or of a guest that is a node, has neither join nor crmd nor expected.
 CLUSTER_NODE = "not(@remote_node)"
+_REMOTE_UP = "not(@in_ccm='false' or @in_ccm='0')"
 
 # Of an nvpair: a boolean that is set, in each spelling that Pacemaker takes.
 _UPPER, _LOWER = "TRUEYSON", "trueyson"
@@ -40,6 +41,18 @@ def recorded(resource: str) -> str:
 def may_run(resource: str) -> str:
     """Of the node_state of a host that is DOWN. A host that was fenced has no lrm."""
     return f"lrm[not({_entry(resource)}[{ended(resource)}])]"
+
+
+def may_run_remotely(resource: str) -> str:
+    """Of any node_state: a remote node's, and Pacemaker does not say that the guest is down there.
+
+    Nobody of ours looks at the processes there. "Not installed" says that there is no agent that
+    could have started it. Of a node that is down, a missing entry says that nothing began there.
+    """
+    entry = _entry(resource)
+    down = _closed(resource, "(@operation='stop' and @rc-code='0')", ("7", "5"))
+    is_open = f"lrm/{entry}[lrm_rsc_op][not({down})]"
+    return f"@remote_node and ({is_open} or ({_REMOTE_UP} and not(lrm/{entry}[lrm_rsc_op])))"
 
 
 def unrecorded(resource: str) -> str:

@@ -47,7 +47,9 @@ def read(document: str, partition: Iterable[str], instances: Iterable[Instance])
     configuration, status = root.find("configuration"), root.find("status")
     if root.tag != "cib" or configuration is None or status is None:
         raise BadAnswerError("cibadmin's answer is no CIB")
-    states = [each for each in status.iterfind("node_state") if history.is_cluster_node(each)]
+    every = status.findall("node_state")
+    states = [each for each in every if history.is_cluster_node(each)]
+    remote = [each for each in every if each not in states]
     configs = dict(targets(configuration))
     standing, complaints = _bans(configuration)
     view = View(
@@ -56,9 +58,10 @@ def read(document: str, partition: Iterable[str], instances: Iterable[Instance])
         partition=frozenset(partition),
         resources=_resources(configs, instances, _own_roles(configuration)),
         bans=standing,
-        histories=dict(_histories(states)),
+        histories=dict(_histories(every)),
         lrm=frozenset(_names(each for each in states if _has_memory(each))),
         maintenance=_is_in_maintenance(configuration, states),
+        remote={each.get("uname", ""): history.is_remote_up(each) for each in remote},
     )
     told = (*config_warnings.read(configuration), *_untold(configs))
     return Seen(view, configs, complaints, told, cluster_name(configuration))

@@ -42,6 +42,11 @@ def standing(state: Element) -> Standing:
     return Standing.OTHER
 
 
+def is_remote_up(state: Element) -> bool:
+    """Pacemaker 2.1 writes in_ccm in words, 3.0 as a time."""
+    return state.get("in_ccm") not in ("false", "0")
+
+
 def read(entry: Element) -> History | None:
     """An lrm_resource. One without operations says nothing, as if it were not there."""
     operations = entry.findall("lrm_rsc_op")
@@ -53,6 +58,7 @@ def read(entry: Element) -> History | None:
     is_open = last is None or is_pending or any(_came_after(each, last) for each in operations)
     kind, rc = ("", "") if last is None else (last.get("operation"), last.get("rc-code"))
     ended = not is_open and (kind, rc) in (("stop", "0"), ("monitor", "7"))
+    has_no_agent = not is_open and (kind, rc) == ("monitor", "5")
     return History(
         ended=ended,
         recorded=not is_open and (kind == "stop" or (kind == "monitor" and rc in ("7", "5"))),
@@ -61,6 +67,7 @@ def read(entry: Element) -> History | None:
         is_leaving=_is_leaving(operations),
         last="" if last is None else " ".join(last.get(name, "-") for name in _LAST),
         has_life=_has_life(operations),
+        is_down=ended or has_no_agent,
     )
 
 

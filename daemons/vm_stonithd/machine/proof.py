@@ -50,7 +50,12 @@ def unfit(view: View, target: str) -> str:
     resource = view.resources.get(target)
     if resource is None:
         return f"{target} is no VirtualDomain of this cluster any more"
-    return "" if resource.managed else f"{target} is unmanaged"
+    if not resource.managed:
+        return f"{target} is unmanaged"
+    # Two of Pacemaker's words: of the histories, and of what crm_mon makes of them.
+    remote = {node for node in view.remote if view.may_run_remotely(node, target)}
+    remote |= set(resource.runs_on) - set(view.hosts)
+    return f"{min(remote)} is a remote node and may run {target}" if remote else ""
 
 
 def lack(ban: Ban, view: View, words: Mapping[str, Words], wall: float) -> str:

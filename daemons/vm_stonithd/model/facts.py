@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.fencing.role import Written
@@ -30,7 +31,7 @@ class History(NamedTuple):
     is_leaving: the latest operation is a migrate_to. last: tells the operation that stands at its
     end (_last_0) from every other, empty if there is none. has_life: Pacemaker has a life of it
     there, which began and whose stop has not succeeded; a start or an arrival that is under way is
-    none yet.
+    none yet. is_down: it has ended, or a probe has found no agent that could have started it.
     """
 
     ended: bool
@@ -40,6 +41,7 @@ class History(NamedTuple):
     is_leaving: bool = False
     last: str = ""
     has_life: bool = False
+    is_down: bool = False
 
 
 class Resource(NamedTuple):
@@ -58,7 +60,8 @@ class Resource(NamedTuple):
 class View(NamedTuple):
     """One reading of the local CIB, with crm_node's partition.
 
-    lrm: hosts that are DOWN and have an <lrm>; a fenced one has none.
+    lrm: hosts that are DOWN and have an <lrm>; a fenced one has none. remote: remote nodes, and
+    guests that are nodes, and whether each is up; histories has theirs, too.
     """
 
     quorum: bool
@@ -69,6 +72,7 @@ class View(NamedTuple):
     histories: Mapping[tuple[str, str], History]
     lrm: frozenset[str] = frozenset()
     maintenance: bool = False
+    remote: Mapping[str, bool] = MappingProxyType({})
 
     @property
     def members(self) -> frozenset[str]:
@@ -89,6 +93,11 @@ class View(NamedTuple):
     def may_run(self, host: str, resource: str) -> bool:
         down = self.hosts.get(host) is Standing.DOWN and host in self.lrm
         return down and not self.has_ended(host, resource)
+
+    def may_run_remotely(self, node: str, resource: str) -> bool:
+        """On that remote node; of one that is down, a missing entry says that nothing began."""
+        history = self.history(node, resource)
+        return self.remote[node] if history is None else not history.is_down
 
     def is_recorded(self, resource: str) -> bool:
         """UNRECORDED on no member; a missing entry is fine."""

@@ -68,7 +68,7 @@ def test_a_stuck_call_is_given_up_with_the_line_where_it_is(release: threading.E
     assert abandoned()
     # The innermost line of Python: the event's own, or that of the loop around it.
     where = str(caught.value).partition("(in ")[2]
-    assert where == f"spin, test_within.py:{first + 3})"
+    assert where == f"spin, test_thread_call.py:{first + 3})"
 
 
 def spin(entered: threading.Event, release: threading.Event) -> None:

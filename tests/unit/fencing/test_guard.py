@@ -148,6 +148,31 @@ def live_migrated(cib: etree._Element, _version: str) -> None:
     arrival.set("call-id", "23")
 
 
+def on_the_remote_node(name: str, rc: int) -> Breaking:
+    """What Pacemaker's record says last of the target there."""
+
+    def change(cib: etree._Element, _version: str) -> None:
+        last(cib, "remote1", TARGET).set("operation", name)
+        last(cib, "remote1", TARGET).set("rc-code", str(rc))
+
+    return change
+
+
+def remote_arrival(cib: etree._Element, _version: str) -> None:
+    add_operation(cibs.history(cib, "remote1", TARGET), "migrate_from", 40)
+
+
+def remote_not_probed(cib: etree._Element, _version: str) -> None:
+    entry = cibs.history(cib, "remote1", TARGET)
+    entry.remove(entry[0])
+
+
+def remote_lost(cib: etree._Element, version: str) -> None:
+    """Not fenced yet."""
+    on_the_remote_node("start", 0)(cib, version)
+    state(cib, "remote1").set("in_ccm", cibs.NO[version][0])
+
+
 BROKEN: list[tuple[str, str, Breaking]] = [
     ("quorum lost", "quorum", lambda cib, _: cib.set("have-quorum", "0")),
     ("quorum unknown", "quorum", quorum_unknown),
@@ -174,6 +199,13 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("pending stop", "may run", operation("stop", 40, 193)),
     ("migrated there later", "may run", operation("migrate_from", 40)),
     ("monitor 7 lies", "may run", live_migrated),
+    ("runs on a remote node", "may run remotely", on_the_remote_node("start", 0)),
+    ("found on a remote node", "may run remotely", on_the_remote_node("monitor", 0)),
+    ("stop failed on a remote node", "may run remotely", on_the_remote_node("stop", 1)),
+    ("under way on a remote node", "may run remotely", on_the_remote_node("monitor", 193)),
+    ("migrated to a remote node", "may run remotely", remote_arrival),
+    ("remote node not probed yet", "may run remotely", remote_not_probed),
+    ("remote node lost with it", "may run remotely", remote_lost),
     ("maintenance-mode", "maintenance", option("maintenance-mode", "true")),
     ("maintenance-mode yes", "maintenance", option("maintenance-mode", "Yes")),
     ("maintenance-mode ON", "maintenance", option("maintenance-mode", "ON")),
@@ -206,6 +238,21 @@ def test_one_broken_word_refuses(
     # A node_state that is neither OK nor DOWN breaks two words, of which one would do.
     assert is_broken(cib) <= {word, "hosts", "states"}
     assert not cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
+
+
+@pytest.mark.parametrize("rc", ["5", "7"])
+def test_a_remote_node_without_the_target_is_no_obstacle(cib: etree._Element, rc: str) -> None:
+    last(cib, "remote1", TARGET).set("rc-code", rc)
+    assert is_broken(cib) == set()
+
+
+def test_a_remote_node_that_is_down_and_has_no_record_is_no_obstacle(
+    cib: etree._Element, version: str
+) -> None:
+    """Such as a guest that is a node, is stopped, and was never probed for a newer guest."""
+    remote_not_probed(cib, version)
+    state(cib, "remote1").set("in_ccm", cibs.NO[version][0])
+    assert is_broken(cib) == set()
 
 
 def test_every_word_has_a_test() -> None:

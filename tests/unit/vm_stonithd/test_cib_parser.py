@@ -128,6 +128,36 @@ def test_histories_are_the_guards(cib: etree._Element, host: str, resource: str)
             entry.remove(entry[-1])
 
 
+@pytest.mark.parametrize("is_up", [True, False])
+@pytest.mark.parametrize("added", [None, ("migrate_from", 9999, 0), ("stop", 9999, 193)])
+@pytest.mark.parametrize(
+    "last", [None, ("stop", "0"), ("stop", "1"), ("monitor", "7"), ("monitor", "5"), ("start", "0")]
+)
+def test_what_may_run_on_a_remote_node_is_the_guards(
+    cib: etree._Element,
+    is_up: bool,
+    added: tuple[str, int, int] | None,
+    last: tuple[str, str] | None,
+) -> None:
+    resource = "prmVMCTL_guest2"
+    entry = cibs.history(cib, "remote1", resource)
+    if last is None:
+        entry.remove(entry[0])
+    else:
+        cibs.last(cib, "remote1", resource).set("operation", last[0])
+        cibs.last(cib, "remote1", resource).set("rc-code", last[1])
+    if added is not None:
+        cibs.add_operation(entry, *added)
+    if not is_up:
+        cibs.state(cib, "remote1").set("in_ccm", "false")
+    path = f"/cib/status/node_state[{status_words.may_run_remotely(resource)}]"
+    found = look(cib)
+    assert found.remote == {"remote1": is_up}
+    assert found.may_run_remotely("remote1", resource) == bool(cib.getroottree().xpath(path))
+    # Neither is a host that takes part in a fence.
+    assert "remote1" not in found.hosts
+
+
 def test_guest_that_leaves_is_leaving_until_more_happens(cib: etree._Element) -> None:
     entry = cibs.history(cib, "host1", "prmVMCTL_guest2")
     cibs.add_operation(entry, "migrate_to", 9998)

@@ -155,6 +155,10 @@ WAITED_FOR: dict[str, dict[str, object]] = {
         "hosts": {**dict.fromkeys(BOTH, Standing.OK), "host3": Standing.DOWN},
         "lrm": frozenset({"host3"}),
     },
+    "remote1 is a remote node and may run guest2": {"remote": {"remote1": True}},
+    "remote2 is a remote node and may run guest2": {
+        "resources": {GUEST1: Resource(), TARGET: Resource(runs_on=("remote2",))}
+    },
 }
 
 
@@ -174,6 +178,17 @@ def test_what_waiting_can_cure_is_waited_for(table: Table, reason: str) -> None:
     assert told[0].startswith(f"hash1 guest1 reset guest2: waits: {reason}")
     table.wait(10.0)
     assert table.answers()[1].startswith(f"NG {reason}")
+
+
+def test_a_target_that_comes_to_a_remote_node_under_its_ban_is_not_dead(table: Table) -> None:
+    """As by a migration that was under way when the ban came. All members say dead."""
+    table.banned()
+    arrived = {("remote1", TARGET): RUNS}
+    table.view = table.view._replace(
+        remote={"remote1": True}, histories={**table.view.histories, **arrived}
+    )
+    table.proven()
+    assert table.answers() == {}
 
 
 def test_a_target_that_was_managed_when_last_looked_at_is_looked_at_anew(table: Table) -> None:
