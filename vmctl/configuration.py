@@ -41,7 +41,7 @@ def _is_order(words: Words) -> bool:
 
 
 ANYTHING: Rule = ("some text, or none", lambda _words: True)
-PATH: Rule = ("a directory, from / on", lambda words: words[0].startswith("/"))
+PATH: Rule = ("an absolute path of a directory", lambda words: words[0].startswith("/"))
 SWITCH: Rule = ("on or off", lambda words: words[0] in {"on", "off"})
 AGENT: Rule = (
     "ocf:PROVIDER:AGENT",

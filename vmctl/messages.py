@@ -33,9 +33,9 @@ TEXTS = {
     25: "{domain}: its resource is not managed by the cluster",
     26: "{domain}: the move was not started",
     27: "{domain}: the move failed: {reason}",
-    30: "{domain!a}: not a name that a domain can have: printable, and no /",
+    30: "{domain!a}: no domain can have this name: it must be printable and have no /",
     31: "{domain}: runs on {nodes}, Pacemaker would shut it down; stop it, or use --running",
-    32: "{domain}: --running, but it runs on {nodes} and -a says {node}",
+    32: "{domain}: runs on {nodes}, but -a says {node}; with --running both must be the same",
     33: "{domain}: no definition {path} on this host",
     34: "{node}: its libvirt could not be asked about the guests: {reason}",
     35: "{where}: score INFINITY: when {resource} cannot run, the guests stop; 100 avoids that",
@@ -47,22 +47,24 @@ TEXTS = {
     42: "interrupted",
     43: "the cluster is at work ({doing}); the change is made all the same",
     44: "{domain}: not defined on {node}, and cannot move there",
-    45: "{domain}: has uuid {other} on {node} and {uuid} here, migrations fail; define it alike",
+    45: "{domain}: has uuid {other} on {node} and {uuid} here, so migrations fail; define it with"
+    " one uuid",
     46: "{domain}: its definition on {node} differs from the one here in {place}",
     47: "{domain}: {resource} ({agent}) manages it already; see CHANGE OF OWNER in vm-ctl(8)",
     48: "{domain}: libvirt starts it on {node} by itself; virsh autostart --disable {domain}",
     49: "libvirt-guests is enabled here and starts and stops guests behind Pacemaker's back;"
     " systemctl disable --now libvirt-guests",
-    50: "{where}: {resource} does not run on {nodes}: its score keeps the guests off there",
-    51: "{domain}: will go back to {node} by its scores; to keep it: move it with --no-wait,"
-    " and vm-ctl location move {domain} when it is there",
-    52: "{domain}: a fence holds it until {end} at most; it cannot run before",
-    53: "{domain}: its move ends by itself in {seconds} s at most; see vm-ctl resource list",
-    54: "{domain}: its constraint stays, {seconds} s at most: {reason}",
+    50: "{where}: {resource} does not run on {nodes}; with this score the guests can't run there",
+    51: "{domain}: its scores will move it back to {node}; to keep it, move it with --no-wait, and"
+    " run vm-ctl location move {domain} when it is there",
+    52: "{domain}: a fence keeps it stopped, until {end} at most",
+    53: "{domain}: the constraints of its move end by themselves in {seconds} s at most; see"
+    " vm-ctl resource list",
+    54: "{domain}: the constraints of its move stay, {seconds} s at most: {reason}",
     55: "{domain}: is being migrated, wait until it is there",
-    56: "{domain}: interrupted when it is there; once more, and its constraint stays,"
-    " {seconds} s at most",
-    57: "no lock against another vm-ctl on this host: {reason}",
+    56: "{domain}: vm-ctl ends when the guest is there; interrupt it again to end it now: then the"
+    " constraints of the move stay, {seconds} s at most",
+    57: "another vm-ctl on this host can't be locked out: {reason}",
 }
 
 

@@ -63,9 +63,9 @@ AGENT = Agent(
     version="2.0",
     shortdesc="Virtual machine run by libvirt",
     longdesc=(
-        "Starts, stops, monitors and migrates a virtual machine through libvirt. What can't be"
-        " known is never reported as stopped: whether a QEMU or KVM guest exists is read from"
-        " the process table, also when libvirt does not answer."
+        "Starts, stops, monitors and migrates a virtual machine through libvirt. The agent never"
+        " reports the unknown as stopped. The process table tells whether a QEMU or KVM guest"
+        " exists, also when libvirt does not answer."
     ),
     parameters=PARAMETERS,
     actions=(

@@ -9,8 +9,8 @@ MIGRATION = (
     Parameter(
         "migration_transport",
         "Transport to the other host",
-        "How libvirt on the other host is reached for a migration: ssh, tcp, tls and so on."
-        " ssh never asks for a password: keys and host keys must be in place.",
+        "How this host reaches libvirt on the other host for a migration: ssh, tcp, tls and so on."
+        " ssh never asks for a password, so keys and host keys must be in place.",
         reloadable=True,
     ),
     Parameter(
@@ -22,45 +22,50 @@ MIGRATION = (
     Parameter(
         "migration_network_suffix",
         "Host name suffix of the migration network",
-        "Appended to the target's node name, before the first dot of it, both for the"
-        " connection and for the guest's memory: host1 becomes host1-mig.",
+        "Text that is added to the target's node name, before its first dot, for the connection"
+        " and for the guest's memory. With -mig host1.example becomes host1-mig.example.",
         reloadable=True,
     ),
     Parameter(
         "migrateport",
         "Port for the guest's memory",
-        "Port on the other host, used together with migration_network_suffix. 0: libvirt chooses.",
+        "Port on the other host for the guest's memory. It counts only with"
+        " migration_network_suffix. 0: libvirt chooses.",
         default=0,
         reloadable=True,
     ),
     Parameter(
         "migrateuri",
         "URI for the guest's memory",
-        "Where the guest's memory is sent, %n being the target's name. Takes precedence over"
-        " migration_network_suffix and migrateport.",
+        "Where the guest's memory is sent. %n stands for the target's node name with"
+        " migration_network_suffix. This takes precedence over migration_network_suffix and"
+        " migrateport.",
         reloadable=True,
     ),
     Parameter(
         "remoteuri",
         "URI of the other hypervisor",
-        "The other host's hypervisor, %n being the target's node name. Takes precedence over"
-        " migration_transport, migration_user and the suffix for the connection.",
+        "The other host's hypervisor. %n stands for the target's node name. For the connection"
+        " this takes precedence over migration_transport, migration_user and"
+        " migration_network_suffix.",
         reloadable=True,
     ),
     Parameter(
         "migrate_options",
         "Options of a migration",
         "Options as virsh migrate names them, such as --p2p --auto-converge --bandwidth 100."
-        " They go before the parameters here.",
+        " --bandwidth counts instead of migration_speed. --migrateuri counts instead of"
+        " migrateport, but the parameter migrateuri counts instead of it.",
         reloadable=True,
     ),
     Parameter(
         "migration_mode",
-        "Way of the guest's memory",
-        "native: QEMU to QEMU, steered from here. p2p: steered by libvirtd, which lives longer than"
-        " an agent. tunnelled: through libvirtd's own connection (with migration_transport ssh or"
-        " tls: encrypted). tls: QEMU's own TLS, which needs its certificates. Words separated by"
-        " commas: p2p,tls. Without tunnelled or tls the memory travels in the clear, whatever"
+        "How the guest's memory travels",
+        "One or more of these words, separated by commas, such as p2p,tls. native: from QEMU to"
+        " QEMU, steered by the agent. p2p: steered by libvirtd, which lives longer than an agent."
+        " tunnelled: through libvirtd's own connection, which is encrypted with"
+        " migration_transport ssh or tls. tls: with QEMU's own TLS, which needs certificates on"
+        " both hosts. Without tunnelled or tls the memory is not encrypted, whatever"
         " migration_transport says.",
         default="native",
         reloadable=True,
@@ -68,14 +73,15 @@ MIGRATION = (
     Parameter(
         "migration_speed",
         "Limit of bandwidth",
-        "MiB/s that a migration may take. 0: no limit of ours.",
+        "MiB/s that a migration may use. 0: this parameter sets no limit.",
         default=0,
         reloadable=True,
     ),
     Parameter(
         "migration_downtime",
         "Limit of downtime",
-        "Milliseconds that the guest may be paused at the end of a migration. 0: as libvirt does.",
+        "Milliseconds that the guest may be paused at the end of a migration. 0: libvirt's"
+        " default.",
         default=0,
         reloadable=True,
     ),
@@ -89,9 +95,10 @@ MIGRATION = (
     Parameter(
         "migration_postcopy",
         "Finish by post-copy",
-        "When half of the action's time is over and the memory was sent once, let the guest run at"
-        " the other host and its memory follow. From then on there is no way back: if the network"
-        " breaks the guest is lost. Off: such a migration is aborted, and the guest stays.",
+        "When half of the action's time is over and the memory was sent once, the guest goes on at"
+        " the other host, and the rest of its memory follows. From then on there is no way back:"
+        " if the network breaks, the guest is lost. Off: a migration that takes too long is"
+        " aborted, and the guest stays.",
         default=False,
         reloadable=True,
     ),

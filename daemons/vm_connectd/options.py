@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 DEFAULT_DIRECTORY = "/var/lib/libvirt/qemu"
 
 EPILOG = """\
--D and -p are accepted for the sake of old configurations: the daemon stays in the foreground,
-where its supervisor (ocf:extra:vm-anything, systemd) wants it, and needs no file with its pid.
+Old configurations have -D and -p. They have no effect: the daemon stays in the foreground, where
+its supervisor (ocf:extra:vm-anything, systemd) wants it, and needs no file with its pid.
 """
 
 
@@ -50,7 +50,9 @@ def parse(argv: Sequence[str]) -> Options:
         action="append",
         help=f"where guests' sockets may be, repeatable (default: {DEFAULT_DIRECTORY})",
     )
-    parser.add_argument("--status", action="store_true", help="what the running one says, as JSON")
+    parser.add_argument(
+        "--status", action="store_true", help="print the status of the running daemon, as JSON"
+    )
     parser.add_argument("--debug", action="store_true", help="log more")
     parser.add_argument("-D", "--daemonize", action="store_true", help="accepted, see below")
     parser.add_argument("-p", "--pidfile", metavar="FILE", help="accepted, see below")

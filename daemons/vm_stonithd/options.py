@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EPILOG = """\
-CMD is split into words as a shell would split it, and no shell runs it. Of the slides' form,
-'openssl des-ede3 -d -base64 -k PASSPHRASE', nothing is run at all.
+CMD is split into words as a shell would split it, and run without a shell. If it has the form
+'openssl des-ede3 -d -base64 -k PASSPHRASE', as on the slides, vm-stonithd runs nothing and
+decrypts itself.
 """
 
 
@@ -46,11 +47,18 @@ def parse(argv: Sequence[str]) -> Options:
     parser.add_argument(
         "-c", metavar="CMD", dest="command", help="take tokens of 2011; CMD decrypts them"
     )
-    parser.add_argument("-i", dest="is_on_stdin", action="store_true", help="on its stdin")
+    parser.add_argument(
+        "-i",
+        dest="is_on_stdin",
+        action="store_true",
+        help="give CMD the token on its standard input",
+    )
     parser.add_argument(
         "-e", metavar="N", dest="success", type=int, default=0, help="CMD's exit code for success"
     )
-    parser.add_argument("--status", action="store_true", help="what the running one says, as JSON")
+    parser.add_argument(
+        "--status", action="store_true", help="print the status of the running daemon, as JSON"
+    )
     parser.add_argument("--debug", action="store_true", help="log more")
     parser.add_argument("-V", "--version", action="version", version=f"vm-stonithd {VERSION}")
     parser.add_argument("-?", "-h", "--help", action="help", help="this text")

@@ -13,7 +13,7 @@ OK = (
     " and @in_ccm!='false' and @in_ccm!='0'"
 )
 DOWN = "(@crmd='offline' or @crmd='0') and @join='down' and @expected='down'"
-# A node_state of a remote node, or of a guest that is a node, has neither join nor crmd nor expected.
+# Neither a remote node nor a guest that is a node has join, crmd or expected in its node_state.
 CLUSTER_NODE = "not(@remote_node)"
 _REMOTE_UP = "not(@in_ccm='false' or @in_ccm='0')"
 

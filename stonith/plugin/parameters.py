@@ -47,8 +47,8 @@ HOSTLIST = Parameter(
     "hostlist",
     "string",
     "Guests and their tokens",
-    "The guests that can be fenced, separated by blanks, each as NAME:TOKEN: the name of its"
-    " cluster node, and the token that the administrator of the hosts made for it.",
+    "The guests that this device can fence, separated by blanks. Each is NAME:TOKEN: the name of"
+    " its cluster node, and the token that the administrator of the hosts made for it.",
     required=True,
 )
 DELIMETER = Parameter(
@@ -63,7 +63,7 @@ DELIMITER_PARAMETER = Parameter(
     "delimiter",
     "string",
     "Delimiter of name and token",
-    "What separates name and token in hostlist. It has no blanks.",
+    "The text between name and token in hostlist. It must not have a blank.",
     default=DELIMITER,
 )
 TIMEOUT = Parameter(
@@ -71,8 +71,8 @@ TIMEOUT = Parameter(
     "second",
     "Time for an answer",
     "How many seconds the hosts may take to carry out a request and to prove it. The cluster's"
-    " stonith-timeout must be longer by more than 2 s. To survive the loss of a host it must be"
-    " longer than the hosts' cluster takes to fence one.",
+    " stonith-timeout must be more than 2 s longer. To survive the loss of a host, timeout must be"
+    " longer than the hosts' cluster takes to fence a host.",
     default=str(TIMEOUT_S),
 )
 SHARED = (HOSTLIST, DELIMETER, DELIMITER_PARAMETER, TIMEOUT)

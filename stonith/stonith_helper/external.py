@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from stonith.stonith_helper.parameters import Device
 
 DESCRIPTION = """\
-Stands before the device that fences: the node that does not run the service waits, so that the
-one that runs it fences first. Then it answers no, and the fencer asks the next device.
+Use it before the device that fences. The node that does not run the service waits, so that the
+node that runs it fences first. Then the answer is no, and the fencer asks the next device.
 Other than in 2011:
-- run_dead_check: a target that answers no ping is not reported as fenced unless trust_dead_check
-  says so, since a broken switch looks the same; without it nobody is pinged.
-- run_quorum_check: a partition without quorum is delayed like a standby; in 2011 it was told that
-  the target is fenced.
+- run_dead_check: a target that answers no ping is reported as fenced only with trust_dead_check,
+  since a broken switch looks the same. Without it nobody is pinged.
+- run_quorum_check: a partition without quorum waits like a standby. In 2011 it was told that the
+  target is fenced.
 - A number or a yes that can't be read is an error of the configuration, not the default."""
 
 

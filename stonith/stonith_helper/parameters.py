@@ -26,83 +26,86 @@ HOSTLIST = Parameter(
     "hostlist",
     "string",
     "Nodes",
-    "The nodes that this device stands before, separated by commas or blanks.",
+    "The nodes that this device is used for, separated by commas or blanks.",
     required=True,
 )
 RUN_DEAD_CHECK = Parameter(
     "run_dead_check",
     "boolean",
     "Whether to ping the target",
-    "Whether the dead check is done at all. It is only where trust_dead_check says that its result"
-    " counts.",
+    "Whether the target is pinged. It is pinged only if trust_dead_check is set too.",
     default="yes",
 )
 RUN_QUORUM_CHECK = Parameter(
     "run_quorum_check",
     "boolean",
     "Whether a partition without quorum waits",
-    "Whether quorum is asked for after quorum_check_wait_time. Without quorum this side waits"
-    " standby_wait_time, so that the side that has it is the first one. The answer stays no.",
+    "Whether this node asks for quorum after quorum_check_wait_time. Without quorum it waits"
+    " standby_wait_time, so that the partition with quorum fences first. The answer is no in any"
+    " case.",
     default="no",
 )
 RUN_ONLINE_CHECK = Parameter(
     "run_online_check",
     "boolean",
     "Whether members are fenced without a wait",
-    "Whether the standby side waits only for a target that has left the partition: one that is"
-    " still a member can't be fencing this node at the same time for want of a connection.",
+    "Whether the standby waits only for a target that has left the partition. A target that is"
+    " still a member has no lost connection as a reason to fence this node at the same time.",
     default="no",
 )
 RUN_STANDBY_WAIT = Parameter(
     "run_standby_wait",
     "boolean",
     "Whether the standby side waits",
-    "Whether the side on which standby_check_command fails waits standby_wait_time.",
+    "Whether the node on which standby_check_command fails waits standby_wait_time.",
     default="yes",
 )
 DEAD_CHECK_TARGET = Parameter(
     "dead_check_target",
     "string",
     "Addresses of the target",
-    "All addresses of the target that can be pinged from here, separated by commas or blanks:"
-    " numbers, no names. ADDRESS%INTERFACE says the way out. Needed with trust_dead_check.",
+    "All addresses of the target that can be pinged from here, separated by commas or blanks. Give"
+    " numbers, not names. ADDRESS%INTERFACE names the interface to use. Needed with"
+    " trust_dead_check.",
 )
 DEAD_CHECK_TRIALCOUNT = Parameter(
     "dead_check_trialcount",
     "integer",
     "Pings for each address",
-    f"How often, a second apart, each address is pinged, up to {MOST_TRIALS}.",
+    f"How often each address is pinged, once a second. At most {MOST_TRIALS}.",
     default="5",
 )
 STANDBY_CHECK_COMMAND = Parameter(
     "standby_check_command",
     "string",
     "Command that succeeds on the active node",
-    "Text that /bin/sh runs as root, in a minimal environment and for 10 s at most. 0 says that"
-    " this node is the active one; anything else, that it is the standby. Needed with"
-    " run_standby_wait. The only text that is run by a shell.",
+    "Command line that /bin/sh runs as root, in a minimal environment, for 10 s at most. Exit code"
+    " 0 says that this node is the active one. Any other code says that it is the standby. Needed"
+    " with run_standby_wait. No other parameter is run by a shell.",
 )
 STANDBY_WAIT_TIME = Parameter(
     "standby_wait_time",
     "second",
     "Time that the standby side waits",
-    "How long the standby side waits, so that the active one is the first to fence. Longer than"
-    " the active side's fence takes.",
+    "How long the standby waits, so that the active node fences first. It must be longer than the"
+    " active node's fence takes.",
     default="25",
 )
 QUORUM_CHECK_WAIT_TIME = Parameter(
     "quorum_check_wait_time",
     "second",
     "Time before quorum is asked for",
-    "How long the cluster has to find out whether it lost quorum.",
+    "How long to wait before asking for quorum. The cluster finds out in this time whether it lost"
+    " quorum.",
     default="10",
 )
 TRUST_DEAD_CHECK = Parameter(
     "trust_dead_check",
     "boolean",
     "Whether a target that answers no ping counts as fenced",
-    "yes: a target of which no address answers is reported as fenced, as in 2011. A broken switch"
-    " then starts its resources twice. no: silence proves nothing, and the next device is asked.",
+    "yes: a target is reported as fenced if none of its addresses answers, as in 2011. If a switch"
+    " is broken, its resources then run twice. no: silence proves nothing, and the fencer asks the"
+    " next device.",
     default="no",
 )
 

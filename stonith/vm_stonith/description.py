@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 NAME = "fence_vm_stonith"
 SHORTDESC = "Fences a guest through the cluster of the hosts"
 LONGDESC = (
-    "fence_vm_stonith runs in a guest and fences another guest of the same cluster of hosts, on"
-    " whichever host that runs. It asks through the guest's vm-connectd, over a virtio port and"
-    " without a network; the vm-stonithd of the hosts kills the target, proves on all hosts that"
-    " it is dead, and answers. A token of the hosts' administrator says which guest may be fenced."
+    "fence_vm_stonith runs in a guest and fences another guest of the same cluster of hosts,"
+    " whichever host that guest runs on. It asks through the guest's vm-connectd, over a virtio"
+    " port and without a network. The vm-stonithd of the hosts kills the target, proves on all"
+    " hosts that it is dead, and answers. A token of the hosts' administrator says which guest may"
+    " be fenced."
 )
 # What each does. That `on` says automatic=0 matters: else Pacemaker would unfence nodes with it.
 ACTIONS = (
@@ -29,8 +30,8 @@ ACTIONS = (
     ("status", "Exit 0 if the guest runs, 2 if it does not, 1 if that is not known."),
     ("monitor", "Ask vm-stonithd whether it would take each of the tokens."),
     ("list", "Print the guests of hostlist."),
-    ("list-status", "Print them, and whether they run."),
-    ("validate-all", "Check the parameters, and ask nobody."),
+    ("list-status", "Print the guests of hostlist, and whether they run."),
+    ("validate-all", "Check the parameters without asking the hosts."),
     ("metadata", "Print the metadata."),
     ("manpage", "Print the man page."),
 )
@@ -101,7 +102,8 @@ def manpage() -> str:
         ".SH DESCRIPTION",
         plain(LONGDESC),
         ".SH OPTIONS",
-        "Pacemaker gives them as lines NAME=VALUE on standard input; here the name is in brackets.",
+        "Pacemaker gives them as lines NAME=VALUE on standard input. The NAME stands here in"
+        " brackets.",
     ]
     for option in OPTIONS:
         if not option.replaced_by:

@@ -65,13 +65,20 @@ OPTIONS = (
         "delay",
         "seconds",
         "second",
-        "Time to wait before off and reboot, beyond timeout. Guests that fence each other need"
-        " none: exactly one of them succeeds.",
+        "Seconds to wait before off and reboot, in addition to timeout. Guests that fence each"
+        " other need no delay: exactly one of them succeeds.",
         "0",
     ),
     Option("quiet", "q", "quiet", "", "boolean", "Say nothing on stderr."),
     Option("verbose", "v", "verbose", "", "boolean", "Say more on stderr."),
-    Option("debug_file", "D", "debug-file", "file", "string", "Append what is done to this file."),
+    Option(
+        "debug_file",
+        "D",
+        "debug-file",
+        "file",
+        "string",
+        "Append a log of what the agent does to this file.",
+    ),
     Option("version", "V", "version", "", "boolean", "Print the version and exit."),
     Option("help", "h", "help", "", "boolean", "Print the help and exit."),
 )

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 OPERATIONS = ("reset", "off", "on")
 EPILOG = f"""\
-The key file, {settings.STONITH_KEY}, has to be alike on all hosts:
+The key file, {settings.STONITH_KEY}, has to be the same on all hosts:
 
   vm-stonith-key create                      on one host; copy the file to the others
   vm-stonith-key list                        which host has which key
   vm-stonith-key token --cluster guest1,guest2,guest3
   vm-stonith-key rotate                      each time one step of an exchange of keys
 
-Names of guests are domains, resources, or NODE=RESOURCE where the guests' cluster calls its nodes
-otherwise. Exit code: 0 done; 1 refused or failed.
+A guest is a domain, a resource, or NODE=RESOURCE if its node has another name in the guests'
+cluster. Exit code: 0 done; 1 refused or failed.
 """
 
 
@@ -59,7 +59,7 @@ def parse(argv: Sequence[str]) -> Request:
         )
         if verb in ("rotate", "token"):
             made.add_argument(
-                "--force", action="store_true", help="also if a host's keys are not known"
+                "--force", action="store_true", help="go on though a host's keys are not known"
             )
         if verb == "token":
             made.add_argument(

@@ -69,7 +69,7 @@ def test_vm_ctl_shows_a_ban_and_clears_one_that_is_over(pair: Pair, is_full: boo
     # The fence's will is not vm-ctl's to break.
     done = host.run(["vm-ctl", "resource", "start", name, "--no-wait"])
     assert done.rc == 0
-    assert f"MSG52 {name}: a fence holds it until" in done.err
+    assert f"MSG52 {name}: a fence keeps it stopped, until" in done.err
     assert ban_of(pair) == "off"
     assert pair.target.hosts() == []
     if is_full:

@@ -199,7 +199,7 @@ def test_a_move_against_the_scores_says_so_and_how_to_keep_it(vm: Registered) ->
     try:
         done = host.run(move, timeout_s=99)
         assert done.rc == 0
-        assert f"MSG51 guest1: will go back to {home} by its scores" in done.err
+        assert f"MSG51 guest1: its scores will move it back to {home}" in done.err
         assert snapshot(lab).moves == {}
         lab.cluster.wait_running(vm.resource, home)
         settle(vm)

@@ -289,7 +289,8 @@ def test_hard_bonds_are_warned_about_with_the_nodes_that_they_bar() -> None:
     assert warnings(partly, AS_BEFORE) == [
         f"MSG35 {where}: score INFINITY: when clnVmStonithd cannot run, the guests stop;"
         " 100 avoids that",
-        f"MSG50 {where}: clnVmStonithd does not run on hostB: its score keeps the guests off there",
+        f"MSG50 {where}: clnVmStonithd does not run on hostB;"
+        " with this score the guests can't run there",
     ]
     assert warnings(partly) == []
 

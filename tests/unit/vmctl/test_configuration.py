@@ -131,7 +131,7 @@ def test_what_a_shell_would_execute_or_refuse_is_a_fault_with_its_line(text: str
 @pytest.mark.parametrize(
     ("text", "number", "allowed"),
     [
-        ("vm_cfg_dir=qemu", 6, "from / on"),
+        ("vm_cfg_dir=qemu", 6, "an absolute path"),
         ("vm_allow_migrate=maybe", 7, "on or off"),
         ("vm_stonith=1", 8, "on or off"),
         ("vm_pingd1=(a b c)", 9, "resource attribute"),

@@ -238,7 +238,7 @@ def test_where_no_lock_can_be_made_the_cibs_version_decides(
     (tmp_path / "run").touch()
     play(Step(MON, out=crm_mon()), Step(QUERY, out=STOPPED), Step(MODIFY))
     assert vm_ctl("resource start guest1 --no-wait", conf) == 0
-    assert "MSG57 no lock against another vm-ctl on this host" in capsys.readouterr().err
+    assert "MSG57 another vm-ctl on this host can't be locked out" in capsys.readouterr().err
 
 
 def test_messages_have_the_numbers_of_2011() -> None:
@@ -266,7 +266,9 @@ def test_a_start_clears_what_a_fence_left_behind_and_says_what_one_holds(
     assert vm_ctl("resource start guest1,guest2 --no-wait", conf) == 0
     assert script.left == []
     assert "' vm-stonith-prmVMCTL_guest1 '" in script.calls[4][0][-1]
-    assert capsys.readouterr().err.startswith("vm-ctl: MSG52 guest2: a fence holds it until 20")
+    assert capsys.readouterr().err.startswith(
+        "vm-ctl: MSG52 guest2: a fence keeps it stopped, until 20"
+    )
 
 
 def test_a_transition_under_way_is_said_and_waited_for_by_nobody(
@@ -307,7 +309,9 @@ def test_a_move_may_be_left_to_end_by_itself(
     assert vm_ctl("resource move guest1 -n hostB --no-wait", conf) == 0
     assert script.left == []
     assert (script.calls[-1][1] or "").count("<date_expression ") == 2
-    assert "MSG53 guest1: its move ends by itself in" in capsys.readouterr().err
+    assert (
+        "MSG53 guest1: the constraints of its move end by themselves in" in capsys.readouterr().err
+    )
 
 
 def test_figures_of_a_migration_are_libvirts(monkeypatch: pytest.MonkeyPatch) -> None:

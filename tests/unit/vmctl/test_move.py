@@ -198,8 +198,8 @@ def test_scores_that_will_pull_the_guest_back_are_said_with_the_command_that_kee
     fake.scores = {"hostA": 200, "hostB": 100}
     carry_out()
     assert capsys.readouterr().err == (
-        "vm-ctl: MSG51 g1: will go back to hostA by its scores; to keep it:"
-        " move it with --no-wait, and vm-ctl location move g1 when it is there\n"
+        "vm-ctl: MSG51 g1: its scores will move it back to hostA; to keep it,"
+        " move it with --no-wait, and run vm-ctl location move g1 when it is there\n"
     )
     assert fake.written[-1] == "--delete-all"
 
@@ -247,8 +247,8 @@ def test_a_signal_ends_the_move_once_the_guest_is_there(
     assert fake.places == [ON_B]
     assert fake.written == ["--modify", "--delete-all"]
     assert capsys.readouterr().err == (
-        "vm-ctl: MSG56 g1: interrupted when it is there; once more, and its constraint stays,"
-        " 65 s at most\n"
+        "vm-ctl: MSG56 g1: vm-ctl ends when the guest is there; interrupt it again to end it now:"
+        " then the constraints of the move stay, 65 s at most\n"
     )
     assert signal.getsignal(number) is before
 
@@ -273,7 +273,7 @@ def test_a_migration_that_takes_too_long_keeps_its_constraints(
     assert fake.written == ["--modify"]
     said = capsys.readouterr().err
     assert said.startswith(
-        "vm-ctl: MSG54 g1: its constraint stays, 60 s at most: MSG55 g1: is being"
+        "vm-ctl: MSG54 g1: the constraints of its move stay, 60 s at most: MSG55 g1: is being"
     )
 
 
@@ -339,7 +339,9 @@ def test_constraints_that_cannot_be_removed_are_told_and_hide_nothing(
     fake.on_look = lose_the_cluster
     with pytest.raises(ClusterDownError, match="crm_mon"):
         carry_out()
-    assert capsys.readouterr().err.startswith("vm-ctl: MSG54 g1: its constraint stays, 65 s at")
+    assert capsys.readouterr().err.startswith(
+        "vm-ctl: MSG54 g1: the constraints of its move stay, 65 s at"
+    )
 
 
 def test_progress_of_one_guest_gives_the_others_their_time(

@@ -298,7 +298,7 @@ def test_expired_bans_and_moves_are_found_and_live_ones_are_not() -> None:
 
 
 def test_a_guest_that_a_fence_holds_is_not_deleted() -> None:
-    with pytest.raises(RefusedError, match="MSG52 g1: a fence holds it until 20"):
+    with pytest.raises(RefusedError, match="MSG52 g1: a fence keeps it stopped, until 20"):
         delete(cib(guest("g1"), ban("g1", 60)), "g1")
     assert remaining(cib(guest("g1"), ban("g1", -1)), "g1") >= {"clnPingd"}
 
