@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pmkvm.pacemaker.status import Cluster
     from pmkvm.pacemaker.targets import Guest
-    from vmctl.cib_document import Registry
+    from vmctl.cib_document import CibDocument
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
     from vmctl.hosts import Survey
@@ -31,36 +31,36 @@ class Facts(NamedTuple):
     libvirt_guests: bool = False
 
 
-def registered(domains: Iterable[str], registry: Registry) -> None:
+def registered(domains: Iterable[str], cib_document: CibDocument) -> None:
     """Raises RefusedError."""
     refuse(
         message(15, domain=domain, resource=names.resource(domain))
         for domain in domains
-        if not registry.has(domain)
+        if not cib_document.has(domain)
     )
 
 
 def addition(
-    request: Request, configuration: Configuration, facts: Facts, registry: Registry
+    request: Request, configuration: Configuration, facts: Facts, cib_document: CibDocument
 ) -> None:
     """Raises RefusedError: with what is wrong with names, then guests, then the cluster."""
     refuse(message(30, domain=each) for each in request.domains if not names.is_usable(each))
-    refuse(_domains(request, configuration, facts, registry))
-    refuse(_cluster(request, configuration, facts, registry))
+    refuse(_domains(request, configuration, facts, cib_document))
+    refuse(_cluster(request, configuration, facts, cib_document))
     refuse(_hosts(request, facts.survey))
 
 
 def _domains(
-    request: Request, configuration: Configuration, facts: Facts, registry: Registry
+    request: Request, configuration: Configuration, facts: Facts, cib_document: CibDocument
 ) -> Iterator[Message]:
-    owners = _owners(registry)
+    owners = _owners(cib_document)
     asked = facts.survey.local in facts.survey.hosts
     for domain in request.domains:
         path = configuration.definition(domain)
         owner = owners.get(os.path.basename(path))
         if asked and facts.survey.here(domain) is None:
             yield message(3, domain=domain)
-        elif registry.has(domain):
+        elif cib_document.has(domain):
             yield message(11, domain=domain, resource=names.resource(domain))
         elif owner is not None:
             yield message(47, domain=domain, resource=owner.id, agent=owner.agent)
@@ -68,28 +68,28 @@ def _domains(
             yield message(33, domain=domain, path=path)
 
 
-def _owners(registry: Registry) -> dict[str, Guest]:
+def _owners(cib_document: CibDocument) -> dict[str, Guest]:
     """Who has a guest already, by the name of its definition, wherever that lies.
 
     Also one that is given it on some host only, or at some time: it may be started there.
     """
     found: dict[str, Guest] = {}
-    for owner in registry.guests():
+    for owner in cib_document.guests():
         for path in owner.config.possible:
             found.setdefault(os.path.basename(path), owner)
     return found
 
 
 def _cluster(
-    request: Request, configuration: Configuration, facts: Facts, registry: Registry
+    request: Request, configuration: Configuration, facts: Facts, cib_document: CibDocument
 ) -> Iterator[Message]:
-    for watch in configuration.watches():
-        if not registry.has_resource(watch.resource):
-            reason = f"{watch.resource} is no resource of this cluster"
-            yield message(ENTRY_NUMBERS[watch.kind], where=watch.where, reason=reason)
+    for required in configuration.required_clones():
+        if not cib_document.has_resource(required.resource):
+            reason = f"{required.resource} is no resource of this cluster"
+            yield message(ENTRY_NUMBERS[required.kind], where=required.where, reason=reason)
     if configuration.fences() and not facts.cluster.stonith_enabled:
         yield message(12)
-    if request.preferred not in registry.nodes():
+    if request.preferred not in cib_document.nodes():
         yield message(16, node=request.preferred)
 
 
@@ -134,11 +134,11 @@ def warnings(request: Request, configuration: Configuration, facts: Facts) -> It
 
 
 def _bonds(configuration: Configuration, cluster: Cluster) -> Iterator[Message]:
-    for watch in configuration.watches():
-        if watch.kind in {"stonithd", "managerd"} and watch.is_binding():
-            words = {"where": watch.where, "resource": watch.resource}
+    for required in configuration.required_clones():
+        if required.kind in {"stonithd", "managerd"} and required.is_binding():
+            words = {"where": required.where, "resource": required.resource}
             yield message(35, **words)
-            copies = (each for each in cluster.resources if watch.resource in each.parents)
+            copies = (each for each in cluster.resources if required.resource in each.parents)
             there = {node for each in copies if each.active for node in each.nodes}
             bare = ", ".join(node for node in cluster.online_members() if node not in there)
             if bare:

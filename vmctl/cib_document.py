@@ -29,7 +29,7 @@ NEVER_EMPTY = ("resource_set", "tag", "rsc_location", "rsc_colocation", "rsc_ord
 PENDING = "193"
 
 
-class Registry:
+class CibDocument:
     """One CIB document, indexed once. Whoever edits it has it for himself."""
 
     def __init__(self, document: str) -> None:

@@ -15,7 +15,7 @@ from pmkvm.thread_call import within
 from pmkvm.virt.connection import Connection
 from pmkvm.virt.job import job_of
 from vmctl import checks, hosts, list_table, move, names, plan, transaction, waiting
-from vmctl.cib_document import Registry
+from vmctl.cib_document import CibDocument
 from vmctl.messages import RefusedError, message, refuse, say
 
 if TYPE_CHECKING:
@@ -90,15 +90,15 @@ def delete(session: Session) -> None:
 def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]) -> None:
     request, domains = session.request, session.request.domains
     _cluster()
-    registry = transaction.make(lambda r: plan.role(domains, wanted, r), request)
+    cib_document = transaction.make(lambda r: plan.role(domains, wanted, r), request)
     if request.verb == "start":
-        say(plan.held(domains, registry))
-        if any(plan.expired(domains, registry)):
+        say(plan.held(domains, cib_document))
+        if any(plan.expired(domains, cib_document)):
             transaction.make(lambda r: r.discard(plan.expired(domains, r)), request)
     if request.dry_run or request.no_wait or tools.is_offline():
         return
     default = waiting.DEFAULT_TIMEOUT_S
-    timeouts = (registry.timeout_s(each, request.verb, default) for each in domains)
+    timeouts = (cib_document.timeout_s(each, request.verb, default) for each in domains)
     patience_s = max(timeouts) + waiting.SLACK_S
     resources = [names.resource(domain) for domain in domains]
     outcome = waiting.wait_for(resources, reached, patience_s, wanted.lower)
@@ -113,7 +113,7 @@ def move_(session: Session) -> None:
     request = session.request
     (domain,), target = request.domains, request.node
     document = cib.query(Deadline(QUERY_S))
-    intended = move.check(domain, target, Registry(document), _cluster())
+    intended = move.check(domain, target, CibDocument(document), _cluster())
     if target == intended.origin:
         say([message(21, domain=domain, node=target)])
         return
@@ -154,16 +154,16 @@ def unmove(session: Session) -> None:
 
 def list_(session: Session) -> None:
     request = session.request
-    registry = Registry(cib.query(Deadline(QUERY_S)))
+    cib_document = CibDocument(cib.query(Deadline(QUERY_S)))
     cluster = status.query(Deadline(QUERY_S))
     if request.node is not None:
-        if request.node not in registry.nodes():
+        if request.node not in cib_document.nodes():
             raise RefusedError(message(16, node=request.node))
-        rows = list_table.on_node(request.node, registry, cluster)
+        rows = list_table.on_node(request.node, cib_document, cluster)
     else:
-        checks.registered(request.domains, registry)
-        wanted = request.domains or registry.domains()
-        rows = [list_table.row(domain, registry, cluster) for domain in wanted]
+        checks.registered(request.domains, cib_document)
+        wanted = request.domains or cib_document.domains()
+        rows = [list_table.row(domain, cib_document, cluster) for domain in wanted]
     sys.stdout.write(list_table.table(rows))
 
 
@@ -171,10 +171,10 @@ def locate(session: Session) -> None:
     request, configuration, _ask = session
     cluster = _cluster()
 
-    def planned(registry: Registry) -> None:
-        checks.registered(request.domains, registry)
-        domains = request.domains or plan.preferring(request.from_node or "", registry)
-        plan.locate(domains, cluster, configuration, registry)
+    def planned(cib_document: CibDocument) -> None:
+        checks.registered(request.domains, cib_document)
+        domains = request.domains or plan.preferring(request.from_node or "", cib_document)
+        plan.locate(domains, cluster, configuration, cib_document)
 
     transaction.make(planned, request)
 

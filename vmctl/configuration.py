@@ -102,7 +102,7 @@ ENTRY_NUMBERS = {"pingd": 9, "diskd": 10, "managerd": 23, "stonithd": 24}
 ENTRY = re.compile(r"vm_(pingd|diskd|managerd|stonithd)([1-9]|10)")
 
 
-class Watch(NamedTuple):
+class RequiredClone(NamedTuple):
     """A clone that a guest needs beside it; attribute is None when no rule is wanted.
 
     where is that of a message about this entry.
@@ -149,13 +149,13 @@ class Configuration(NamedTuple):
             words = (name, *self.words[f"vm_{name}_op"], critical)
             yield dict(zip(("name", "interval", "timeout", "on-fail"), words))
 
-    def watches(self) -> Iterator[Watch]:
+    def required_clones(self) -> Iterator[RequiredClone]:
         """All entries that are set, where the vm-ctl of 2011 stopped at the first gap."""
         for kind in ENTRY_NUMBERS:
             for key in (f"vm_{kind}{index}" for index in range(1, 11)):
                 if key in self.words:
                     clone, *attribute = self.words[key]
-                    yield Watch(
+                    yield RequiredClone(
                         kind,
                         clone,
                         attribute=attribute[0] if attribute else None,

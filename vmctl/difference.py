@@ -14,7 +14,7 @@ from vmctl.cib_document import REFERENCES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmctl.cib_document import Registry
+    from vmctl.cib_document import CibDocument
 
 
 class Difference(NamedTuple):
@@ -28,7 +28,7 @@ class Difference(NamedTuple):
     gone: list[etree._Element]
 
 
-def between(before: Registry, after: Registry) -> Difference:
+def between(before: CibDocument, after: CibDocument) -> Difference:
     old, new = dict(_objects(before)), dict(_objects(after))
     both = ((old[key], each) for key, each in new.items() if key in old)
     return Difference(
@@ -38,7 +38,7 @@ def between(before: Registry, after: Registry) -> Difference:
     )
 
 
-def change(before: Registry, after: Registry) -> Change | None:
+def change(before: CibDocument, after: CibDocument) -> Change | None:
     """The one write that makes the one the other; None when they are alike.
 
     There is none for more than additions, or more than removals, outside of the constraints.
@@ -54,9 +54,9 @@ def change(before: Registry, after: Registry) -> Change | None:
     return Change(constraints=_text(after.section("constraints")))
 
 
-def _objects(registry: Registry) -> Iterator[tuple[str, etree._Element]]:
+def _objects(cib_document: CibDocument) -> Iterator[tuple[str, etree._Element]]:
     for path in ("resources//primitive", "constraints/*", "tags/*"):
-        for element in registry.configuration.iterfind(path):
+        for element in cib_document.configuration.iterfind(path):
             yield str(element.get("id")), element
 
 

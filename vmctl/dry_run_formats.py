@@ -16,7 +16,7 @@ from vmctl import difference
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmctl.cib_document import Registry
+    from vmctl.cib_document import CibDocument
 
 DIFF_S = 120.0
 
@@ -42,18 +42,18 @@ PCS = {
 }
 
 
-def as_xml(before: Registry, after: Registry) -> str:
+def as_xml(before: CibDocument, after: CibDocument) -> str:
     """For cibadmin --patch --xml-pipe."""
     with NamedTemporaryFile(prefix="vm-ctl.") as old, NamedTemporaryFile(prefix="vm-ctl.") as new:
-        for file, registry in ((old, before), (new, after)):
-            file.write(registry.text().encode())
+        for file, cib_document in ((old, before), (new, after)):
+            file.write(cib_document.text().encode())
             file.flush()
         argv = ("crm_diff", "--no-version", "--original", old.name, "--new", new.name)
         # 1: they differ
         return tools.call(argv, Deadline(DIFF_S), also_fine=(1,)).out
 
 
-def as_crm(before: Registry, after: Registry) -> str:
+def as_crm(before: CibDocument, after: CibDocument) -> str:
     """For crm configure load update -; that can't remove, so what begins with delete is for
     crm configure. Without comments: crmsh would write them into the CIB.
     """
@@ -65,7 +65,7 @@ def as_crm(before: Registry, after: Registry) -> str:
     return _lines(*lines)
 
 
-def as_pcs(before: Registry, after: Registry) -> str:
+def as_pcs(before: CibDocument, after: CibDocument) -> str:
     """Of what exists vm-ctl changes meta attributes, and constraints as a whole."""
     found = difference.between(before, after)
     again = [now for _, now in found.changed if now.tag != "primitive"]

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmctl.configuration import Configuration, Watch
+    from vmctl.configuration import Configuration, RequiredClone
 
 
 def primitive(
@@ -49,15 +49,18 @@ def set_values(parent: etree._Element, tag: str, pairs: dict[str, str], more: st
 
 def constraints(domain: str, node: str, configuration: Configuration) -> Iterator[etree._Element]:
     yield preferred_node(domain, node, configuration.text("vm_node_loc_act"))
-    for watch in configuration.watches():
-        if watch.attribute is not None:
-            yield _health(domain, watch, watch.attribute)
-        together = {"score": watch.score, "with-rsc": watch.resource}
+    for required in configuration.required_clones():
+        if required.attribute is not None:
+            yield _health(domain, required, required.attribute)
+        together = {"score": required.score, "with-rsc": required.resource}
         yield _of(
-            domain, "rsc_colocation", names.constraint("col", domain, watch.resource), together
+            domain, "rsc_colocation", names.constraint("col", domain, required.resource), together
         )
-        order = {"id": names.constraint("odr", domain, watch.resource), "first": watch.resource}
-        kind = {"kind": watch.order_kind(), "symmetrical": watch.order[1]}
+        order = {
+            "id": names.constraint("odr", domain, required.resource),
+            "first": required.resource,
+        }
+        kind = {"kind": required.order_kind(), "symmetrical": required.order[1]}
         yield etree.Element("rsc_order", {**order, "then": names.resource(domain), **kind})
 
 
@@ -66,11 +69,11 @@ def preferred_node(domain: str, node: str, score: str) -> etree._Element:
     return _of(domain, "rsc_location", names.preferred_node(domain, node), where)
 
 
-def _health(domain: str, watch: Watch, attribute: str) -> etree._Element:
+def _health(domain: str, required: RequiredClone, attribute: str) -> etree._Element:
     """Off the nodes where the attribute is bad, or not there."""
     location = _of(domain, "rsc_location", names.constraint("loc", domain, attribute), {})
     rule = _rule(location, f"{location.get('id')}-rule", "-INFINITY", "or")
-    bad = dict(zip(("operation", "value"), watch.comparison))
+    bad = dict(zip(("operation", "value"), required.comparison))
     for ending, test in (("", {"operation": "not_defined"}), ("-0", bad)):
         name = f"{rule.get('id')}-expression{ending}"
         etree.SubElement(rule, "expression", {"id": name, **test, "attribute": attribute})
@@ -83,11 +86,11 @@ def move(domain: str, origin: str, target: str | None, end: float) -> Iterator[e
     Both, since with resource-stickiness=INFINITY a preference alone moves nothing.
     """
     name = names.resource(domain)
-    ban = f"{names.BAN}{name}-on-{names.escaped(origin)}"
+    ban = f"{names.CLI_BAN}{name}-on-{names.escaped(origin)}"
     yield _until(_of(domain, "rsc_location", ban, {}), f"{ban}-{{}}", "-INFINITY", origin, end)
     if target is not None:
-        wish = _of(domain, "rsc_location", f"{names.PREFER}{name}", {})
-        yield _until(wish, f"{names.PREFER}{{}}-{name}", "INFINITY", target, end)
+        wish = _of(domain, "rsc_location", f"{names.CLI_PREFER}{name}", {})
+        yield _until(wish, f"{names.CLI_PREFER}{{}}-{name}", "INFINITY", target, end)
 
 
 def _until(location: etree._Element, ids: str, score: str, node: str, end: float) -> etree._Element:

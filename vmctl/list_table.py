@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pmkvm.pacemaker.status import Cluster
-    from vmctl.cib_document import Registry
+    from vmctl.cib_document import CibDocument
 
 HEADINGS = ("Domain", "Resource", "Migration", "Preferred", "Running", "Move constraint", "Ban")
 MIGRATION = {"true": "on", "false": "off"}
 
 
-def row(domain: str, registry: Registry, cluster: Cluster) -> tuple[str, ...]:
+def row(domain: str, cib_document: CibDocument, cluster: Cluster) -> tuple[str, ...]:
     return (
         domain,
         names.resource(domain),
-        MIGRATION.get(str(registry.meta(domain, "allow-migrate")).lower(), "NONE"),
-        registry.preferred(domain) or "NONE",
+        MIGRATION.get(str(cib_document.meta(domain, "allow-migrate")).lower(), "NONE"),
+        cib_document.preferred(domain) or "NONE",
         ",".join(cluster.active_on(names.resource(domain))) or "Stopped",
-        "yes" if registry.move_constraints(domain) else "no",
-        _ban(domain, registry),
+        "yes" if cib_document.move_constraints(domain) else "no",
+        _ban(domain, cib_document),
     )
 
 
-def _ban(domain: str, registry: Registry) -> str:
+def _ban(domain: str, cib_document: CibDocument) -> str:
     """What a fence has left, or is just at."""
     try:
-        ban = plan.ban_of(domain, registry)
+        ban = plan.ban_of(domain, cib_document)
     except BanError:
         return "not understood"
     if ban is None:
@@ -43,14 +43,14 @@ def _ban(domain: str, registry: Registry) -> str:
     return ban.operation if ban.is_live(time.time()) else f"{ban.operation}, expired"
 
 
-def on_node(node: str, registry: Registry, cluster: Cluster) -> list[tuple[str, ...]]:
+def on_node(node: str, cib_document: CibDocument, cluster: Cluster) -> list[tuple[str, ...]]:
     """All VirtualDomain resources that run there, ours or not."""
     rows = []
     for instance in sorted(cluster.resources):
         if node in instance.nodes and instance.agent.split(":")[-1] == "VirtualDomain":
             domain = names.domain(instance.id)
-            if domain is not None and registry.has(domain):
-                rows.append(row(domain, registry, cluster))
+            if domain is not None and cib_document.has(domain):
+                rows.append(row(domain, cib_document, cluster))
             else:
                 # What vm-ctl can't know of others' guests is a dash.
                 rows.append(("-", instance.id, "-", "-", node, "-", "-"))

@@ -12,7 +12,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import cib, resource
 from vmctl import checks, guest, names, plan, transaction, waiting
-from vmctl.cib_document import Registry
+from vmctl.cib_document import CibDocument
 from vmctl.messages import RefusedError, message, say
 
 if TYPE_CHECKING:
@@ -36,16 +36,16 @@ class Move(NamedTuple):
         return int(self.bound_s) + LIFETIME_SLACK_S
 
 
-def check(domain: str, target: str | None, registry: Registry, cluster: Cluster) -> Move:
+def check(domain: str, target: str | None, cib_document: CibDocument, cluster: Cluster) -> Move:
     """The move to make; its target is the origin when there is none. Raises RefusedError."""
-    checks.registered((domain,), registry)
+    checks.registered((domain,), cib_document)
     instances = cluster.instances(names.resource(domain))
     nodes = sorted({node for each in instances for node in each.nodes})
     if not nodes:
         raise RefusedError(message(18, domain=domain))
     if len(nodes) > 1:
         raise RefusedError(message(38, domain=domain, nodes=", ".join(nodes)))
-    if target is not None and target not in registry.nodes():
+    if target is not None and target not in cib_document.nodes():
         raise RefusedError(message(16, node=target))
     if target != nodes[0]:
         others = set(cluster.online_members()) - set(nodes)
@@ -53,9 +53,9 @@ def check(domain: str, target: str | None, registry: Registry, cluster: Cluster)
             raise not_begun(14, domain, node=target or "no other node")
         if not all(each.managed for each in instances):
             raise not_begun(25, domain)
-        if registry.is_migrating(domain):
+        if cib_document.is_migrating(domain):
             raise not_begun(55, domain)
-    return Move(domain, nodes[0], target, _bound_s(domain, registry))
+    return Move(domain, nodes[0], target, _bound_s(domain, cib_document))
 
 
 def not_begun(number: int, domain: str, **words: object) -> RefusedError:
@@ -73,29 +73,29 @@ def check_scores(move: Move, scores: Mapping[str, int]) -> None:
 
 def scores_without(domain: str, document: str) -> dict[str, int]:
     """The scheduler's scores of a guest, were there no constraints of a move."""
-    registry = Registry(document)
-    plan.unmove(domain, registry)
+    cib_document = CibDocument(document)
+    plan.unmove(domain, cib_document)
     deadline = Deadline(transaction.QUERY_S)
-    return resource.allocation_scores(registry.text(), names.resource(domain), deadline)
+    return resource.allocation_scores(cib_document.text(), names.resource(domain), deadline)
 
 
-def _bound_s(domain: str, registry: Registry) -> float:
+def _bound_s(domain: str, cib_document: CibDocument) -> float:
     """A live move, or a stop and a start: Pacemaker falls back to them when it must."""
     operations = ["stop", "start"]
-    if registry.meta(domain, "allow-migrate") == "true":
+    if cib_document.meta(domain, "allow-migrate") == "true":
         operations += ["migrate_to", "migrate_from"]
-    known = (registry.timeout_s(domain, name, waiting.DEFAULT_TIMEOUT_S) for name in operations)
+    known = (cib_document.timeout_s(domain, name, waiting.DEFAULT_TIMEOUT_S) for name in operations)
     return sum(known) + waiting.SLACK_S
 
 
 def begin(move: Move, request: Request) -> None:
     """Write the constraints, or show them."""
 
-    def planned(registry: Registry) -> None:
-        plan.unmove(move.domain, registry)
+    def planned(cib_document: CibDocument) -> None:
+        plan.unmove(move.domain, cib_document)
         end = time.time() + move.lifetime_s()
         new = guest.move(move.domain, move.origin, move.target, end)
-        registry.section("constraints").extend(new)
+        cib_document.section("constraints").extend(new)
 
     transaction.make(planned, request)
 
@@ -177,7 +177,7 @@ def _noted() -> Iterator[list[int]]:
 
 def _clear(move: Move, request: Request) -> None:
     try:
-        transaction.make(lambda registry: plan.unmove(move.domain, registry), request)
+        transaction.make(lambda cib_document: plan.unmove(move.domain, cib_document), request)
     except HaError as error:
         # Not the error of the move itself; the constraint ends by itself a little later.
         say([message(54, domain=move.domain, seconds=move.lifetime_s(), reason=error)])

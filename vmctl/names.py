@@ -17,9 +17,9 @@ TO_ESCAPE = re.compile(r"[^A-Za-z0-9._-]|_(?=x[0-9A-F]{4,6}_)")
 ESCAPED = re.compile(r"_x((?:10|[1-9A-F])?[0-9A-F]{4})_")
 
 # The constraints of a move, under the names that crm_resource knows and clears.
-PREFER, BAN = "cli-prefer-", "cli-ban-"
+CLI_PREFER, CLI_BAN = "cli-prefer-", "cli-ban-"
 # cli-standby-: of Pacemaker before 1.1.9
-MOVE_PREFIXES = (PREFER, BAN, "cli-standby-")
+MOVE_PREFIXES = (CLI_PREFER, CLI_BAN, "cli-standby-")
 
 
 def is_plain(text: str) -> bool:

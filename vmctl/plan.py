@@ -19,99 +19,102 @@ if TYPE_CHECKING:
 
     from pmkvm.fencing.ban import Ban
     from pmkvm.pacemaker.status import Cluster
-    from vmctl.cib_document import Registry
+    from vmctl.cib_document import CibDocument
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
 
 
 def add(
-    request: Request, configuration: Configuration, facts: checks.Facts, registry: Registry
+    request: Request, configuration: Configuration, facts: checks.Facts, cib_document: CibDocument
 ) -> None:
-    checks.addition(request, configuration, facts, registry)
+    checks.addition(request, configuration, facts, cib_document)
     migrate = (request.migrate or configuration.text("vm_allow_migrate")) == "on"
     role = "Started" if request.running else "Stopped"
-    known = set(registry.ids)
+    known = set(cib_document.ids)
     for domain in request.domains:
         new = [guest.primitive(domain, configuration, allow_migrate=migrate, role=role)]
-        registry.section("resources").extend(new)
+        cib_document.section("resources").extend(new)
         rules = list(guest.constraints(domain, request.preferred or "", configuration))
-        registry.section("constraints").extend(rules)
+        cib_document.section("constraints").extend(rules)
         named = [inner for each in new + rules for inner in each.iter() if inner.get("id")]
         ids = {str(each.get("id")) for each in named}
         refuse(message(36, id=taken) for taken in sorted(known & ids))
         known |= ids
 
 
-def delete(domains: Sequence[str], cluster: Cluster, registry: Registry) -> None:
-    checks.registered(domains, registry)
+def delete(domains: Sequence[str], cluster: Cluster, cib_document: CibDocument) -> None:
+    checks.registered(domains, cib_document)
     problems = []
     for domain in domains:
         nodes = cluster.active_on(names.resource(domain))
-        parent = registry.primitive(domain).getparent()
+        parent = cib_document.primitive(domain).getparent()
         if nodes:
             problems.append(message(13, domain=domain, nodes=", ".join(nodes)))
         elif parent is not None and parent.tag != "resources":
             problems.append(message(39, domain=domain, parent=parent.get("id")))
-    refuse([*problems, *held(domains, registry)])
-    registry.discard(map(names.resource, domains))
+    refuse([*problems, *held(domains, cib_document)])
+    cib_document.discard(map(names.resource, domains))
 
 
-def role(domains: Sequence[str], wanted: str, registry: Registry) -> None:
+def role(domains: Sequence[str], wanted: str, cib_document: CibDocument) -> None:
     """Raises BanError before a start under what nobody understands, RefusedError."""
-    checks.registered(domains, registry)
+    checks.registered(domains, cib_document)
     if wanted == "Started":
-        list(held(domains, registry))
+        list(held(domains, cib_document))
     else:
         # If it has migrated that way before, Pacemaker stops it where it was, and nowhere else.
-        refuse(message(55, domain=each) for each in domains if registry.is_migrating(each))
+        refuse(message(55, domain=each) for each in domains if cib_document.is_migrating(each))
     for domain in domains:
-        registry.set_meta(domain, roles.ROLE, wanted)
-        if registry.meta(domain, roles.MARK):
+        cib_document.set_meta(domain, roles.ROLE, wanted)
+        if cib_document.meta(domain, roles.MARK):
             # It is the administrator's now, and no guest's `on` takes that back.
-            registry.set_meta(domain, roles.MARK, "")
+            cib_document.set_meta(domain, roles.MARK, "")
 
 
 def locate(
-    domains: Iterable[str], cluster: Cluster, configuration: Configuration, registry: Registry
+    domains: Iterable[str],
+    cluster: Cluster,
+    configuration: Configuration,
+    cib_document: CibDocument,
 ) -> None:
     """Where each runs is its preferred node from now on; one that does not run stays as it is."""
     score = configuration.text("vm_node_loc_act")
     old, new = [], []
     for domain in domains:
-        nodes, preferred = cluster.active_on(names.resource(domain)), registry.preferred(domain)
+        nodes, preferred = cluster.active_on(names.resource(domain)), cib_document.preferred(domain)
         if len(nodes) > 1:
             raise RefusedError(message(38, domain=domain, nodes=", ".join(nodes)))
         if nodes and nodes[0] != preferred:
             old += [names.preferred_node(domain, preferred)] if preferred else []
             new.append(guest.preferred_node(domain, nodes[0], score))
-    registry.discard(old)
-    registry.section("constraints").extend(new)
+    cib_document.discard(old)
+    cib_document.section("constraints").extend(new)
 
 
-def preferring(node: str, registry: Registry) -> list[str]:
+def preferring(node: str, cib_document: CibDocument) -> list[str]:
     """The guests at home there. Raises RefusedError."""
-    if node not in registry.nodes():
+    if node not in cib_document.nodes():
         raise RefusedError(message(16, node=node))
-    return [domain for domain in registry.domains() if registry.preferred(domain) == node]
+    return [domain for domain in cib_document.domains() if cib_document.preferred(domain) == node]
 
 
-def unmove(domain: str, registry: Registry) -> None:
+def unmove(domain: str, cib_document: CibDocument) -> None:
     """Raises RefusedError while Pacemaker migrates: see movement.carry_out."""
-    checks.registered((domain,), registry)
-    found = registry.move_constraints(domain)
-    if found and registry.is_migrating(domain):
+    checks.registered((domain,), cib_document)
+    found = cib_document.move_constraints(domain)
+    if found and cib_document.is_migrating(domain):
         raise RefusedError(message(55, domain=domain))
-    registry.discard([str(each.get("id")) for each in found])
+    cib_document.discard([str(each.get("id")) for each in found])
 
 
-def expired(domains: Iterable[str], registry: Registry) -> Iterator[str]:
+def expired(domains: Iterable[str], cib_document: CibDocument) -> Iterator[str]:
     """The ids of bans and moves of these guests that have ended by themselves."""
     now = time.time()
     for domain in domains:
-        ban = ban_of(domain, registry)
+        ban = ban_of(domain, cib_document)
         if ban is not None and not ban.is_live(now):
             yield bans.name(ban.resource)
-        for constraint in registry.move_constraints(domain):
+        for constraint in cib_document.move_constraints(domain):
             if _end(constraint) <= now:
                 yield str(constraint.get("id"))
 
@@ -125,17 +128,17 @@ def _end(location: etree._Element) -> float:
         return float("inf")
 
 
-def ban_of(domain: str, registry: Registry) -> Ban | None:
+def ban_of(domain: str, cib_document: CibDocument) -> Ban | None:
     """What a fence holds the guest by. Raises BanError."""
     name = names.resource(domain)
-    found = [each for each in registry.locations(domain) if each.get("id") == bans.name(name)]
+    found = [each for each in cib_document.locations(domain) if each.get("id") == bans.name(name)]
     return bans.find(etree.tostring(found[0], encoding="unicode"), name) if found else None
 
 
-def held(domains: Iterable[str], registry: Registry) -> Iterator[Message]:
+def held(domains: Iterable[str], cib_document: CibDocument) -> Iterator[Message]:
     """What to say of guests that a fence keeps from running now."""
     now = time.time()
     for domain in domains:
-        ban = ban_of(domain, registry)
+        ban = ban_of(domain, cib_document)
         if ban is not None and ban.is_live(now):
             yield message(52, domain=domain, end=instant.to_text(ban.end))

@@ -13,7 +13,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
 from pmkvm.pacemaker import cib, tools
 from vmctl import difference, dry_run_formats
-from vmctl.cib_document import Registry
+from vmctl.cib_document import CibDocument
 from vmctl.messages import RefusedError, message, say
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vmctl.command_line import Request
 
     # Edits the document that it is given; raises RefusedError. May be called more than once.
-    Plan = Callable[[Registry], None]
+    Plan = Callable[[CibDocument], None]
 
 # A change of a large CIB is validated and written to disk on every node before it is answered.
 CHANGE_S = 120.0
@@ -30,12 +30,12 @@ LOCK_S = 60.0
 QUERY_S = 30.0
 
 
-def make(plan: Plan, request: Request) -> Registry:
+def make(plan: Plan, request: Request) -> CibDocument:
     """Make the change, anew when somebody else was faster; what the CIB is then."""
-    planned: list[Registry] = []
+    planned: list[CibDocument] = []
 
     def wanted(document: str) -> cib.Change | None:
-        planned[:] = before, after = Registry(document), Registry(document)
+        planned[:] = before, after = CibDocument(document), CibDocument(document)
         plan(after)
         return difference.change(before, after)
 

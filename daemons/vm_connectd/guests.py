@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from daemons.vm_connectd.domain import Domain
     from daemons.vm_connectd.roster import Roster
     from pmkvm.pacemaker.targets import Guest
-    from pmkvm.service.thread_calls import Calls
+    from pmkvm.service.thread_calls import ThreadCalls
     from pmkvm.virt.identity import Identity
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class _Drawn(NamedTuple):
 class Guests:
     """Answers who is to be connected to; each look takes no longer than its deadlines."""
 
-    def __init__(self, calls: Calls, directories: Sequence[str]) -> None:
+    def __init__(self, calls: ThreadCalls, directories: Sequence[str]) -> None:
         self.state = "not read yet"
         self.found: tuple[Guest, ...] = ()
         self._calls = calls

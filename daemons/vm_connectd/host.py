@@ -16,7 +16,7 @@ from daemons.vm_connectd.local import LocalSocket
 from daemons.vm_connectd.switch import Switch
 from daemons.vm_connectd.turns import Turnstile
 from pmkvm.errors import HaError
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.version import VERSION
 from pmkvm.wire import codec
 
@@ -43,7 +43,7 @@ class Host:
 
     def __init__(self, directories: Sequence[str]) -> None:
         self._directories = directories
-        self._calls = Calls(CALLS_AT_A_TIME)
+        self._calls = ThreadCalls(CALLS_AT_A_TIME)
         self._changed = asyncio.Event()
         self._guests = Guests(self._calls, directories)
         self._hypervisor = Hypervisor(self._calls, self._changed.set)

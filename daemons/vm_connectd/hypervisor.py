@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from daemons.vm_connectd.domain import Domain
-    from pmkvm.service.thread_calls import Calls
+    from pmkvm.service.thread_calls import ThreadCalls
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class _Key(NamedTuple):
 class Hypervisor:
     """One connection, opened again when it is lost."""
 
-    def __init__(self, calls: Calls, changed: Callable[[], None], uri: str = URI) -> None:
+    def __init__(self, calls: ThreadCalls, changed: Callable[[], None], uri: str = URI) -> None:
         """changed is called in the loop, often without need."""
         self.state = "not asked yet"
         self._calls = calls

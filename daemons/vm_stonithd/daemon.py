@@ -13,20 +13,27 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd import status_socket
-from daemons.vm_stonithd.cluster.cib_watcher import Watch
-from daemons.vm_stonithd.cluster.report_exchange import Voice
-from daemons.vm_stonithd.executor import Effects
+from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
+from daemons.vm_stonithd.cluster.report_exchange import ReportExchange
+from daemons.vm_stonithd.executor import Executor
 from daemons.vm_stonithd.host import qemu_processes
-from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.intake.desk import AT_A_TIME as READ_AT_A_TIME
 from daemons.vm_stonithd.intake.desk import Desk
 from daemons.vm_stonithd.machine.machine import Machine
-from daemons.vm_stonithd.model.events import Arrived, CibSeen, DebtsSeen, KeysSeen, Terminated, Tick
+from daemons.vm_stonithd.model.events import (
+    Arrived,
+    CibSeen,
+    KeysSeen,
+    PendingStopsSeen,
+    Terminated,
+    Tick,
+)
 from daemons.vm_stonithd.model.pace import NOTHING, TICK_S, tick_s
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import resource
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.version import VERSION
 
 if TYPE_CHECKING:
@@ -35,11 +42,11 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.model.facts import Request
     from pmkvm.service.listener import Listener
     from pmkvm.service.loop import Service
-    from pmkvm.tokens.key_report import Held
+    from pmkvm.tokens.key_report import KeyReport
 
 log = logging.getLogger(__name__)
 
-SHELLS_S = 1.0
+ABANDONED_S = 1.0
 KEYS_S = 1.0
 NAME_S = 5.0
 # Questions of guests are answered together: who asks without end costs no more than that.
@@ -50,22 +57,26 @@ AT_A_TIME = 8
 class Daemon:
     def __init__(self, tokens: Readers, connectd_socket: str) -> None:
         self._tokens = tokens
-        self._told: tuple[Held, ...] | None = None
-        self._calls, words, requests = Calls(AT_A_TIME), Calls(AT_A_TIME), Calls(READ_AT_A_TIME)
-        self._watch = Watch(self._calls, self._tell, self._quiet_s, self._is_idle)
-        self._voice = Voice(words, self._tell, self._quiet_s)
-        definitions = Definitions(self._watch.configs)
-        self._desk = Desk(tokens, self._watch, definitions, requests, self._tell)
+        self._told: tuple[KeyReport, ...] | None = None
+        self._calls, report_calls, requests = (
+            ThreadCalls(AT_A_TIME),
+            ThreadCalls(AT_A_TIME),
+            ThreadCalls(READ_AT_A_TIME),
+        )
+        self._watch = CibWatcher(self._calls, self._tell, self._quiet_s, self._is_idle)
+        self._exchange = ReportExchange(report_calls, self._tell, self._quiet_s)
+        domain_uuids = DomainUuids(self._watch.configs)
+        self._desk = Desk(tokens, self._watch, domain_uuids, requests, self._tell)
         self._registration = self._desk.register(connectd_socket)
-        whole = (self._watch, definitions, self._voice, self._desk)
-        self._effects = Effects(*whole, self._tell, self._failed)
-        self._every = (self._calls, words, requests, *self._effects.hanging_kinds.values())
+        whole = (self._watch, domain_uuids, self._exchange, self._desk)
+        self._executor = Executor(*whole, self._tell, self._failed)
+        self._every = (self._calls, report_calls, requests, *self._executor.hanging_kinds.values())
         self._machine: Machine | None = None
         self._service: Service | None = None
         self._host = ""
         self._state = "asking for this host's name"
         self._has_bans = False
-        self._has_debts = False
+        self._has_pending_stops = False
         self._looked_at = float("-inf")
         self._look: asyncio.TimerHandle | None = None
         self._began = time.monotonic()
@@ -85,11 +96,11 @@ class Daemon:
         self._host = await self._name()
         self._machine = Machine(self._host, partial(secrets.token_hex, 8), time.monotonic())
         self._state = "running"
-        service.supervise("the effects", self._effects.run())
+        service.supervise("the effects", self._executor.run())
         service.supervise("the watch on the cluster", self._watch.run())
-        service.supervise("the words", self._voice.run())
+        service.supervise("the words", self._exchange.run())
         service.supervise("the clock", self._tick())
-        service.supervise("the look for shells", self._shells())
+        service.supervise("the look for abandoned creates", self._abandoned_creates())
         service.supervise("the look at the keys", self._keys())
         # What a guest asks for is read by what the cluster has.
         while self._watch.seen is None:
@@ -113,12 +124,12 @@ class Daemon:
     def _tell(self, event: Event) -> None:
         if self._machine is None:
             return
-        if isinstance(event, DebtsSeen):
-            self._has_debts = bool(event.debts)
+        if isinstance(event, PendingStopsSeen):
+            self._has_pending_stops = bool(event.pending_stops)
         if isinstance(event, CibSeen):
             self._has_bans = bool(event.view.bans)
         try:
-            self._effects.add(self._machine.step(event, time.monotonic(), time.time()))
+            self._executor.add(self._machine.step(event, time.monotonic(), time.time()))
         except Exception:
             self._machine = None
             self._failed()
@@ -130,7 +141,7 @@ class Daemon:
         """Read what it waits for."""
         if request.operation.is_fence:
             # Nothing is done before the other hosts have been heard.
-            self._voice.ask()
+            self._exchange.ask()
             self._watch.nudge()
         elif self._look is None:
             wait_s = max(0.0, self._looked_at + QUESTIONS_S - time.monotonic())
@@ -150,7 +161,7 @@ class Daemon:
         return NOTHING if machine is None else machine.quiet_s(time.monotonic())
 
     def _is_idle(self) -> bool:
-        return not (self._has_bans or self._desk.open or self._has_debts)
+        return not (self._has_bans or self._desk.open or self._has_pending_stops)
 
     async def _tick(self) -> None:
         try:
@@ -161,17 +172,17 @@ class Daemon:
             self._tell(Terminated())
             log.info("terminated: bans stand, requests stay with vm-connectd")
 
-    async def _shells(self) -> None:
+    async def _abandoned_creates(self) -> None:
         while True:
-            await asyncio.sleep(SHELLS_S)
+            await asyncio.sleep(ABANDONED_S)
             seen = self._watch.seen
             if seen is None:
                 continue
-            work = partial(qemu_processes.kill_shells, tuple(seen.configs))
+            work = partial(qemu_processes.kill_abandoned_creates, tuple(seen.configs))
             try:
-                await self._calls.call("looking for shells", work, NAME_S)
+                await self._calls.call("looking for abandoned creates", work, NAME_S)
             except (HaError, OSError) as error:
-                log.warning("no look for shells: %s", error)
+                log.warning("no look for abandoned creates: %s", error)
 
     async def _keys(self) -> None:
         while True:
@@ -189,7 +200,7 @@ class Daemon:
         seen = self._watch.seen
         bans = {} if seen is None else seen.view.bans
         problems = [*self._tokens.complaints, self._registration.reason]
-        problems += self._effects.ledger.troubles
+        problems += self._executor.pending_stop_files.troubles
         problems += [calls.complaint for calls in self._every]
         report = {
             "program": f"vm-stonithd {VERSION}",
@@ -202,7 +213,7 @@ class Daemon:
             "keys": [each.id for each in self._tokens.keys.held],
             "is_registered": self._registration.is_registered,
             "cluster": self._watch.state,
-            "words": self._voice.state,
+            "reports": self._exchange.state,
             "advice": [] if seen is None else seen.warnings,
             "members": [] if seen is None else sorted(seen.view.members),
             "targets": [] if seen is None else sorted(seen.view.resources),

@@ -10,29 +10,29 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.cluster import cib_writes, queries
-from daemons.vm_stonithd.cluster.cib_writes import CreateBans, Done
+from daemons.vm_stonithd.cluster.cib_writes import CreateBans, WriteEnd
 from daemons.vm_stonithd.host import qemu_processes
-from daemons.vm_stonithd.host.pending_stop_files import CHANGES, Ledger
+from daemons.vm_stonithd.host.pending_stop_files import CHANGES, PendingStopFiles
 from daemons.vm_stonithd.host.process_table import ProcessTable
-from daemons.vm_stonithd.host.shared_look import Shared
+from daemons.vm_stonithd.host.shared_look import SharedLook
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
 from pmkvm.deadline import Deadline
 from pmkvm.errors import ExhaustedError, HaError
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-    from daemons.vm_stonithd.cluster.cib_watcher import Watch
-    from daemons.vm_stonithd.cluster.report_exchange import Voice
-    from daemons.vm_stonithd.host.domain_uuids import Definitions
+    from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
+    from daemons.vm_stonithd.cluster.report_exchange import ReportExchange
+    from daemons.vm_stonithd.host.domain_uuids import DomainUuids
     from daemons.vm_stonithd.host.pending_stop_files import Change
     from daemons.vm_stonithd.intake.desk import Desk
     from daemons.vm_stonithd.model.actions import Action
     from daemons.vm_stonithd.model.events import Event
-    from daemons.vm_stonithd.model.host_report import Words
+    from daemons.vm_stonithd.model.host_report import HostReport
 
 log = logging.getLogger(__name__)
 
@@ -42,35 +42,35 @@ FILES_S = 5.0
 # After a look or a kill that failed.
 AGAIN_S = 0.5
 # How long the end of a ban waits for attrd.
-WORDS_S, POLL_S = 4.0, 0.01
+REPORTS_S, POLL_S = 4.0, 0.01
 AT_A_TIME = 32
 
 
-class Effects:
+class Executor:
     """What waits for somebody else runs in a task of its own, each kind with threads of its own:
     a CIB manager or an attrd that hangs keeps nobody from killing."""
 
     def __init__(
         self,
-        watch: Watch,
-        definitions: Definitions,
-        voice: Voice,
+        watch: CibWatcher,
+        domain_uuids: DomainUuids,
+        exchange: ReportExchange,
         desk: Desk,
         tell: Callable[[Event], None],
         fail: Callable[[], None],
     ) -> None:
-        self.hanging_kinds = {kind: Calls(AT_A_TIME) for kind in ("write", "look", "files")}
-        self._watch, self._voice, self._desk = watch, voice, desk
-        self.ledger = Ledger()
-        self._definitions = definitions
+        self.hanging_kinds = {kind: ThreadCalls(AT_A_TIME) for kind in ("write", "look", "files")}
+        self._watch, self._exchange, self._desk = watch, exchange, desk
+        self.pending_stop_files = PendingStopFiles()
+        self._domain_uuids = domain_uuids
         self._table = ProcessTable()
-        self._bans: Shared[str] = Shared()
+        self._bans: SharedLook[str] = SharedLook()
         self._tell = tell
         self._fail = fail
         self._queue: asyncio.Queue[Action | CreateBans] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         # An answer waits for the words that it comes with, or later ones, to be taken.
-        self._words: Words | None = None
+        self._report: HostReport | None = None
         self._asked = self._heard = 0
         self._news = asyncio.Event()
         self._held: list[tuple[int, actions.Answer]] = []
@@ -88,7 +88,7 @@ class Effects:
 
     async def _carry_out(self, action: Action | CreateBans) -> None:
         if isinstance(action, actions.Say):
-            self._words = action.words
+            self._report = action.report
             self._asked += 1
             self._news.set()
         elif isinstance(action, actions.Answer):
@@ -100,7 +100,7 @@ class Effects:
         elif isinstance(action, actions.ReadCib):
             self._watch.ask(action.ticket)
         elif isinstance(action, CHANGES):
-            await self._change_debt(action)
+            await self._change_pending_stop(action)
         elif isinstance(action, actions.RemoveBan):
             self._begin(self._remove(action, self._asked))
         else:
@@ -113,8 +113,8 @@ class Effects:
             return self._kill(action)
         if isinstance(action, actions.KillHelpers):
             return self._kill_helpers(action)
-        if isinstance(action, actions.ReadDebts):
-            return self._read_debts(action)
+        if isinstance(action, actions.ReadPendingStops):
+            return self._read_pending_stops(action)
         if isinstance(action, CreateBans):
             tickets = [each.ticket for each in action.wanted]
             return self._order(tickets, partial(cib_writes.create, action))
@@ -143,7 +143,7 @@ class Effects:
             await self._news.wait()
             self._news.clear()
             number = self._asked
-            if self._words is not None and await self._voice.say(self._words):
+            if self._report is not None and await self._exchange.say(self._report):
                 self._heard = number
                 self._release()
 
@@ -162,14 +162,14 @@ class Effects:
             else:
                 self._held.append((number, answer))
 
-    async def _change_debt(self, action: Change) -> None:
+    async def _change_pending_stop(self, action: Change) -> None:
         try:
-            work = partial(self.ledger.change, action)
-            await self.hanging_kinds["files"].call("writing a debt", work, FILES_S)
+            work = partial(self.pending_stop_files.change, action)
+            await self.hanging_kinds["files"].call("writing a pending stop", work, FILES_S)
         except (HaError, OSError) as error:
-            log.error("%s: the debt can't be changed: %s", action.resource, error)
-            if isinstance(action, actions.WriteDebt):
-                self.ledger.keep(action.resource, action.debt, str(error))
+            log.error("%s: the pending stop can't be changed: %s", action.resource, error)
+            if isinstance(action, actions.WritePendingStop):
+                self.pending_stop_files.keep(action.resource, action.pending_stop, str(error))
 
     # --- beside each other
 
@@ -181,13 +181,13 @@ class Effects:
             log.error("%s: can't be looked for: %s", action.resource, error)
             await asyncio.sleep(AGAIN_S)
             # Not seen is not gone: as if a start were under way.
-            found = qemu_processes.Look((), is_locked=True)
+            found = qemu_processes.Sighting((), is_locked=True)
         self._tell(events.Looked(action.ticket, *found))
 
-    def _look_here(self, action: actions.Look) -> qemu_processes.Look:
+    def _look_here(self, action: actions.Look) -> qemu_processes.Sighting:
         """In a thread. A definition that can't be told is one witness less: it protects nobody."""
         try:
-            config = self._definitions.path(action.resource)
+            config = self._domain_uuids.path(action.resource)
         except ExhaustedError:
             raise
         except HaError as error:
@@ -197,7 +197,7 @@ class Effects:
 
     async def _kill(self, action: actions.Kill) -> None:
         ban, pids = action.ban, ", ".join(str(life.pid) for life in action.lives)
-        work = partial(qemu_processes.kill, action, self._read_bans, self.ledger.owe)
+        work = partial(qemu_processes.kill, action, self._read_bans, self.pending_stop_files.owe)
         try:
             is_done = await self.hanging_kinds["look"].call("killing a QEMU", work, KILL_S + 1)
             text = f"killed QEMU {pids}" if is_done else "nothing killed: the ban has gone"
@@ -206,7 +206,15 @@ class Effects:
             text, again_s = f"QEMU {pids} is not killed: {error}", AGAIN_S
         log.info(
             "%s %s %s %s: %s (ban %s of %s)",
-            *(ban.request, ban.requester, ban.operation, ban.resource, text, ban.id, ban.owner),
+            *(
+                ban.request,
+                ban.requester,
+                ban.operation,
+                ban.resource,
+                text,
+                ban.id,
+                ban.coordinator,
+            ),
         )
         await asyncio.sleep(again_s)
         self._tell(events.Killed(action.ticket))
@@ -226,19 +234,19 @@ class Effects:
         pids = ", ".join(str(life.pid) for life in killed) or "none found"
         log.warning("%s: QEMU does not die; its helpers killed: %s", resource, pids)
 
-    async def _read_debts(self, action: actions.ReadDebts) -> None:
+    async def _read_pending_stops(self, action: actions.ReadPendingStops) -> None:
         try:
             files = self.hanging_kinds["files"]
-            found = await files.call("reading debts", self.ledger.read, FILES_S)
+            found = await files.call("reading pending stops", self.pending_stop_files.read, FILES_S)
         except (HaError, OSError) as error:
-            log.error("this host's debts can't be read: %s", error)
+            log.error("this host's pending stops can't be read: %s", error)
             return
-        self._tell(events.DebtsSeen(action.ticket, found))
+        self._tell(events.PendingStopsSeen(action.ticket, found))
 
     async def _remove(self, action: actions.RemoveBan, number: int) -> None:
         """After the words before it, so that whoever sees the ban gone hears what became of it;
         but an attrd that hangs keeps nobody stopped."""
-        deadline = Deadline(WORDS_S)
+        deadline = Deadline(REPORTS_S)
         while self._heard < number and not deadline.expired():
             await asyncio.sleep(POLL_S)
         await self._write(action)
@@ -246,11 +254,11 @@ class Effects:
     async def _write(self, action: cib_writes.Write) -> None:
         await self._order([action.ticket], lambda: {action.ticket: cib_writes.carry_out(action)})
 
-    async def _order(self, tickets: list[int], work: Callable[[], dict[int, Done]]) -> None:
+    async def _order(self, tickets: list[int], work: Callable[[], dict[int, WriteEnd]]) -> None:
         try:
             told = await self.hanging_kinds["write"].call("writing", work, cib_writes.WRITE_S + 1)
         except (HaError, OSError) as error:
-            told = dict.fromkeys(tickets, Done(Outcome.TIMED_OUT, str(error)))
+            told = dict.fromkeys(tickets, WriteEnd(Outcome.TIMED_OUT, str(error)))
         for ticket, done in told.items():
             if done.reason:
                 log.info("writing: %s: %s", done.outcome.value, done.reason)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FAILED = "error: "
-# A report of a host with a hundred debts and a hundred fences is a tenth of it.
+# A report of a host with a hundred pending stops and a hundred fences is a tenth of it.
 _LONGEST = 1 << 20
 
 

@@ -22,7 +22,7 @@ CONSTRAINTS = "/cib/configuration/constraints"
 RESET, OFF, SETTLE = "reset", "off", "settle"
 OPERATIONS = (RESET, OFF, SETTLE)
 
-# A lease, and when its owner renews it.
+# A lease, and when its coordinator renews it.
 LEASE_S = 60
 RENEWAL_S = 20
 
@@ -47,13 +47,20 @@ class Ban(NamedTuple):
     id: str
     requester: str
     request: str
-    owner: str
+    coordinator: str
     uuid: str
     end: int
 
     @property
     def value(self) -> str:
-        fields = (self.operation, self.id, self.requester, self.request, self.owner, self.uuid)
+        fields = (
+            self.operation,
+            self.id,
+            self.requester,
+            self.request,
+            self.coordinator,
+            self.uuid,
+        )
         return ":".join(map(quote, fields))
 
     def is_live(self, now: float) -> bool:
@@ -158,9 +165,9 @@ def _parse(element: Element) -> Ban:
     try:
         # More fields than six are a later release's; it must be obeyed all the same.
         fields = [unquote(field) for field in expression.get("value", "").split(":")][:_FIELDS]
-        operation, ban_id, requester, request, owner, uuid = fields
+        operation, ban_id, requester, request, coordinator, uuid = fields
         end = instant.from_text(lease.get("end", ""))
-        ban = Ban(check_id(resource), operation, ban_id, requester, request, owner, uuid, end)
+        ban = Ban(check_id(resource), operation, ban_id, requester, request, coordinator, uuid, end)
     except ValueError as error:
         raise BanError(f"{own} is not of the form of a ban: {error}") from error
     if ban.operation not in OPERATIONS or not ban.id:

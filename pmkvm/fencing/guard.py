@@ -30,9 +30,9 @@ class Write(NamedTuple):
         return ("cibadmin", self.command, "--xpath", self.xpath, *text)
 
 
-class Calls(NamedTuple):
-    """The highest call-ids when the CIB was read: of the requester's history on the owner's host,
-    and of the target's on each member (-1 where there is none)."""
+class CallIds(NamedTuple):
+    """The highest call-ids when the CIB was read: of the requester's history on the coordinator's
+    host, and of the target's on each member (-1 where there is none)."""
 
     requester: int
     target: tuple[tuple[str, int], ...]
@@ -43,7 +43,7 @@ class Creation(NamedTuple):
     expired one."""
 
     ban: Ban
-    calls: Calls
+    calls: CallIds
     replaced: Ban | None = None
 
 
@@ -74,7 +74,7 @@ def independent(one: Ban, other: Ban) -> bool:
     return len(targets) == 2 and not targets & requesters  # noqa: PLR2004 - one each
 
 
-def conditions(ban: Ban, calls: Calls, replaced: Ban | None = None) -> dict[str, str]:
+def conditions(ban: Ban, calls: CallIds, replaced: Ban | None = None) -> dict[str, str]:
     """The words of the GUARD, each a predicate of /cib."""
     target, requester = check_id(ban.resource), check_id(ban.requester)
     nodes, states = "configuration/nodes/node", "status/node_state"
@@ -97,13 +97,14 @@ def conditions(ban: Ban, calls: Calls, replaced: Ban | None = None) -> dict[str,
         "target": _is_target(target),
         "no ban on the target": _no_ban(target, replaced),
         "no ban on the requester": _no_ban(requester, None),
-        "requester unchanged": _unchanged(ban.owner, requester, calls.requester),
+        "requester unchanged": _unchanged(ban.coordinator, requester, calls.requester),
         **_unchanged_target(target, calls),
     }
 
 
 def settle(ban: Ban, host: str, call_id: int, replaced: Ban | None = None) -> Write:
-    """A ban without a request, to pay host's debt. call_id: the highest that host's reading had."""
+    """A ban without a request, to pay host's pending stop. call_id: the highest that host's reading
+    had."""
     resource = check_id(ban.resource)
     entry = _history(host, resource)
     elsewhere = f"status/node_state[{words.CLUSTER_NODE}][@uname!='{host}'][{words.OK}]"
@@ -159,7 +160,7 @@ def _unchanged(host: str, resource: str, call_id: int) -> str:
     return f"not({_history(host, resource)}/lrm_rsc_op[@call-id>{int(call_id)}])"
 
 
-def _unchanged_target(target: str, calls: Calls) -> dict[str, str]:
+def _unchanged_target(target: str, calls: CallIds) -> dict[str, str]:
     hosts = " or ".join(f"@uname='{check_id(host)}'" for host, _ in calls.target)
     known = f"status/node_state[{words.CLUSTER_NODE}][{words.OK}][not({hosts or 'false()'})]"
     same = [_unchanged(host, target, call_id) for host, call_id in calls.target]

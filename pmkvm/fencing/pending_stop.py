@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debts: this host's memory that a life is over because of a ban, until Pacemaker has stopped it.
+"""Pending stops: this host's memory that a life is over because of a ban, until Pacemaker has
+stopped it.
 
 One file for each resource under /run, replaced as a whole. VirtualDomain writes, reads and pays
 them; vm-stonithd writes, touches and removes them. Light: a recurring monitor loads this.
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 # Untouched for so long no vm-stonithd cares for it: void.
 UNTOUCHED_S = 300.0
 
-# By which a debt is told from a file that is being written.
+# By which a pending stop is told from a file that is being written.
 _SUFFIX = ".debt"
 # Five lines.
 _LONGEST = 65536
 
 
-class Debt(NamedTuple):
+class PendingStop(NamedTuple):
     """stamp is CLOCK_MONOTONIC when it was written or touched; life None: "not started"."""
 
     ban_id: str
@@ -56,8 +57,8 @@ class Debt(NamedTuple):
         return life.start_time > self.life.start_time
 
 
-def load(resource: str) -> Debt | None:
-    """The debt; None if there is none, or none that can be read and understood.
+def load(resource: str) -> PendingStop | None:
+    """The pending stop; None if there is none, or none that can be read and understood.
 
     Raises OSError where this process has no descriptor or memory to look.
     """
@@ -70,16 +71,16 @@ def load(resource: str) -> Debt | None:
     return None if text is None else _parse(text)
 
 
-def store(resource: str, debt: Debt) -> None:
+def store(resource: str, pending_stop: PendingStop) -> None:
     """Replaces an older one. Raises OSError."""
-    lines = [_stamp(debt.stamp), f"ban={debt.ban_id}", f"uuid={debt.uuid}"]
-    if debt.life is not None:
-        lines += [f"pid={debt.life.pid}", f"start_time={debt.life.start_time}"]
+    lines = [_stamp(pending_stop.stamp), f"ban={pending_stop.ban_id}", f"uuid={pending_stop.uuid}"]
+    if pending_stop.life is not None:
+        lines += [f"pid={pending_stop.life.pid}", f"start_time={pending_stop.life.start_time}"]
     os.makedirs(directory(), mode=0o700, exist_ok=True)
     files.write_atomically(_path(resource), "".join(f"{line}\n" for line in lines))
 
 
-def touch(resource: str, debt: Debt, now: float) -> bool:
+def touch(resource: str, pending_stop: PendingStop, now: float) -> bool:
     """Keep it from being forgotten; False if it was paid or replaced meanwhile.
 
     Written into the very file that was read: one that a stop removes in between stays removed.
@@ -90,7 +91,7 @@ def touch(resource: str, debt: Debt, now: float) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:
-        if _parse(file.read(_LONGEST)) != debt:
+        if _parse(file.read(_LONGEST)) != pending_stop:
             return False
         os.pwrite(file.fileno(), _stamp(now).encode(), 0)
     return True
@@ -102,7 +103,7 @@ def remove(resource: str) -> None:
 
 
 def resources() -> list[str]:
-    """Whose debts this host remembers. Raises OSError if that can't be listed."""
+    """Whose pending stops this host remembers. Raises OSError if that can't be listed."""
     try:
         names = os.listdir(directory())
     except FileNotFoundError:
@@ -127,10 +128,10 @@ def _stamp(seconds: float) -> str:
     return f"stamp={seconds:018.3f}"
 
 
-def _parse(text: str) -> Debt | None:
+def _parse(text: str) -> PendingStop | None:
     try:
         fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
         life = Life(int(fields["pid"]), int(fields["start_time"])) if "pid" in fields else None
-        return Debt(fields["ban"], fields["uuid"], life, float(fields["stamp"]))
+        return PendingStop(fields["ban"], fields["uuid"], life, float(fields["stamp"]))
     except (KeyError, ValueError):
         return None

@@ -18,7 +18,7 @@ from typing import Any, Callable
 from pmkvm.errors import ExhaustedError, HaError, is_exhaustion, reason_of
 from pmkvm.service import reexec
 from pmkvm.service.notify import notify
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Service:
 
     async def _renew(self) -> None:
         """Only if what is installed now starts: else this one goes on."""
-        calls = Calls(1)
+        calls = ThreadCalls(1)
         try:
             await calls.call(
                 "checking the program", lambda: reexec.check(reexec.own_argv()), RENEW_S

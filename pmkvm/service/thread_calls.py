@@ -31,7 +31,7 @@ class _Place:
         self.is_free = False
 
 
-class Calls:
+class ThreadCalls:
     """At most limit calls at a time; the process must leave by os._exit while one hangs."""
 
     def __init__(self, limit: int) -> None:

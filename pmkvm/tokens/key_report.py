@@ -21,7 +21,7 @@ KIND = "key"
 _ID = re.compile(r"[0-9a-f]{8}", re.ASCII)
 
 
-class Held(NamedTuple):
+class KeyReport(NamedTuple):
     """A key that a host has."""
 
     id: str
@@ -33,23 +33,23 @@ class Said(NamedTuple):
     """up: the host's time of day when it said this."""
 
     up: float
-    keys: tuple[Held, ...]
+    keys: tuple[KeyReport, ...]
 
-    def find(self, key_id: str) -> Held | None:
+    def find(self, key_id: str) -> KeyReport | None:
         return next((key for key in self.keys if key.id == key_id), None)
 
 
-def encode(held: Held) -> str:
+def encode(held: KeyReport) -> str:
     return f"{KIND}={held.id} since={held.since} used={held.used}"
 
 
-def decode(rest: str) -> Held:
+def decode(rest: str) -> KeyReport:
     """Of what stands behind key=. Raises ValueError; words of a later release are passed over."""
     key_id, *parts = rest.split(" ")
     fields = dict(part.split("=", 1) for part in parts)
     if not _ID.fullmatch(key_id) or not {"since", "used"} <= fields.keys():
         raise ValueError("no key")
-    return Held(key_id, int(fields["since"]), int(fields["used"]))
+    return KeyReport(key_id, int(fields["since"]), int(fields["used"]))
 
 
 def parse(text: str) -> Said | None:
@@ -68,11 +68,11 @@ def parse(text: str) -> Said | None:
     return None if up is None or not math.isfinite(up) else Said(up, tuple(keys))
 
 
-def merge(now: Iterable[Held], before: Iterable[Held]) -> tuple[Held, ...]:
+def merge(now: Iterable[KeyReport], before: Iterable[KeyReport]) -> tuple[KeyReport, ...]:
     """The keys of now, with what was known of each before a restart."""
     known = {key.id: key for key in before}
     return tuple(
-        Held(
+        KeyReport(
             key.id,
             min(key.since, known.get(key.id, key).since),
             max(key.used, known.get(key.id, key).used),

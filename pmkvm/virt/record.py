@@ -27,9 +27,9 @@ class Stage(IntEnum):
     """How far a start has come.
 
     CREATING: a QEMU of this domain that has never run is nobody's guest yet. If the lock is free
-    its start was killed, and the QEMU is a shell to be killed: libvirt may carry out the create
-    minutes after its caller died. RESTORING: the same, of a guest whose memory was saved.
-    RESUMING: its CPUs may run. RUNNING: started.
+    its start was killed, and the QEMU is an abandoned create to be killed: libvirt may carry out
+    the create minutes after its caller died. RESTORING: the same, of a guest whose memory was
+    saved. RESUMING: its CPUs may run. RUNNING: started.
     """
 
     CREATING = 1

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.vm_anything.agent import AGENT
-from daemons.vm_stonithd.host.pending_stop_files import Ledger
-from daemons.vm_stonithd.model.actions import RemoveDebt
+from daemons.vm_stonithd.host.pending_stop_files import PendingStopFiles
+from daemons.vm_stonithd.model.actions import RemovePendingStop
 from pmkvm import files, settings
 from pmkvm.deadline import Deadline
-from pmkvm.fencing import pending_stop as debts
-from pmkvm.fencing.pending_stop import Debt
+from pmkvm.fencing import pending_stop as pending_stops
+from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.process import Life
 from pmkvm.virt import record, starting
 from pmkvm.virt.identity import Identity
@@ -43,7 +43,7 @@ from tests.tools import test_full_and_read_only as here
 getattr(here, sys.argv[2])()
 """
 RUNNING = Record(Identity("g1", "", is_qemu=True), Stage.RUNNING, Life(1, 1))
-NO_LIFE = Debt("9c41", "aaaa", None, round(time.monotonic(), 3))
+NO_LIFE = PendingStop("9c41", "aaaa", None, round(time.monotonic(), 3))
 
 
 @contextlib.contextmanager
@@ -85,13 +85,13 @@ def fails(what: str) -> contextlib.AbstractContextManager[object]:
 
 def read_only_files() -> None:
     record.store("vm1", RUNNING)
-    debts.store("vm1", NO_LIFE)
+    pending_stops.store("vm1", NO_LIFE)
     with record.lock("vm1", Deadline(0)):
         pass
     with read_only():
         # Who has no file there has nothing to remove.
         record.forget("vm2")
-        debts.remove("vm2")
+        pending_stops.remove("vm2")
         files.remove(f"{settings.RUN_DIR}/none/none")
         with fails("Read-only.*vm1"):
             record.forget("vm1")
@@ -116,31 +116,33 @@ def full_files() -> None:
     assert sorted(os.listdir(settings.domain_run_dir())) == ["vm2%lock"]
 
 
-def debts_in_trouble() -> None:
+def pending_stops_in_trouble() -> None:
     for name, trouble in TROUBLES.items():
-        ledger = Ledger()
+        pending_stop_files = PendingStopFiles()
         with trouble():
-            ledger.owe("vm1", NO_LIFE)
-            assert ledger.read() == {"vm1": (NO_LIFE, ())}, name
-            assert "kept in memory alone" in ledger.troubles[-1], name
-        assert ledger.read() == {"vm1": (NO_LIFE, ())}, name
-        assert debts.load("vm1") == NO_LIFE, name
-        assert ledger.troubles == [], name
-        debts.remove("vm1")
+            pending_stop_files.owe("vm1", NO_LIFE)
+            assert pending_stop_files.read() == {"vm1": (NO_LIFE, ())}, name
+            assert "kept in memory alone" in pending_stop_files.troubles[-1], name
+        assert pending_stop_files.read() == {"vm1": (NO_LIFE, ())}, name
+        assert pending_stops.load("vm1") == NO_LIFE, name
+        assert pending_stop_files.troubles == [], name
+        pending_stops.remove("vm1")
 
 
-def debts_that_stay() -> None:
-    ledger = Ledger()
-    ledger.owe("vm1", NO_LIFE)
+def pending_stops_that_stay() -> None:
+    pending_stop_files = PendingStopFiles()
+    pending_stop_files.owe("vm1", NO_LIFE)
     with read_only():
-        ledger.change(RemoveDebt("vm1", NO_LIFE))
+        pending_stop_files.change(RemovePendingStop("vm1", NO_LIFE))
         for _ in range(2):
-            assert ledger.read() == {}
-        assert debts.load("vm1") == NO_LIFE
-        assert ["is paid and can't be removed" in each for each in ledger.troubles] == [True]
-    assert ledger.read() == {}
-    assert debts.load("vm1") is None
-    assert ledger.troubles == []
+            assert pending_stop_files.read() == {}
+        assert pending_stops.load("vm1") == NO_LIFE
+        assert ["is paid and can't be removed" in each for each in pending_stop_files.troubles] == [
+            True
+        ]
+    assert pending_stop_files.read() == {}
+    assert pending_stops.load("vm1") is None
+    assert pending_stop_files.troubles == []
 
 
 def program_without_a_log() -> None:
@@ -175,8 +177,8 @@ def _remount(mode: str) -> None:
     [
         read_only_files,
         full_files,
-        debts_in_trouble,
-        debts_that_stay,
+        pending_stops_in_trouble,
+        pending_stops_that_stay,
         program_without_a_log,
     ],
 )

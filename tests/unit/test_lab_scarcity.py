@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.lab.faults import gate, scarcity, scarcity_judge
-from tests.lab.faults.faults import OFF, OWNER, RESET
+from tests.lab.faults.faults import COORDINATOR, OFF, RESET
 from tests.lab.faults.gate import Call
 from tests.lab.faults.scarcity import ACTIONS, FENCES, PATHS, Action, Lack
-from tests.lab.faults.scarcity_judge import Facts, Held
+from tests.lab.faults.scarcity_judge import Facts, KeyReport
 from tests.lab.guests.lives import Life
 
 GUEST, OTHER, CLONE = "prmVMCTL_guest3", "prmVMCTL_guest1", "prmVmStonithd"
@@ -28,7 +28,7 @@ GOOD = Facts(
     answer="Success: Rebooted",
     is_ok=True,
 )
-HELD = Held(Action(scarcity.VIRTUAL_DOMAIN, scarcity.MONITOR), GOOD.calls[0], is_anew=False)
+HELD = KeyReport(Action(scarcity.VIRTUAL_DOMAIN, scarcity.MONITOR), GOOD.calls[0], is_anew=False)
 STARVED = Lack(scarcity.AGENTS, scarcity.TOO_LITTLE, starts_nothing=True)
 
 
@@ -38,8 +38,8 @@ def call(action: str, rc: int | None, at_s: float, resource: str = GUEST) -> Cal
     return Call(where, resource, action, True, "", at_s, ended_s, rc)
 
 
-def held(word: str, rc: int | None, at_s: float = 101.0, *, is_anew: bool = False) -> Held:
-    return Held(Action(scarcity.VIRTUAL_DOMAIN, word), call(word, rc, at_s), is_anew)
+def held(word: str, rc: int | None, at_s: float = 101.0, *, is_anew: bool = False) -> KeyReport:
+    return KeyReport(Action(scarcity.VIRTUAL_DOMAIN, word), call(word, rc, at_s), is_anew)
 
 
 def test_all_well_breaks_nothing() -> None:
@@ -81,7 +81,7 @@ def test_a_complaint(said: str, changes: dict[str, Any]) -> None:
         ("was started anew", held(scarcity.MIGRATE_TO, 1, is_anew=True)),
     ],
 )
-def test_a_complaint_about_the_action(said: str, action: Held) -> None:
+def test_a_complaint_about_the_action(said: str, action: KeyReport) -> None:
     found = scarcity_judge.broken(GOOD, action)
     assert [text for text in found if said in text] == found
     assert found
@@ -106,7 +106,7 @@ def test_a_complaint_about_the_action(said: str, action: Held) -> None:
         ({"lack": STARVED, "fenced": ["host2"], "is_ok": False}, held(scarcity.STOP, 127)),
     ],
 )
-def test_no_complaint(changes: dict[str, Any], action: Held | None) -> None:
+def test_no_complaint(changes: dict[str, Any], action: KeyReport | None) -> None:
     assert scarcity_judge.broken(GOOD._replace(**changes), action) == []
 
 
@@ -117,7 +117,7 @@ def test_the_table_is_whole() -> None:
         for moment in ACTIONS:
             assert f"{moment.name}: {lack.name} on host2" in names
         for fence in FENCES:
-            for host in (OWNER, scarcity.HOME):
+            for host in (COORDINATOR, scarcity.HOME):
                 assert f"{fence.name}: {lack.name} on {host}" in names
     assert {moment.operation for moment in FENCES} == {RESET, OFF}
 

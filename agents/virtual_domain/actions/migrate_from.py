@@ -14,7 +14,7 @@ from agents.virtual_domain.migration.plan import plan
 from agents.virtual_domain.options import utilization
 from agents.virtual_domain.options.config_file import save_for_all
 from pmkvm.errors import DeadlineError
-from pmkvm.fencing import pending_stop as debts
+from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt.connection import LibvirtError, State
@@ -23,7 +23,7 @@ from pmkvm.virt.job import is_arriving
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
-    from pmkvm.fencing.pending_stop import Debt
+    from pmkvm.fencing.pending_stop import PendingStop
     from pmkvm.ocf.context import Context
     from pmkvm.process import Life
 
@@ -37,7 +37,7 @@ def migrate_from(context: Context) -> OcfCode:
     """On the target: returns when the guest runs here."""
     subject = identify(context)
     name = subject.identity.name
-    fence = Fence(context, _void_debt(context, subject))
+    fence = Fence(context, _void_pending_stop(context, subject))
     try:
         _wait_until_here(context, subject, fence)
         _require_left(context, subject, fence)
@@ -59,11 +59,11 @@ def migrate_from(context: Context) -> OcfCode:
     return OcfCode.SUCCESS
 
 
-def _void_debt(context: Context, subject: Subject) -> Debt | None:
+def _void_pending_stop(context: Context, subject: Subject) -> PendingStop | None:
     """One of an earlier life, which nobody could remove: it says nothing of the guest that came."""
-    debt = debts.load(context.instance)
-    is_void = debt is not None and debt.is_void(_lives(subject), time.monotonic())
-    return debt if is_void else None
+    pending_stop = pending_stops.load(context.instance)
+    is_void = pending_stop is not None and pending_stop.is_void(_lives(subject), time.monotonic())
+    return pending_stop if is_void else None
 
 
 def _lives(subject: Subject) -> list[Life]:

@@ -11,10 +11,10 @@ from agents.virtual_domain.guest.fence_check import Fence, FencedError
 from agents.virtual_domain.guest.subject import identify
 from agents.virtual_domain.migration import last_target, outcome
 from agents.virtual_domain.migration.plan import Migration, plan
-from agents.virtual_domain.migration.progress import Watch, limit_downtime
+from agents.virtual_domain.migration.progress import Progress, limit_downtime
 from agents.virtual_domain.options.config_file import save_for_all
 from pmkvm.errors import DeadlineError, ExhaustedError
-from pmkvm.fencing import pending_stop as debts
+from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import definition, job
@@ -50,14 +50,14 @@ def migrate_to(context: Context) -> OcfCode:
     subject = identify(context)
     name = subject.identity.name
     migration = plan(context, subject.uri, target)
-    old_debt = debts.load(context.instance)
-    fence = Fence(context, old_debt)
+    old_pending_stop = pending_stops.load(context.instance)
+    fence = Fence(context, old_pending_stop)
     try:
         fence.look()
         verdict = look(context, subject)
         if not verdict.lives:
-            if old_debt is not None and not old_debt.is_void([], time.monotonic()):
-                raise FencedError(old_debt.ban_id, kills=False)
+            if old_pending_stop is not None and not old_pending_stop.is_void([], time.monotonic()):
+                raise FencedError(old_pending_stop.ban_id, kills=False)
             # A fence may have killed it since the look before.
             fence.look()
             said = "does not run here" if verdict.code == OcfCode.NOT_RUNNING else verdict.reason
@@ -116,7 +116,7 @@ def _is_here(subject: Subject) -> bool:
 
 
 def _passes_by_itself(error: LibvirtError) -> bool:
-    """The other end still has a domain of that uuid: a life just killed, or a shell.
+    """The other end still has a domain of that uuid: a life just killed, or an abandoned create.
 
     Both go in a moment. An error would have this host fenced (vm-ctl's on-fail), with a guest
     on it that runs well.
@@ -135,7 +135,7 @@ def _migrate(context: Context, subject: Subject, migration: Migration, fence: Fe
         f"connecting to {migration.remote_uri}",
         lambda: Connection(migration.remote_uri),
     )
-    watch = Watch(context, subject, migration.steering, deadline)
+    watch = Progress(context, subject, migration.steering, deadline)
     try:
         fence.during(
             deadline,

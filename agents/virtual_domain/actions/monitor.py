@@ -40,9 +40,9 @@ def monitor(context: Context) -> OcfCode:
     subject = identify(context)
     if subject.is_being_created:
         # Loaded here only, with the signals that it needs: see pmkvm.light_types.
-        from agents.virtual_domain.guest.abandoned_create import kill_abandoned_shells
+        from agents.virtual_domain.guest.abandoned_create import end_abandoned_start
 
-        kill_abandoned_shells(context, subject)
+        end_abandoned_start(context, subject)
     verdict = look(context, subject)
     is_recurring = context.meta.get("interval", "0") != "0"
     if is_recurring and verdict.code == OcfCode.NOT_RUNNING and not subject.identity.is_qemu:
@@ -64,14 +64,14 @@ def _is_owed(context: Context, subject: Subject) -> bool:
     An error now would run its on-fail, up to the fencing of this host (FENCING.md). Probes,
     and monitors of the role Stopped, tell the truth.
 
-    Without a debt the ban itself is asked for (13 ms), since a fence kills also where no debt can
-    be written. A CIB that can't be read in that time may hold one, so the next monitor shall tell:
-    nothing is lost by that, for Pacemaker writes down by way of the same CIB manager what this
-    one finds.
+    Without a pending stop the ban itself is asked for (13 ms), since a fence kills also where no
+    pending stop can be written. A CIB that can't be read in that time may hold one, so the next
+    monitor shall tell: nothing is lost by that, for Pacemaker writes down by way of the same CIB
+    manager what this one finds.
     """
     if context.meta.get("interval", "0") == "0" or context.meta.get("role") == "Stopped":
         return False
-    # Here only: a guest that lives has no debt.
+    # Here only: a guest that lives has no pending stop.
     from agents.virtual_domain.guest.fence_check import Fence
     from pmkvm.fencing import pending_stop
 
@@ -125,7 +125,8 @@ def look(context: Context, subject: Subject) -> Verdict:
         try:
             status = domain_state.status(subject, deadline)
             verdict = judge_living(status, context.text("on_io_error"))
-            # Somebody resumed what would be a shell otherwise: it is a guest from now on.
+            # Somebody resumed what would be an abandoned create otherwise: it is a guest from now
+            # on.
             runs = runs or (status is not None and status.state == State.RUNNING)
         except domain_state.SilentError as error:
             # Silence, or the end of our patience, does not take back what libvirt has said.

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Start: create the guest paused, then resume it, so that a late create is a shell, not a life.
+"""Start: create the guest paused, then resume it, so that a late create is an abandoned create, not
+a life.
 
 What this host must remember, and what it does without. Before the create nothing has begun: the
-lock, the end of an old debt, CREATING (RESTORING, before a memory is restored) are waited for to
-the deadline, and a ban is looked for meanwhile. From the create on QEMU decides:
+lock, the end of an old pending stop, CREATING (RESTORING, before a memory is restored) are waited
+for to the deadline, and a ban is looked for meanwhile. From the create on QEMU decides:
 
 - RESUMING says that a paused QEMU may be resumed where a killed start left it. Where CREATING
   stands instead, the next start kills that QEMU, which never ran, and makes another. One that was
-  resumed is told by the time its CPUs have run, and is never taken for a shell.
+  resumed is told by the time its CPUs have run, and is never taken for an abandoned create.
 - RUNNING has the life and libvirt's uuid. Each monitor tries to write it again, and without it the
   guest is found as at the first monitor, by its definition.
 - A record that can't be removed after a create that libvirt refused marks a QEMU that never ran.
@@ -19,7 +20,7 @@ import contextlib
 
 from agents.virtual_domain.actions.monitor import look, run_monitor_scripts
 from agents.virtual_domain.guest import domain_state
-from agents.virtual_domain.guest.abandoned_create import kill_shells
+from agents.virtual_domain.guest.abandoned_create import kill_abandoned
 from agents.virtual_domain.guest.fence_check import Fence, FencedError
 from agents.virtual_domain.guest.judgement import judge_living
 from agents.virtual_domain.guest.subject import (
@@ -33,7 +34,7 @@ from agents.virtual_domain.migration import last_target
 from agents.virtual_domain.options import utilization
 from agents.virtual_domain.starting import creation
 from pmkvm.errors import DeadlineError, ExhaustedError, HaError, reason_of
-from pmkvm.fencing import pending_stop as debts
+from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import qemu, record
@@ -75,23 +76,25 @@ def start(context: Context) -> OcfCode:
                 lambda: stack.enter_context(record.lock(context.instance, deadline)),
             )
             fence.require_no_ban(deadline)
-            # The next life begins; from here on a debt is a fence of this one.
+            # The next life begins; from here on a pending stop is a fence of this one.
             _once_possible(
                 fence.look_for_ban,
                 deadline,
-                "the debt of its last fence can't be removed",
-                lambda: debts.remove(context.instance),
+                "the pending stop of its last fence can't be removed",
+                lambda: pending_stops.remove(context.instance),
             )
             subject = from_definition(context)._replace(remembered=record.load(context.instance))
-            # A probe may have killed the shell of the start before this one.
-            had_shell = subject.is_being_created
+            # A probe may have killed the abandoned create of the start before this one.
+            had_abandoned = subject.is_being_created
             while True:
                 try:
-                    subject = _bring_up(context, subject, fence, deadline, had_shell=had_shell)
+                    subject = _bring_up(
+                        context, subject, fence, deadline, had_abandoned=had_abandoned
+                    )
                     last_target.forget(context)
                     break
                 except (_TryAgainError, UnwrittenError, ExhaustedError, MemoryError) as error:
-                    had_shell = False
+                    had_abandoned = False
                     reason = reason_of(error)
                     context.log.debug(f"{subject.identity.name}: {reason}")
                     fence.look()
@@ -102,7 +105,7 @@ def start(context: Context) -> OcfCode:
     except FencedError as fenced:
         is_owed = fence.settle(identify(context), fenced, always_kill=True)
         # A ban that has gone, and is seen here a moment longer, stops nothing any more: without
-        # a debt nobody would notice that this guest was not started.
+        # a pending stop nobody would notice that this guest was not started.
         if is_owed or fence.still_stands():
             return OcfCode.SUCCESS
         return start(context)
@@ -129,7 +132,7 @@ def _once_possible(
 
 
 def _bring_up(
-    context: Context, subject: Subject, fence: Fence, deadline: Deadline, *, had_shell: bool
+    context: Context, subject: Subject, fence: Fence, deadline: Deadline, *, had_abandoned: bool
 ) -> Subject:
     """One attempt, with the lock held. Raises _TryAgainError and UnwrittenError, or OcfError for
     good."""
@@ -138,7 +141,7 @@ def _bring_up(
     if not identity.is_qemu:
         return _bring_up_by_libvirt(context, subject, fence, deadline)
     if subject.is_being_created:
-        had_shell |= kill_shells(context, subject)
+        had_abandoned |= kill_abandoned(context, subject)
     lives = domain_state.living(subject)
     if lives:
         _resume_if_begun(subject, deadline)
@@ -156,12 +159,12 @@ def _bring_up(
         "what it is about to do can't be written down",
         lambda: record.store(context.instance, Record(identity, Stage.CREATING)),
     )
-    identity = _create_and_resume(context, subject, fence, deadline, had_shell=had_shell)
+    identity = _create_and_resume(context, subject, fence, deadline, had_abandoned=had_abandoned)
     lives = qemu.living(identity)
     if not lives:
         fence.look()
-        if had_shell:
-            raise _TryAgainError("QEMU died as soon as it was started, after a shell")
+        if had_abandoned:
+            raise _TryAgainError("QEMU died as soon as it was started, after an abandoned create")
         raise OcfError(OcfCode.GENERIC, f"{identity.name}: QEMU died as soon as it was started")
     started = Record(identity, Stage.RUNNING, lives[0])
     note(context, started)
@@ -210,12 +213,13 @@ def _create_and_resume(
     fence: Fence,
     deadline: Deadline,
     *,
-    had_shell: bool = False,
+    had_abandoned: bool = False,
 ) -> Identity:
     """Create paused, write the stage down, resume. Returns the identity with libvirt's uuid.
 
     had_shell: one was killed a moment ago. libvirt 11.3 was then seen to fail with "domain is no
-    longer running", probably since it takes the shell's end for that of what was created since.
+    longer running", probably since it takes the end of an abandoned create for that of what was
+    created since.
     """
 
     def work() -> Identity:
@@ -224,13 +228,14 @@ def _create_and_resume(
             try:
                 domain = creation.create_paused(context, connection, subject)
                 identity = subject.identity._replace(uuid=domain.uuid())
-                # Again: a ban written while libvirt created it finds a shell, and no life.
+                # Again: a ban written while libvirt created it finds an abandoned create, and no
+                # life.
                 fence.require_no_ban(deadline)
                 note(context, Record(identity, Stage.RESUMING))
                 domain.resume()
                 return identity
             except LibvirtError as error:
-                passes = had_shell or error.code == ErrorCode.OPERATION_INVALID
+                passes = had_abandoned or error.code == ErrorCode.OPERATION_INVALID
                 if passes or not connection.is_alive():
                     raise _TryAgainError(str(error)) from error
                 if domain is None:

@@ -6,14 +6,14 @@ from __future__ import annotations
 import signal
 
 from agents.virtual_domain.guest import domain_state
-from agents.virtual_domain.guest.abandoned_create import kill_abandoned_shells
+from agents.virtual_domain.guest.abandoned_create import end_abandoned_start
 from agents.virtual_domain.guest.fence_check import Fence
 from agents.virtual_domain.guest.subject import forget, identify
 from agents.virtual_domain.stopping import budget
 from agents.virtual_domain.stopping.shutdown import shut_down
 from pmkvm import process
 from pmkvm.errors import DeadlineError, is_exhaustion, reason_of
-from pmkvm.fencing import pending_stop as debts
+from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import qemu, record
@@ -41,7 +41,7 @@ def stop(context: Context) -> OcfCode:
         return OcfCode.SUCCESS
     subject = identify(context)
     if subject.is_being_created:
-        kill_abandoned_shells(context, subject)
+        end_abandoned_start(context, subject)
     end = _stop_qemu if subject.identity.is_qemu else _stop_by_libvirt
     is_definition_new = end(context, subject)
     _clean_up(context, subject)
@@ -55,17 +55,19 @@ def stop(context: Context) -> OcfCode:
 def _clean_up(context: Context, subject: Subject) -> None:
     """It is proven dead, whatever of this host's memory can't be removed.
 
-    A debt that stays is paid: vm-stonithd, which sees this stop in the CIB, removes it when that
-    can be done, and so does the next start before it begins. Until then it is void beside a later
-    life, and after five minutes.
+    A pending stop that stays is paid: vm-stonithd, which sees this stop in the CIB, removes it when
+    that can be done, and so does the next start before it begins. Until then it is void beside a
+    later life, and after five minutes.
     """
-    # A create may still come: its shell must be known for what it is.
+    # A create may still come: its abandoned create must be known for what it is.
     if not subject.is_being_created:
         forget(context)
     try:
-        debts.remove(context.instance)
+        pending_stops.remove(context.instance)
     except OSError as error:
-        context.log.warning(f"{subject.identity.name}: the debt of its fence stays: {error}")
+        context.log.warning(
+            f"{subject.identity.name}: the pending stop of its fence stays: {error}"
+        )
 
 
 def _stop_qemu(context: Context, subject: Subject) -> bool:

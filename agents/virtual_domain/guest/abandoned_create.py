@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Shells: paused QEMUs that a start created and nobody resumed.
+"""Abandoned creates: paused QEMUs that a start created and nobody resumed.
 
 A create whose agent was killed stays queued in a stopped libvirtd and is carried out later, on a
 host that Pacemaker believes empty (measured). Created paused it never runs; here it is removed.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PATIENCE_S = 5.0
 
 
-def kill_abandoned_shells(context: Context, subject: Subject) -> None:
+def end_abandoned_start(context: Context, subject: Subject) -> None:
     """Remove what a killed start left of a domain that is being created.
 
     While a start is under way nothing.
@@ -36,12 +36,12 @@ def kill_abandoned_shells(context: Context, subject: Subject) -> None:
             # The start may have come to its end since that was read.
             subject = subject._replace(remembered=record.load(context.instance))
             if subject.is_being_created:
-                kill_shells(context, subject)
+                kill_abandoned(context, subject)
     except DeadlineError:
         context.log.debug(f"{subject.identity.name}: a start is under way")
 
 
-def kill_shells(context: Context, subject: Subject) -> bool:
+def kill_abandoned(context: Context, subject: Subject) -> bool:
     """Kill what never ran of a domain that is being created; whether there was any. To be called
     by the start that holds the lock, or while none is under way.
 

@@ -2,8 +2,8 @@
 """A fence of this very resource, as an action meets it (FENCING.md, What everyone does).
 
 Under a ban the actions answer 0, with the guest dead or not started: an error would have the
-host fenced or the guest barred from it. A debt on this host remembers that Pacemaker has yet
-to stop the resource; where it could not be written the ban itself tells, while it stands.
+host fenced or the guest barred from it. A pending stop on this host remembers that Pacemaker has
+yet to stop the resource; where it could not be written the ban itself tells, while it stands.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from agents.virtual_domain.guest import domain_state
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, HaError, is_exhaustion
 from pmkvm.fencing import ban as bans
-from pmkvm.fencing import pending_stop as debts
-from pmkvm.fencing.pending_stop import Debt
+from pmkvm.fencing import pending_stop as pending_stops
+from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.pacemaker import cib
 from pmkvm.thread_call import Call
 from pmkvm.virt import qemu
@@ -49,10 +49,10 @@ class FencedError(HaError):
 
 
 class Fence:
-    """Looks for a ban or a debt that concerns this action; seen once, it stays seen."""
+    """Looks for a ban or a pending stop that concerns this action; seen once, it stays seen."""
 
-    def __init__(self, context: Context, known: Debt | None = None) -> None:
-        """known is a debt that stood before, which says nothing about this action."""
+    def __init__(self, context: Context, known: PendingStop | None = None) -> None:
+        """known is a pending stop that stood before, which says nothing about this action."""
         self._context = context
         self._known = known
         # A person calls without a node's name: then there are no bans.
@@ -74,15 +74,15 @@ class Fence:
 
     def look(self) -> None:
         """One quick look, which never waits for the CIB. Raises FencedError."""
-        debt = debts.load(self._context.instance)
+        pending_stop = pending_stops.load(self._context.instance)
         # One that nobody has touched for long is void: nobody is left to pay it.
-        is_new = debt is not None and not _is_same(debt, self._known)
-        if debt is not None and is_new and not debt.is_void([], time.monotonic()):
-            raise FencedError(debt.ban_id, kills=False)
+        is_new = pending_stop is not None and not _is_same(pending_stop, self._known)
+        if pending_stop is not None and is_new and not pending_stop.is_void([], time.monotonic()):
+            raise FencedError(pending_stop.ban_id, kills=False)
         self.look_for_ban()
 
     def look_for_ban(self) -> None:
-        """As look(), with no regard to debts."""
+        """As look(), with no regard to pending stops."""
         if not self._obeys:
             return
         try:
@@ -135,8 +135,8 @@ class Fence:
 
     def is_wanted_dead(self, life: Life) -> bool:
         """Whether a stop of this life is to lose no time. Never waits for the CIB."""
-        debt = debts.load(self._context.instance)
-        if debt is not None and debt.is_for(life):
+        pending_stop = pending_stops.load(self._context.instance)
+        if pending_stop is not None and pending_stop.is_for(life):
             return True
         try:
             self.look_for_ban()
@@ -159,9 +159,10 @@ class Fence:
         return self.may_be_banned(self._context.deadline.at_most(LOOK_S))
 
     def settle(self, subject: Subject, fenced: FencedError, *, always_kill: bool = False) -> bool:
-        """The end of an action under a ban: the guest dead, and the debt written; whether it is.
+        """The end of an action under a ban: the guest dead, and the pending stop written; whether
+        it is.
 
-        A ban that only pays a debt kills nothing, but what the action itself was starting.
+        A ban that only pays a pending stop kills nothing, but what the action itself was starting.
         """
         resource, lives = self._context.instance, _lives(subject)
         killed = lives if fenced.kills or always_kill else []
@@ -169,17 +170,19 @@ class Fence:
         for life in killed:
             qemu.kill(life, signal.SIGKILL, deadline)
         self._context.log.warning(f"{subject.identity.name}: {fenced}")
-        debt = debts.load(resource)
-        if debt is not None and debt.ban_id == fenced.ban_id:
+        pending_stop = pending_stops.load(resource)
+        if pending_stop is not None and pending_stop.ban_id == fenced.ban_id:
             return True
         over = killed[0] if killed else None
-        return self._owe(Debt(fenced.ban_id, subject.identity.uuid, over, time.monotonic()))
+        return self._owe(PendingStop(fenced.ban_id, subject.identity.uuid, over, time.monotonic()))
 
-    def _owe(self, debt: Debt) -> bool:
+    def _owe(self, pending_stop: PendingStop) -> bool:
         try:
-            debts.store(self._context.instance, debt)
+            pending_stops.store(self._context.instance, pending_stop)
         except OSError as error:
-            self._context.log.warning(f"the debt of ban {debt.ban_id} can't be written: {error}")
+            self._context.log.warning(
+                f"the pending stop of ban {pending_stop.ban_id} can't be written: {error}"
+            )
             return False
         return True
 
@@ -194,9 +197,9 @@ def _read(resource: str, deadline: Deadline) -> Ban | None:
     return bans.find(cib.query_local(bans.xpath(resource), deadline), resource)
 
 
-def _is_same(debt: Debt, known: Debt | None) -> bool:
+def _is_same(pending_stop: PendingStop, known: PendingStop | None) -> bool:
     """Its stamp apart, which vm-stonithd renews."""
-    return known is not None and debt._replace(stamp=known.stamp) == known
+    return known is not None and pending_stop._replace(stamp=known.stamp) == known
 
 
 def _lives(subject: Subject) -> list[Life]:

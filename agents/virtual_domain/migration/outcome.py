@@ -2,7 +2,7 @@
 """What became of a migration that libvirt does not call a success: by the state on both ends.
 
 The source's libvirtd may die or hang when the guest has arrived and before it can say so. Its
-QEMU is a shell then, which nobody else would end.
+QEMU is an abandoned create then, which nobody else would end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 # How long a guest may take to run there, once its memory has arrived.
 _SETTLE_S = 5.0
-# Of the time that is left, for the question to both ends; the rest is for the shell's end.
+# Of the time that is left, for the question to both ends; the rest is for the end of an abandoned
+# create.
 _ASK_SHARE = 0.6
 _ASK_MAX_S = 30.0
 _LAST_WORD_S = 0.2
@@ -41,8 +42,8 @@ class Outcome(IntEnum):
     """Where the guest is."""
 
     ARRIVED = 0
-    # Arrived, and what lives here is an empty shell.
-    SHELL = 1
+    # Arrived, and what lives here is the abandoned create.
+    ABANDONED = 1
     STAYS = 2
     # Cut in two by post-copy.
     SPLIT = 3
@@ -71,7 +72,7 @@ class Ends(NamedTuple):
 
 
 def judge(ends: Ends) -> Outcome:
-    """Pure. What libvirt here says to run is never a shell."""
+    """Pure. What libvirt here says to run is never an abandoned create."""
     runs_there = ends.there is not None and ends.there.state == State.RUNNING
     if not ends.lives:
         return Outcome.ARRIVED if runs_there else Outcome.LOST
@@ -79,7 +80,7 @@ def judge(ends: Ends) -> Outcome:
     if here is not None and here.state == State.PAUSED and here.reason in _SPLIT:
         return Outcome.SPLIT
     if ends.is_idle_here and ends.there == Status(State.RUNNING, _MIGRATED):
-        return Outcome.SHELL
+        return Outcome.ABANDONED
     return Outcome.STAYS
 
 
@@ -90,7 +91,7 @@ def settle(context: Context, subject: Subject, migration: Migration, reason: str
     while True:
         ends, silence = _ask(context, subject, migration)
         outcome = judge(ends)
-        is_final = outcome in (Outcome.ARRIVED, Outcome.SHELL, Outcome.SPLIT)
+        is_final = outcome in (Outcome.ARRIVED, Outcome.ABANDONED, Outcome.SPLIT)
         if (
             is_final
             or not ends.may_yet_run_there
@@ -109,8 +110,8 @@ def settle(context: Context, subject: Subject, migration: Migration, reason: str
     if outcome == Outcome.LOST:
         text = "; ".join([reason, *silence])
         raise OcfError(OcfCode.GENERIC, f"{name}: lost in migration: {text}")
-    if outcome == Outcome.SHELL:
-        _end_shell(context, subject)
+    if outcome == Outcome.ABANDONED:
+        _end_abandoned(context, subject)
     context.log.warning(f"{name}: arrived in spite of: {reason}")
 
 
@@ -153,7 +154,7 @@ class _Question:
             return None
 
 
-def _end_shell(context: Context, subject: Subject) -> None:
+def _end_abandoned(context: Context, subject: Subject) -> None:
     """Raises OcfError if it outlives SIGKILL: then it may still write."""
     name = subject.identity.name
     for life in domain_state.living(subject):

@@ -26,7 +26,7 @@ _ASK_S = 1.0
 _SAY_S = 5.0
 
 
-class Watch:
+class Progress:
     """To be looked at about each second, from the moment on at which the migration begins."""
 
     def __init__(

@@ -62,7 +62,7 @@ def create_paused(context: Context, connection: Connection, subject: Subject) ->
             pools_networks.start(context, connection, live)
     image = snapshot.path_of(context, name)
     has_image = bool(image) and os.path.exists(image)
-    # Other hypervisors leave no shells, and not all of them know a managed save.
+    # Other hypervisors leave no abandoned creates, and not all of them know a managed save.
     if subject.identity.is_qemu and (has_image or (domain is not None and domain.is_saved())):
         require_noted(context, Record(subject.identity, Stage.RESTORING))
     if has_image:

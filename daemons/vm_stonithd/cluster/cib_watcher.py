@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from daemons.vm_stonithd.cluster.cib_parser import Seen
     from pmkvm.pacemaker.parameter import Parameter
-    from pmkvm.service.thread_calls import Calls
+    from pmkvm.service.thread_calls import ThreadCalls
 
 T = TypeVar("T")
 
@@ -44,13 +44,13 @@ COMPANY_BUSY_S, COMPANY_IDLE_S = 0.5, 5.0
 RETRY_S = 0.5
 
 
-class Watch:
+class CibWatcher:
     """quiet_s says since when nothing has changed for those who wait (pace), is_idle whether
     histories matter to nobody. tell gets a CibSeen for each reading of the whole."""
 
     def __init__(
         self,
-        calls: Calls,
+        calls: ThreadCalls,
         tell: Callable[[CibSeen], None],
         quiet_s: Callable[[], float],
         is_idle: Callable[[], bool],

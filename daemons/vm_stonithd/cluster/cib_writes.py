@@ -52,7 +52,7 @@ Write = Union[
 ]
 
 
-class Done(NamedTuple):
+class WriteEnd(NamedTuple):
     """How a write ended, and why so if it was not DONE."""
 
     outcome: Outcome
@@ -86,7 +86,7 @@ def _fits(one: Action, group: Sequence[actions.CreateBan]) -> bool:
     return all(guard.independent(one.ban, other.ban) for other in group)
 
 
-def create(wanted: CreateBans) -> dict[int, Done]:
+def create(wanted: CreateBans) -> dict[int, WriteEnd]:
     """By ticket. What is refused together is tried one by one, to tell which of them it was."""
     told, alive = {}, []
     for each in wanted.wanted:
@@ -97,7 +97,7 @@ def create(wanted: CreateBans) -> dict[int, Done]:
             told[each.ticket] = gone
     if alive:
         creations = [guard.Creation(each.ban, each.calls, each.replaced) for each in alive]
-        done = Done(*queries.write(partial(guard.create, *creations), Deadline(WRITE_S)))
+        done = WriteEnd(*queries.write(partial(guard.create, *creations), Deadline(WRITE_S)))
         if done.outcome is Outcome.NOT_MATCHED and len(alive) > 1:
             for each in alive:
                 told |= create(CreateBans((each,)))
@@ -106,14 +106,14 @@ def create(wanted: CreateBans) -> dict[int, Done]:
     return told
 
 
-def carry_out(action: Write) -> Done:
+def carry_out(action: Write) -> WriteEnd:
     """Any other."""
     deadline = Deadline(WRITE_S)
     if isinstance(action, actions.RewriteBan) and action.sender is not None:
         gone = _gone(action.sender)
         if gone is not None:
             return gone
-    return Done(*queries.write(partial(_guarded, action, deadline), deadline))
+    return WriteEnd(*queries.write(partial(_guarded, action, deadline), deadline))
 
 
 def _guarded(action: Write, deadline: Deadline) -> guard.Write:
@@ -124,7 +124,7 @@ def _guarded(action: Write, deadline: Deadline) -> guard.Write:
         return guard.rewrite(action.old, action.new)
     if isinstance(action, actions.SettleBan):
         ban = action.ban
-        return guard.settle(ban, ban.owner, action.call_id, action.replaced)
+        return guard.settle(ban, ban.coordinator, action.call_id, action.replaced)
     if isinstance(action, actions.RemoveBan):
         return guard.remove(action.ban)
     if isinstance(action, actions.RemoveExpired):
@@ -143,8 +143,8 @@ def _guarded_role(
     return role.switch_on(now, action.resource)
 
 
-def _gone(sender: Sender) -> Done | None:
+def _gone(sender: Sender) -> WriteEnd | None:
     """Immediately before the write: a dead guest fences nobody."""
     if qemu_processes.is_alive(sender):
         return None
-    return Done(Outcome.SENDER_GONE, f"QEMU {sender.life.pid} of {sender.uuid} is gone")
+    return WriteEnd(Outcome.SENDER_GONE, f"QEMU {sender.life.pid} of {sender.uuid} is gone")

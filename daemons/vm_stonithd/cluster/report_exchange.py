@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.cluster import attrd
-from daemons.vm_stonithd.model.events import WordsSeen
+from daemons.vm_stonithd.model.events import ReportsSeen
 from daemons.vm_stonithd.model.pace import pause_s
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError, reason_of
@@ -18,8 +18,8 @@ from pmkvm.errors import HaError, reason_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemons.vm_stonithd.model.host_report import Words
-    from pmkvm.service.thread_calls import Calls
+    from daemons.vm_stonithd.model.host_report import HostReport
+    from pmkvm.service.thread_calls import ThreadCalls
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,11 @@ BUSY_S, IDLE_S = 0.03, 1.0
 RETRY_S = 0.5
 
 
-class Voice:
+class ReportExchange:
     """tell gets a WordsSeen for each reading."""
 
     def __init__(
-        self, calls: Calls, tell: Callable[[WordsSeen], None], quiet_s: Callable[[], float]
+        self, calls: ThreadCalls, tell: Callable[[ReportsSeen], None], quiet_s: Callable[[], float]
     ) -> None:
         self.state = "not heard yet"
         self._calls = calls
@@ -44,7 +44,7 @@ class Voice:
         """Listen now."""
         self._asked.set()
 
-    async def say(self, own: Words) -> bool:
+    async def say(self, own: HostReport) -> bool:
         """Whether attrd has taken them."""
         work = partial(attrd.say, own, Deadline(SAY_S))
         try:
@@ -68,7 +68,7 @@ class Voice:
                 await asyncio.sleep(RETRY_S)
                 continue
             self._note("heard")
-            self._tell(WordsSeen(heard, began))
+            self._tell(ReportsSeen(heard, began))
             await self._pause()
 
     async def _pause(self) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ASK_S = 3.0
 
 
-class Definitions:
+class DomainUuids:
     """Asked in threads, when it matters: nothing that Pacemaker said is kept.
 
     configs: what the newest reading of the CIB says of each target.

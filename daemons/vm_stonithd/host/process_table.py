@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from daemons.vm_stonithd.host.shared_look import Shared
+from daemons.vm_stonithd.host.shared_look import SharedLook
 from pmkvm.virt import qemu
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class ProcessTable:
     """Asked in threads."""
 
     def __init__(self) -> None:
-        self._every: Shared[tuple[Qemu, ...]] = Shared()
+        self._every: SharedLook[tuple[Qemu, ...]] = SharedLook()
 
     def look(self, uuid: str, names: Collection[str]) -> Found:
         """As of this call or later. Raises OSError."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""This host's QEMUs: looked at, killed under a ban, and rid of shells. libvirt is never asked."""
+"""This host's QEMUs: looked at, killed under a ban, and rid of abandoned creates. libvirt is never
+asked."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.model.events import Doubt
     from daemons.vm_stonithd.model.facts import Sender
     from pmkvm.fencing.ban import Ban
-    from pmkvm.fencing.pending_stop import Debt
+    from pmkvm.fencing.pending_stop import PendingStop
     from pmkvm.process import Life
     from pmkvm.virt.record import Record
 
@@ -35,12 +36,12 @@ log = logging.getLogger(__name__)
 
 # A killed QEMU of a small guest is gone in 20 ms; who comes back later looks again.
 DEATH_S = 0.3
-# From QEMU's start to the guest's libvirt needs .3 to 1 s. Less than a migration waits for a shell
-# at its destination to go.
+# From QEMU's start to the guest's libvirt needs .3 to 1 s. Less than a migration waits for an
+# abandoned create at its destination to go.
 YOUNG_S = 5.0
 
 
-class Look(NamedTuple):
+class Sighting(NamedTuple):
     """What was seen of a target on this host: see events.Looked."""
 
     lives: tuple[Life, ...]
@@ -55,7 +56,7 @@ def lives_of(resource: str, uuid: str) -> tuple[Life, ...]:
     return tuple(sorted(lives | _written_down(uuid, record.load(resource))))
 
 
-def look(table: ProcessTable, resource: str, uuid: str, config: str) -> Look:
+def look(table: ProcessTable, resource: str, uuid: str, config: str) -> Sighting:
     """The start first: once none was under way under a ban, none begins anything."""
     is_locked = False
     try:
@@ -74,7 +75,7 @@ def look(table: ProcessTable, resource: str, uuid: str, config: str) -> Look:
     if named is not None and named not in {each.life for each in strangers}:
         lives |= _if_alive(named)
     heard = Witnesses(defined, identity, life.pid if life and is_alive else None, strangers)
-    return Look(
+    return Sighting(
         tuple(sorted(lives)),
         is_locked,
         doubt(uuid, heard),
@@ -127,18 +128,20 @@ def is_alive(sender: Sender) -> bool:
     return qemu.is_guest(sender.life, _of(sender.uuid))
 
 
-def kill(order: Kill, read_bans: Callable[[], str], owe: Callable[[str, Debt], None]) -> bool:
+def kill(
+    order: Kill, read_bans: Callable[[], str], owe: Callable[[str, PendingStop], None]
+) -> bool:
     """In the one order that is safe; False if the ban is not in place any more.
 
-    read_bans: cibadmin's answer to bans.xpath_of_all(), as of its call. owe: writes the debt down
-    before the guest dies, so that no monitor misses it, or keeps it: whatever becomes of a file.
-    Raises HaError and OSError: then nothing was killed.
+    read_bans: cibadmin's answer to bans.xpath_of_all(), as of its call. owe: writes the pending
+    stop down before the guest dies, so that no monitor misses it, or keeps it: whatever becomes of
+    a file. Raises HaError and OSError: then nothing was killed.
     """
     with contextlib.ExitStack() as stack:
         holds = [stack.enter_context(Pidfd(life)) for life in order.lives]
         if not _stands(order.ban, read_bans()):
             return False
-        owe(order.ban.resource, order.debt)
+        owe(order.ban.resource, order.pending_stop)
         for hold in holds:
             hold.send(signal.SIGKILL)
         end = Deadline(DEATH_S)
@@ -165,7 +168,7 @@ def _stands(ban: Ban, there_are: str) -> bool:
     return there is not None and there.id == ban.id and there.is_live(time.time())
 
 
-def kill_shells(resources: Iterable[str]) -> None:
+def kill_abandoned_creates(resources: Iterable[str]) -> None:
     """QEMUs that a killed start left behind and that never ran.
 
     One with a memory from elsewhere, migrated or restored, is left to the agent, which asks
@@ -175,12 +178,12 @@ def kill_shells(resources: Iterable[str]) -> None:
         try:
             remembered = record.load(resource)
             if remembered is not None and remembered.is_being_created:
-                _kill_shells_of(resource)
+                _kill_abandoned_create_of(resource)
         except (HaError, OSError) as error:
-            log.debug("%s: no look for shells: %s", resource, error)
+            log.debug("%s: no look for abandoned creates: %s", resource, error)
 
 
-def _kill_shells_of(resource: str) -> None:
+def _kill_abandoned_create_of(resource: str) -> None:
     """A start that is under way raises DeadlineError."""
     with starting.held_off(resource):
         remembered = record.load(resource)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Shared(Generic[T]):
+class SharedLook(Generic[T]):
     """Asked in threads."""
 
     def __init__(self) -> None:

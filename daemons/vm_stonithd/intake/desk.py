@@ -20,11 +20,11 @@ from pmkvm.wire.registration import Registration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemons.vm_stonithd.cluster.cib_watcher import Watch
-    from daemons.vm_stonithd.host.domain_uuids import Definitions
+    from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
+    from daemons.vm_stonithd.host.domain_uuids import DomainUuids
     from daemons.vm_stonithd.intake.token_readers import Readers
     from daemons.vm_stonithd.model.facts import Request
-    from pmkvm.service.thread_calls import Calls
+    from pmkvm.service.thread_calls import ThreadCalls
     from pmkvm.wire.message import Forwarded
 
 log = logging.getLogger(__name__)
@@ -57,9 +57,9 @@ class Desk:
     def __init__(
         self,
         tokens: Readers,
-        watch: Watch,
-        definitions: Definitions,
-        calls: Calls,
+        watch: CibWatcher,
+        domain_uuids: DomainUuids,
+        calls: ThreadCalls,
         tell: Callable[[Arrived], None],
     ) -> None:
         self.open: dict[int, Forwarded] = {}
@@ -67,7 +67,7 @@ class Desk:
         self._watch = watch
         self._calls = calls
         self._tell = tell
-        self._definitions = definitions
+        self._domain_uuids = domain_uuids
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
         # By the guest's uuid.
@@ -173,8 +173,8 @@ class Desk:
         seen = self._watch.seen
         place = requests.Place(
             "" if seen is None else seen.cluster,
-            self._definitions.uuid,
-            self._definitions.of,
+            self._domain_uuids.uuid,
+            self._domain_uuids.of,
             qemu_processes.remembered_uuid,
         )
         try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from daemons.vm_stonithd.intake.grant import Grant, TokenError
 from pmkvm.errors import ExhaustedError
 from pmkvm.tokens import ring, seal
-from pmkvm.tokens.key_report import Held
+from pmkvm.tokens.key_report import KeyReport
 from pmkvm.tokens.ring import NoRingError, Ring, RingError
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class Keys:
             self.complaint = str(error)
 
     @property
-    def held(self) -> tuple[Held, ...]:
+    def held(self) -> tuple[KeyReport, ...]:
         """For the other hosts, and for the one who rotates."""
         with self._lock:
-            return tuple(Held(i, at, self._used.get(i, 0)) for i, at in self._since.items())
+            return tuple(KeyReport(i, at, self._used.get(i, 0)) for i, at in self._since.items())
 
     def look(self) -> None:
         """Load the file if it is another one than before. Raises ExhaustedError."""

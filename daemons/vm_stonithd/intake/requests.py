@@ -26,7 +26,7 @@ _CHANGES = (Operation.RESET, Operation.OFF, Operation.ON)
 REFUSED = "the token is refused"
 
 
-class Words(NamedTuple):
+class Asked(NamedTuple):
     """operation None: it is not one that is known."""
 
     operation: Operation | None
@@ -45,16 +45,16 @@ class Place(NamedTuple):
     remembered_uuid: Callable[[str], str] = lambda _resource: ""
 
 
-def split(body: str) -> Words:
+def split(body: str) -> Asked:
     operation, _, token = body.strip().partition(" ")
-    return Words(_OPERATIONS.get(operation), token.strip())
+    return Asked(_OPERATIONS.get(operation), token.strip())
 
 
-def complaint(words: Words) -> str:
+def complaint(asked: Asked) -> str:
     """What is wrong with the text itself, empty if nothing is."""
-    if words.operation is None:
+    if asked.operation is None:
         return f"not one of {', '.join(_OPERATIONS)}"
-    return "" if words.token else "a token is missing"
+    return "" if asked.token else "a token is missing"
 
 
 def refused(number: int, forwarded: Forwarded, told: str, why: str = "") -> Request:

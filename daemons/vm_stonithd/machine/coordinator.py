@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The fences that requests of this host's guests ask for: written, proven, answered, ended. Pure.
 
-A request whose target is under a ban already joins it, here or as its new owner.
+A request whose target is under a ban already joins it, here or as its new coordinator.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.machine import proof
 from daemons.vm_stonithd.machine.fence import Fence, Pending, Step, lease_end
-from daemons.vm_stonithd.machine.orphaned_bans import Orphans
-from daemons.vm_stonithd.machine.silent_hosts import Silence
+from daemons.vm_stonithd.machine.orphaned_bans import OrphanedBans
+from daemons.vm_stonithd.machine.silent_hosts import SilentHosts
 from daemons.vm_stonithd.model import pace
 from daemons.vm_stonithd.model.actions import CreateBan, RemoveBan, RewriteBan, SettleBan, SwitchOff
 from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.invariants import hold, known
 from pmkvm.fencing.ban import LEASE_S, OFF, RENEWAL_S, RESET, SETTLE, Ban
-from pmkvm.fencing.guard import Calls
+from pmkvm.fencing.guard import CallIds
 
 if TYPE_CHECKING:
-    from daemons.vm_stonithd.machine.replies import Answers
-    from daemons.vm_stonithd.machine.state import Knowledge
+    from daemons.vm_stonithd.machine.replies import Replies
+    from daemons.vm_stonithd.machine.state import State
     from daemons.vm_stonithd.model.events import Written
     from daemons.vm_stonithd.model.facts import View
-    from pmkvm.fencing.pending_stop import Debt
+    from pmkvm.fencing.pending_stop import PendingStop
 
 RETRY_S = 0.2
 MOST_DOUBLINGS = 4
@@ -32,23 +32,23 @@ MOST_DOUBLINGS = 4
 WORD_S = 1.0
 
 
-class Owner:
+class Coordinator:
     """Every fence on this host's books. It renews and removes only what it owns."""
 
-    silence_class = Silence
+    silent_hosts_class = SilentHosts
 
-    def __init__(self, knowledge: Knowledge, answers: Answers) -> None:
-        self._know = knowledge
-        self._answers = answers
-        self._silence = self.silence_class(knowledge)
+    def __init__(self, state: State, answers: Replies) -> None:
+        self._state = state
+        self._replies = answers
+        self._silent_hosts = self.silent_hosts_class(state)
         self._fences: dict[str, Fence] = {}
-        self._orphans = Orphans(knowledge)
+        self._orphaned_bans = OrphanedBans(state)
 
     def add(self, pending: Pending) -> None:
         fence = self._fences.setdefault(pending.request.target, Fence(pending.request.target))
         fence.pending[pending.request.number] = pending
         # Whether the target is managed may be the word of 5 s ago.
-        fence.read = self._know.read_cib()
+        fence.read = self._state.read_cib()
 
     def quiet_s(self, now: float) -> float:
         return min((one.quiet_s(now) for one in self._fences.values()), default=pace.NOTHING)
@@ -57,42 +57,42 @@ class Owner:
         pending = (one for fence in self._fences.values() for one in fence.pending.values())
         return any(now > one.deadline for one in pending)
 
-    def settle(self, debt: Debt, resource: str, call_id: int) -> None:
-        """A ban of one's own, to pay a debt."""
-        view = self._know.view
-        if resource in self._fences or view is None or not self._know.may_speak:
+    def settle(self, pending_stop: PendingStop, resource: str, call_id: int) -> None:
+        """A ban of one's own, to pay a pending stop."""
+        view = self._state.view
+        if resource in self._fences or view is None or not self._state.may_speak:
             return
         fence = self._fences[resource] = Fence(resource)
-        ban_id, host, end = self._know.draw_id(), self._know.host, lease_end(self._know.wall)
-        fence.ban = Ban(resource, SETTLE, ban_id, "", "", host, debt.uuid, end)
-        fence.is_owner = True
+        ban_id, host, end = self._state.draw_id(), self._state.host, lease_end(self._state.wall)
+        fence.ban = Ban(resource, SETTLE, ban_id, "", "", host, pending_stop.uuid, end)
+        fence.is_coordinator = True
         fence.step = Step.WRITING
-        fence.ticket = self._know.ticket()
+        fence.ticket = self._state.ticket()
         replaced = view.bans.get(resource)
-        self._know.log(f"{resource}: settling the debt of ban {debt.ban_id}")
-        self._know.act(SettleBan(fence.ticket, fence.ban, call_id, replaced))
+        self._state.log(f"{resource}: settling the pending stop of ban {pending_stop.ban_id}")
+        self._state.act(SettleBan(fence.ticket, fence.ban, call_id, replaced))
 
     def written(self, event: Written) -> None:
-        self._silence.written(event)
+        self._silent_hosts.written(event)
         for fence in self._fences.values():
             if fence.ticket == event.ticket:
                 fence.ticket = 0
-                fence.read = self._know.read_cib()
+                fence.read = self._state.read_cib()
                 self._conclude(fence, event.outcome)
 
     def _conclude(self, fence: Fence, outcome: Outcome) -> None:
         fence.refusals = fence.refusals + 1 if outcome is Outcome.NOT_MATCHED else 0
         if outcome is Outcome.SENDER_GONE:
-            self._answers.drop(fence, fence.sender)
+            self._replies.drop(fence, fence.sender)
         if fence.step is Step.WRITING:
             # Else look first whether the ban there is one's own: see _wait.
             done = outcome is Outcome.DONE
             fence.step = Step.PROVING if done else Step.WAITING
 
     def advance(self) -> None:
-        for ban in self._orphans.due(self._fences):
+        for ban in self._orphaned_bans.due(self._fences):
             fence = self._fences[ban.resource] = Fence(ban.resource)
-            fence.ban, fence.is_owner, fence.step = ban, True, Step.ENDING
+            fence.ban, fence.is_coordinator, fence.step = ban, True, Step.ENDING
         for fence in list(self._fences.values()):
             try:
                 self._go_on(fence)
@@ -100,24 +100,24 @@ class Owner:
                 self._break_off(fence, error)
 
     def _go_on(self, fence: Fence) -> None:
-        self._answers.expire(fence)
-        if fence.read <= self._know.read and self._know.view is not None:
-            self._advance(fence, self._know.view)
-        fence.note(self._know.now)
-        delay = fence.delay(self._know.now)
+        self._replies.expire(fence)
+        if fence.read <= self._state.read and self._state.view is not None:
+            self._advance(fence, self._state.view)
+        fence.note(self._state.now)
+        delay = fence.delay(self._state.now)
         if delay:
             what = fence.lead().request
-            self._know.log(f"{what.label}: waits: {delay}", what)
+            self._state.log(f"{what.label}: waits: {delay}", what)
         if fence.step is Step.WAITING and not fence.pending and not fence.ticket:
             del self._fences[fence.resource]
 
     def _break_off(self, fence: Fence, error: Exception) -> None:
         """An error of ours, or a promise that was about to be broken. Its ban is an orphan's."""
-        self._know.error(f"{fence.resource}: {error!r} ends its requests. {fence}")
-        self._answers.break_off(fence)
+        self._state.error(f"{fence.resource}: {error!r} ends its requests. {fence}")
+        self._replies.break_off(fence)
         self._fences.pop(fence.resource, None)
         if fence.ban is not None:
-            self._orphans.add(fence.ban)
+            self._orphaned_bans.add(fence.ban)
 
     def _advance(self, fence: Fence, view: View) -> None:
         if fence.step is Step.PROVING:
@@ -132,7 +132,7 @@ class Owner:
     # --- before the ban
 
     def _wait(self, fence: Fence, view: View) -> None:
-        self._answers.refuse(fence, view)
+        self._replies.refuse(fence, view)
         if not fence.pending:
             return
         there = view.bans.get(fence.resource)
@@ -150,45 +150,45 @@ class Owner:
 
     def _obstacle(self, fence: Fence, view: View) -> str:
         arrived = max(one.arrived for one in fence.pending.values())
-        if self._know.seen_at < arrived:
+        if self._state.seen_at < arrived:
             return "the CIB is not read yet"
-        if self._know.heard_at < arrived:
+        if self._state.heard_at < arrived:
             # A resend may have been answered on another host a moment ago.
             return "the other hosts' words are not read yet"
         if fence.lead().request.requester in view.bans:
             # A settle ban, or one that has run out: it fences nobody, but the GUARD refuses.
             return "the requester's own ban has to go first"
-        return proof.obstacle(view, fence.resource) or self._know.disagreement()
+        return proof.obstacle(view, fence.resource) or self._state.disagreement()
 
     def _create(self, fence: Fence, view: View, replaced: Ban | None) -> None:
-        ban = fence.drawn(self._know.host, self._know.draw_id(), self._know.wall)
+        ban = fence.drawn(self._state.host, self._state.draw_id(), self._state.wall)
         hold(ban.requester not in view.bans, "P4: the requester is banned")
-        is_answered = self._know.answered(fence.lead().request) is not None
+        is_answered = self._state.answered(fence.lead().request) is not None
         hold(not is_answered, "P2: it was answered")
-        fence.ban, fence.is_owner, fence.is_anew = ban, True, False
+        fence.ban, fence.is_coordinator, fence.is_anew = ban, True, False
         fence.step, fence.gone_at = Step.WRITING, None
-        fence.ticket = self._know.ticket()
+        fence.ticket = self._state.ticket()
         fence.sender = fence.lead().request.sender
         fence.ran_on = view.resources[fence.resource].runs_on
         fence.known_on = frozenset()
         members = tuple((host, view.call_id(host, ban.resource)) for host in sorted(view.members))
-        calls = Calls(view.call_id(self._know.host, ban.requester), members)
-        self._know.act(CreateBan(fence.ticket, ban, calls, replaced, fence.sender))
+        calls = CallIds(view.call_id(self._state.host, ban.requester), members)
+        self._state.act(CreateBan(fence.ticket, ban, calls, replaced, fence.sender))
 
     def _join(self, fence: Fence, there: Ban) -> None:
         """One's own ban is adopted; a resend and an off over a reset make it one's own."""
         resend = fence.resend_of(there)
-        fence.ban, fence.is_owner = there, there.owner == self._know.host
+        fence.ban, fence.is_coordinator = there, there.coordinator == self._state.host
         fence.step, fence.gone_at = Step.PROVING, None
-        fence.read = self._know.read_cib()
-        if not fence.is_owner and resend is not None:
+        fence.read = self._state.read_cib()
+        if not fence.is_coordinator and resend is not None:
             self._rewrite(fence, there, resend)
 
     def _rewrite(self, fence: Fence, there: Ban, by: Pending) -> None:
-        new = fence.taken_over(there, by, self._know.host, self._know.wall)
-        fence.ticket = self._know.ticket()
+        new = fence.taken_over(there, by, self._state.host, self._state.wall)
+        fence.ticket = self._state.ticket()
         fence.sender = by.request.sender
-        self._know.act(RewriteBan(fence.ticket, there, new, fence.sender))
+        self._state.act(RewriteBan(fence.ticket, there, new, fence.sender))
 
     # --- under the ban
 
@@ -197,19 +197,21 @@ class Owner:
         if there is None or there.id != known(fence.ban).id:
             self._lost(fence, view)
             return
-        # An owner whose ban is another's now stops; who took it over begins.
-        fence.is_owner = there.owner == self._know.host
+        # A coordinator whose ban is another's now stops; who took it over begins.
+        fence.is_coordinator = there.coordinator == self._state.host
         fence.ban = there
-        fence.note_entries(view, self._know.now)
+        fence.note_entries(view, self._state.now)
         fence.note_role(view)
-        if fence.is_owner and fence.pending:
-            self._silence.advance(there, view)
-        fence.reason = proof.lack(there, view, self._know.everyone(), self._know.wall)
+        if fence.is_coordinator and fence.pending:
+            self._silent_hosts.advance(there, view)
+        fence.reason = proof.lack(there, view, self._state.everyone(), self._state.wall)
         if not fence.reason:
             self._proven(fence, view)
-        elif fence.is_owner and (proof.unfit(view, fence.resource) or not self._has_lease(there)):
+        elif fence.is_coordinator and (
+            proof.unfit(view, fence.resource) or not self._has_lease(there)
+        ):
             fence.step, fence.is_anew = Step.ENDING, True
-        elif fence.is_owner:
+        elif fence.is_coordinator:
             self._renew(fence, there)
         is_free = not fence.ticket and self._has_lease(there)
         if fence.wants_off() and there.operation == RESET and is_free:
@@ -221,32 +223,32 @@ class Owner:
         ban = known(fence.ban)
         for one in list(fence.pending.values()):
             if not one.is_off or fence.held_by == ban.id:
-                self._answers.prove(fence, one, view)
+                self._replies.prove(fence, one, view)
         if fence.wants_off():
             fence.reason = "dead, but target-role is not Stopped"
-        is_mine = fence.wants_off() and fence.is_owner and ban.operation == OFF
+        is_mine = fence.wants_off() and fence.is_coordinator and ban.operation == OFF
         if is_mine and not fence.ticket and self._is_due(fence):
-            fence.ticket = self._know.ticket()
-            self._know.act(SwitchOff(fence.ticket, fence.resource, ban.requester))
+            fence.ticket = self._state.ticket()
+            self._state.act(SwitchOff(fence.ticket, fence.resource, ban.requester))
 
     def _lost(self, fence: Fence, view: View) -> None:
-        """The ban went: by its owner, who said what came of it, or by a person."""
+        """The ban went: by its coordinator, who said what came of it, or by a person."""
         if fence.gone_at is None:
-            fence.gone_at = self._know.now
+            fence.gone_at = self._state.now
         for one in list(fence.pending.values()):
-            self._answers.by_word(fence, one, view)
+            self._replies.by_word(fence, one, view)
         if known(fence.ban).operation == RESET and fence.wants_off():
             # It was never this ban's: the reset ended before the off could rewrite it.
             fence.step = Step.WAITING
-        elif self._know.now - fence.gone_at >= WORD_S:
-            self._answers.fail(fence, "the ban was removed")
+        elif self._state.now - fence.gone_at >= WORD_S:
+            self._replies.fail(fence, "the ban was removed")
         if not fence.pending:
             fence.step = Step.WAITING
 
     def _leave(self, fence: Fence) -> None:
-        """All are answered: an owner ends its ban, but an off's is left to run out."""
+        """All are answered: a coordinator ends its ban, but an off's is left to run out."""
         fence.is_anew = False
-        is_left = self._know.is_answered_off(known(fence.ban)) or not fence.is_owner
+        is_left = self._state.is_answered_off(known(fence.ban)) or not fence.is_coordinator
         fence.step = Step.WAITING if is_left else Step.ENDING
 
     # --- the end
@@ -255,7 +257,7 @@ class Owner:
         there = view.bans.get(fence.resource)
         if there is None or there.id != known(fence.ban).id:
             fence.step, fence.ban = Step.WAITING, None
-        elif there.owner != self._know.host:
+        elif there.coordinator != self._state.host:
             fence.ban, fence.step = there, Step.PROVING
         elif fence.pending and not fence.is_anew:
             fence.step = Step.WAITING
@@ -264,35 +266,35 @@ class Owner:
             self._remove(fence, there, view)
 
     def _remove(self, fence: Fence, there: Ban, view: View) -> None:
-        is_forgotten = fence.awaits_probe(view, self._know.now)
+        is_forgotten = fence.awaits_probe(view, self._state.now)
         if is_forgotten or not self.may_remove(view, fence.resource):
             self._renew(fence, there)
         elif self._is_due(fence):
-            fence.ticket = self._know.ticket()
-            self._know.act(RemoveBan(fence.ticket, there))
+            fence.ticket = self._state.ticket()
+            self._state.act(RemoveBan(fence.ticket, there))
 
     def may_remove(self, view: View, resource: str) -> bool:
         """Removing the ban is the whole clean-up; only when Pacemaker has recorded the stop."""
         return view.is_recorded(resource)
 
     def _renew(self, fence: Fence, there: Ban) -> None:
-        is_young = there.end - self._know.wall > LEASE_S - RENEWAL_S
+        is_young = there.end - self._state.wall > LEASE_S - RENEWAL_S
         if is_young or fence.ticket or not self._has_lease(there):
             return
         if self._is_due(fence):
-            fence.ticket = self._know.ticket()
-            new = there._replace(end=lease_end(self._know.wall))
-            self._know.act(RewriteBan(fence.ticket, there, new))
+            fence.ticket = self._state.ticket()
+            new = there._replace(end=lease_end(self._state.wall))
+            self._state.act(RewriteBan(fence.ticket, there, new))
 
     def _has_lease(self, ban: Ban) -> bool:
         """Else it is let run out: a write may come late, and to revive a ban that had ended is to
         kill whom Pacemaker has started since, and to take old words for new ones."""
-        return ban.end - self._know.wall >= proof.LEAST_LEASE_S
+        return ban.end - self._state.wall >= proof.LEAST_LEASE_S
 
     def _is_due(self, fence: Fence) -> bool:
         """Not more than five tries a second, and fewer while the guard refuses them."""
         pause_s = RETRY_S * 2 ** min(fence.refusals, MOST_DOUBLINGS)
-        if self._know.now - fence.tried_at < pause_s:
+        if self._state.now - fence.tried_at < pause_s:
             return False
-        fence.tried_at = self._know.now
+        fence.tried_at = self._state.now
         return True

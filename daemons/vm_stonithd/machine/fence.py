@@ -77,7 +77,7 @@ class Fence:
         self.step = Step.WAITING
         self.pending: dict[int, Pending] = {}
         self.ban: Ban | None = None
-        self.is_owner = False
+        self.is_coordinator = False
         # The second look failed: end this ban, then begin with a new id.
         self.is_anew = False
         # Whose request the guarded write that is out was made for.
@@ -124,8 +124,8 @@ class Fence:
             for one in self.pending.values()
         )
         return (
-            f"Fence: step {self.step.value}, ban {self.ban}, owner {self.is_owner}, anew"
-            f" {self.is_anew}, ticket {self.ticket}, read {self.read}, reason {self.reason!r},"
+            f"Fence: step {self.step.value}, ban {self.ban}, coordinator {self.is_coordinator},"
+            f" anew {self.is_anew}, ticket {self.ticket}, read {self.read}, reason {self.reason!r},"
             f" requests {requests or 'none'}"
         )
 
@@ -193,7 +193,7 @@ class Fence:
             operation=OFF if by.is_off else there.operation,
             requester=by.request.requester,
             request=by.request.hash,
-            owner=host,
+            coordinator=host,
             end=lease_end(wall),
         )
 

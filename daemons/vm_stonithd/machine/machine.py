@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.machine.coordinator import Owner
+from daemons.vm_stonithd.machine.coordinator import Coordinator
 from daemons.vm_stonithd.machine.fence import Pending
-from daemons.vm_stonithd.machine.on_status_list import Orders
-from daemons.vm_stonithd.machine.participant import Member
-from daemons.vm_stonithd.machine.pending_stops import Payment
-from daemons.vm_stonithd.machine.replies import OUR_ERROR, Answers, ng
-from daemons.vm_stonithd.machine.state import Knowledge
+from daemons.vm_stonithd.machine.on_status_list import OnStatusList
+from daemons.vm_stonithd.machine.participant import Participant
+from daemons.vm_stonithd.machine.pending_stops import PendingStops
+from daemons.vm_stonithd.machine.replies import OUR_ERROR, Replies, ng
+from daemons.vm_stonithd.machine.state import State
 from daemons.vm_stonithd.model import events
 from daemons.vm_stonithd.model.actions import Answer, Forget, Say
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.model.actions import Action
     from daemons.vm_stonithd.model.events import Event
     from daemons.vm_stonithd.model.facts import Request
-    from daemons.vm_stonithd.model.host_report import Words
+    from daemons.vm_stonithd.model.host_report import HostReport
 
 # How often the own time of day is said when there is nothing else to say.
 UP_S = 5.0
@@ -54,18 +54,18 @@ class Machine:
     """
 
     # What it is made of.
-    knowledge_class = Knowledge
-    member_class = Member
-    owner_class = Owner
+    knowledge_class = State
+    member_class = Participant
+    coordinator_class = Coordinator
 
     def __init__(self, host: str, draw_id: Callable[[], str], now: float) -> None:
-        self._know = self.knowledge_class(host, draw_id, now)
-        self._answers = Answers(self._know)
-        self._member = self.member_class(self._know)
-        self._owner = self.owner_class(self._know, self._answers)
-        self._orders = Orders(self._know, self._answers)
-        self._payment = Payment(self._know, self._owner.settle)
-        self._said: Words | None = None
+        self._state = self.knowledge_class(host, draw_id, now)
+        self._replies = Replies(self._state)
+        self._participant = self.member_class(self._state)
+        self._coordinator = self.coordinator_class(self._state, self._replies)
+        self._on_status_list = OnStatusList(self._state, self._replies)
+        self._pending_stops = PendingStops(self._state, self._coordinator.settle)
+        self._said: HostReport | None = None
         self._said_at = float("-inf")
         self._open: dict[int, Request] = {}
         self._is_terminated = False
@@ -74,87 +74,95 @@ class Machine:
         """What is to be done about it, at this monotonic time and time of day."""
         if self._is_terminated:
             return []
-        self._know.now, self._know.wall = now, wall
-        self._know.actions = []
+        self._state.now, self._state.wall = now, wall
+        self._state.actions = []
         if isinstance(event, events.Terminated):
             self._is_terminated = True
-            self._know.log("terminated: bans stand, requests stay with vm-connectd")
-            return self._know.actions
+            self._state.log("terminated: bans stand, requests stay with vm-connectd")
+            return self._state.actions
         self._take(event)
-        for part in (self._member, self._payment, self._owner, self._orders):
+        for part in (
+            self._participant,
+            self._pending_stops,
+            self._coordinator,
+            self._on_status_list,
+        ):
             part.advance()
         self._speak()
         self._check()
-        return self._know.actions
+        return self._state.actions
 
     def quiet_s(self, now: float) -> float:
         """Since when nothing has changed for those who wait for more than a word about how things
         are; pace.NOTHING if nobody does."""
-        return min(part.quiet_s(now) for part in (self._owner, self._orders, self._member))
+        return min(
+            part.quiet_s(now)
+            for part in (self._coordinator, self._on_status_list, self._participant)
+        )
 
     def _take(self, event: Event) -> None:
-        self._know.take(event)
+        self._state.take(event)
         if isinstance(event, events.Looked):
-            self._member.looked(event)
+            self._participant.looked(event)
         elif isinstance(event, events.Killed):
-            self._member.killed(event)
+            self._participant.killed(event)
         elif isinstance(event, events.Written):
-            self._owner.written(event)
-            self._orders.written(event)
-        elif isinstance(event, events.DebtsSeen):
-            self._payment.seen(event)
+            self._coordinator.written(event)
+            self._on_status_list.written(event)
+        elif isinstance(event, events.PendingStopsSeen):
+            self._pending_stops.seen(event)
         elif isinstance(event, events.Arrived):
             self._arrived(event.request)
 
     def _arrived(self, request: Request) -> None:
         self._open[request.number] = request
-        done = self._know.answered(request)
-        pending = Pending(request, self._know.now)
+        done = self._state.answered(request)
+        pending = Pending(request, self._state.now)
         if request.refusal:
             why = request.why or request.refusal
-            self._know.log(f"{request.hash} {request.requester} is refused: {why}", request)
-            self._know.act(Answer(request.number, ng(request.refusal)))
+            self._state.log(f"{request.hash} {request.requester} is refused: {why}", request)
+            self._state.act(Answer(request.number, ng(request.refusal)))
         elif not request.operation.is_fence:
-            self._orders.add(pending)
+            self._on_status_list.add(pending)
         elif done is not None:
-            self._answers.repeat(pending, done)
+            self._replies.repeat(pending, done)
         else:
-            self._owner.add(pending)
+            self._coordinator.add(pending)
 
     def _speak(self) -> None:
         """Say what is new at once, `up` every 5 s, and again what attrd has lost."""
-        know = self._know
-        if not know.may_speak:
+        state = self._state
+        if not state.may_speak:
             return
-        words = know.own_words()
-        is_news = self._said is None or words[1:] != self._said[1:]
-        heard = know.words.get(know.host)
+        report = state.own_report()
+        is_news = self._said is None or report[1:] != self._said[1:]
+        heard = state.reports.get(state.host)
         is_lost = heard is None or (self._said is not None and heard[1:] != self._said[1:])
-        age = know.now - self._said_at
+        age = state.now - self._said_at
         if is_news or age >= UP_S or (is_lost and age >= ECHO_S):
-            know.act(Say(words))
-        for action in know.actions:
+            state.act(Say(report))
+        for action in state.actions:
             if isinstance(action, Say):
-                self._said, self._said_at = action.words, know.now
+                self._said, self._said_at = action.report, state.now
 
     def _check(self) -> None:
         """What is about to break a promise is not done."""
-        for action in list(self._know.actions):
+        for action in list(self._state.actions):
             if isinstance(action, Answer):
                 self._check_answer(action)
             elif isinstance(action, Forget):
                 self._open.pop(action.number, None)
-        for part in (self._owner, self._orders):
-            if part.overdue(self._know.now):
-                self._know.error("P6: a request has outlived its deadline")
+        for part in (self._coordinator, self._on_status_list):
+            if part.overdue(self._state.now):
+                self._state.error("P6: a request has outlived its deadline")
 
     def _check_answer(self, action: Answer) -> None:
         request = self._open.pop(action.number)
-        if action.text != "OK" or not request.operation.is_fence or not self._know.may_speak:
+        if action.text != "OK" or not request.operation.is_fence or not self._state.may_speak:
             return
         key = (request.requester, request.hash, request.target)
         done = action.done
         if done is None or not done.ok or (done.requester, done.request, done.target) != key:
-            at = self._know.actions.index(action)
-            self._know.actions[at] = Answer(action.number, OUR_ERROR)
-            self._know.error(f"P2: an OK without what is remembered of it: {action}, {request}")
+            at = self._state.actions.index(action)
+            self._state.actions[at] = Answer(action.number, OUR_ERROR)
+            self._state.error(f"P2: an OK without what is remembered of it: {action}, {request}")

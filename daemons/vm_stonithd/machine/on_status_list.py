@@ -13,8 +13,8 @@ from pmkvm.fencing.role import STOPPED
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.machine.fence import Pending
-    from daemons.vm_stonithd.machine.replies import Answers
-    from daemons.vm_stonithd.machine.state import Knowledge
+    from daemons.vm_stonithd.machine.replies import Replies
+    from daemons.vm_stonithd.machine.state import State
     from daemons.vm_stonithd.model.events import Written
     from daemons.vm_stonithd.model.facts import Resource, View
     from pmkvm.fencing.ban import Ban
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 RETRY_S = 1.0
 
 
-class Orders:
+class OnStatusList:
     """`on` takes an `off` back: the role, then its ban; OK when the target runs.
 
     The role first: a start that was on its way under the ban may come as soon as that is gone.
     """
 
-    def __init__(self, knowledge: Knowledge, answers: Answers) -> None:
-        self._know = knowledge
-        self._answers = answers
+    def __init__(self, state: State, answers: Replies) -> None:
+        self._state = state
+        self._replies = answers
         self._pending: dict[int, Pending] = {}
         # By target: when the last write was asked for, and its ticket while it is out.
         self._tried: dict[str, float] = {}
@@ -55,22 +55,22 @@ class Orders:
         return any(now > one.deadline for one in self._pending.values())
 
     def advance(self) -> None:
-        view = self._know.view
+        view = self._state.view
         if view is not None:
             self._forget_marks(view)
             self._note_answered(view)
         for one in list(self._pending.values()):
-            is_news = view is not None and self._know.seen_at >= one.arrived
+            is_news = view is not None and self._state.seen_at >= one.arrived
             try:
                 text = self._answer(one, view) if view is not None and is_news else ""
             except Exception as error:  # noqa: BLE001 - whatever it is, it is one request's end
-                self._know.error(f"{error!r} ends {one.request}")
+                self._state.error(f"{error!r} ends {one.request}")
                 text = OUR_ERROR
-            if not text and self._know.now >= one.deadline:
+            if not text and self._state.now >= one.deadline:
                 text = ng(self._obstacle(one, view))
             if text:
                 del self._pending[one.request.number]
-                self._know.act(Answer(one.request.number, text))
+                self._state.act(Answer(one.request.number, text))
 
     def _obstacle(self, one: Pending, view: View | None) -> str:
         if view is None:
@@ -83,7 +83,7 @@ class Orders:
         request = one.request
         if request.operation is Operation.LIST:
             return " ".join(("OK", *request.allowed, *self._holders(request.key_id)))
-        refusal = self._answers.refusal(request, view)
+        refusal = self._replies.refusal(request, view)
         if request.operation is Operation.STATUS and request.target in view.resources:
             # To ask is allowed to a guest that is being fenced, too.
             return status(view, request.target)
@@ -93,7 +93,7 @@ class Orders:
         """The key of a sealed token, and the hosts that can open it."""
         if not key_id:
             return ()
-        everyone = sorted(self._know.everyone().items())
+        everyone = sorted(self._state.everyone().items())
         hosts = [h for h, said in everyone if key_id in (key.id for key in said.keys)]
         return (f"key={key_id}", f"hosts={','.join(hosts)}")
 
@@ -101,13 +101,13 @@ class Orders:
         ban, resource = view.bans.get(target), view.resources[target]
         if _is_off(resource):
             if ban is None or ban.id in self._answered:
-                self._write(target, SwitchOn(self._know.ticket(), target))
+                self._write(target, SwitchOn(self._state.ticket(), target))
             return ""
         if resource.own.role == STOPPED:
             return ng("target-role is Stopped, and no off has written that")
         if ban is not None:
             if resource.target_role != STOPPED and self._is_undone(ban):
-                self._write(target, RemoveBan(self._know.ticket(), ban))
+                self._write(target, RemoveBan(self._state.ticket(), ban))
             return ""
         return "OK" if view.members & set(resource.runs_on) else ""
 
@@ -116,8 +116,8 @@ class Orders:
         orders = (one.request for one in self._pending.values())
         wanted = {one.target for one in orders if one.operation is Operation.ON}
         bans = (ban for resource, ban in view.bans.items() if resource in wanted)
-        answered = (ban.id for ban in bans if self._know.is_answered_off(ban))
-        self._answered = {each: self._answered.get(each, self._know.now) for each in answered}
+        answered = (ban.id for ban in bans if self._state.is_answered_off(ban))
+        self._answered = {each: self._answered.get(each, self._state.now) for each in answered}
 
     def _is_undone(self, ban: Ban) -> bool:
         """Whether an `on` or a person has written the role since that off was answered.
@@ -126,22 +126,22 @@ class Orders:
         so a reading of before the answer tells nothing.
         """
         since = self._answered.get(ban.id)
-        return since is not None and self._know.seen_at >= since
+        return since is not None and self._state.seen_at >= since
 
     def _forget_marks(self, view: View) -> None:
         """Of an off that a person or an on has undone. Any vm-stonithd does."""
         for name, resource in view.resources.items():
             is_undone = resource.own.by and resource.own.role != STOPPED
             if is_undone and name not in view.bans:
-                self._write(name, ForgetMark(self._know.ticket(), name))
+                self._write(name, ForgetMark(self._state.ticket(), name))
 
     def _write(self, target: str, action: RemoveBan | SwitchOn | ForgetMark) -> None:
         """One at a time for each target, however many ask for it."""
-        is_late = self._know.now - self._tried.get(target, float("-inf")) >= RETRY_S
+        is_late = self._state.now - self._tried.get(target, float("-inf")) >= RETRY_S
         if is_late and target not in self._tickets:
-            self._tried[target] = self._know.now
+            self._tried[target] = self._state.now
             self._tickets[target] = action.ticket
-            self._know.act(action)
+            self._state.act(action)
 
 
 def _is_off(resource: Resource) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from daemons.vm_stonithd.model.facts import View
-    from daemons.vm_stonithd.model.host_report import Words
+    from daemons.vm_stonithd.model.host_report import HostReport
     from pmkvm.fencing.ban import Ban
 
 # What must be left of a lease for an OK.
@@ -58,7 +58,7 @@ def unfit(view: View, target: str) -> str:
     return f"{min(remote)} is a remote node and may run {target}" if remote else ""
 
 
-def lack(ban: Ban, view: View, words: Mapping[str, Words], wall: float) -> str:
+def lack(ban: Ban, view: View, reports: Mapping[str, HostReport], wall: float) -> str:
     """What lacks of the proof: every member of now is dead, having seen all members' bars."""
     there = view.bans.get(ban.resource)
     if there is None or there.id != ban.id:
@@ -66,35 +66,36 @@ def lack(ban: Ban, view: View, words: Mapping[str, Words], wall: float) -> str:
     if there.end - wall < LEAST_LEASE_S:
         return "the lease is too short"
     # The host that is furthest behind is the reason that helps a person.
-    behind = sorted(view.members, key=lambda host: (_stage(host, ban, words), host))
-    unproven = (_unproven(host, ban, view, words) for host in behind)
+    behind = sorted(view.members, key=lambda host: (_stage(host, ban, reports), host))
+    unproven = (_unproven(host, ban, view, reports) for host in behind)
     return unfit(view, ban.resource) or next(filter(None, unproven), "")
 
 
-def _stage(host: str, ban: Ban, words: Mapping[str, Words]) -> Stage:
-    return words[host].of(ban.id).stage if host in words else Stage.SILENT
+def _stage(host: str, ban: Ban, reports: Mapping[str, HostReport]) -> Stage:
+    return reports[host].of(ban.id).stage if host in reports else Stage.SILENT
 
 
-def _unproven(host: str, ban: Ban, view: View, words: Mapping[str, Words]) -> str:
-    if host in judged(ban.id, words):
+def _unproven(host: str, ban: Ban, view: View, reports: Mapping[str, HostReport]) -> str:
+    if host in judged(ban.id, reports):
         return ""
-    if host not in words:
+    if host not in reports:
         return f"not proven on {host}: its vm-stonithd says nothing"
-    word = words[host].of(ban.id)
-    if word.objection is not None:
-        return f"not proven on {host}: {_OBJECTIONS[word.objection]}"
-    if word.stage is not Stage.DEAD or not view.members <= word.saw:
-        return f"not proven on {host}: it says {word.stage.name.lower()}"
+    ban_report = reports[host].of(ban.id)
+    if ban_report.objection is not None:
+        return f"not proven on {host}: {_OBJECTIONS[ban_report.objection]}"
+    if ban_report.stage is not Stage.DEAD or not view.members <= ban_report.saw:
+        return f"not proven on {host}: it says {ban_report.stage.name.lower()}"
     return ""
 
 
-def bars(ban_id: str, words: Mapping[str, Words]) -> frozenset[str]:
+def bars(ban_id: str, reports: Mapping[str, HostReport]) -> frozenset[str]:
     """The hosts that have barred."""
-    said = (host for host, said in words.items() if said.of(ban_id).stage >= Stage.BARRED)
-    return frozenset(said) | judged(ban_id, words)
+    said = (host for host, said in reports.items() if said.of(ban_id).stage >= Stage.BARRED)
+    return frozenset(said) | judged(ban_id, reports)
 
 
-def judged(ban_id: str, words: Mapping[str, Words]) -> frozenset[str]:
-    """The hosts that an owner has judged by Pacemaker's record: to everyone barred and dead."""
+def judged(ban_id: str, reports: Mapping[str, HostReport]) -> frozenset[str]:
+    """The hosts that a coordinator has judged by Pacemaker's record: to everyone barred and
+    dead."""
     none: frozenset[str] = frozenset()
-    return none.union(*(said.of(ban_id).judged for said in words.values()))
+    return none.union(*(said.of(ban_id).judged for said in reports.values()))

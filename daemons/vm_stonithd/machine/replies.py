@@ -15,7 +15,7 @@ from pmkvm.fencing.ban import SETTLE
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.machine.fence import Fence, Pending
-    from daemons.vm_stonithd.machine.state import Knowledge
+    from daemons.vm_stonithd.machine.state import State
     from daemons.vm_stonithd.model.facts import Request, Sender, View
 
 # The ban id of a request that was answered without one.
@@ -23,16 +23,16 @@ NO_BAN = "-"
 OUR_ERROR = "NG an error in this host's vm-stonithd: see its log"
 
 
-class Answers:
+class Replies:
     """OK only with the proof whole at that moment; NG with what is known."""
 
-    def __init__(self, knowledge: Knowledge) -> None:
-        self._know = knowledge
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def prove(self, fence: Fence, one: Pending, view: View) -> None:
         """OK: asserts the promise P1 as far as one host can see it."""
-        lack = proof.lack(known(fence.ban), view, self._know.everyone(), self._know.wall)
-        hold(view is self._know.view and not lack, f"P1: OK without the proof: {lack}")
+        lack = proof.lack(known(fence.ban), view, self._state.everyone(), self._state.wall)
+        hold(view is self._state.view and not lack, f"P1: OK without the proof: {lack}")
         self._give(fence, one, f"dead on {', '.join(sorted(view.members))}", ok=True)
 
     def by_word(self, fence: Fence, one: Pending, view: View) -> None:
@@ -42,7 +42,7 @@ class Answers:
         may be on its way that no later role stops.
         """
         ban = known(fence.ban)
-        done = self._know.done(ban.id)
+        done = self._state.done(ban.id)
         if done is None or (one.is_off and fence.held_by != ban.id):
             return
         resource = view.resources.get(fence.resource)
@@ -65,20 +65,20 @@ class Answers:
             if one.is_hopeless:
                 # Nothing was done for it, so there is nothing to be remembered.
                 del fence.pending[one.request.number]
-                self._know.act(Answer(one.request.number, ng("it came with no time left")))
-            elif self._know.now >= one.deadline:
+                self._state.act(Answer(one.request.number, ng("it came with no time left")))
+            elif self._state.now >= one.deadline:
                 self._give(fence, one, fence.obstacle(), ok=False)
 
     def break_off(self, fence: Fence) -> None:
         """An error of ours ends the requests of this fence, and nothing else."""
         for number in list(fence.pending):
             del fence.pending[number]
-            self._know.act(Answer(number, OUR_ERROR))
+            self._state.act(Answer(number, OUR_ERROR))
 
     def refuse(self, fence: Fence, view: View) -> None:
         """At once: what has been answered, and what waiting can't cure."""
         for one in list(fence.pending.values()):
-            done = self._know.answered(one.request)
+            done = self._state.answered(one.request)
             reason = self.refusal(one.request, view)
             if done is not None:
                 del fence.pending[one.request.number]
@@ -90,20 +90,20 @@ class Answers:
         """What the guest is told; whether a name exists here it must not learn."""
         if request.target not in view.resources:
             who, what = request.requester, request.target
-            self._know.log(
+            self._state.log(
                 f"{request.hash} {who} is refused: {what} is no VirtualDomain of this cluster"
                 " that can be fenced",
                 request,
             )
             return REFUSED
         ban = view.bans.get(request.requester)
-        if ban is not None and ban.operation != SETTLE and ban.is_live(self._know.wall):
+        if ban is not None and ban.operation != SETTLE and ban.is_live(self._state.wall):
             return "you are being fenced"
         return ""
 
     def repeat(self, one: Pending, done: Done) -> None:
         text = "OK" if done.ok else "NG as answered before"
-        self._know.act(Answer(one.request.number, text, one.deadline, done))
+        self._state.act(Answer(one.request.number, text, one.deadline, done))
 
     def drop(self, fence: Fence, sender: Sender | None) -> None:
         """A dead guest fences nobody. One that was migrated asks again where it is now, so there
@@ -111,9 +111,9 @@ class Answers:
         for one in list(fence.pending.values()):
             if one.request.sender == sender:
                 del fence.pending[one.request.number]
-                self._know.act(Forget(one.request.number))
+                self._state.act(Forget(one.request.number))
                 request = one.request
-                self._know.log(
+                self._state.log(
                     f"{request.hash} {request.requester} {request.operation.value}"
                     f" {request.target}: dropped, its sender has gone from here",
                     request,
@@ -126,18 +126,18 @@ class Answers:
         ban_id = fence.ban.id if fence.ban is not None and is_banned else NO_BAN
         request = one.request
         # What killed is always told; what others have asked for besides, as often as they may.
-        by = None if ok and self._know.done(ban_id) is None else request
+        by = None if ok and self._state.done(ban_id) is None else request
         done = Done(ban_id, ok, request.requester, request.hash, request.target)
-        self._know.finish(done)
+        self._state.finish(done)
         text = "OK" if ok else ng(reason, is_banned=is_banned)
-        if self._know.may_speak:
-            self._know.act(Say(self._know.own_words()))
-        self._know.act(Answer(request.number, text, one.deadline, done))
+        if self._state.may_speak:
+            self._state.act(Say(self._state.own_report()))
+        self._state.act(Answer(request.number, text, one.deadline, done))
         # Who, whom, where it was, what came of it, how that is known, how long it took.
         where = f" on {', '.join(fence.ran_on)}" if fence.ran_on else ""
         outcome = f"{text}, {reason}" if ok else text
-        took = self._know.now - one.arrived
-        self._know.log(
+        took = self._state.now - one.arrived
+        self._state.log(
             f"{request.hash} {request.requester} {request.operation.value} {request.target}"
             f"{where}: {outcome} ({took * 1000:.0f} ms, ban {ban_id})",
             by,

@@ -18,7 +18,7 @@ from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.host_report import Stage
 
 if TYPE_CHECKING:
-    from daemons.vm_stonithd.machine.state import Knowledge
+    from daemons.vm_stonithd.machine.state import State
     from daemons.vm_stonithd.model.events import Written
     from daemons.vm_stonithd.model.facts import History, View
     from pmkvm.fencing.ban import Ban
@@ -70,18 +70,18 @@ class Case:
         self.asked: set[str] = set()
 
 
-class Silence:
-    """Judges for the owner of a ban; its judgements are said to all hosts (`for`)."""
+class SilentHosts:
+    """Judges for the coordinator of a ban; its judgements are said to all hosts (`for`)."""
 
-    def __init__(self, knowledge: Knowledge) -> None:
-        self._know = knowledge
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._cases: dict[str, Case] = {}
 
     def advance(self, ban: Ban, view: View) -> None:
         """To be called with each view in which the ban is there, from the first on."""
         bans = {each.id for each in view.bans.values()}
         self._cases = {ban_id: case for ban_id, case in self._cases.items() if ban_id in bans}
-        case = self._cases.setdefault(ban.id, Case(self._know.now))
+        case = self._cases.setdefault(ban.id, Case(self._state.now))
         self._remember(case, ban, view)
         self._conclude(case, ban, view)
         found = {
@@ -90,16 +90,16 @@ class Silence:
         }
         for host, is_ in found.items():
             if is_ is Verdict.DEAD:
-                self._know.log(f"{ban.resource}: dead on {host} by Pacemaker's record")
-                judged = self._know.judged.get(ban.id, frozenset())
-                self._know.judged[ban.id] = judged | {host}
+                self._state.log(f"{ban.resource}: dead on {host} by Pacemaker's record")
+                judged = self._state.judged.get(ban.id, frozenset())
+                self._state.judged[ban.id] = judged | {host}
         self._ask(case, ban, view, [host for host, is_ in found.items() if is_ is Verdict.ASK])
 
     def written(self, event: Written) -> None:
         for case in self._cases.values():
             for host, question in case.questions.items():
                 if question.ticket == event.ticket:
-                    read = self._know.read_cib()
+                    read = self._state.read_cib()
                     case.questions[host] = question._replace(read=read, outcome=event.outcome)
                     return
 
@@ -119,15 +119,15 @@ class Silence:
 
     def _silent(self, case: Case, ban: Ban, view: View) -> set[str]:
         """Who has not said dead, and has not said why not."""
-        words = self._know.everyone()
+        reports = self._state.everyone()
         found = set()
-        for host in view.members - {self._know.host} - proof.judged(ban.id, words):
-            if host not in words:
+        for host in view.members - {self._state.host} - proof.judged(ban.id, reports):
+            if host not in reports:
                 found.add(host)
                 continue
-            word = words[host].of(ban.id)
-            is_late = self._know.now - case.since >= PATIENCE_S
-            if is_late and word.stage is not Stage.DEAD and word.objection is None:
+            ban_report = reports[host].of(ban.id)
+            is_late = self._state.now - case.since >= PATIENCE_S
+            if is_late and ban_report.stage is not Stage.DEAD and ban_report.objection is None:
                 found.add(host)
         return found
 
@@ -136,19 +136,19 @@ class Silence:
         open_ = [host for host in hosts if host not in case.questions]
         if not open_:
             return
-        bars = proof.bars(ban.id, self._know.everyone())
+        bars = proof.bars(ban.id, self._state.everyone())
         if not view.members - set(hosts) <= bars:
             return
         for host in open_:
             entry = view.history(host, ban.resource)
-            question = Question(self._know.ticket(), "" if entry is None else entry.last)
+            question = Question(self._state.ticket(), "" if entry is None else entry.last)
             case.questions[host] = question
-            self._know.act(ForgetHistory(question.ticket, host, ban.resource))
+            self._state.act(ForgetHistory(question.ticket, host, ban.resource))
 
     def _conclude(self, case: Case, ban: Ban, view: View) -> None:
         """Asked is who shows no entry, or another one, in a CIB read after the deletion."""
         for host, question in list(case.questions.items()):
-            if not question.read or self._know.read < question.read:
+            if not question.read or self._state.read < question.read:
                 continue
             del case.questions[host]
             entry = view.history(host, ban.resource)

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from daemons.vm_stonithd.machine.clocks import Clocks
 from daemons.vm_stonithd.model import events
 from daemons.vm_stonithd.model.actions import Log, ReadCib
-from daemons.vm_stonithd.model.host_report import MOST_DONE, Done, Word, Words, dispensable
+from daemons.vm_stonithd.model.host_report import (
+    MOST_DONE,
+    BanReport,
+    Done,
+    HostReport,
+    dispensable,
+)
 from pmkvm.fencing.ban import OFF
 from pmkvm.service.quota import Quota
 from pmkvm.tokens import key_report
@@ -17,15 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from daemons.vm_stonithd.model.actions import Action
-    from daemons.vm_stonithd.model.events import Event, WordsSeen
+    from daemons.vm_stonithd.model.events import Event, ReportsSeen
     from daemons.vm_stonithd.model.facts import Request, View
     from pmkvm.fencing.ban import Ban
-    from pmkvm.tokens.key_report import Held
+    from pmkvm.tokens.key_report import KeyReport
 
 REMEMBERED_S = 600.0
 
 
-class Knowledge:
+class State:
     """Shared by the machine's parts. What I say is kept here and said again when it is lost."""
 
     def __init__(self, host: str, draw_id: Callable[[], str], now: float) -> None:
@@ -39,16 +45,16 @@ class Knowledge:
         self.seen_at = float("-inf")
         # The latest of one's own ReadCib that was answered.
         self.read = 0
-        self.words: Mapping[str, Words] = {}
+        self.reports: Mapping[str, HostReport] = {}
         # When the reading of the words that came last was begun; none yet: nothing is said.
         self.heard_at = float("-inf")
         self.clocks = Clocks()
-        self.mine: dict[str, Word] = {}
-        # Members that an owner here has judged by Pacemaker's record (`for`), by the ban's id.
+        self.mine: dict[str, BanReport] = {}
+        # Members that a coordinator here has judged by Pacemaker's record (`for`), by the ban's id.
         self.judged: dict[str, frozenset[str]] = {}
-        self.keys: tuple[Held, ...] = ()
+        self.keys: tuple[KeyReport, ...] = ()
         # What one's own words said of the keys before a restart.
-        self._keys_before: tuple[Held, ...] = ()
+        self._keys_before: tuple[KeyReport, ...] = ()
         self.actions: list[Action] = []
         self._done: list[tuple[float, Done]] = []
         self._tickets = 0
@@ -89,24 +95,24 @@ class Knowledge:
             bans = {ban.id for ban in event.view.bans.values()}
             self.judged = {i: hosts for i, hosts in self.judged.items() if i in bans}
             self.read = max(self.read, event.ticket)
-        elif isinstance(event, events.WordsSeen):
+        elif isinstance(event, events.ReportsSeen):
             self._hear(event)
         elif isinstance(event, events.KeysSeen):
             self.keys = event.keys
         self._forget()
 
-    def _hear(self, event: WordsSeen) -> None:
+    def _hear(self, event: ReportsSeen) -> None:
         is_first = self.heard_at == float("-inf")
-        self.words = event.words
+        self.reports = event.reports
         self.heard_at = event.began
-        if is_first and self.host in event.words:
+        if is_first and self.host in event.reports:
             # A restart: what was answered must not be done again.
-            self._done = [(self.now, one) for one in event.words[self.host].done] + self._done
-            self._keys_before = event.words[self.host].keys
-        for host, said in event.words.items():
+            self._done = [(self.now, one) for one in event.reports[self.host].done] + self._done
+            self._keys_before = event.reports[self.host].keys
+        for host, said in event.reports.items():
             if host != self.host:
                 self.clocks.heard(host, said.up, now=self.now, wall=self.wall)
-        self.clocks.forget_but(event.words)
+        self.clocks.forget_but(event.reports)
 
     @property
     def may_speak(self) -> bool:
@@ -129,16 +135,16 @@ class Knowledge:
             del fresh[dispensable([one for _, one in fresh])]
         self._done = fresh
 
-    def own_words(self) -> Words:
+    def own_report(self) -> HostReport:
         keys = key_report.merge(self.keys, self._keys_before)
         bans = dict(self.mine)
         for ban_id, hosts in self.judged.items():
-            bans[ban_id] = bans.get(ban_id, Word())._replace(judged=hosts)
-        return Words(self.wall, bans, tuple(one for _, one in self._done), keys)
+            bans[ban_id] = bans.get(ban_id, BanReport())._replace(judged=hosts)
+        return HostReport(self.wall, bans, tuple(one for _, one in self._done), keys)
 
-    def everyone(self) -> dict[str, Words]:
+    def everyone(self) -> dict[str, HostReport]:
         """All hosts' words, one's own as they are meant to be."""
-        return {**self.words, self.host: self.own_words()}
+        return {**self.reports, self.host: self.own_report()}
 
     def answered(self, request: Request) -> Done | None:
         """The answer that this very request has got, on any host."""
@@ -158,8 +164,8 @@ class Knowledge:
     def proven(self) -> frozenset[str]:
         """The ids of the bans under which a fence was proven, by whomever."""
         said = self.everyone().values()
-        return frozenset(one.ban_id for words in said for one in words.done if one.ok)
+        return frozenset(one.ban_id for reports in said for one in reports.done if one.ok)
 
     def _find(self, fits: Callable[[Done], bool]) -> Done | None:
-        said = (one for words in self.everyone().values() for one in words.done)
+        said = (one for reports in self.everyone().values() for one in reports.done)
         return next(filter(fits, said), None)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple, Union
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.model.facts import Sender
-    from daemons.vm_stonithd.model.host_report import Done, Words
+    from daemons.vm_stonithd.model.host_report import Done, HostReport
     from pmkvm.fencing.ban import Ban
-    from pmkvm.fencing.guard import Calls
-    from pmkvm.fencing.pending_stop import Debt
+    from pmkvm.fencing.guard import CallIds
+    from pmkvm.fencing.pending_stop import PendingStop
     from pmkvm.process import Life
 
 
@@ -31,7 +31,7 @@ class CreateBan(NamedTuple):
 
     ticket: int
     ban: Ban
-    calls: Calls
+    calls: CallIds
     replaced: Ban | None
     sender: Sender
 
@@ -108,12 +108,12 @@ class Look(NamedTuple):
 
 class Kill(NamedTuple):
     """-> Killed. In this order: a pidfd of each life; the ban read again (this id, live: else
-    nothing is killed); the debt written; SIGKILL through the pidfds."""
+    nothing is killed); the pending stop written; SIGKILL through the pidfds."""
 
     ticket: int
     ban: Ban
     lives: tuple[Life, ...]
-    debt: Debt
+    pending_stop: PendingStop
 
 
 class KillHelpers(NamedTuple):
@@ -126,33 +126,33 @@ class KillHelpers(NamedTuple):
     lives: tuple[Life, ...]
 
 
-class ReadDebts(NamedTuple):
+class ReadPendingStops(NamedTuple):
     """-> DebtsSeen."""
 
     ticket: int
 
 
-class WriteDebt(NamedTuple):
+class WritePendingStop(NamedTuple):
     resource: str
-    debt: Debt
+    pending_stop: PendingStop
 
 
-class TouchDebt(NamedTuple):
+class TouchPendingStop(NamedTuple):
     resource: str
-    debt: Debt
+    pending_stop: PendingStop
 
 
-class RemoveDebt(NamedTuple):
+class RemovePendingStop(NamedTuple):
     """Only while it is this one."""
 
     resource: str
-    debt: Debt
+    pending_stop: PendingStop
 
 
 class Say(NamedTuple):
     """Write one's own words; an Answer after it may wait until attrd has taken them."""
 
-    words: Words
+    report: HostReport
 
 
 class Answer(NamedTuple):
@@ -193,10 +193,10 @@ Action = Union[
     Look,
     Kill,
     KillHelpers,
-    ReadDebts,
-    WriteDebt,
-    TouchDebt,
-    RemoveDebt,
+    ReadPendingStops,
+    WritePendingStop,
+    TouchPendingStop,
+    RemovePendingStop,
     Say,
     Answer,
     Forget,

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from daemons.vm_stonithd.model.facts import Request, View
-    from daemons.vm_stonithd.model.host_report import Objection, Words
-    from pmkvm.fencing.pending_stop import Debt
+    from daemons.vm_stonithd.model.host_report import HostReport, Objection
+    from pmkvm.fencing.pending_stop import PendingStop
     from pmkvm.process import Life
-    from pmkvm.tokens.key_report import Held
+    from pmkvm.tokens.key_report import KeyReport
 
 
 class Tick(NamedTuple):
@@ -33,13 +33,13 @@ class CibSeen(NamedTuple):
     began: float = float("inf")
 
 
-class WordsSeen(NamedTuple):
+class ReportsSeen(NamedTuple):
     """All hosts' words, one's own included; a host without the attribute is not in it.
 
     began: the monotonic time at which this reading was begun.
     """
 
-    words: Mapping[str, Words]
+    reports: Mapping[str, HostReport]
     began: float
 
 
@@ -87,11 +87,11 @@ class Written(NamedTuple):
     outcome: Outcome
 
 
-class DebtsSeen(NamedTuple):
-    """This host's debts, read after the ReadDebts, each with the lives of its uuid."""
+class PendingStopsSeen(NamedTuple):
+    """This host's pending stops, read after the ReadPendingStops, each with its uuid's lives."""
 
     ticket: int
-    debts: Mapping[str, tuple[Debt, tuple[Life, ...]]]
+    pending_stops: Mapping[str, tuple[PendingStop, tuple[Life, ...]]]
 
 
 class Arrived(NamedTuple):
@@ -103,7 +103,7 @@ class Arrived(NamedTuple):
 class KeysSeen(NamedTuple):
     """What this host can open tokens with; told at the start and when it changes."""
 
-    keys: tuple[Held, ...]
+    keys: tuple[KeyReport, ...]
 
 
 class Terminated(NamedTuple):
@@ -113,11 +113,11 @@ class Terminated(NamedTuple):
 Event = Union[
     Tick,
     CibSeen,
-    WordsSeen,
+    ReportsSeen,
     Looked,
     Killed,
     Written,
-    DebtsSeen,
+    PendingStopsSeen,
     Arrived,
     KeysSeen,
     Terminated,

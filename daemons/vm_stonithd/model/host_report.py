@@ -19,7 +19,7 @@ from pmkvm.tokens import key_report
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pmkvm.tokens.key_report import Held
+    from pmkvm.tokens.key_report import KeyReport
 
 # What attrd is asked to carry.
 MOST_DONE = 100
@@ -48,10 +48,10 @@ class Objection(Enum):
     FOREIGN = "foreign"
 
 
-class Word(NamedTuple):
+class BanReport(NamedTuple):
     """What one host says under one ban id.
 
-    saw: the hosts whose bars it had seen when it looked. judged: silent hosts that the owner
+    saw: the hosts whose bars it had seen when it looked. judged: silent hosts that the coordinator
     has judged by Pacemaker's record (`for`), to everyone barred and dead.
     """
 
@@ -72,23 +72,23 @@ class Done(NamedTuple):
     target: str
 
 
-class Words(NamedTuple):
+class HostReport(NamedTuple):
     """up: the host's time of day when it wrote this. keys: what it can open tokens with."""
 
     up: float
-    bans: Mapping[str, Word] = {}
+    bans: Mapping[str, BanReport] = {}
     done: tuple[Done, ...] = ()
-    keys: tuple[Held, ...] = ()
+    keys: tuple[KeyReport, ...] = ()
 
-    def of(self, ban_id: str) -> Word:
-        return self.bans.get(ban_id, Word())
+    def of(self, ban_id: str) -> BanReport:
+        return self.bans.get(ban_id, BanReport())
 
 
-def encode(words: Words) -> str:
+def encode(report: HostReport) -> str:
     """Bounded: what is dropped is dispensable."""
-    items = [f"up={words.up:.3f}", *map(key_report.encode, words.keys)]
-    items += [_encode_word(ban_id, word) for ban_id, word in sorted(words.bans.items())]
-    done = list(words.done)
+    items = [f"up={report.up:.3f}", *map(key_report.encode, report.keys)]
+    items += [_encode_ban(ban_id, ban_report) for ban_id, ban_report in sorted(report.bans.items())]
+    done = list(report.done)
     answers = list(map(_encode_done, done))
     while answers and (len(answers) > MOST_DONE or len("; ".join(items + answers)) > LONGEST):
         at = dispensable(done)
@@ -104,26 +104,26 @@ def dispensable(done: Sequence[Done]) -> int:
     return next(at for at, one in enumerate(done) if counts[one.requester] == most)
 
 
-def decode(text: str) -> Words | None:
+def decode(text: str) -> HostReport | None:
     """None if there is no `up`: then the host says nothing."""
     said = key_report.parse(text)
     if said is None:
         return None
-    bans: dict[str, Word] = {}
+    bans: dict[str, BanReport] = {}
     done = []
     for item in text.split(";"):
         kind, _, rest = item.strip().partition("=")
         try:
             if kind == "ban":
                 ban_id, *parts = rest.split(" ")
-                bans[unquote(ban_id)] = _decode_word(parts)
+                bans[unquote(ban_id)] = _decode_ban(parts)
             elif kind == "done":
                 ban_id, verdict, *names = rest.split(" ")
                 requester, request, target = map(unquote, names[:3])
                 done.append(Done(unquote(ban_id), verdict == "ok", requester, request, target))
         except ValueError:
             continue
-    return Words(said.up, bans, tuple(done), said.keys)
+    return HostReport(said.up, bans, tuple(done), said.keys)
 
 
 def _encode_done(one: Done) -> str:
@@ -133,17 +133,17 @@ def _encode_done(one: Done) -> str:
     )
 
 
-def _encode_word(ban_id: str, word: Word) -> str:
+def _encode_ban(ban_id: str, ban_report: BanReport) -> str:
     parts = [f"ban={quote(ban_id)}"]
-    if word.stage is not Stage.SILENT:
-        parts.append(word.stage.name.lower())
-    parts += [word.objection.value] if word.objection else []
-    parts += [f"saw={_hosts(word.saw)}"] if word.saw else []
-    parts += [f"for={_hosts(word.judged)}"] if word.judged else []
+    if ban_report.stage is not Stage.SILENT:
+        parts.append(ban_report.stage.name.lower())
+    parts += [ban_report.objection.value] if ban_report.objection else []
+    parts += [f"saw={_hosts(ban_report.saw)}"] if ban_report.saw else []
+    parts += [f"for={_hosts(ban_report.judged)}"] if ban_report.judged else []
     return " ".join(parts)
 
 
-def _decode_word(parts: Iterable[str]) -> Word:
+def _decode_ban(parts: Iterable[str]) -> BanReport:
     stage, flags, hosts = Stage.SILENT, set(), {}
     for part in parts:
         name, _, value = part.partition("=")
@@ -155,7 +155,7 @@ def _decode_word(parts: Iterable[str]) -> Word:
             flags.add(name)
     none: frozenset[str] = frozenset()
     objection = next((each for each in Objection if each.value in flags), None)
-    return Word(stage, hosts.get("saw", none), objection, hosts.get("for", none))
+    return BanReport(stage, hosts.get("saw", none), objection, hosts.get("for", none))
 
 
 def _hosts(names: Iterable[str]) -> str:

@@ -88,7 +88,7 @@ def test_mending_lets_the_target_start_at_home_again(shaken: Pair) -> None:
     shaken.place(home)
     count = f"fail-count-{target.resource}#start_0"
     home.must(["attrd_updater", "-n", count, "-U", "INFINITY", "-N", home.name])
-    shaken.lab.cluster.wait_running(target.resource, faults.OWNER)
+    shaken.lab.cluster.wait_running(target.resource, faults.COORDINATOR)
     fault_acts.mend(shaken)
     shaken.place(home)
 

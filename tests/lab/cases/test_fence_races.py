@@ -151,7 +151,8 @@ def test_target_that_crashed_a_moment_ago(
                 pair.returned(boot)
             # The crash itself counts; the fence adds nothing.
             wait_until(
-                lambda: not stonith.bans(pair.lab) and not stonith.debts(pair.lab), "its end"
+                lambda: not stonith.bans(pair.lab) and not stonith.pending_stops(pair.lab),
+                "its end",
             )
             assert has_failed(pair, crashes)
             assert pair.lab.fencing.events() == []

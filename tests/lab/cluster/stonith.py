@@ -137,7 +137,7 @@ def bans(lab: Lab) -> list[str]:
     return [each.get("id", "") for each in constraints if "vm-stonith-" in each.get("id", "")]
 
 
-def debts(lab: Lab) -> list[str]:
+def pending_stops(lab: Lab) -> list[str]:
     argv = ["sh", "-c", "ls /run/pm_kvm_tools/debts 2>/dev/null"]
     alive = [host for host in lab.hosts if host.is_alive()]
     return [f"{host.name}: {name}" for host in alive for name in host.run(argv).out.split()]
@@ -157,9 +157,9 @@ def role(lab: Lab, resource: str) -> str | None:
 def wait_clean(lab: Lab, timeout_s: float = 30.0) -> None:
     """Until no ban and no debt is left."""
     deadline = Deadline(timeout_s)
-    while bans(lab) or debts(lab):
+    while bans(lab) or pending_stops(lab):
         if deadline.expired():
-            raise LabError(f"left after {timeout_s:.0f} s: {bans(lab)} {debts(lab)}")
+            raise LabError(f"left after {timeout_s:.0f} s: {bans(lab)} {pending_stops(lab)}")
         time.sleep(0.1)
 
 

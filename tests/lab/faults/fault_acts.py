@@ -73,8 +73,8 @@ def mend(pair: Pair) -> None:
     take_back(lab, pair)
     stonith.wait_ready(lab)
     lab.cluster.wait_running(pair.requester.resource, timeout_s=90)
-    if pair.requester.hosts() != [faults.OWNER]:
-        pair.requester.move(lab.host(faults.OWNER))
+    if pair.requester.hosts() != [faults.COORDINATOR]:
+        pair.requester.move(lab.host(faults.COORDINATOR))
     pair.echo()
 
 
@@ -182,7 +182,7 @@ def _by_administrator(pair: Pair, fault: Fault) -> Act:
         faults.STARTS: [*role, "Started"],
         faults.CLEANS: ["crm_resource", "--cleanup", *resource],
         faults.REFRESHES: ["crm_resource", "--refresh", *resource],
-        faults.MOVES: ["crm_resource", "--move", *resource, "-N", fault.host or faults.OWNER],
+        faults.MOVES: ["crm_resource", "--move", *resource, "-N", fault.host or faults.COORDINATOR],
         faults.DELETES: ["cibadmin", "--delete", "--xpath", bans.xpath(target.resource)],
     }
     timed = {
@@ -219,7 +219,7 @@ def _push(pair: Pair, asked: Machine, *, with_ban: bool) -> Act:
             id="0123456789abcdef",
             requester=pair.requester.resource,
             request=faults.NO_REQUEST,
-            owner=faults.OWNER,
+            coordinator=faults.COORDINATOR,
             uuid=pair.target.guest.uuid,
             end=int(time.time()) + OLD_BAN_S,
         )

@@ -88,7 +88,7 @@ def _ask(course: Course, act: Act, timeout_s: float) -> Asking:
         if not watch.wait(REACHED_S):
             raise LabError(f"the state is not reached: {cell.state.value}")
         return asking
-    name, host = pair.target.resource, pair.lab.host(faults.OWNER)
+    name, host = pair.target.resource, pair.lab.host(faults.COORDINATOR)
     host.must(["crm_resource", "--meta", "-r", name, "-p", "is-managed", "-v", "false"])
     pair.lab.cluster.wait(lambda now: not now.find(name)[0].is_managed, "unmanaged", 20)
     size = len(host.on_disk(stonith.LOG))

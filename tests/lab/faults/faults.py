@@ -34,7 +34,7 @@ STATES = {
     OFF: tuple(state for state in State if state is not State.ENDING),
 }
 
-OWNER, TARGET = "host1", "host2"
+COORDINATOR, TARGET = "host1", "host2"
 # Of the ban in the copy that the administrator pushes.
 NO_REQUEST = "0" * 16
 
@@ -53,7 +53,8 @@ KILLED, PAUSED, FROZEN = "killed", "stopped for 4 s", "stopped for 85 s"
 # SIGHUP: it executes what is installed, under the same pid.
 ANEW = "begun anew"
 PAUSE_S = 4.0
-# Longer than a ban stands without its owner: the target lives anew when the stopped one wakes up.
+# Longer than a ban stands without its coordinator: the target lives anew when the stopped one wakes
+# up.
 FREEZE_S = 85.0
 
 
@@ -104,9 +105,9 @@ LOST_S = 120.0 + 60.0 + 45.0
 def _processes() -> list[Fault]:
     found = [Fault(GUEST_CONNECTD, what) for what in (KILLED, PAUSED, ANEW)]
     # The clone's monitor comes every 10 s.
-    found.append(Fault(CONNECTD, KILLED, OWNER, cost_s=30))
-    found += [Fault(CONNECTD, what, OWNER) for what in (PAUSED, ANEW)]
-    for host in (OWNER, TARGET):
+    found.append(Fault(CONNECTD, KILLED, COORDINATOR, cost_s=30))
+    found += [Fault(CONNECTD, what, COORDINATOR) for what in (PAUSED, ANEW)]
+    for host in (COORDINATOR, TARGET):
         found += [
             Fault(STONITHD, KILLED, host, cost_s=30),
             Fault(STONITHD, PAUSED, host),
@@ -125,12 +126,14 @@ def _processes() -> list[Fault]:
 
 def _hosts() -> list[Fault]:
     found = []
-    for host in (OWNER, TARGET):
+    for host in (COORDINATOR, TARGET):
         found += [
             Fault(HOST, "loses its power", host, (host,), moves=True, cost_s=LOSS_S),
             Fault(HOST, "leaves, and comes back", host, moves=True, cost_s=60),
         ]
-    apart = Fault(HOST, "loses its network", OWNER, (OWNER, TARGET), moves=True, cost_s=LOSS_S)
+    apart = Fault(
+        HOST, "loses its network", COORDINATOR, (COORDINATOR, TARGET), moves=True, cost_s=LOSS_S
+    )
     moved = Fault(CLUSTER, "has its DC leave, and come back", moves=True, cost_s=60)
     return [*found, apart, moved]
 
@@ -161,7 +164,7 @@ def _administrator() -> list[Fault]:
         he(PUSHES_BAN, moves=True),
     ]
     standby = Fault(ADMINISTRATOR, STANDS_BY, moves=True, cost_s=35)
-    return [*found, standby._replace(host=OWNER), standby._replace(host=TARGET)]
+    return [*found, standby._replace(host=COORDINATOR), standby._replace(host=TARGET)]
 
 
 FAULTS = (*_processes(), *_hosts(), *_administrator())

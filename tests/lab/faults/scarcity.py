@@ -10,7 +10,7 @@ import random
 from typing import NamedTuple
 
 from tests.lab.faults import faults
-from tests.lab.faults.faults import OFF, OWNER, RESET, Fault, State
+from tests.lab.faults.faults import COORDINATOR, OFF, RESET, Fault, State
 
 LASTS_S = 15.0
 # How many cells an everyday run takes, of 45 s each.
@@ -148,11 +148,11 @@ def fault(cell: Cell, moment: Fence) -> faults.Cell:
 def fence_cells() -> list[Cell]:
     daemons = [
         (Lack(program, what), host)
-        for program, hosts in ((STONITHD, (OWNER, HOME)), (CONNECTD, (OWNER,)))
+        for program, hosts in ((STONITHD, (COORDINATOR, HOME)), (CONNECTD, (COORDINATOR,)))
         for host in hosts
         for what in OF_DAEMONS
     ]
-    paths = [(lack, host) for host in (OWNER, HOME) for lack in PATHS]
+    paths = [(lack, host) for host in (COORDINATOR, HOME) for lack in PATHS]
     # Without an interpreter a fenced guest's stop fails, and Pacemaker fences its host for that.
     agents = [(lack, HOME) for lack in OF_AGENTS if not lack.starts_nothing]
     places = [*paths, *daemons, *agents]

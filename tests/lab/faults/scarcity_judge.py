@@ -57,7 +57,7 @@ class Facts(NamedTuple):
     late: Sequence[str] = ()
 
 
-class Held(NamedTuple):
+class KeyReport(NamedTuple):
     """The action that was under way: its call, and whether its subject was started anew."""
 
     action: Action
@@ -65,7 +65,7 @@ class Held(NamedTuple):
     is_anew: bool
 
 
-def broken(facts: Facts, held: Held | None = None) -> list[str]:
+def broken(facts: Facts, held: KeyReport | None = None) -> list[str]:
     """All complaints. Where not even the interpreter starts, what Pacemaker does about that is
     not ours: only lies count then, and what comes afterwards."""
     found = lies(facts, held)
@@ -74,7 +74,7 @@ def broken(facts: Facts, held: Held | None = None) -> list[str]:
     return found + ([] if facts.fenced else recovery(facts))
 
 
-def lies(facts: Facts, held: Held | None) -> list[str]:
+def lies(facts: Facts, held: KeyReport | None) -> list[str]:
     found = [
         f"{call.action} of {call.resource} on {call.host} says stopped, and it lives"
         for call in facts.calls
@@ -93,7 +93,7 @@ def lies(facts: Facts, held: Held | None) -> list[str]:
     return found + [f"more than one {name}" for name in facts.doubled]
 
 
-def harm(facts: Facts, held: Held | None) -> list[str]:
+def harm(facts: Facts, held: KeyReport | None) -> list[str]:
     found = [f"{host} was fenced" for host in facts.fenced]
     found += [f"{guest} was started anew" for guest in facts.anew]
     found += [

@@ -53,7 +53,7 @@ class Scene(NamedTuple):
 
     @property
     def away(self) -> Machine:
-        return self.lab.host(faults.OWNER)
+        return self.lab.host(faults.COORDINATOR)
 
     def resource(self, action: Action) -> str:
         return PROGRAM if action.agent == ANYTHING else self.subject.resource

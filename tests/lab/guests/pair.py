@@ -131,13 +131,13 @@ class Pair(NamedTuple):
     def leftovers(self, role: str, boots: list[str], within_s: float = CLEAN_S) -> list[str]:
         """What a fence must not leave, in words; boots: guest1's before it. Waits for its end."""
         deadline = Deadline(within_s)
-        while stonith.bans(self.lab) or stonith.debts(self.lab):
+        while stonith.bans(self.lab) or stonith.pending_stops(self.lab):
             if deadline.expired():
                 break
             time.sleep(0.1)
         lab, found = self.lab, []
         found += [f"ban {name}" for name in stonith.bans(lab)]
-        found += [f"debt {name}" for name in stonith.debts(lab)]
+        found += [f"pending stop {name}" for name in stonith.pending_stops(lab)]
         found += [f"{name} in the CIB" for name in stonith.fail_counts(lab)]
         found += [f"failed {one.operation} on {one.host}" for one in lab.status().failures]
         found += [f"host fenced: {event}" for event in lab.fencing.events()]

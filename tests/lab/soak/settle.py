@@ -99,15 +99,15 @@ def _is_settled(lab: Lab, host: Machine) -> bool:
 
 
 def wait_clean(lab: Lab) -> None:
-    """Until no ban and no debt is left, if they go."""
-    _wait(lambda: not stonith.bans(lab) and not stonith.debts(lab), Deadline(CLEAN_S))
+    """Until no ban and no pending stop is left, if they go."""
+    _wait(lambda: not stonith.bans(lab) and not stonith.pending_stops(lab), Deadline(CLEAN_S))
 
 
 def left(world: World, *, is_moved: bool) -> list[str]:
     """What a fence must not leave, apart from what the disturbances themselves do."""
     lab, found = world.lab, list[str]()
     found += [f"ban {name}" for name in stonith.bans(lab)]
-    found += [f"debt {name}" for name in stonith.debts(lab)]
+    found += [f"pending stop {name}" for name in stonith.pending_stops(lab)]
     # Daemons that were killed have failed, and so has what they served.
     ours = "prmVMCTL_"
     found += [f"{name} in the CIB" for name in stonith.fail_counts(lab) if ours in name]

@@ -64,8 +64,8 @@ def test_it_is_read_back_alone_among_others_and_in_a_whole_cib() -> None:
 
 
 @given(TEXT, TEXT, TEXT)
-def test_no_id_breaks_out_of_its_field(requester: str, owner: str, uuid: str) -> None:
-    odd = BAN._replace(requester=requester, owner=owner, uuid=uuid)
+def test_no_id_breaks_out_of_its_field(requester: str, coordinator: str, uuid: str) -> None:
+    odd = BAN._replace(requester=requester, coordinator=coordinator, uuid=uuid)
     assert ban.find(ban.to_xml(odd), odd.resource) == odd
     assert odd.value.count(":") == 5
     assert not set(odd.value) & set("\"'<>& \n")

@@ -10,7 +10,7 @@ from pmkvm.fencing import ban, guard
 from tests.unit.fencing import cibs
 
 GUEST1, GUEST2 = "prmVMCTL_guest1", "prmVMCTL_guest2"
-FRESH = guard.Calls(999, (("host1", 999), ("host2", 999)))
+FRESH = guard.CallIds(999, (("host1", 999), ("host2", 999)))
 
 
 def load(name: str) -> etree._Element:

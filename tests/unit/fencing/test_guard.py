@@ -22,9 +22,9 @@ GUEST1, TARGET = "prmVMCTL_guest1", "prmVMCTL_guest2"
 UUID = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
 BAN = ban.Ban(TARGET, "reset", "9c41d7e02b6f5a13", GUEST1, "5be0cd19137e2179", "host1", UUID, 1700)
 
-CALL = guard.Calls(21, (("host1", 31), ("host2", 18)))
+CALL = guard.CallIds(21, (("host1", 31), ("host2", 18)))
 # For any target.
-LATE = guard.Calls(99, (("host1", 99), ("host2", 99)))
+LATE = guard.CallIds(99, (("host1", 99), ("host2", 99)))
 
 
 def of(target: str, requester: str = GUEST1) -> ban.Ban:
@@ -295,7 +295,7 @@ def test_a_fenced_host_and_a_remote_node_do_not_matter(cib: etree._Element) -> N
 
 
 def test_the_second_of_two_mutual_fences_is_refused(cib: etree._Element) -> None:
-    mine, other = of(TARGET, GUEST1), of(GUEST1, TARGET)._replace(owner="host2")
+    mine, other = of(TARGET, GUEST1), of(GUEST1, TARGET)._replace(coordinator="host2")
     assert cibs.matches(cib, guard.create(guard.Creation(mine, CALL)))
     assert cibs.matches(cib, guard.create(guard.Creation(other, LATE)))
     add_ban(cib, ban.to_xml(mine))
@@ -348,7 +348,9 @@ def test_bans_that_could_refuse_each_other_are_not_written_together(
 
 
 def test_a_settle_ban_is_rewritten_and_only_the_one_that_was_read(cib: etree._Element) -> None:
-    settle = BAN._replace(operation="settle", id="77", requester="", request="", owner="host2")
+    settle = BAN._replace(
+        operation="settle", id="77", requester="", request="", coordinator="host2"
+    )
     add_ban(cib, ban.to_xml(settle))
     assert not cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
     assert cibs.matches(cib, guard.create(guard.Creation(BAN, CALL, settle)))
@@ -357,7 +359,7 @@ def test_a_settle_ban_is_rewritten_and_only_the_one_that_was_read(cib: etree._El
 
 
 def test_the_expression_grows_with_the_members_and_no_faster() -> None:
-    many = guard.Calls(1, tuple((f"host{number}", 1) for number in range(32)))
+    many = guard.CallIds(1, tuple((f"host{number}", 1) for number in range(32)))
     assert len(guard.create(guard.Creation(BAN, CALL)).xpath) < 5000
     assert len(guard.create(guard.Creation(BAN, many)).xpath) < 12000
 

@@ -76,7 +76,7 @@ def test_a_missing_entry_does_not_keep_a_ban(cib: etree._Element) -> None:
 
 def test_only_the_ban_that_was_meant_goes(cib: etree._Element) -> None:
     add_ban(stopped(cib), ban.to_xml(BAN))
-    for other in (BAN._replace(id="1"), BAN._replace(owner="host2"), of(GUEST1)):
+    for other in (BAN._replace(id="1"), BAN._replace(coordinator="host2"), of(GUEST1)):
         assert not cibs.matches(cib, guard.remove(other))
         assert not cibs.matches(cib, guard.remove_expired(other))
         assert not cibs.matches(cib, guard.rewrite(other, BAN))
@@ -102,11 +102,11 @@ def test_a_new_requester_must_not_be_under_a_ban(cib: etree._Element) -> None:
     add_ban(cib, ban.to_xml(of("prmVMCTL_guest3")))
     assert not cibs.matches(cib, guard.rewrite(BAN, new))
     # The same requester takes over; nothing of his is new.
-    assert cibs.matches(cib, guard.rewrite(BAN, BAN._replace(owner="host2")))
+    assert cibs.matches(cib, guard.rewrite(BAN, BAN._replace(coordinator="host2")))
 
 
 SETTLE = BAN._replace(
-    resource="prmVMCTL_guest10", operation="settle", requester="", request="", owner="host1"
+    resource="prmVMCTL_guest10", operation="settle", requester="", request="", coordinator="host1"
 )
 GUEST10 = SETTLE.resource
 
@@ -159,7 +159,7 @@ def test_a_settle_takes_the_place_of_an_expired_ban(cib: etree._Element) -> None
 
 
 def test_what_cibadmin_is_told() -> None:
-    modify, delete = guard.create(guard.Creation(BAN, guard.Calls(21, ()))), guard.remove(BAN)
+    modify, delete = guard.create(guard.Creation(BAN, guard.CallIds(21, ()))), guard.remove(BAN)
     assert modify.argv()[:3] == ("cibadmin", "--modify", "--xpath")
     assert modify.argv()[4] == "--xml-text"
     assert delete.argv() == ("cibadmin", "--delete", "--xpath", delete.xpath)

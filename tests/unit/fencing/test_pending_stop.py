@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debts: kept, touched, void and paid."""
+"""Pending stops: kept, touched, void and paid."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 
 from pmkvm import settings
 from pmkvm.fencing import pending_stop
-from pmkvm.fencing.pending_stop import Debt
+from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.process import Life
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LIFE, OTHER = Life(100, 5000), Life(100, 6000)
-DEBT = Debt("9c41d7e02b6f5a13", "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10", LIFE, 1000.0)
+PENDING_STOP = PendingStop("9c41d7e02b6f5a13", "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10", LIFE, 1000.0)
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +25,9 @@ def _run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path))
 
 
-@pytest.mark.parametrize("owed", [DEBT, DEBT._replace(life=None)])
+@pytest.mark.parametrize("owed", [PENDING_STOP, PENDING_STOP._replace(life=None)])
 @pytest.mark.parametrize("resource", ["g", "../g", "g%2F", "g.debt", "g.1.new"])
-def test_a_debt_is_remembered_until_it_is_removed(owed: Debt, resource: str) -> None:
+def test_a_pending_stop_is_remembered_until_it_is_removed(owed: PendingStop, resource: str) -> None:
     assert pending_stop.load(resource) is None
     assert pending_stop.resources() == []
     pending_stop.store(resource, owed)
@@ -38,91 +38,93 @@ def test_a_debt_is_remembered_until_it_is_removed(owed: Debt, resource: str) -> 
     pending_stop.remove(resource)
 
 
-def test_a_later_debt_takes_the_place_of_an_older_one() -> None:
-    pending_stop.store("g", DEBT)
-    pending_stop.store("g", DEBT._replace(ban_id="1", life=None))
-    assert pending_stop.load("g") == DEBT._replace(ban_id="1", life=None)
+def test_a_later_pending_stop_takes_the_place_of_an_older_one() -> None:
+    pending_stop.store("g", PENDING_STOP)
+    pending_stop.store("g", PENDING_STOP._replace(ban_id="1", life=None))
+    assert pending_stop.load("g") == PENDING_STOP._replace(ban_id="1", life=None)
     assert os.listdir(pending_stop.directory()) == ["g.debt"]
     assert os.stat(pending_stop.directory()).st_mode & 0o777 == 0o700
 
 
 def test_touching_moves_the_stamp_and_nothing_else() -> None:
-    pending_stop.store("g", DEBT)
-    assert pending_stop.touch("g", DEBT, 123456789.25)
-    assert pending_stop.load("g") == DEBT._replace(stamp=123456789.25)
+    pending_stop.store("g", PENDING_STOP)
+    assert pending_stop.touch("g", PENDING_STOP, 123456789.25)
+    assert pending_stop.load("g") == PENDING_STOP._replace(stamp=123456789.25)
 
 
-def test_a_debt_that_was_paid_or_replaced_is_not_touched() -> None:
-    assert not pending_stop.touch("g", DEBT, 2000.0)
+def test_a_pending_stop_that_was_paid_or_replaced_is_not_touched() -> None:
+    assert not pending_stop.touch("g", PENDING_STOP, 2000.0)
     assert pending_stop.resources() == []
-    pending_stop.store("g", DEBT._replace(ban_id="other"))
-    assert not pending_stop.touch("g", DEBT, 2000.0)
-    assert pending_stop.load("g") == DEBT._replace(ban_id="other")
+    pending_stop.store("g", PENDING_STOP._replace(ban_id="other"))
+    assert not pending_stop.touch("g", PENDING_STOP, 2000.0)
+    assert pending_stop.load("g") == PENDING_STOP._replace(ban_id="other")
 
 
 @pytest.mark.parametrize("content", [b"ban=1\nstamp=soon\n", b"\xff\xfe", b""])
-def test_a_debt_that_can_t_be_understood_is_none(content: bytes) -> None:
-    pending_stop.store("g", DEBT)
+def test_a_pending_stop_that_can_t_be_understood_is_none(content: bytes) -> None:
+    pending_stop.store("g", PENDING_STOP)
     with open(os.path.join(pending_stop.directory(), "g.debt"), "wb") as file:
         file.write(content)
     assert pending_stop.load("g") is None
-    assert not pending_stop.touch("g", DEBT, 2000.0)
+    assert not pending_stop.touch("g", PENDING_STOP, 2000.0)
     assert pending_stop.resources() == ["g"]
 
 
-def test_a_debt_that_can_t_be_read_is_none() -> None:
+def test_a_pending_stop_that_can_t_be_read_is_none() -> None:
     os.makedirs(os.path.join(pending_stop.directory(), "g.debt"))
     assert pending_stop.load("g") is None
     with pytest.raises(OSError, match=r"g\.debt"):
-        pending_stop.store("g", DEBT)
+        pending_stop.store("g", PENDING_STOP)
     with pytest.raises(OSError, match=r"g\.debt"):
         pending_stop.remove("g")
 
 
-def test_a_file_in_the_place_of_the_directory_holds_no_debts(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_directory_holds_no_pending_stops(tmp_path: Path) -> None:
     (tmp_path / "debts").touch()
     assert pending_stop.load("g") is None
-    assert not pending_stop.touch("g", DEBT, 2000.0)
+    assert not pending_stop.touch("g", PENDING_STOP, 2000.0)
     pending_stop.remove("g")
     with pytest.raises(NotADirectoryError):
         pending_stop.resources()
     with pytest.raises(FileExistsError):
-        pending_stop.store("g", DEBT)
+        pending_stop.store("g", PENDING_STOP)
 
 
 @pytest.mark.parametrize(
     ("owed", "living", "now", "is_void"),
     [
-        (DEBT, [], 1001.0, False),
-        (DEBT, [LIFE], 1001.0, False),
-        (DEBT, [OTHER], 1001.0, True),
-        (DEBT, [LIFE, OTHER], 1001.0, True),
-        (DEBT._replace(life=None), [], 1001.0, False),
-        (DEBT._replace(life=None), [LIFE], 1001.0, True),
-        (DEBT, [], 1299.9, False),
-        (DEBT, [], 1300.0, True),
-        (DEBT, [], 999.0, True),
+        (PENDING_STOP, [], 1001.0, False),
+        (PENDING_STOP, [LIFE], 1001.0, False),
+        (PENDING_STOP, [OTHER], 1001.0, True),
+        (PENDING_STOP, [LIFE, OTHER], 1001.0, True),
+        (PENDING_STOP._replace(life=None), [], 1001.0, False),
+        (PENDING_STOP._replace(life=None), [LIFE], 1001.0, True),
+        (PENDING_STOP, [], 1299.9, False),
+        (PENDING_STOP, [], 1300.0, True),
+        (PENDING_STOP, [], 999.0, True),
     ],
 )
-def test_void(owed: Debt, living: list[Life], now: float, is_void: bool) -> None:
+def test_void(owed: PendingStop, living: list[Life], now: float, is_void: bool) -> None:
     assert owed.is_void(living, now) == is_void
 
 
 def test_whose_stop_is_owed() -> None:
-    assert DEBT.is_for(LIFE)
-    assert not DEBT.is_for(OTHER)
-    assert not DEBT._replace(life=None).is_for(LIFE)
+    assert PENDING_STOP.is_for(LIFE)
+    assert not PENDING_STOP.is_for(OTHER)
+    assert not PENDING_STOP._replace(life=None).is_for(LIFE)
 
 
 @pytest.mark.parametrize(
     ("owed", "last", "is_older"),
     [
-        (DEBT, LIFE, False),
-        (DEBT, OTHER, True),
-        (DEBT, Life(99, 4000), False),
-        (DEBT, None, False),
-        (DEBT._replace(life=None), OTHER, False),
+        (PENDING_STOP, LIFE, False),
+        (PENDING_STOP, OTHER, True),
+        (PENDING_STOP, Life(99, 4000), False),
+        (PENDING_STOP, None, False),
+        (PENDING_STOP._replace(life=None), OTHER, False),
     ],
 )
-def test_a_debt_of_before_a_later_life(owed: Debt, last: Life | None, is_older: bool) -> None:
+def test_a_pending_stop_of_before_a_later_life(
+    owed: PendingStop, last: Life | None, is_older: bool
+) -> None:
     assert owed.is_older_than(last) == is_older

@@ -15,7 +15,7 @@ import pytest
 from pmkvm.errors import DeadlineError, ExhaustedError, HaError
 from pmkvm.service import loop
 from pmkvm.service.notify import notify
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 from tests.unit import exhaustion
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MANY = 20
 
 def test_a_call_without_a_thread_has_an_error_of_its_own_and_takes_no_place() -> None:
     async def work() -> None:
-        calls = Calls(LIMIT)
+        calls = ThreadCalls(LIMIT)
         with exhaustion.no_threads():
             for _ in range(MANY):
                 with pytest.raises(ExhaustedError) as caught:
@@ -57,7 +57,7 @@ def test_what_a_call_lacks_is_one_kind_of_error(error: Exception, text: str) -> 
 
     async def work() -> None:
         with pytest.raises(ExhaustedError) as caught:
-            await Calls(LIMIT).call("looking", fail, 5)
+            await ThreadCalls(LIMIT).call("looking", fail, 5)
         assert str(caught.value) == text
 
     asyncio.run(work())
@@ -70,7 +70,7 @@ def test_any_other_error_of_a_call_is_what_it_was(error: Exception) -> None:
 
     async def work() -> None:
         with pytest.raises(type(error)) as caught:
-            await Calls(LIMIT).call("looking", fail, 5)
+            await ThreadCalls(LIMIT).call("looking", fail, 5)
         assert caught.value is error
 
     asyncio.run(work())
@@ -78,7 +78,7 @@ def test_any_other_error_of_a_call_is_what_it_was(error: Exception) -> None:
 
 def test_calls_one_after_the_other_find_a_place_each() -> None:
     async def work() -> None:
-        calls = Calls(1)
+        calls = ThreadCalls(1)
         for number in range(500):
             assert await calls.call("counting", lambda n=number: n, 5) == number  # type: ignore[misc]
 
@@ -93,7 +93,7 @@ def test_nobody_is_told_of_what_a_call_that_was_given_up_ends_with() -> None:
 
     async def work() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
-        calls = Calls(LIMIT)
+        calls = ThreadCalls(LIMIT)
         tasks = [asyncio.ensure_future(calls.call("failing", fail, 5)) for _ in range(LIMIT)]
         await asyncio.sleep(0)
         for task in tasks:
@@ -112,10 +112,10 @@ def test_nobody_is_told_of_what_a_call_that_was_given_up_ends_with() -> None:
 LITTLE_MEMORY = """\
 import asyncio
 from pmkvm.errors import HaError
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 
 async def main():
-    calls, lacked = Calls(4), 0
+    calls, lacked = ThreadCalls(4), 0
     with exhaustion.no_memory(0):
         for _ in range(200):
             try:

@@ -17,7 +17,7 @@ from pmkvm.errors import DeadlineError, HaError
 from pmkvm.service import log, loop
 from pmkvm.service.log import DescriptorHandler, LineFormatter, SyslogHandler
 from pmkvm.service.notify import notify
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,7 +156,7 @@ def test_a_call_that_hangs_is_left_behind_and_there_are_only_so_many() -> None:
     release = threading.Event()
 
     async def work() -> None:
-        calls = Calls(2)
+        calls = ThreadCalls(2)
         assert await calls.call("adding", lambda: 1 + 1, 5) == 2
         with pytest.raises(ValueError, match="no"):
             await calls.call("failing", lambda: int("no"), 5)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm import settings
-from pmkvm.fencing import pending_stop as debts
+from pmkvm.fencing import pending_stop as pending_stops
 
 if TYPE_CHECKING:
     from tests.unit.ocf.sample import Called
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def files_for_directories() -> None:
-    for directory in (settings.domain_run_dir(), debts.directory()):
+    for directory in (settings.domain_run_dir(), pending_stops.directory()):
         shutil.rmtree(directory, ignore_errors=True)
         Path(settings.RUN_DIR).mkdir(exist_ok=True)
         Path(directory).touch()
@@ -29,7 +29,7 @@ def directories_for_files() -> None:
     """What is remembered can be neither read nor replaced nor removed."""
     for directory, names in (
         (settings.domain_run_dir(), ("vm1", "vm1%left")),
-        (debts.directory(), ("vm1.debt",)),
+        (pending_stops.directory(), ("vm1.debt",)),
     ):
         for name in names:
             path = Path(directory, name)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.virtual_domain.actions import monitor
-from pmkvm.fencing import pending_stop as debts
-from pmkvm.fencing.pending_stop import Debt
+from pmkvm.fencing import pending_stop as pending_stops
+from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.process import Life
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.breakages import (
@@ -70,12 +70,12 @@ def test_a_recurring_monitor_says_so_every_ten_minutes(
     assert world.probe().err.count("not written down") == 1
 
 
-# --- a guest that is dead, without a debt
+# --- a guest that is dead, without a pending stop
 
 
 @pytest.mark.parametrize("operation", ["reset", "off", "settle"])
 @broken
-def test_a_guest_killed_where_no_debt_can_be_written_is_not_missed_under_its_ban(
+def test_a_guest_killed_where_no_pending_stop_can_be_written_is_not_missed_under_its_ban(
     world: World, cib: LocalCib, breaks: Callable[[], None], operation: str
 ) -> None:
     world.qemu_of(world.guest()).end()
@@ -120,17 +120,17 @@ def test_a_cib_that_can_t_be_read_may_hold_a_ban(
     assert recurring(world).rc == 7
 
 
-def test_the_debt_of_an_earlier_life_says_nothing_of_the_last_one(
+def test_the_pending_stop_of_an_earlier_life_says_nothing_of_the_last_one(
     world: World, cib: LocalCib
 ) -> None:
     """A stop could not remove it, and the guest has run here again since."""
     qemu = world.qemu_of(world.guest())
     assert recurring(world).rc == 0
-    debts.store("vm1", Debt("0" * 16, UUID, OVER, time.monotonic()))
+    pending_stops.store("vm1", PendingStop("0" * 16, UUID, OVER, time.monotonic()))
     qemu.end()
     assert recurring(world).rc == 7
     assert cib.looks == 1
-    debts.store("vm1", Debt("0" * 16, UUID, qemu.life, time.monotonic()))
+    pending_stops.store("vm1", PendingStop("0" * 16, UUID, qemu.life, time.monotonic()))
     assert recurring(world).rc == 0
 
 
@@ -157,7 +157,7 @@ def test_a_stop_says_what_it_could_not_remove(world: World) -> None:
     called = world.act("stop")
     assert called.rc == 0
     assert "what is remembered of it stays" in called.err
-    assert "the debt of its fence stays" in called.err
+    assert "the pending stop of its fence stays" in called.err
 
 
 @broken
@@ -201,11 +201,11 @@ def test_a_guest_arrives(world: World, breaks: Callable[[], None]) -> None:
 
 
 @pytest.mark.usefixtures("cib")
-def test_a_debt_that_could_not_be_removed_is_no_fence_of_a_guest_that_arrives(
+def test_a_pending_stop_that_could_not_be_removed_is_no_fence_of_a_guest_that_arrives(
     world: World,
 ) -> None:
     qemu = world.qemu_of(world.guest())
-    debts.store("vm1", Debt("0" * 16, UUID, OVER, time.monotonic()))
+    pending_stops.store("vm1", PendingStop("0" * 16, UUID, OVER, time.monotonic()))
     called = by_pacemaker(world, "migrate_from", CRM_meta_migrate_source="node2")
     assert called.rc == 0
     assert "being fenced" not in called.err
@@ -213,7 +213,7 @@ def test_a_debt_that_could_not_be_removed_is_no_fence_of_a_guest_that_arrives(
 
 
 @broken
-def test_an_action_under_a_ban_ends_with_0_without_a_debt(
+def test_an_action_under_a_ban_ends_with_0_without_a_pending_stop(
     world: World, cib: LocalCib, breaks: Callable[[], None]
 ) -> None:
     world.guest()
@@ -221,14 +221,15 @@ def test_an_action_under_a_ban_ends_with_0_without_a_debt(
     cib.ban()
     called = leave(world)
     assert called.rc == 0
-    assert f"the debt of ban {BAN_ID} can't be written" in called.err
+    assert f"the pending stop of ban {BAN_ID} can't be written" in called.err
     assert world.table.living() == []
 
 
 def test_a_guest_that_a_fence_kills_as_it_is_to_leave_is_not_missed(
     world: World, cib: LocalCib
 ) -> None:
-    """Between the look for a ban and the look at the guest; and no debt could be written."""
+    """Between the look for a ban and the look at the guest; and no pending stop could be
+    written."""
     qemu = world.qemu_of(world.guest())
 
     def kill() -> None:

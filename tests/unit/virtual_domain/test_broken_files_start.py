@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm import settings
-from pmkvm.fencing import pending_stop as debts
+from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.process import Life
 from pmkvm.virt import record
 from pmkvm.virt.record import Stage
@@ -84,8 +84,8 @@ def test_a_ban_ends_the_wait(world: World, cib: LocalCib, breaks: Callable[[], N
 
 def test_a_ban_that_was_on_its_way_out_keeps_no_guest_down(world: World, cib: LocalCib) -> None:
     """Pacemaker starts it because the ban has gone, and this host's CIB is a moment behind."""
-    Path(debts.directory()).parent.mkdir()
-    Path(debts.directory()).touch()
+    Path(pending_stops.directory()).parent.mkdir()
+    Path(pending_stops.directory()).touch()
     cib.ban()
 
     def catch_up() -> None:
@@ -97,9 +97,9 @@ def test_a_ban_that_was_on_its_way_out_keeps_no_guest_down(world: World, cib: Lo
 
 
 @pytest.mark.usefixtures("cib")
-def test_a_debt_of_the_life_before_is_waited_for(world: World) -> None:
+def test_a_pending_stop_of_the_life_before_is_waited_for(world: World) -> None:
     """It may not stand beside the new life, and may not be taken for a fence of it."""
-    path = Path(debts.directory(), "vm1.debt")
+    path = Path(pending_stops.directory(), "vm1.debt")
     path.mkdir(parents=True)
     threading.Timer(SOON_S, path.rmdir).start()
     assert by_pacemaker(world, "start").rc == 0
@@ -108,7 +108,8 @@ def test_a_debt_of_the_life_before_is_waited_for(world: World) -> None:
 
 @pytest.mark.usefixtures("cib")
 def test_no_memory_is_restored_before_that_is_written_down(world: World, tmp_path: Path) -> None:
-    """Without the word, the shell of a killed restore would pass for a guest that arrives."""
+    """Without the word, the abandoned create of a killed restore would pass for a guest that
+    arrives."""
     world.guest()
     assert by_pacemaker(world, "stop", snapshot=str(tmp_path)).rc == 0
     restored: list[str] = []
@@ -152,7 +153,7 @@ def test_a_start_past_its_create_ends_well(
     assert len(world.table.living()) == 1
 
 
-def test_a_guest_that_runs_beside_the_mark_of_its_create_is_no_shell(world: World) -> None:
+def test_a_guest_that_runs_beside_the_mark_of_its_create_is_not_abandoned(world: World) -> None:
     """Neither RESUMING nor RUNNING could be written."""
     domain = world.guest()
     world.qemu_of(domain).end()

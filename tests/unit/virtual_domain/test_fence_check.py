@@ -13,8 +13,8 @@ import pytest
 
 from agents.virtual_domain.actions import migrate_from
 from pmkvm import run
-from pmkvm.fencing import pending_stop as debts
-from pmkvm.fencing.pending_stop import Debt
+from pmkvm.fencing import pending_stop as pending_stops
+from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.process import Life
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.fake_libvirtmod import PAUSED, FakeHypervisor
@@ -37,10 +37,10 @@ def called_by_pacemaker(
     return world.act(action, timeout_s=timeout_s, CRM_meta_on_node="node1", **parameters)
 
 
-def owe(life: Life | None, ban_id: str = "0" * 16, age_s: float = 0) -> Debt:
-    debt = Debt(ban_id, UUID, life, time.monotonic() - age_s)
-    debts.store("vm1", debt)
-    return debt
+def owe(life: Life | None, ban_id: str = "0" * 16, age_s: float = 0) -> PendingStop:
+    pending_stop = PendingStop(ban_id, UUID, life, time.monotonic() - age_s)
+    pending_stops.store("vm1", pending_stop)
+    return pending_stop
 
 
 # --- start
@@ -53,7 +53,7 @@ def test_under_a_ban_a_start_starts_nothing_says_0_and_owes(
     cib.ban(operation)
     assert called_by_pacemaker(world, "start").rc == 0
     assert world.here.called(*ORDERS) == []
-    owed = debts.load("vm1")
+    owed = pending_stops.load("vm1")
     assert owed is not None
     assert (owed.ban_id, owed.life) == (BAN_ID, None)
 
@@ -97,13 +97,13 @@ def test_a_ban_that_comes_while_libvirt_creates_leaves_no_life(world: World, cib
     assert called_by_pacemaker(world, "start").rc == 0
     assert world.here.called("virDomainResume") == []
     assert world.table.living() == []
-    owed = debts.load("vm1")
+    owed = pending_stops.load("vm1")
     assert owed is not None
     assert owed.life is not None
 
 
-@pytest.mark.parametrize("sign", ["ban", "debt"])
-def test_a_start_stuck_in_libvirt_ends_with_0_soon_after_a_ban_or_a_debt(
+@pytest.mark.parametrize("sign", ["ban", "pending stop"])
+def test_a_start_stuck_in_libvirt_ends_with_0_soon_after_a_ban_or_a_pending_stop(
     world: World, cib: LocalCib, sign: str
 ) -> None:
     def watch(function: str) -> None:
@@ -117,16 +117,16 @@ def test_a_start_stuck_in_libvirt_ends_with_0_soon_after_a_ban_or_a_debt(
     world.here.watch = watch
     assert called_by_pacemaker(world, "start", timeout_s=60).rc == 0
     assert world.stage == "CREATING"
-    owed = debts.load("vm1")
+    owed = pending_stops.load("vm1")
     assert owed is not None
     assert owed.ban_id == BAN_ID
 
 
-def test_a_start_pays_no_heed_to_an_older_lifes_debt(world: World, cib: LocalCib) -> None:
+def test_a_start_pays_no_heed_to_an_older_lifes_pending_stop(world: World, cib: LocalCib) -> None:
     owe(OVER)
     assert called_by_pacemaker(world, "start").rc == 0
     world.assert_started()
-    assert debts.load("vm1") is None
+    assert pending_stops.load("vm1") is None
     assert cib.looks >= 2
 
 
@@ -162,16 +162,16 @@ def test_a_migration_ends_with_0_under_a_ban_and_the_guest_is_dead(
 ) -> None:
     assert migrate_into_trouble(world, "ban", cib).rc == 0
     assert world.table.living() == []
-    owed = debts.load("vm1")
+    owed = pending_stops.load("vm1")
     assert owed is not None
     assert owed.ban_id == BAN_ID
 
 
-def test_a_migration_ends_with_0_at_a_debt_that_was_not_there_before(
+def test_a_migration_ends_with_0_at_a_pending_stop_that_was_not_there_before(
     world: World, cib: LocalCib
 ) -> None:
     owe(OVER, "an older one")
-    assert migrate_into_trouble(world, "debt", cib).rc == 0
+    assert migrate_into_trouble(world, "pending stop", cib).rc == 0
 
 
 def test_a_guest_that_a_fence_has_killed_is_not_missed_by_its_migration(
@@ -188,17 +188,17 @@ def test_without_a_fence_a_guest_that_is_not_here_is_an_error(world: World, cib:
     assert cib.looks > 0
 
 
-@pytest.mark.parametrize("sign", ["ban", "debt"])
+@pytest.mark.parametrize("sign", ["ban", "pending stop"])
 def test_an_arrival_under_a_fence_is_not_waited_for(world: World, cib: LocalCib, sign: str) -> None:
     if sign == "ban":
         cib.ban()
     else:
         owe(None)
     assert called_by_pacemaker(world, "migrate_from", timeout_s=60).rc == 0
-    assert debts.load("vm1") is not None
+    assert pending_stops.load("vm1") is not None
 
 
-def test_a_forgotten_debt_is_no_reason_not_to_wait_for_an_arrival(
+def test_a_forgotten_pending_stop_is_no_reason_not_to_wait_for_an_arrival(
     world: World, cib: LocalCib
 ) -> None:
     owe(OVER, age_s=301)
@@ -224,17 +224,21 @@ def test_a_stop_under_a_ban_destroys_at_once_and_pays(world: World, cib: LocalCi
     assert called_by_pacemaker(world, "stop").rc == 0
     assert world.here.called("virDomainShutdownFlags") == []
     assert world.table.living() == []
-    assert debts.load("vm1") is None
+    assert pending_stops.load("vm1") is None
 
 
-def test_a_stop_with_a_debt_for_this_life_destroys_at_once(world: World, cib: LocalCib) -> None:
+def test_a_stop_with_a_pending_stop_for_this_life_destroys_at_once(
+    world: World, cib: LocalCib
+) -> None:
     owe(world.qemu_of(world.guest()).life)
     assert called_by_pacemaker(world, "stop").rc == 0
     assert world.here.called("virDomainShutdownFlags") == []
     assert cib.looks == 0
 
 
-def test_a_debt_for_another_life_costs_a_guest_no_shutdown(world: World, cib: LocalCib) -> None:
+def test_a_pending_stop_for_another_life_costs_a_guest_no_shutdown(
+    world: World, cib: LocalCib
+) -> None:
     world.guest()
     owe(OVER)
     assert called_by_pacemaker(world, "stop").rc == 0
@@ -275,14 +279,14 @@ def test_a_stop_never_waits_for_the_cib(world: World, cib: LocalCib) -> None:
         ("10000", "", 301, 7),
     ],
 )
-def test_only_a_recurring_monitor_of_a_dead_guest_with_a_debt_waits_for_the_stop(
+def test_only_a_recurring_monitor_of_a_dead_guest_with_a_pending_stop_waits_for_the_stop(
     world: World, cib: LocalCib, interval: str, role: str, age_s: float, rc: int
 ) -> None:
     owe(OVER, age_s=age_s)
     called = called_by_pacemaker(world, "monitor", CRM_meta_interval=interval, CRM_meta_role=role)
     assert called.rc == rc
-    # A void debt is none: then the ban is looked for.
-    assert cib.looks == (age_s > debts.UNTOUCHED_S)
+    # A void pending stop is none: then the ban is looked for.
+    assert cib.looks == (age_s > pending_stops.UNTOUCHED_S)
 
 
 def test_a_killed_starts_stage_is_kept_under_a_ban(world: World, cib: LocalCib) -> None:
@@ -329,7 +333,7 @@ def test_a_ban_ends_the_making_of_a_disk(
     called = called_by_pacemaker(world, "start", timeout_s=600, backingfile="/etc/passwd")
     assert called.rc == 0
     assert world.here.called("virDomainCreateXML") == []
-    assert debts.load("vm1") is not None
+    assert pending_stops.load("vm1") is not None
 
 
 def test_a_ban_ends_the_question_to_the_source(world: World, cib: LocalCib) -> None:

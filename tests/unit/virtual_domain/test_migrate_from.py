@@ -33,7 +33,7 @@ def test_a_guest_that_has_arrived_is_remembered(world: World) -> None:
 def test_a_guest_whose_memory_is_still_arriving_is_waited_for(
     world: World, remembered: bool
 ) -> None:
-    """Also where a killed start left its mark: who waits for a migration is no shell."""
+    """Also where a killed start left its mark: who waits for a migration is no abandoned create."""
     domain = world.here.add("g1", UUID)
     domain.qemu = world.table.start_qemu("g1", UUID, incoming=True)
     domain.state = PAUSED
@@ -102,10 +102,10 @@ def source(world: World) -> FakeHypervisor:
     return source
 
 
-@pytest.mark.parametrize("left", ["nothing", "a definition", "a shell"])
+@pytest.mark.parametrize("left", ["nothing", "a definition", "an abandoned create"])
 def test_a_source_that_let_go_is_content(world: World, source: FakeHypervisor, left: str) -> None:
     if left != "nothing":
-        source.add("g1", UUID, PAUSED if left == "a shell" else 5)
+        source.add("g1", UUID, PAUSED if left == "an abandoned create" else 5)
     assert world.act("migrate_from", FROM_NODE1).rc == 0
     assert source.called("virConnectOpen")
 

@@ -269,36 +269,36 @@ def test_other_hypervisors_never_say_stopped_while_libvirt_is_away(world: World)
 
 
 @pytest.mark.parametrize("action", ["monitor", "probe"])
-def test_the_shell_of_a_killed_start_is_removed(world: World, action: str) -> None:
-    shell = world.qemu_of(world.guest(PAUSED))
+def test_the_abandoned_create_of_a_killed_start_is_removed(world: World, action: str) -> None:
+    abandoned = world.qemu_of(world.guest(PAUSED))
     world.remember(Stage.CREATING)
     called = world.probe() if action == "probe" else world.act("monitor")
     assert called.rc == 7
-    assert not shell.lives
+    assert not abandoned.lives
     # A create of that start may still come.
     assert world.stage == "CREATING"
 
 
 def test_a_shell_is_removed_in_time_although_libvirt_is_stuck(world: World) -> None:
-    shell = world.qemu_of(world.guest(PAUSED))
+    abandoned = world.qemu_of(world.guest(PAUSED))
     world.remember(Stage.CREATING)
     world.here.stuck = True
     assert world.act("monitor", timeout_s=1).rc == 7
-    assert not shell.lives
+    assert not abandoned.lives
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_the_shell_of_a_running_start_is_left_alone(world: World) -> None:
+def test_the_abandoned_create_of_a_running_start_is_left_alone(world: World) -> None:
     """Who holds the lock is still at work."""
-    shell = world.qemu_of(world.guest(PAUSED))
+    abandoned = world.qemu_of(world.guest(PAUSED))
     world.remember(Stage.CREATING)
     with record.lock("vm1", Deadline(0)):
         assert world.act("monitor").rc == 0
-    assert shell.lives
+    assert abandoned.lives
     assert world.stage == "CREATING"
 
 
-def test_a_qemu_that_waits_for_a_migration_is_no_shell(world: World) -> None:
+def test_a_qemu_that_waits_for_a_migration_is_not_abandoned(world: World) -> None:
     domain = world.here.add("g1", UUID)
     domain.qemu = world.table.start_qemu("g1", UUID, incoming=True)
     domain.state = PAUSED
@@ -308,7 +308,7 @@ def test_a_qemu_that_waits_for_a_migration_is_no_shell(world: World) -> None:
     assert domain.qemu.lives
 
 
-def test_a_qemu_that_runs_is_no_shell_and_is_not_taken_for_one_later(world: World) -> None:
+def test_a_qemu_that_runs_is_not_abandoned_and_is_not_taken_for_one_later(world: World) -> None:
     """Somebody resumed it by hand; libvirt's next restart must not be its death."""
     qemu = world.qemu_of(world.guest(RUNNING))
     world.remember(Stage.CREATING)
@@ -319,7 +319,7 @@ def test_a_qemu_that_runs_is_no_shell_and_is_not_taken_for_one_later(world: Worl
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_a_guest_that_has_run_is_no_shell_while_it_is_paused(world: World, answers: bool) -> None:
+def test_a_paused_guest_that_has_run_is_not_abandoned(world: World, answers: bool) -> None:
     """An administrator has started and then suspended it, beside the mark of a killed start."""
     domain = world.guest(PAUSED)
     world.qemu_of(domain).end()
@@ -330,7 +330,7 @@ def test_a_guest_that_has_run_is_no_shell_while_it_is_paused(world: World, answe
     assert domain.qemu.lives
 
 
-def test_a_start_that_ends_beside_a_monitor_has_made_no_shell(
+def test_a_start_that_ends_beside_a_monitor_has_made_not_abandoned(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The monitor reads that it is being created; when it has the lock, that is over."""

@@ -36,8 +36,10 @@ def test_without_a_qemu_here_it_is_there_or_nowhere(here: Status | None) -> None
 
 
 @pytest.mark.parametrize("here", [None, PAUSED, OFF])
-def test_a_qemu_whose_guest_came_there_by_a_migration_is_a_shell(here: Status | None) -> None:
-    assert judge(Ends(True, here, CAME)) == Outcome.SHELL
+def test_a_qemu_whose_guest_came_there_is_an_abandoned_create(
+    here: Status | None,
+) -> None:
+    assert judge(Ends(True, here, CAME)) == Outcome.ABANDONED
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_a_qemu_whose_guest_came_there_by_a_migration_is_a_shell(here: Status | 
     ],
 )
 @pytest.mark.parametrize("there", [None, PAUSED, OFF, RUNS, CAME])
-def test_what_libvirt_says_to_live_here_is_no_shell(state: State, there: Status | None) -> None:
+def test_what_libvirt_says_to_live_is_not_abandoned(state: State, there: Status | None) -> None:
     assert judge(Ends(True, Status(state, 0), there)) == Outcome.STAYS
 
 
@@ -60,7 +62,7 @@ def test_what_libvirt_says_to_live_here_is_no_shell(state: State, there: Status 
     "there", [None, PAUSED, OFF, RUNS, Status(State.RUNNING, POSTCOPY), Status(State.CRASHED, 2)]
 )
 @pytest.mark.parametrize("here", [None, PAUSED, OFF])
-def test_a_qemu_is_a_shell_only_if_its_guest_is_whole_elsewhere(
+def test_a_qemu_is_an_abandoned_create_only_if_its_guest_is_whole_elsewhere(
     here: Status | None, there: Status | None
 ) -> None:
     assert judge(Ends(True, here, there)) == Outcome.STAYS
@@ -176,7 +178,7 @@ def test_a_guest_that_arrived_has_arrived_whatever_becomes_of_libvirt_here(
     there: FakeHypervisor,
     monkeypatch: pytest.MonkeyPatch,
     hangs: bool,
-    has_left_a_shell: bool,
+    has_left_a_qemu: bool,
 ) -> None:
     """It dies or hangs before it can say so."""
     monkeypatch.setattr(action, "_ABORT_MIN_S", 4)
@@ -186,7 +188,7 @@ def test_a_guest_that_arrived_has_arrived_whatever_becomes_of_libvirt_here(
         domain: FakeDomain, there: FakeHypervisor, parameters: Mapping[str, object], flags: int
     ) -> None:
         arrive(domain, there, parameters, flags)
-        if not has_left_a_shell:
+        if not has_left_a_qemu:
             qemu.end()
         domain.qemu = None
         world.here.down, world.here.stuck = "Connection refused", hangs
@@ -198,7 +200,7 @@ def test_a_guest_that_arrived_has_arrived_whatever_becomes_of_libvirt_here(
     called = migrate_to(world, timeout_s=5)
     assert (called.rc, called.reason) == (0, "")
     assert "g1: arrived in spite of: " in called.err
-    assert ("which the guest has left" in called.err) == has_left_a_shell
+    assert ("which the guest has left" in called.err) == has_left_a_qemu
     assert not qemu.lives
     assert there.domains["g1"].state == State.RUNNING
     assert world.stage == "RUNNING", "kept until Pacemaker's stop"

@@ -138,15 +138,17 @@ def test_the_memory_of_another_guest_is_not_restored(world: World, image: Path) 
     assert world.here.called(RESTORE) == []
 
 
-def test_a_restore_whose_agent_was_killed_leaves_a_shell_that_is_removed(world: World) -> None:
+def test_what_a_killed_restore_leaves_is_removed(
+    world: World,
+) -> None:
     """Its command line is that of a migration's destination."""
-    shell = world.table.start_qemu("g1", UUID, incoming=True)
+    abandoned = world.table.start_qemu("g1", UUID, incoming=True)
     domain = world.guest(PAUSED)
     world.qemu_of(domain).end()
-    domain.qemu = shell
+    domain.qemu = abandoned
     world.remember(Stage.RESTORING)
     assert world.probe().rc == 7
-    assert not shell.lives
+    assert not abandoned.lives
 
 
 def test_a_memory_that_no_start_has_restored_is_left_alone(world: World) -> None:
@@ -179,7 +181,7 @@ def test_a_restore_is_written_down_before_it_begins(
 
 
 @pytest.mark.parametrize("trouble", ["arriving", "silent"])
-def test_a_destination_of_a_migration_is_no_shell(world: World, trouble: str) -> None:
+def test_a_destination_of_a_migration_is_not_abandoned(world: World, trouble: str) -> None:
     guest = world.table.start_qemu("g1", UUID, incoming=True)
     domain = world.guest(PAUSED)
     world.qemu_of(domain).end()

@@ -149,7 +149,7 @@ def test_a_libvirt_that_comes_back_is_waited_for(world: World) -> None:
 def test_a_create_that_was_carried_out_although_its_caller_lost_the_connection(
     world: World,
 ) -> None:
-    """The shell of that attempt is removed, and the next attempt begins anew."""
+    """The abandoned create of that attempt is removed, and the next attempt begins anew."""
     qemus: list[FakeQemu] = []
 
     def create_all_the_same(function: str) -> None:
@@ -176,7 +176,8 @@ def test_what_does_not_pass_is_a_failure_at_the_deadline(world: World) -> None:
 
 @pytest.mark.usefixtures("_impatient")
 def test_a_stuck_libvirt_is_a_failure_at_the_deadline_and_may_still_create(world: World) -> None:
-    """The create may be carried out when libvirtd goes on: it must be known for a shell then."""
+    """The create may be carried out when libvirtd goes on: it must be known for an abandoned create
+    then."""
 
     def get_stuck(function: str) -> None:
         world.here.stuck = function == "virDomainCreateXML"

@@ -79,9 +79,11 @@ def test_a_guest_whose_start_was_killed_after_the_resume_is_adopted(world: World
     world.assert_started()
 
 
-def test_the_shell_of_a_killed_start_is_removed_before_a_new_one_is_created(world: World) -> None:
+def test_an_abandoned_create_is_removed_before_a_new_one(
+    world: World,
+) -> None:
     domain = world.guest(PAUSED)
-    shell = world.qemu_of(domain)
+    abandoned = world.qemu_of(domain)
     world.remember(Stage.CREATING)
 
     def notice(function: str) -> None:
@@ -91,7 +93,7 @@ def test_the_shell_of_a_killed_start_is_removed_before_a_new_one_is_created(worl
 
     world.here.watch = notice
     assert world.act("start").rc == 0
-    assert not shell.lives
+    assert not abandoned.lives
     assert len(world.here.called("virDomainCreateXML")) == 1
     world.assert_started()
 
@@ -100,16 +102,16 @@ def test_the_shell_of_a_killed_start_is_removed_before_a_new_one_is_created(worl
     ("order", "says_so"),
     [("virDomainCreateXML", True), ("virDomainResume", True), ("virDomainResume", False)],
 )
-def test_a_new_qemu_that_libvirt_destroys_for_the_shells_end_is_created_once_more(
+def test_a_new_qemu_that_libvirt_destroys_for_the_end_of_an_abandoned_one_is_created_once_more(
     world: World, order: str, says_so: bool
 ) -> None:
     """As libvirt 11.3 was seen to do, at one of these moments or another."""
-    shell = world.guest(PAUSED)
+    abandoned = world.guest(PAUSED)
     world.remember(Stage.CREATING)
 
     def confuse(function: str) -> None:
         domain = world.here.domains.get("g1")
-        if function == "virDomainLookupByName" and domain is shell:
+        if function == "virDomainLookupByName" and domain is abandoned:
             world.here.domains.pop("g1")
         if function == order and domain and len(world.here.called(order)) == 1:
             world.here.end(domain)
@@ -123,7 +125,7 @@ def test_a_new_qemu_that_libvirt_destroys_for_the_shells_end_is_created_once_mor
 
 
 @pytest.mark.parametrize(("troubles", "rc", "creates"), [(1, 0, 2), (2, 1, 2)])
-def test_the_shell_of_a_killed_start_may_have_been_killed_by_a_probe(
+def test_the_abandoned_create_of_a_killed_start_may_have_been_killed_by_a_probe(
     world: World, troubles: int, rc: int, creates: int
 ) -> None:
     """libvirt 11.3: a start that was killed after 0.5 s, a probe, and a start at once."""

@@ -262,13 +262,13 @@ def test_a_process_table_that_cannot_be_read_is_no_proof(world: World) -> None:
 # A start that has not come to its end.
 
 
-def test_the_shell_of_a_killed_start_is_removed_and_a_later_one_will_be_known(
+def test_the_abandoned_create_of_a_killed_start_is_removed_and_a_later_one_will_be_known(
     world: World,
 ) -> None:
-    shell = world.qemu_of(world.guest(PAUSED))
+    abandoned = world.qemu_of(world.guest(PAUSED))
     world.remember(Stage.CREATING)
     assert world.act("stop").rc == 0
-    assert shell.exit_code() == -signal.SIGKILL
+    assert abandoned.exit_code() == -signal.SIGKILL
     assert orders(world) == []
     assert world.stage == "CREATING"
 
@@ -276,9 +276,9 @@ def test_the_shell_of_a_killed_start_is_removed_and_a_later_one_will_be_known(
 def test_a_late_create_after_the_stop_is_removed_by_the_next_probe(world: World) -> None:
     world.remember(Stage.CREATING)
     assert world.act("stop").rc == 0
-    shell = world.qemu_of(world.guest(PAUSED))
+    abandoned = world.qemu_of(world.guest(PAUSED))
     assert world.probe().rc == 7
-    assert not shell.lives
+    assert not abandoned.lives
 
 
 @pytest.mark.parametrize("state", [PAUSED, RUNNING])

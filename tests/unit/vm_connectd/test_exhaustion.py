@@ -21,7 +21,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import ExhaustedError
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.pacemaker.targets import OURS, Guest
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.wire import client, codec, registration
 from pmkvm.wire.errors import NotRunningError, RefusedError
 from pmkvm.wire.registration import Registration
@@ -170,7 +170,7 @@ def test_guests_whose_definitions_can_not_be_read_now_keep_their_names(
     monkeypatch.setattr(guests_module, "_query", lambda: (guest,))
 
     async def run() -> None:
-        guests = Guests(Calls(4), (str(tmp_path),))
+        guests = Guests(ThreadCalls(4), (str(tmp_path),))
         assert await guests.look()
         with exhaustion.no_descriptors(), pytest.raises(ExhaustedError, match=TOO_MANY):
             await guests.draw_up([])
@@ -213,7 +213,7 @@ def test_libvirt_is_asked_again_by_the_same_connection(
     monkeypatch.setattr(hypervisor_module, "EVENTS_AGAIN_S", 0.01)
 
     async def run() -> None:
-        one = Hypervisor(Calls(4), lambda: None)
+        one = Hypervisor(ThreadCalls(4), lambda: None)
         with exhaustion.no_threads(), pytest.raises(HypervisorAwayError, match="no thread can be"):
             await one.domains()
         assert await one.domains() == []

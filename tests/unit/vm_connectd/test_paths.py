@@ -16,7 +16,7 @@ from pmkvm.pacemaker import targets
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.pacemaker.targets import Guest
 from pmkvm.run import Completed
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.virt import record
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.record import Record, Stage
@@ -122,5 +122,5 @@ def test_a_guest_is_known_by_what_pacemaker_gives_else_as_it_was_started(
     pacemaker.gives["a"] = both[1]
     record.store("b", Record(Identity("n", uuids[0], is_qemu=True), Stage.RUNNING))
     found = tuple(guest(each, *both, unclear="config is given 2 times") for each in "abc")
-    drawn = Guests(Calls(1), [])._draw_up(found, [])
+    drawn = Guests(ThreadCalls(1), [])._draw_up(found, [])
     assert [known.uuid for _, known in drawn.pairs] == [uuids[1], uuids[0], ""]

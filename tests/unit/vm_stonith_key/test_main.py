@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from daemons.vm_stonithd.model import host_report
-from daemons.vm_stonithd.model.host_report import Words
+from daemons.vm_stonithd.model.host_report import HostReport
 from pmkvm import settings
 from pmkvm.tokens import ring, seal
-from pmkvm.tokens.key_report import Held
+from pmkvm.tokens.key_report import KeyReport
 from stonith.plugin import parameters
 from stonith.vm_stonith_key import main
 from tests.unit.pacemaker.script import Script, Step, player
@@ -75,7 +75,7 @@ def cluster(*keys: str, host2: tuple[str, ...] | None = None, online: bool = Tru
     """What two hosts say: both have these keys, or host2 others."""
     lines = []
     for name, ids in (("host1", keys), ("host2", keys if host2 is None else host2)):
-        said = Words(time.time(), keys=tuple(Held(i, 1, 0) for i in ids))
+        said = HostReport(time.time(), keys=tuple(KeyReport(i, 1, 0) for i in ids))
         lines.append(f'name="vm-stonith" host="{name}" value="{host_report.encode(said)}"')
     return [
         Step(HEAR, out="\n".join(lines)),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from pmkvm.tokens import ring
-from pmkvm.tokens.key_report import Held, Said
+from pmkvm.tokens.key_report import KeyReport, Said
 from pmkvm.tokens.ring import Ring, State
 from stonith.vm_stonith_key import rotation
 from stonith.vm_stonith_key.hosts import Host
@@ -19,7 +19,7 @@ B = ring.new_key(State.NEW, bytes(range(1, 33)))
 
 
 def host(name: str, *keys: ring.Key, used: int = 0, since: int = LONG_AGO) -> Host:
-    return Host(name, True, Said(NOW - 3, tuple(Held(key.id, since, used) for key in keys)))
+    return Host(name, True, Said(NOW - 3, tuple(KeyReport(key.id, since, used) for key in keys)))
 
 
 def step(keys: Ring, *hosts: Host) -> Step:

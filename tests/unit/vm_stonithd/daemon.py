@@ -10,10 +10,10 @@ from daemons.vm_stonithd.cluster import cib_writes
 from daemons.vm_stonithd.cluster.cib_writes import CreateBans
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Doubt, Outcome
-from daemons.vm_stonithd.model.host_report import Objection, Words, encode
+from daemons.vm_stonithd.model.host_report import HostReport, Objection, encode
 from tests.unit.vm_stonithd.simulation import guards
 from tests.unit.vm_stonithd.simulation.engine import HOSTS
-from tests.unit.vm_stonithd.simulation.pending_stops import Ledger
+from tests.unit.vm_stonithd.simulation.pending_stops import PendingStopFiles
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -39,10 +39,10 @@ class Daemon:
         self.stopped_until = 0.0
         # How often it wanted to speak, and was heard; what is said by then, and what waits for it.
         self._asked = self._heard = 0
-        self._said = Words(0.0)
+        self._said = HostReport(0.0)
         self._is_speaking = False
         self._held: list[tuple[int, actions.Answer]] = []
-        self.ledger = Ledger(world, host)
+        self.pending_stop_files = PendingStopFiles(world, host)
         world.engine.spawn(self._tick(), self.lives)
         self._seen()
         self.read_words()
@@ -68,7 +68,7 @@ class Daemon:
     def is_idle(self) -> bool:
         """The watch asks for the bans alone, and for the whole every ten seconds."""
         has_bans = self._known is None or self._known.bans or self.world.cib.local(self.host).bans
-        has_work = self.requests or self.ledger.read()
+        has_work = self.requests or self.pending_stop_files.read()
         return not (has_bans or has_work or self.world.engine.now - self._seen_at > 10.0)
 
     def cib_changed(self) -> None:
@@ -85,14 +85,14 @@ class Daemon:
             return
         self._reads = True
         began = self.world.engine.now + self.world.engine.between(0.0, 0.03)
-        found: dict[str, Words] = {}
+        found: dict[str, HostReport] = {}
 
         def read() -> None:
             found.update(self.world.attributes.read(self.host))
 
         def told() -> None:
             self._reads = False
-            self.tell(events.WordsSeen(found, began))
+            self.tell(events.ReportsSeen(found, began))
 
         self._after(began - self.world.engine.now, read)
         self._after(began - self.world.engine.now + 0.015, told)
@@ -146,20 +146,22 @@ class Daemon:
             self.world.log(self.host, getattr(action, "text", "helpers are killed"))
         elif isinstance(action, actions.Kill):
             self.world.engine.spawn(self._kill(action), self.lives)
-        elif isinstance(action, (actions.WriteDebt, actions.TouchDebt, actions.RemoveDebt)):
-            self.ledger.change(action)
-        elif isinstance(action, (actions.Look, actions.ReadCib, actions.ReadDebts)):
+        elif isinstance(
+            action, (actions.WritePendingStop, actions.TouchPendingStop, actions.RemovePendingStop)
+        ):
+            self.pending_stop_files.change(action)
+        elif isinstance(action, (actions.Look, actions.ReadCib, actions.ReadPendingStops)):
             self._read(action)
         else:
             self._soon(lambda: self._write(action))
 
-    def _read(self, action: actions.Look | actions.ReadCib | actions.ReadDebts) -> None:
+    def _read(self, action: actions.Look | actions.ReadCib | actions.ReadPendingStops) -> None:
         if isinstance(action, actions.Look):
             self.world.engine.spawn(self._look(action), self.lives)
         elif isinstance(action, actions.ReadCib):
             self._soon(lambda: self._seen(action.ticket))
         else:
-            self._soon(lambda: self._read_debts(action.ticket))
+            self._soon(lambda: self._read_pending_stops(action.ticket))
 
     def _tell_others(self, action: actions.Say | actions.Answer) -> None:
         if isinstance(action, actions.Answer):
@@ -167,7 +169,7 @@ class Daemon:
             self._release()
             self._after(max(0.0, action.by - self.world.engine.now), self._release)
             return
-        self._said = action.words
+        self._said = action.report
         self._asked += 1
         if not self._is_speaking:
             self._is_speaking = True
@@ -228,15 +230,15 @@ class Daemon:
         ban = self.world.cib.local(self.host).bans.get(action.ban.resource)
         is_there = ban is not None and ban.id == action.ban.id
         if ban is not None and is_there and ban.is_live(hosts.wall(self.host)) and held:
-            self.ledger.owe(action.ban.resource, action.debt)
+            self.pending_stop_files.owe(action.ban.resource, action.pending_stop)
             yield from self._hands(0.002)
             for qemu in held:
                 self.world.judge.killed(ban, qemu)
                 engine.later(engine.between(0.001, 0.3), partial(hosts.end, qemu, "fence"))
         self.tell(events.Killed(action.ticket))
 
-    def _read_debts(self, ticket: int) -> None:
-        self.tell(events.DebtsSeen(ticket, self.ledger.read()))
+    def _read_pending_stops(self, ticket: int) -> None:
+        self.tell(events.PendingStopsSeen(ticket, self.pending_stop_files.read()))
 
     def _create_soon(self, wanted: tuple[actions.CreateBan, ...]) -> None:
         for each in wanted:

@@ -17,7 +17,7 @@ from daemons.vm_stonithd.model.facts import (
     Standing,
     View,
 )
-from daemons.vm_stonithd.model.host_report import Stage, Word, Words
+from daemons.vm_stonithd.model.host_report import BanReport, HostReport, Stage
 from pmkvm.fencing.ban import Ban
 from pmkvm.process import Life
 
@@ -57,8 +57,8 @@ class Table:
         self.machine = Machine("host1", lambda: "b1", self.now)
         self.done: list[actions.Action] = []
         self.view = view()
-        self.other = Words(WALL)
-        self.own: Words | None = None
+        self.other = HostReport(WALL)
+        self.own: HostReport | None = None
         for _ in range(8):
             self.wait(1.0)
 
@@ -67,7 +67,7 @@ class Table:
         self.done += wanted
         for action in wanted:
             if isinstance(action, actions.Say):
-                self.own = action.words
+                self.own = action.report
         return wanted
 
     def wait(self, seconds: float = 0.3) -> None:
@@ -75,7 +75,7 @@ class Table:
         self.now += seconds
         self.other = self.other._replace(up=WALL + self.now)
         own = {} if self.own is None else {"host1": self.own}
-        self.tell(events.WordsSeen({"host2": self.other, **own}, self.now))
+        self.tell(events.ReportsSeen({"host2": self.other, **own}, self.now))
         tickets = [one.ticket for one in self.all(actions.ReadCib)]
         self.tell(events.CibSeen(self.view, max(tickets, default=0)))
         self.tell(events.Tick())
@@ -115,8 +115,8 @@ class Table:
 
     def other_says(self, stage: Stage, ban_id: str = "b1", **changes: object) -> None:
         saw = BOTH if stage is Stage.DEAD else frozenset[str]()
-        word = Word(stage, saw)._replace(**changes)  # type: ignore[arg-type]
-        self.other = self.other._replace(bans={ban_id: word})
+        ban_report = BanReport(stage, saw)._replace(**changes)  # type: ignore[arg-type]
+        self.other = self.other._replace(bans={ban_id: ban_report})
         self.wait()
 
     def banned(self, operation: Operation = Operation.RESET) -> Ban:
@@ -133,9 +133,13 @@ class Table:
         self.other_says(Stage.DEAD)
 
 
-def other_ban(table: Table, operation: str = "reset", owner: str = "host2", **more: str) -> Ban:
+def other_ban(
+    table: Table, operation: str = "reset", coordinator: str = "host2", **more: str
+) -> Ban:
     fields = {"requester": "guest3", "request": "hash3", "uuid": "uuid2", **more}
-    ban = Ban(TARGET, operation, "b2", owner=owner, end=int(WALL + table.now) + 60, **fields)
+    ban = Ban(
+        TARGET, operation, "b2", coordinator=coordinator, end=int(WALL + table.now) + 60, **fields
+    )
     table.show(ban)
     table.wait()
     return ban

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemons.vm_stonithd.cluster import cib_watcher, queries
-from daemons.vm_stonithd.cluster.cib_watcher import Watch
+from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
 from pmkvm import settings
 from pmkvm.errors import HaError
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 from tests.unit import exhaustion
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def scene(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
 
 def play(scene: Cluster, act: object) -> None:
     async def run() -> None:
-        made = Watch(Calls(8), scene.told.append, lambda: False, lambda: scene.is_idle)
+        made = CibWatcher(ThreadCalls(8), scene.told.append, lambda: False, lambda: scene.is_idle)
         task = asyncio.get_running_loop().create_task(made.run())
         try:
             await scene.until_whole(1)
@@ -97,7 +97,7 @@ def play(scene: Cluster, act: object) -> None:
 
 
 def test_while_idle_only_the_bans_are_asked_for(scene: Cluster) -> None:
-    async def act(_watch: Watch) -> None:
+    async def act(_watch: CibWatcher) -> None:
         await scene.until(4)
         assert scene.wholes() == 1
 
@@ -105,7 +105,7 @@ def test_while_idle_only_the_bans_are_asked_for(scene: Cluster) -> None:
 
 
 def test_a_ban_is_seen_by_the_poll_alone(scene: Cluster) -> None:
-    async def act(_watch: Watch) -> None:
+    async def act(_watch: CibWatcher) -> None:
         await scene.until(1)
         scene.bans = "<rsc_location/>"
         await scene.until_whole(2)
@@ -115,7 +115,7 @@ def test_a_ban_is_seen_by_the_poll_alone(scene: Cluster) -> None:
 
 @pytest.mark.parametrize("what", ["file", "nudge", "ask", "work", "down"])
 def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
-    async def act(made: Watch) -> None:
+    async def act(made: CibWatcher) -> None:
         await scene.until(1)
         if what == "file":
             scene.replace_file()
@@ -140,7 +140,7 @@ def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
 def test_the_whole_is_read_now_and_then(scene: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cib_watcher, "WHOLE_S", 0.1)
 
-    async def act(_watch: Watch) -> None:
+    async def act(_watch: CibWatcher) -> None:
         await scene.until_whole(3)
         assert "bans" in scene.asked
 
@@ -163,7 +163,7 @@ def test_a_failed_reading_is_one_line_and_nobody_else_complains(
         count += 1
         raise HaError("down")
 
-    async def act(made: Watch) -> None:
+    async def act(made: CibWatcher) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
         with monkeypatch.context() as patched:
             for name in failing:
@@ -190,7 +190,7 @@ def test_a_moment_without_threads_passes(
 ) -> None:
     monkeypatch.setattr(cib_watcher, "RETRY_S", 0.01)
 
-    async def act(made: Watch) -> None:
+    async def act(made: CibWatcher) -> None:
         with exhaustion.no_threads():
             made.ask(7)
             while made.state == "read":

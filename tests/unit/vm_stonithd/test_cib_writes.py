@@ -17,7 +17,7 @@ from daemons.vm_stonithd.model.facts import Sender
 from pmkvm import run
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
-from pmkvm.fencing.guard import Calls
+from pmkvm.fencing.guard import CallIds
 from pmkvm.process import Life
 from pmkvm.run import Completed
 
@@ -26,7 +26,7 @@ ALIVE, DEAD = Life(700, 1), Life(800, 1)
 
 def creation(ticket: int, target: str, requester: str = "guest0", of: Life = ALIVE) -> CreateBan:
     ban = Ban(target, "reset", f"id{ticket}", requester, "hash", "host1", "uuid", 1795370064)
-    return CreateBan(ticket, ban, Calls(1, (("host1", 1),)), None, Sender("uuid0", of))
+    return CreateBan(ticket, ban, CallIds(1, (("host1", 1),)), None, Sender("uuid0", of))
 
 
 class Manager:
@@ -80,7 +80,7 @@ def test_an_id_that_cannot_be_written_does_not_keep_the_others(manager: Manager)
 def test_guards_that_are_too_long_together_are_written_one_by_one(manager: Manager) -> None:
     hosts = tuple((f"host-number-{number}", 1) for number in range(700))
     wanted = [creation(1, "guest1"), creation(2, "guest2")]
-    found = outcomes(*(each._replace(calls=Calls(1, hosts)) for each in wanted))
+    found = outcomes(*(each._replace(calls=CallIds(1, hosts)) for each in wanted))
     assert found == {1: Outcome.DONE, 2: Outcome.DONE}
     assert manager.written == [["guest1"], ["guest2"]]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
 
-from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.intake import desk as desks
 from daemons.vm_stonithd.intake.desk import AT_A_TIME, Desk
 from daemons.vm_stonithd.intake.grant import Grant
@@ -17,14 +17,14 @@ from daemons.vm_stonithd.intake.key_file import Keys
 from daemons.vm_stonithd.intake.legacy_tokens import Decoder
 from daemons.vm_stonithd.intake.token_readers import Readers
 from pmkvm.pacemaker.parameter import Parameter
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.wire.message import Forwarded, Sender
 from tests.unit import exhaustion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemons.vm_stonithd.cluster.cib_watcher import Watch
+    from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
     from daemons.vm_stonithd.model.events import Arrived
     from daemons.vm_stonithd.model.facts import Request
     from pmkvm.wire.registration import Registration
@@ -42,7 +42,7 @@ class NoWatch:
 
 # Of none of them is a definition on this host, which a question does not need.
 TARGETS = {each: Parameter() for each in ("prm-target", *(f"token{n}" for n in range(MANY + 1)))}
-DEFINITIONS = Definitions(lambda: TARGETS)
+DEFINITIONS = DomainUuids(lambda: TARGETS)
 
 
 def asked(guest: str, number: int) -> Forwarded:
@@ -58,7 +58,9 @@ def read(ask: Callable[[Desk], int]) -> list[Request]:
         # A command that takes its time: a process for each token.
         slow = Decoder("/bin/sh -c 'sleep .02; cat'", is_on_stdin=True)
         readers = Readers(Keys("/nowhere"), slow)
-        desk = Desk(readers, cast("Watch", NoWatch()), DEFINITIONS, Calls(AT_A_TIME), hear)
+        desk = Desk(
+            readers, cast("CibWatcher", NoWatch()), DEFINITIONS, ThreadCalls(AT_A_TIME), hear
+        )
         count = ask(desk)
         while len(told) < count:
             await asyncio.sleep(0.01)
@@ -109,7 +111,7 @@ class Tokens:
         return Grant(token)
 
 
-class Counted(Calls):
+class Counted(ThreadCalls):
     count = 0
 
     async def call(self, what: str, function: Callable[[], T], seconds: float) -> T:
@@ -117,12 +119,12 @@ class Counted(Calls):
         return await super().call(what, function, seconds)
 
 
-def read_of_one(tokens: Tokens, calls: Calls) -> list[Request]:
+def read_of_one(tokens: Tokens, calls: ThreadCalls) -> list[Request]:
     """Many requests of one guest at one instant, in the order in which they were read."""
     told: list[Request] = []
 
     async def run() -> None:
-        readers, watch = cast("Readers", tokens), cast("Watch", NoWatch())
+        readers, watch = cast("Readers", tokens), cast("CibWatcher", NoWatch())
         desk = Desk(readers, watch, DEFINITIONS, calls, lambda event: told.append(event.request))
         for number in range(1, MANY + 1):
             desk.arrived(asked("guest", number)._replace(body=f"status token{number}"))
@@ -150,13 +152,13 @@ def test_a_request_that_is_not_read_in_time_takes_none_with_it(
 ) -> None:
     monkeypatch.setattr(desks, "READ_S", 1.0)
     monkeypatch.setattr(desks, "MOMENT_S", SECONDS)
-    told = read_of_one(Tokens("token7"), Calls(AT_A_TIME))
+    told = read_of_one(Tokens("token7"), ThreadCalls(AT_A_TIME))
     assert [request.number for request in told] == list(range(1, MANY + 1))
     refused = {request.number: request.refusal for request in told if request.refusal}
     assert refused == {7: "out of time while reading a request"}
 
 
-class Answers:
+class Replies:
     """A registration that takes every answer."""
 
     def __init__(self) -> None:
@@ -171,11 +173,11 @@ def lacking(seconds: float, readers: Readers) -> tuple[list[Request], list[str],
     """Two requests of so many seconds while no thread can be had for half a second: what the
     machine is told, what is answered, and how long that took."""
     told: list[Request] = []
-    answers = Answers()
+    answers = Replies()
 
     async def run() -> float:
-        watch, loop = cast("Watch", NoWatch()), asyncio.get_running_loop()
-        calls = Calls(AT_A_TIME)
+        watch, loop = cast("CibWatcher", NoWatch()), asyncio.get_running_loop()
+        calls = ThreadCalls(AT_A_TIME)
         desk = Desk(readers, watch, DEFINITIONS, calls, lambda event: told.append(event.request))
         desk.registration = cast("Registration", answers)
         with exhaustion.no_threads():
@@ -225,6 +227,6 @@ class Broken(Tokens):
 def test_an_error_of_ours_refuses_its_request_and_takes_none_with_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    told = read_of_one(Broken(), Calls(AT_A_TIME))
+    told = read_of_one(Broken(), ThreadCalls(AT_A_TIME))
     assert {request.refusal for request in told} == {"vm-stonithd can't read it"}
     assert "ValueError" in caplog.text

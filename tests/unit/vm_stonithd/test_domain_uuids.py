@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.intake.desk import Desk
 from daemons.vm_stonithd.intake.grant import Grant
 from daemons.vm_stonithd.intake.requests import REFUSED
@@ -15,14 +15,14 @@ from pmkvm import run
 from pmkvm.errors import HaError
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.run import Completed
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.wire.message import Forwarded, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from daemons.vm_stonithd.cluster.cib_watcher import Watch
+    from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
     from daemons.vm_stonithd.intake.token_readers import Readers
     from daemons.vm_stonithd.model.facts import Request
 
@@ -41,7 +41,7 @@ class Here:
         self.configs: dict[str, Parameter] = {}
         self.gives: dict[str, str] = {}
         self.asked: list[str] = []
-        self.definitions = Definitions(lambda: self.configs)
+        self.domain_uuids = DomainUuids(lambda: self.configs)
         self._directory = directory
         monkeypatch.setattr(run, "run", self._run)
 
@@ -68,11 +68,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
 
 def test_a_plain_config_is_read_without_a_question(here: Here) -> None:
     here.configs = {"guest": Parameter((here.file("guest", UUID),)), "none": Parameter()}
-    assert here.definitions.uuid("guest") == UUID
-    assert here.definitions.path("none") == ""
-    assert here.definitions.uuid("none") == ""
-    assert here.definitions.uuid("stranger") is None
-    assert here.definitions.of(UUID) == ["guest"]
+    assert here.domain_uuids.uuid("guest") == UUID
+    assert here.domain_uuids.path("none") == ""
+    assert here.domain_uuids.uuid("none") == ""
+    assert here.domain_uuids.uuid("stranger") is None
+    assert here.domain_uuids.of(UUID) == ["guest"]
     assert here.asked == []
 
 
@@ -80,20 +80,20 @@ def test_where_the_cib_does_not_tell_pacemaker_is_asked_each_time(here: Here) ->
     one, two = here.file("one", UUID), here.file("two", OTHER)
     here.configs = {"guest": Parameter((one, two), UNCLEAR)}
     here.gives["guest"] = two
-    assert (here.definitions.path("guest"), here.definitions.uuid("guest")) == (two, OTHER)
+    assert (here.domain_uuids.path("guest"), here.domain_uuids.uuid("guest")) == (two, OTHER)
     here.gives["guest"] = one
-    assert here.definitions.uuid("guest") == UUID
+    assert here.domain_uuids.uuid("guest") == UUID
     assert here.asked == ["guest"] * 3
 
 
 def test_what_can_not_be_told_is_an_error_with_its_reason(here: Here) -> None:
     here.configs = {"unclear": Parameter((), UNCLEAR), "varies": Parameter((), "", VARIES)}
     with pytest.raises(HaError, match=f"{UNCLEAR}, and Pacemaker does not say: .*not found"):
-        here.definitions.path("unclear")
+        here.domain_uuids.path("unclear")
     with pytest.raises(HaError, match=f"varies can't be told: {VARIES}"):
-        here.definitions.uuid("varies")
+        here.domain_uuids.uuid("varies")
     with pytest.raises(HaError, match="stranger is no VirtualDomain"):
-        here.definitions.path("stranger")
+        here.domain_uuids.path("stranger")
 
 
 def test_who_has_the_same_uuid_is_found_among_all_that_may_have_it(here: Here) -> None:
@@ -104,15 +104,15 @@ def test_who_has_the_same_uuid_is_found_among_all_that_may_have_it(here: Here) -
         "other": Parameter((else_,), UNCLEAR),
     }
     here.gives["twin"] = twin
-    assert here.definitions.of(UUID) == ["guest", "twin"]
+    assert here.domain_uuids.of(UUID) == ["guest", "twin"]
     here.gives["twin"] = else_
-    assert here.definitions.of(UUID) == ["guest"]
+    assert here.domain_uuids.of(UUID) == ["guest"]
     # The one that can't have it was asked for nothing.
     assert here.asked == ["twin"] * 2
     del here.gives["twin"]
     with pytest.raises(HaError, match="the definition of twin can't be told"):
-        here.definitions.of(UUID)
-    assert here.definitions.of("") == []
+        here.domain_uuids.of(UUID)
+    assert here.domain_uuids.of("") == []
 
 
 class Tokens:
@@ -132,8 +132,8 @@ class Watching:
 
 
 def asked(here: Here, target: str) -> Request:
-    watch, tokens = cast("Watch", Watching()), cast("Readers", Tokens())
-    desk = Desk(tokens, watch, here.definitions, Calls(1), lambda _event: None)
+    watch, tokens = cast("CibWatcher", Watching()), cast("Readers", Tokens())
+    desk = Desk(tokens, watch, here.domain_uuids, ThreadCalls(1), lambda _event: None)
     sender = Sender("0000-1", 42, 4711, "guest1", "prmVMCTL_guest1")
     return desk._read(1, Forwarded(7, sender, "stonith", "id", 19.5, f"reset {target}"))
 

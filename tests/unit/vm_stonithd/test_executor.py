@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Callable, cast
 import pytest
 
 from daemons.vm_stonithd import executor
-from daemons.vm_stonithd.executor import Effects
-from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.executor import Executor
+from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.model import actions, events
-from daemons.vm_stonithd.model.host_report import Words
+from daemons.vm_stonithd.model.host_report import HostReport
 from pmkvm import settings
 from pmkvm.fencing.ban import Ban
-from pmkvm.fencing.pending_stop import Debt
+from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.pacemaker.parameter import Parameter
 from tests.unit import exhaustion
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from pathlib import Path
 
-    from daemons.vm_stonithd.cluster.cib_watcher import Watch
-    from daemons.vm_stonithd.cluster.report_exchange import Voice
+    from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
+    from daemons.vm_stonithd.cluster.report_exchange import ReportExchange
     from daemons.vm_stonithd.intake.desk import Desk
 
 SOON_S = 5.0
@@ -43,14 +43,16 @@ class Hands:
         self.told: list[events.Event] = []
         self.answers: list[tuple[int, str]] = []
         self.configs: dict[str, Parameter] = {}
-        watch, voice, desk = cast("tuple[Watch, Voice, Desk]", (self, self, self))
-        definitions = Definitions(lambda: self.configs)
-        self.effects = Effects(watch, definitions, voice, desk, self.told.append, lambda: None)
+        watch, exchange, desk = cast("tuple[CibWatcher, ReportExchange, Desk]", (self, self, self))
+        domain_uuids = DomainUuids(lambda: self.configs)
+        self.executor = Executor(
+            watch, domain_uuids, exchange, desk, self.told.append, lambda: None
+        )
 
-    async def say(self, words: Words) -> bool:
+    async def say(self, report: HostReport) -> bool:
         self.is_hanging.set()
         await self.goes_on.wait()
-        self.said.append(words.up)
+        self.said.append(report.up)
         return self.takes
 
     def answer(self, number: int, text: str) -> None:
@@ -65,7 +67,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(play: Callable[[Hands], Awaitable[None]]) -> None:
     async def whole() -> None:
         hands = Hands()
-        task = asyncio.get_running_loop().create_task(hands.effects.run())
+        task = asyncio.get_running_loop().create_task(hands.executor.run())
         try:
             await play(hands)
         finally:
@@ -84,9 +86,9 @@ async def until(is_true: Callable[[], object]) -> None:
 
 def test_words_that_are_not_taken_keep_nothing_else_waiting() -> None:
     async def play(hands: Hands) -> None:
-        hands.effects.add([actions.Say(Words(1.0)), actions.ReadDebts(7)])
+        hands.executor.add([actions.Say(HostReport(1.0)), actions.ReadPendingStops(7)])
         await until(lambda: hands.told)
-        assert hands.told == [events.DebtsSeen(7, {})]
+        assert hands.told == [events.PendingStopsSeen(7, {})]
         assert hands.said == []
 
     run(play)
@@ -94,10 +96,10 @@ def test_words_that_are_not_taken_keep_nothing_else_waiting() -> None:
 
 def test_an_answer_waits_for_the_words_that_it_comes_with() -> None:
     async def play(hands: Hands) -> None:
-        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK", NEVER)])
+        hands.executor.add([actions.Say(HostReport(1.0)), actions.Answer(1, "OK", NEVER)])
         await hands.is_hanging.wait()
-        hands.effects.add([actions.Say(Words(2.0)), actions.Answer(2, "NG no", NEVER)])
-        hands.effects.add([actions.ReadDebts(7)])
+        hands.executor.add([actions.Say(HostReport(2.0)), actions.Answer(2, "NG no", NEVER)])
+        hands.executor.add([actions.ReadPendingStops(7)])
         await until(lambda: hands.told)
         assert hands.answers == []
         hands.goes_on.set()
@@ -111,11 +113,11 @@ def test_an_answer_waits_longer_when_its_words_are_refused() -> None:
     async def play(hands: Hands) -> None:
         hands.goes_on.set()
         hands.takes = False
-        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK", NEVER)])
+        hands.executor.add([actions.Say(HostReport(1.0)), actions.Answer(1, "OK", NEVER)])
         await until(lambda: hands.said)
         assert hands.answers == []
         hands.takes = True
-        hands.effects.add([actions.Say(Words(2.0))])
+        hands.executor.add([actions.Say(HostReport(2.0))])
         await until(lambda: hands.answers)
 
     run(play)
@@ -123,10 +125,10 @@ def test_an_answer_waits_longer_when_its_words_are_refused() -> None:
 
 def test_of_words_that_wait_only_the_newest_are_said() -> None:
     async def play(hands: Hands) -> None:
-        hands.effects.add([actions.Say(Words(1.0))])
+        hands.executor.add([actions.Say(HostReport(1.0))])
         await hands.is_hanging.wait()
-        hands.effects.add([actions.Say(Words(up)) for up in (2.0, 3.0, 4.0)])
-        hands.effects.add([actions.ReadDebts(7)])
+        hands.executor.add([actions.Say(HostReport(up)) for up in (2.0, 3.0, 4.0)])
+        hands.executor.add([actions.ReadPendingStops(7)])
         await until(lambda: hands.told)
         hands.goes_on.set()
         await until(lambda: len(hands.said) == 2)
@@ -140,8 +142,8 @@ def test_an_answer_whose_time_is_over_waits_for_nobody() -> None:
 
     async def play(hands: Hands) -> None:
         soon = time.monotonic() + 0.2
-        hands.effects.add([actions.Say(Words(1.0)), actions.Answer(1, "OK", NEVER)])
-        hands.effects.add([actions.Answer(2, "OK", soon), actions.Answer(3, "NG no quorum")])
+        hands.executor.add([actions.Say(HostReport(1.0)), actions.Answer(1, "OK", NEVER)])
+        hands.executor.add([actions.Answer(2, "OK", soon), actions.Answer(3, "NG no quorum")])
         await until(lambda: len(hands.answers) == 2)
         assert hands.answers == [(3, "NG no quorum"), (2, "OK")]
         assert time.monotonic() >= soon
@@ -162,7 +164,7 @@ def test_a_ban_ends_after_the_words_about_it(monkeypatch: pytest.MonkeyPatch) ->
     removes(monkeypatch)
 
     async def play(hands: Hands) -> None:
-        hands.effects.add([actions.Say(Words(1.0)), actions.RemoveBan(7, BAN)])
+        hands.executor.add([actions.Say(HostReport(1.0)), actions.RemoveBan(7, BAN)])
         await hands.is_hanging.wait()
         await asyncio.sleep(0.1)
         assert hands.told == []
@@ -175,10 +177,10 @@ def test_a_ban_ends_after_the_words_about_it(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_ban_ends_without_words_when_attrd_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     removes(monkeypatch)
-    monkeypatch.setattr(executor, "WORDS_S", 0.2)
+    monkeypatch.setattr(executor, "REPORTS_S", 0.2)
 
     async def play(hands: Hands) -> None:
-        hands.effects.add([actions.Say(Words(1.0)), actions.RemoveBan(7, BAN)])
+        hands.executor.add([actions.Say(HostReport(1.0)), actions.RemoveBan(7, BAN)])
         await until(lambda: hands.told)
         assert hands.said == []
 
@@ -195,7 +197,7 @@ def test_a_definition_that_cannot_be_told_is_one_witness_less(
     async def play(hands: Hands) -> None:
         varies = Parameter(("/a.xml", "/b.xml"), "", "start may be given another config")
         hands.configs = {"guest2": varies}
-        hands.effects.add([actions.Look(7, "guest2", "uuid2"), actions.Look(8, "gone", "uuid2")])
+        hands.executor.add([actions.Look(7, "guest2", "uuid2"), actions.Look(8, "gone", "uuid2")])
         await until(lambda: len(hands.told) == 2)
         expected = {events.Looked(number, (), is_remembered=False) for number in (7, 8)}
         assert {event for event in hands.told if isinstance(event, events.Looked)} == expected
@@ -205,13 +207,13 @@ def test_a_definition_that_cannot_be_told_is_one_witness_less(
     assert "gone: one witness less: gone is no VirtualDomain" in caplog.text
 
 
-def test_a_debt_that_finds_no_thread_to_be_written_in_is_kept() -> None:
-    debt = Debt("9c41", "uuid2", None, 1.0)
+def test_a_pending_stop_that_finds_no_thread_to_be_written_in_is_kept() -> None:
+    pending_stop = PendingStop("9c41", "uuid2", None, 1.0)
 
     async def play(hands: Hands) -> None:
         with exhaustion.no_threads():
-            hands.effects.add([actions.WriteDebt("guest2", debt)])
-            await until(lambda: bool(hands.effects.ledger.troubles))
-        assert hands.effects.ledger.read()["guest2"][0] == debt
+            hands.executor.add([actions.WritePendingStop("guest2", pending_stop)])
+            await until(lambda: bool(hands.executor.pending_stop_files.troubles))
+        assert hands.executor.pending_stop_files.read()["guest2"][0] == pending_stop
 
     run(play)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemons.vm_stonithd.host import helper_processes, qemu_processes
-from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.host.process_table import ProcessTable
 from daemons.vm_stonithd.intake.grant import TokenError
 from daemons.vm_stonithd.intake.key_file import Keys
@@ -67,7 +67,7 @@ def test_without_descriptors_a_look_is_an_error_and_not_an_empty_host(
 
 
 def test_a_definition_that_could_not_be_read_is_read_again(config: str) -> None:
-    known = Definitions(lambda: {RESOURCE: Parameter((config,))})
+    known = DomainUuids(lambda: {RESOURCE: Parameter((config,))})
     with exhaustion.no_descriptors(), pytest.raises(OSError, match=TOO_MANY):
         known.uuid(RESOURCE)
     assert known.uuid(RESOURCE) == UUID

@@ -11,29 +11,29 @@ from daemons.vm_stonithd.model import host_report
 from daemons.vm_stonithd.model.host_report import (
     LONGEST,
     MOST_DONE,
+    BanReport,
     Done,
+    HostReport,
     Objection,
     Stage,
-    Word,
-    Words,
     decode,
     encode,
 )
-from pmkvm.tokens.key_report import Held
+from pmkvm.tokens.key_report import KeyReport
 
 NAMES = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12)
 HOSTS = st.frozensets(NAMES, max_size=3)
 WORD = st.builds(
-    Word,
+    BanReport,
     st.sampled_from(Stage),
     HOSTS,
     objection=st.none() | st.sampled_from(Objection),
     judged=HOSTS,
 )
-KEY = st.builds(Held, st.from_regex(r"\A[0-9a-f]{8}\Z"), st.integers(), st.integers())
+KEY = st.builds(KeyReport, st.from_regex(r"\A[0-9a-f]{8}\Z"), st.integers(), st.integers())
 DONE = st.builds(Done, NAMES, st.booleans(), NAMES, NAMES, NAMES)
 WORDS = st.builds(
-    Words,
+    HostReport,
     st.integers(0, 2**31).map(float),
     st.dictionaries(NAMES, WORD, max_size=3),
     st.lists(DONE, max_size=4).map(tuple),
@@ -42,7 +42,7 @@ WORDS = st.builds(
 
 
 @given(WORDS)
-def test_they_come_back_as_they_were_said(said: Words) -> None:
+def test_they_come_back_as_they_were_said(said: HostReport) -> None:
     text = host_report.encode(said)
     assert host_report.decode(text) == said
     assert '"' not in text
@@ -52,11 +52,11 @@ def test_they_come_back_as_they_were_said(said: Words) -> None:
 
 def test_they_read_well() -> None:
     hosts = frozenset({"host1", "host2"})
-    said = Words(
+    said = HostReport(
         1795370042.25,
         {
-            "9c41": Word(Stage.DEAD, hosts, judged=frozenset({"host3"})),
-            "77": Word(objection=Objection.CLOCK),
+            "9c41": BanReport(Stage.DEAD, hosts, judged=frozenset({"host3"})),
+            "77": BanReport(objection=Objection.CLOCK),
         },
         (Done("9c41", True, "guest1", "5be0", "guest2"), Done("-", False, "g", "1", "h")),
     )
@@ -79,14 +79,14 @@ def test_a_host_without_up_says_nothing(text: str) -> None:
 
 def test_what_a_later_release_adds_is_passed_over() -> None:
     text = "up=1.0; mood=fine; ban=1 barred humming saw=a level=3; done=1 ok g h t later; done=2"
-    assert host_report.decode(text) == Words(
-        1.0, {"1": Word(Stage.BARRED, frozenset({"a"}))}, (Done("1", True, "g", "h", "t"),)
+    assert host_report.decode(text) == HostReport(
+        1.0, {"1": BanReport(Stage.BARRED, frozenset({"a"}))}, (Done("1", True, "g", "h", "t"),)
     )
 
 
 def test_the_oldest_answers_are_forgotten_first() -> None:
     many = tuple(Done(str(n), True, "g" * 200, "h", "t" * 200) for n in range(500))
-    text = host_report.encode(Words(1.0, {}, many))
+    text = host_report.encode(HostReport(1.0, {}, many))
     assert len(text) <= host_report.LONGEST
     said = host_report.decode(text)
     assert said is not None
@@ -96,14 +96,14 @@ def test_the_oldest_answers_are_forgotten_first() -> None:
 def test_one_guests_answers_do_not_push_out_anothers() -> None:
     quiet = Done("b0", True, "quiet", "h", "target")
     flood = [Done(f"b{n}", False, "flooding", f"h{n}", "target") for n in range(3 * MOST_DONE)]
-    decoded = decode(encode(Words(1.0, {}, (quiet, *flood))))
+    decoded = decode(encode(HostReport(1.0, {}, (quiet, *flood))))
     assert decoded is not None
     assert decoded.done == (quiet, *flood[1 - MOST_DONE :])
 
 
 def test_long_names_are_bounded_too() -> None:
     done = tuple(Done(f"b{n}", True, "r" * 250, f"h{n}", "t" * 250) for n in range(MOST_DONE))
-    text = encode(Words(1.0, {}, done))
+    text = encode(HostReport(1.0, {}, done))
     assert LONGEST - 1000 < len(text) <= LONGEST
     decoded = decode(text)
     assert decoded is not None

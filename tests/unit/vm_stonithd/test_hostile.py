@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.intake.desk import Desk
 from daemons.vm_stonithd.intake.key_file import Keys
 from daemons.vm_stonithd.intake.legacy_tokens import Decoder
@@ -16,7 +16,7 @@ from daemons.vm_stonithd.intake.token_readers import Readers
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.host_report import encode
 from pmkvm.service.log import LineFormatter
-from pmkvm.service.thread_calls import Calls
+from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.tokens import ring, seal
 from pmkvm.tokens.ring import Ring, State
 from pmkvm.tokens.seal import Content
@@ -26,7 +26,8 @@ from tests.unit.vm_stonithd.table import Table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daemons.vm_stonithd.cluster.cib_watcher import Watch
+    from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
+
 
 HOSTILE = (
     "\x1b[2J\x1b[31mroot\x07",
@@ -54,8 +55,8 @@ class NoWatch:
 def desk(tmp_path: Path) -> Desk:
     ring.store(str(tmp_path / "keys"), Ring((KEY,)))
     readers = Readers(Keys(str(tmp_path / "keys")), Decoder("/bin/cat", is_on_stdin=True))
-    watch = cast("Watch", NoWatch())
-    return Desk(readers, watch, Definitions(dict), Calls(1), lambda _event: None)
+    watch = cast("CibWatcher", NoWatch())
+    return Desk(readers, watch, DomainUuids(dict), ThreadCalls(1), lambda _event: None)
 
 
 def shown(desk: Desk, request_id: str, body: str) -> tuple[list[str], list[str]]:
@@ -71,9 +72,9 @@ def shown(desk: Desk, request_id: str, body: str) -> tuple[list[str], list[str]]
         formatter.format(logging.LogRecord("x", logging.INFO, "", 0, "%s", (each.text,), None))
         for each in table.all(actions.Log)
     ]
-    words = [encode(each.words) for each in table.all(actions.Say)]
+    reports = [encode(each.report) for each in table.all(actions.Say)]
     bans = [each.ban.value for each in table.all(actions.CreateBan)]
-    return lines + list(table.answers().values()), words + bans
+    return lines + list(table.answers().values()), reports + bans
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -9,10 +9,10 @@ from daemons.vm_stonithd.machine.machine import Machine
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.facts import Operation, Resource
-from daemons.vm_stonithd.model.host_report import Done, Stage, Words
+from daemons.vm_stonithd.model.host_report import Done, HostReport, Stage
 from pmkvm.fencing.ban import Ban
 from pmkvm.fencing.role import Written
-from pmkvm.tokens.key_report import Held
+from pmkvm.tokens.key_report import KeyReport
 from tests.unit.vm_stonithd.table import (
     ENDED,
     GUEST1,
@@ -78,12 +78,12 @@ def test_a_reset_under_an_off_joins_and_an_off_under_a_reset_rewrites(table: Tab
     assert rewrite.new.value == f"off:b2:{GUEST1}:hash1:host1:uuid2"
 
 
-def test_a_resend_makes_its_host_the_owner(table: Table) -> None:
+def test_a_resend_makes_its_host_the_coordinator(table: Table) -> None:
     ban = other_ban(table, requester=GUEST1, request="hash1")
     table.tell(events.Arrived(request()))
     table.wait()
     rewrite = table.last(actions.RewriteBan)
-    assert (rewrite.old, rewrite.new.owner, rewrite.new.id) == (ban, "host1", "b2")
+    assert (rewrite.old, rewrite.new.coordinator, rewrite.new.id) == (ban, "host1", "b2")
 
 
 def test_anything_under_a_settle_takes_its_place(table: Table) -> None:
@@ -215,7 +215,7 @@ def test_on_leaves_the_ban_of_an_off_that_is_not_answered(table: Table) -> None:
     table.tell(events.CibSeen(table.view, began=table.now))
     table.now += 1.0
     done = (Done("b2", True, "guest3", "hash3", TARGET),)
-    table.tell(events.WordsSeen({"host2": table.other._replace(done=done)}, table.now))
+    table.tell(events.ReportsSeen({"host2": table.other._replace(done=done)}, table.now))
     table.tell(events.Tick())
     assert table.all(actions.RemoveBan) == []
     table.tell(events.CibSeen(table.view, began=table.now))
@@ -279,7 +279,7 @@ def test_list_tells_what_the_token_names(table: Table) -> None:
 
 
 def test_an_owner_that_restarted_ends_its_ban_after_a_while(table: Table) -> None:
-    other_ban(table, owner="host1")
+    other_ban(table, coordinator="host1")
     ended(table)
     assert table.all(actions.RemoveBan) == []
     table.wait(3.0)
@@ -301,9 +301,9 @@ def test_what_is_not_there_is_refused_in_the_same_words(table: Table, operation:
 
 
 def test_a_list_says_what_is_allowed_and_who_has_the_key(table: Table) -> None:
-    key = Held("3f9a01c2", 1_795_000_000, 0)
+    key = KeyReport("3f9a01c2", 1_795_000_000, 0)
     table.other = table.other._replace(keys=(key,))
-    table.tell(events.KeysSeen((Held("00000000", 1_795_000_000, 0),)))
+    table.tell(events.KeysSeen((KeyReport("00000000", 1_795_000_000, 0),)))
     table.wait()
     allowed = (TARGET, "off,on,reset")
     wanted = request(operation=Operation.LIST, allowed=allowed, key_id=key.id)
@@ -312,15 +312,15 @@ def test_a_list_says_what_is_allowed_and_who_has_the_key(table: Table) -> None:
 
 
 def test_keys_are_said_and_remembered_over_a_restart(table: Table) -> None:
-    table.tell(events.KeysSeen((Held("3f9a01c2", 1_795_000_300, 0),)))
+    table.tell(events.KeysSeen((KeyReport("3f9a01c2", 1_795_000_300, 0),)))
     assert table.own is not None
-    assert table.own.keys == (Held("3f9a01c2", 1_795_000_300, 0),)
+    assert table.own.keys == (KeyReport("3f9a01c2", 1_795_000_300, 0),)
     again = Table()
     again.machine = Machine("host1", lambda: "b1", again.now)
-    before = (Held("3f9a01c2", 1_795_000_000, 1_795_000_200),)
-    again.own = Words(WALL, keys=before)
+    before = (KeyReport("3f9a01c2", 1_795_000_000, 1_795_000_200),)
+    again.own = HostReport(WALL, keys=before)
     again.wait()
-    again.tell(events.KeysSeen((Held("3f9a01c2", 1_795_000_900, 0),)))
+    again.tell(events.KeysSeen((KeyReport("3f9a01c2", 1_795_000_900, 0),)))
     assert again.own.keys == before
 
 
@@ -330,7 +330,9 @@ def test_an_old_view_decides_nothing(table: Table, operation: Operation) -> None
     table.tell(events.CibSeen(table.view, began=table.now - 0.5))
     table.tell(events.Arrived(request(operation=operation)))
     own = {} if table.own is None else {"host1": table.own}
-    table.tell(events.WordsSeen({"host2": table.other._replace(up=WALL + table.now), **own}, 999.0))
+    table.tell(
+        events.ReportsSeen({"host2": table.other._replace(up=WALL + table.now), **own}, 999.0)
+    )
     assert (table.answers(), table.all(actions.CreateBan)) == ({}, [])
     read = max((each.ticket for each in table.all(actions.ReadCib)), default=0)
     table.tell(events.CibSeen(table.view, read, began=table.now))

@@ -15,7 +15,7 @@ from daemons.vm_stonithd.intake.legacy_tokens import Decoder
 from daemons.vm_stonithd.intake.token_readers import Readers
 from daemons.vm_stonithd.model.facts import Operation
 from pmkvm.tokens import ring, seal
-from pmkvm.tokens.key_report import Held
+from pmkvm.tokens.key_report import KeyReport
 from pmkvm.tokens.ring import Ring, State
 from pmkvm.tokens.seal import Content
 from pmkvm.wire.message import Forwarded, Sender
@@ -38,11 +38,11 @@ def path(tmp_path: Path) -> str:
 
 def test_opens_and_remembers_the_use_coarsely(path: str) -> None:
     keys = Keys(path, lambda: NOW)
-    assert keys.held == (Held(KEY.id, NOW, 0),)
+    assert keys.held == (KeyReport(KEY.id, NOW, 0),)
     grant = keys.open(seal.seal(CONTENT, KEY))
     both, operations = frozenset({ME, TARGET}), frozenset({"off", "reset"})
     assert grant == Grant("prmVMCTL_guest2", TARGET, both, operations, "hosts", KEY.id)
-    assert keys.held == (Held(KEY.id, NOW, NOW // 600 * 600),)
+    assert keys.held == (KeyReport(KEY.id, NOW, NOW // 600 * 600),)
 
 
 def test_a_replaced_file_is_loaded_anew(path: str) -> None:

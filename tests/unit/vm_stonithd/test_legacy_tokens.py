@@ -242,7 +242,7 @@ def test_nothing_shows_the_passphrase() -> None:
 
 
 @pytest.mark.parametrize("is_on_stdin", [True, False])
-def test_another_command_gets_the_token_without_a_shell(is_on_stdin: bool) -> None:
+def test_another_command_gets_the_token_without_an_abandoned_create(is_on_stdin: bool) -> None:
     source = "sys.stdin.read()" if is_on_stdin else "sys.argv[1] + '\\n'"
     code = f"import base64\nprint(base64.b64decode({source}).decode())"
     decoder = Decoder(command(code), is_on_stdin=is_on_stdin)

@@ -9,7 +9,7 @@ from daemons.vm_stonithd.machine.replies import ng
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Doubt, Outcome
 from daemons.vm_stonithd.model.facts import Operation, Resource, Standing
-from daemons.vm_stonithd.model.host_report import Done, Objection, Stage, Word, Words
+from daemons.vm_stonithd.model.host_report import BanReport, Done, HostReport, Objection, Stage
 from daemons.vm_stonithd.model.invariants import BrokenPromiseError
 from pmkvm.fencing.ban import Ban
 from tests.unit.vm_stonithd.table import (
@@ -31,14 +31,14 @@ from tests.unit.vm_stonithd.table import (
 
 def test_a_reset_is_proven_in_two_rounds_and_ended_after_the_record(table: Table) -> None:
     ban = table.banned()
-    assert (ban.operation, ban.owner, ban.requester) == ("reset", "host1", GUEST1)
+    assert (ban.operation, ban.coordinator, ban.requester) == ("reset", "host1", GUEST1)
     assert ban.end == pytest.approx(WALL + table.now + 60, abs=2)
     table.look()
     assert table.own is not None
     assert table.own.of("b1").stage is Stage.BARRED
     table.other_says(Stage.BARRED)
     table.look()
-    assert table.own.of("b1") == Word(Stage.DEAD, BOTH)
+    assert table.own.of("b1") == BanReport(Stage.DEAD, BOTH)
     assert table.answers() == {}
     table.other_says(Stage.DEAD)
     assert table.answers() == {1: "OK"}
@@ -69,7 +69,7 @@ def test_done_is_said_before_the_answer(table: Table) -> None:
     answer = table.done.index(table.last(actions.Answer))
     said = table.done[answer - 1]
     assert isinstance(said, actions.Say)
-    assert said.words.done == (Done("b1", True, GUEST1, "hash1", TARGET),)
+    assert said.report.done == (Done("b1", True, GUEST1, "hash1", TARGET),)
 
 
 def test_a_dead_that_has_not_seen_all_bars_is_no_proof(table: Table) -> None:
@@ -84,12 +84,12 @@ def test_a_dead_that_has_not_seen_all_bars_is_no_proof(table: Table) -> None:
     assert other.answers() == {}
 
 
-def test_what_lives_here_is_killed_with_a_debt(table: Table) -> None:
+def test_what_lives_here_is_killed_with_a_pending_stop(table: Table) -> None:
     ban = table.banned()
     table.look(LIFE)
     kill = table.last(actions.Kill)
     assert (kill.ban.value, kill.lives) == (ban.value, (LIFE,))
-    assert kill.debt[:3] == ("b1", "uuid2", LIFE)
+    assert kill.pending_stop[:3] == ("b1", "uuid2", LIFE)
     assert table.own is not None
     assert table.own.of("b1").stage is Stage.SILENT
     table.tell(events.Killed(kill.ticket))
@@ -118,11 +118,11 @@ def test_a_start_that_holds_the_lock_bars_nothing(table: Table) -> None:
     assert table.own.of("b1").stage is Stage.SILENT
 
 
-def test_where_none_lives_but_the_history_runs_there_is_a_debt(table: Table) -> None:
+def test_where_none_lives_but_the_history_runs_there_is_a_pending_stop(table: Table) -> None:
     table.view = view(histories={("host1", TARGET): RUNS, ("host2", TARGET): ENDED})
     table.banned()
     table.look()
-    assert table.last(actions.WriteDebt).debt[:3] == ("b1", "uuid2", None)
+    assert table.last(actions.WritePendingStop).pending_stop[:3] == ("b1", "uuid2", None)
 
 
 def test_a_domain_of_another_uuid_is_neither_killed_nor_proven(table: Table) -> None:
@@ -206,13 +206,13 @@ def test_a_target_that_was_managed_when_last_looked_at_is_looked_at_anew(table: 
 
 
 def test_clocks_apart_write_nothing(table: Table) -> None:
-    table.tell(events.WordsSeen({"host2": Words(WALL + table.now - 30)}, table.now))
-    table.tell(events.WordsSeen({"host2": Words(WALL + table.now - 29)}, table.now))
+    table.tell(events.ReportsSeen({"host2": HostReport(WALL + table.now - 30)}, table.now))
+    table.tell(events.ReportsSeen({"host2": HostReport(WALL + table.now - 29)}, table.now))
     table.now += 0.1
     table.tell(events.Arrived(request()))
     read = table.last(actions.ReadCib).ticket
     table.tell(events.CibSeen(table.view, read))
-    table.tell(events.WordsSeen({"host2": Words(WALL + table.now - 29)}, table.now))
+    table.tell(events.ReportsSeen({"host2": HostReport(WALL + table.now - 29)}, table.now))
     assert table.all(actions.CreateBan) == []
     table.now += 15
     table.tell(events.Tick())
@@ -265,7 +265,7 @@ def test_a_request_whose_sender_died_is_dropped(table: Table) -> None:
     assert table.answers() == {}
     assert table.last(actions.Forget).number == 1
     # No word about it either: a migrated guest asks again on another host, under the same id.
-    assert table.last(actions.Say).words.done == ()
+    assert table.last(actions.Say).report.done == ()
     assert len(table.all(actions.CreateBan)) == 1
 
 

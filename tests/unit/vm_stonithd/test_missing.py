@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.facts import History
-from daemons.vm_stonithd.model.host_report import Objection, Stage, Word
+from daemons.vm_stonithd.model.host_report import BanReport, Objection, Stage
 from tests.unit.vm_stonithd.table import ENDED, LIFE, RUNS, TARGET, ended, view
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def test_where_pacemaker_has_it_running_that_nothing_is_found_is_no_proof(table:
     table.look(known=False)
     table.other_says(Stage.DEAD)
     assert table.own is not None
-    assert table.own.of("b1") == Word(objection=Objection.MISSING)
+    assert table.own.of("b1") == BanReport(objection=Objection.MISSING)
     table.wait(16.0)
     reason = "nothing of it is found there, and Pacemaker does not say stopped"
     assert table.answers() == {1: f"NG banned; not proven on host1: {reason}"}
@@ -67,7 +67,7 @@ def test_where_pacemaker_says_nothing_a_probe_is_waited_for(table: Table) -> Non
     table.banned()
     table.look(known=False)
     assert table.own is not None
-    assert table.own.of("b1") == Word(objection=Objection.MISSING)
+    assert table.own.of("b1") == BanReport(objection=Objection.MISSING)
     # With resource-discovery=never none comes.
     table.wait(5.0)
     table.look(known=False)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""This host's debts, and what becomes of them where files can't be written, read or removed."""
+"""This host's pending stops, and what becomes of them where files can't be written, read or
+removed."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemons.vm_stonithd.host import qemu_processes
-from daemons.vm_stonithd.host.pending_stop_files import Ledger
-from daemons.vm_stonithd.model.actions import RemoveDebt, TouchDebt, WriteDebt
+from daemons.vm_stonithd.host.pending_stop_files import PendingStopFiles
+from daemons.vm_stonithd.model.actions import RemovePendingStop, TouchPendingStop, WritePendingStop
 from pmkvm import settings
 from pmkvm.deadline import Deadline
-from pmkvm.fencing import pending_stop as debts
-from pmkvm.fencing.pending_stop import Debt
+from pmkvm.fencing import pending_stop as pending_stops
+from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.virt import record
 from tests.unit.virt.fake_qemu import process_table
 
@@ -37,125 +38,125 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProces
         yield table
 
 
-def owed(life: Life | None = None, age_s: float = 0, ban_id: str = "9c41") -> Debt:
+def owed(life: Life | None = None, age_s: float = 0, ban_id: str = "9c41") -> PendingStop:
     # As a file has it.
-    return Debt(ban_id, UUID, life, round(time.monotonic() - age_s, 3))
+    return PendingStop(ban_id, UUID, life, round(time.monotonic() - age_s, 3))
 
 
-def break_debts() -> None:
-    shutil.rmtree(debts.directory(), ignore_errors=True)
-    Path(debts.directory()).touch()
+def break_pending_stops() -> None:
+    shutil.rmtree(pending_stops.directory(), ignore_errors=True)
+    Path(pending_stops.directory()).touch()
 
 
-def mend_debts() -> None:
-    Path(debts.directory()).unlink()
+def mend_pending_stops() -> None:
+    Path(pending_stops.directory()).unlink()
 
 
 def pin(resource: str) -> Path:
-    """Its debt's file can be neither read nor written nor removed."""
-    path = Path(debts.directory(), f"{resource}.debt")
+    """Its pending stop's file can be neither read nor written nor removed."""
+    path = Path(pending_stops.directory(), f"{resource}.debt")
     path.mkdir(parents=True)
     return path
 
 
-def test_debts_are_changed_only_while_they_are_the_same(host: FakeProcessTable) -> None:
+def test_pending_stops_are_changed_only_while_they_are_the_same(host: FakeProcessTable) -> None:
     target = host.start_qemu("guest2", UUID)
-    ledger, debt = Ledger(), owed(target.life, age_s=100)
-    ledger.change(WriteDebt(RESOURCE, debt))
-    assert ledger.read() == {RESOURCE: (debt, (target.life,))}
-    ledger.change(TouchDebt(RESOURCE, debt))
-    touched = ledger.read()[RESOURCE][0]
-    assert touched.stamp > debt.stamp + 50
-    ledger.change(RemoveDebt(RESOURCE, debt._replace(ban_id="another")))
-    assert list(ledger.read()) == [RESOURCE]
-    ledger.change(RemoveDebt(RESOURCE, debt))
-    assert ledger.read() == {}
-    assert ledger.troubles == []
+    pending_stop_files, pending_stop = PendingStopFiles(), owed(target.life, age_s=100)
+    pending_stop_files.change(WritePendingStop(RESOURCE, pending_stop))
+    assert pending_stop_files.read() == {RESOURCE: (pending_stop, (target.life,))}
+    pending_stop_files.change(TouchPendingStop(RESOURCE, pending_stop))
+    touched = pending_stop_files.read()[RESOURCE][0]
+    assert touched.stamp > pending_stop.stamp + 50
+    pending_stop_files.change(RemovePendingStop(RESOURCE, pending_stop._replace(ban_id="another")))
+    assert list(pending_stop_files.read()) == [RESOURCE]
+    pending_stop_files.change(RemovePendingStop(RESOURCE, pending_stop))
+    assert pending_stop_files.read() == {}
+    assert pending_stop_files.troubles == []
 
 
 @pytest.mark.usefixtures("host")
-def test_a_debt_that_can_t_be_written_is_kept_until_it_can() -> None:
-    ledger, debt = Ledger(), owed()
-    break_debts()
-    ledger.owe(RESOURCE, debt)
-    assert ledger.read() == {RESOURCE: (debt, ())}
-    mend_debts()
-    assert debts.load(RESOURCE) is None
-    assert ledger.read() == {RESOURCE: (debt, ())}
-    assert debts.load(RESOURCE) == debt
-    assert ledger.troubles == []
+def test_a_pending_stop_that_can_t_be_written_is_kept_until_it_can() -> None:
+    pending_stop_files, pending_stop = PendingStopFiles(), owed()
+    break_pending_stops()
+    pending_stop_files.owe(RESOURCE, pending_stop)
+    assert pending_stop_files.read() == {RESOURCE: (pending_stop, ())}
+    mend_pending_stops()
+    assert pending_stops.load(RESOURCE) is None
+    assert pending_stop_files.read() == {RESOURCE: (pending_stop, ())}
+    assert pending_stops.load(RESOURCE) == pending_stop
+    assert pending_stop_files.troubles == []
 
 
 @pytest.mark.usefixtures("host")
-def test_a_debt_in_memory_is_touched_and_paid_like_any_other() -> None:
-    ledger, debt = Ledger(), owed(age_s=100)
-    break_debts()
-    ledger.change(WriteDebt(RESOURCE, debt))
-    ledger.change(TouchDebt(RESOURCE, debt))
-    touched = ledger.read()[RESOURCE][0]
-    assert touched.stamp > debt.stamp + 50
-    ledger.change(RemoveDebt(RESOURCE, debt._replace(ban_id="another")))
-    assert list(ledger.read()) == [RESOURCE]
-    ledger.change(RemoveDebt(RESOURCE, debt))
-    assert ledger.read() == {}
-    mend_debts()
-    assert ledger.read() == {}
-    assert debts.resources() == []
+def test_a_pending_stop_in_memory_is_touched_and_paid_like_any_other() -> None:
+    pending_stop_files, pending_stop = PendingStopFiles(), owed(age_s=100)
+    break_pending_stops()
+    pending_stop_files.change(WritePendingStop(RESOURCE, pending_stop))
+    pending_stop_files.change(TouchPendingStop(RESOURCE, pending_stop))
+    touched = pending_stop_files.read()[RESOURCE][0]
+    assert touched.stamp > pending_stop.stamp + 50
+    pending_stop_files.change(RemovePendingStop(RESOURCE, pending_stop._replace(ban_id="another")))
+    assert list(pending_stop_files.read()) == [RESOURCE]
+    pending_stop_files.change(RemovePendingStop(RESOURCE, pending_stop))
+    assert pending_stop_files.read() == {}
+    mend_pending_stops()
+    assert pending_stop_files.read() == {}
+    assert pending_stops.resources() == []
 
 
-def test_a_debt_is_not_written_late_beside_a_start(host: FakeProcessTable) -> None:
-    """The start has removed the debts of the life before, and would take it for a fence."""
-    ledger, debt = Ledger(), owed()
-    break_debts()
-    ledger.owe(RESOURCE, debt)
-    mend_debts()
+def test_a_pending_stop_is_not_written_late_beside_a_start(host: FakeProcessTable) -> None:
+    """The start has removed the pending stops of the life before, and would take it for a fence."""
+    pending_stop_files, pending_stop = PendingStopFiles(), owed()
+    break_pending_stops()
+    pending_stop_files.owe(RESOURCE, pending_stop)
+    mend_pending_stops()
     with record.lock(RESOURCE, Deadline(0)):
-        assert list(ledger.read()) == [RESOURCE]
-        assert debts.load(RESOURCE) is None
+        assert list(pending_stop_files.read()) == [RESOURCE]
+        assert pending_stops.load(RESOURCE) is None
     # Nor beside the guest that it has started.
     life = host.start_qemu("guest2", UUID).life
-    assert ledger.read() == {RESOURCE: (debt, (life,))}
-    assert debts.load(RESOURCE) is None
+    assert pending_stop_files.read() == {RESOURCE: (pending_stop, (life,))}
+    assert pending_stops.load(RESOURCE) is None
 
 
 @pytest.mark.usefixtures("host")
 def test_what_an_action_wrote_meanwhile_counts() -> None:
-    ledger = Ledger()
-    break_debts()
-    ledger.owe(RESOURCE, owed(age_s=1))
-    mend_debts()
+    pending_stop_files = PendingStopFiles()
+    break_pending_stops()
+    pending_stop_files.owe(RESOURCE, owed(age_s=1))
+    mend_pending_stops()
     later = owed(ban_id="later")
-    debts.store(RESOURCE, later)
-    assert ledger.read() == {RESOURCE: (later, ())}
-    assert debts.load(RESOURCE) == later
+    pending_stops.store(RESOURCE, later)
+    assert pending_stop_files.read() == {RESOURCE: (later, ())}
+    assert pending_stops.load(RESOURCE) == later
 
 
 @pytest.mark.usefixtures("host")
-def test_a_file_that_can_t_be_replaced_does_not_hide_the_debt() -> None:
-    ledger, debt = Ledger(), owed()
+def test_a_file_that_can_t_be_replaced_does_not_hide_the_pending_stop() -> None:
+    pending_stop_files, pending_stop = PendingStopFiles(), owed()
     path = pin(RESOURCE)
-    ledger.owe(RESOURCE, debt)
-    assert ledger.read() == {RESOURCE: (debt, ())}
+    pending_stop_files.owe(RESOURCE, pending_stop)
+    assert pending_stop_files.read() == {RESOURCE: (pending_stop, ())}
     path.rmdir()
-    ledger.read()
-    assert debts.load(RESOURCE) == debt
+    pending_stop_files.read()
+    assert pending_stops.load(RESOURCE) == pending_stop
 
 
 @pytest.mark.usefixtures("host")
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", None])
-def test_one_debt_that_can_t_be_read_hides_no_other(content: bytes | None) -> None:
-    ledger, debt = Ledger(), owed()
-    ledger.owe("zz", debt)
-    ledger.owe("aa", debt)
-    path = Path(debts.directory(), "mm.debt")
+def test_one_pending_stop_that_can_t_be_read_hides_no_other(content: bytes | None) -> None:
+    pending_stop_files, pending_stop = PendingStopFiles(), owed()
+    pending_stop_files.owe("zz", pending_stop)
+    pending_stop_files.owe("aa", pending_stop)
+    path = Path(pending_stops.directory(), "mm.debt")
     if content is None:
         path.mkdir()
     else:
         path.write_bytes(content)
-    assert set(ledger.read()) == {"aa", "zz"}
+    assert set(pending_stop_files.read()) == {"aa", "zz"}
 
 
-def test_one_debt_that_can_t_be_judged_hides_no_other(
+def test_one_pending_stop_that_can_t_be_judged_hides_no_other(
     host: FakeProcessTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lives_of = qemu_processes.lives_of
@@ -167,20 +168,20 @@ def test_one_debt_that_can_t_be_judged_hides_no_other(
 
     monkeypatch.setattr(qemu_processes, "lives_of", judge)
     other = host.start_qemu("guest1", OTHER)
-    ledger = Ledger()
-    ledger.owe("aa", owed())
-    ledger.owe("zz", owed()._replace(uuid=OTHER))
-    found = ledger.read()
-    assert {name: lives for name, (_debt, lives) in found.items()} == {"zz": (other.life,)}
-    assert "aa: its debt can't be judged" in ledger.troubles[0]
+    pending_stop_files = PendingStopFiles()
+    pending_stop_files.owe("aa", owed())
+    pending_stop_files.owe("zz", owed()._replace(uuid=OTHER))
+    found = pending_stop_files.read()
+    assert {name: lives for name, (_pending_stop, lives) in found.items()} == {"zz": (other.life,)}
+    assert "aa: its pending stop can't be judged" in pending_stop_files.troubles[0]
 
 
-def test_a_qemu_without_a_name_makes_no_debt_unreadable(host: FakeProcessTable) -> None:
+def test_a_qemu_without_a_name_makes_no_pending_stop_unreadable(host: FakeProcessTable) -> None:
     host.start_qemu("", OTHER)
-    ledger = Ledger()
-    ledger.owe("aa", owed())
-    assert ledger.read()["aa"][1] == ()
-    assert ledger.troubles == []
+    pending_stop_files = PendingStopFiles()
+    pending_stop_files.owe("aa", owed())
+    assert pending_stop_files.read()["aa"][1] == ()
+    assert pending_stop_files.troubles == []
 
 
 @pytest.mark.usefixtures("host")
@@ -188,20 +189,20 @@ def test_each_trouble_is_logged_once_and_shown_while_it_lasts(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
-    ledger, debt = Ledger(), owed()
-    break_debts()
-    ledger.owe(RESOURCE, debt)
+    pending_stop_files, pending_stop = PendingStopFiles(), owed()
+    break_pending_stops()
+    pending_stop_files.owe(RESOURCE, pending_stop)
     for _ in range(3):
-        ledger.read()
-        ledger.owe(RESOURCE, debt)
-    unlisted, unwritten = ledger.troubles
-    assert "this host's debts can't be listed" in unlisted
-    assert f"{RESOURCE}: its debt is kept in memory alone" in unwritten
+        pending_stop_files.read()
+        pending_stop_files.owe(RESOURCE, pending_stop)
+    unlisted, unwritten = pending_stop_files.troubles
+    assert "this host's pending stops can't be listed" in unlisted
+    assert f"{RESOURCE}: its pending stop is kept in memory alone" in unwritten
     assert sorted(each.getMessage() for each in caplog.records) == sorted([unlisted, unwritten])
     caplog.clear()
-    mend_debts()
-    ledger.read()
-    assert ledger.troubles == []
+    mend_pending_stops()
+    pending_stop_files.read()
+    assert pending_stop_files.troubles == []
     assert sorted(each.getMessage() for each in caplog.records) == sorted(
         [f"no more: {unlisted}", f"no more: {unwritten}"]
     )

@@ -12,7 +12,7 @@ import pytest
 
 from daemons.vm_stonithd.cluster import queries
 from daemons.vm_stonithd.host import qemu_processes
-from daemons.vm_stonithd.host.pending_stop_files import Ledger
+from daemons.vm_stonithd.host.pending_stop_files import PendingStopFiles
 from daemons.vm_stonithd.host.process_table import ProcessTable
 from daemons.vm_stonithd.model.actions import Kill
 from daemons.vm_stonithd.model.facts import Sender
@@ -21,9 +21,9 @@ from pmkvm import run, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.fencing import ban as bans
-from pmkvm.fencing import pending_stop as debts
+from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.fencing.ban import Ban
-from pmkvm.fencing.pending_stop import Debt
+from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.process import Life
 from pmkvm.run import Completed
 from pmkvm.virt import record
@@ -35,7 +35,7 @@ from tests.unit.virt.fake_qemu import process_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from daemons.vm_stonithd.host.qemu_processes import Look
+    from daemons.vm_stonithd.host.qemu_processes import Sighting
     from tests.unit.virt.fake_qemu import FakeProcessTable
 
 RESOURCE, UUID, OTHER = "prmVMCTL_guest2", "0123abcd-2222-3333-4444-555555555555", "aaaa-1"
@@ -76,17 +76,17 @@ def read_bans() -> str:
 
 
 def order(life: Life, of: Ban) -> Kill:
-    return Kill(1, of, (life,), Debt(of.id, UUID, life, time.monotonic()))
+    return Kill(1, of, (life,), PendingStop(of.id, UUID, life, time.monotonic()))
 
 
 def test_kill_under_the_ban(host: FakeProcessTable, cib: Callable[[Ban | None], list[str]]) -> None:
     target, bystander = host.start_qemu("guest2", UUID), host.start_qemu("guest1", OTHER)
     cib(ban())
-    assert qemu_processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
+    assert qemu_processes.kill(order(target.life, ban()), read_bans, PendingStopFiles().owe)
     assert host.living() == [bystander]
-    debt = debts.load(RESOURCE)
-    assert debt is not None
-    assert debt.is_for(target.life)
+    pending_stop = pending_stops.load(RESOURCE)
+    assert pending_stop is not None
+    assert pending_stop.is_for(target.life)
 
 
 @pytest.mark.parametrize("directory", ["", "debts", "domains"])
@@ -101,7 +101,7 @@ def test_no_file_keeps_a_guest_alive(
     path.touch()
     seen = qemu_processes.look(ProcessTable(), RESOURCE, UUID, "")
     assert (seen.lives, seen.is_locked) == ((target.life,), False)
-    assert qemu_processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
+    assert qemu_processes.kill(order(target.life, ban()), read_bans, PendingStopFiles().owe)
     assert host.living() == []
     assert qemu_processes.look(ProcessTable(), RESOURCE, UUID, "").lives == ()
 
@@ -120,10 +120,10 @@ def test_without_this_very_ban_nobody_dies(
 ) -> None:
     target = host.start_qemu("guest2", UUID)
     asked = cib(there)
-    assert not qemu_processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
+    assert not qemu_processes.kill(order(target.life, ban()), read_bans, PendingStopFiles().owe)
     assert asked == ["cibadmin"]
     assert host.living() == [target]
-    assert debts.load(RESOURCE) is None
+    assert pending_stops.load(RESOURCE) is None
 
 
 def test_unreadable_cib_kills_nobody(
@@ -132,7 +132,7 @@ def test_unreadable_cib_kills_nobody(
     target = host.start_qemu("guest2", UUID)
     monkeypatch.setattr(run, "run", lambda _argv, **_options: Completed(102, "", ""))
     with pytest.raises(HaError):
-        qemu_processes.kill(order(target.life, ban()), read_bans, Ledger().owe)
+        qemu_processes.kill(order(target.life, ban()), read_bans, PendingStopFiles().owe)
     assert host.living() == [target]
 
 
@@ -143,7 +143,7 @@ def test_life_that_has_ended_takes_nobody_along(
     target = host.start_qemu("guest2", UUID)
     cib(ban())
     stale = Life(target.pid, target.life.start_time - 1)
-    assert qemu_processes.kill(order(stale, ban()), read_bans, Ledger().owe)
+    assert qemu_processes.kill(order(stale, ban()), read_bans, PendingStopFiles().owe)
     assert host.living() == [target]
 
 
@@ -245,14 +245,14 @@ def test_another_user_s_process_is_no_witness(
         monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
     remember(Stage.CREATING)
     monkeypatch.setattr(qemu_processes, "YOUNG_S", 0.0)
-    qemu_processes.kill_shells([RESOURCE])
+    qemu_processes.kill_abandoned_creates([RESOURCE])
     found = qemu_processes.look(ProcessTable(), RESOURCE, UUID, define(tmp_path, "guest2", UUID))
     assert (found.lives, found.doubt) == ((), None)
     assert qemu_processes.lives_of(RESOURCE, UUID) == ()
     assert fake.lives
 
 
-def why(found: Look) -> str:
+def why(found: Sighting) -> str:
     assert found.doubt is not None
     assert found.doubt.objection is Objection.DIFFERS
     return found.doubt.why
@@ -315,25 +315,27 @@ def _all_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
         (Stage.RUNNING, False, False),
     ],
 )
-def test_shells(host: FakeProcessTable, stage: Stage, incoming: bool, dies: bool) -> None:
-    shell = host.start_qemu("guest2", UUID, incoming=incoming)
+def test_abandoned_creates(
+    host: FakeProcessTable, stage: Stage, incoming: bool, dies: bool
+) -> None:
+    abandoned = host.start_qemu("guest2", UUID, incoming=incoming)
     remember(stage)
     with record.lock(RESOURCE, Deadline(1)):
         # A start is under way.
-        qemu_processes.kill_shells([RESOURCE, "prmVMCTL_guest1"])
-    assert host.living() == [shell]
-    qemu_processes.kill_shells([RESOURCE, "prmVMCTL_guest1"])
-    assert host.living() == ([] if dies else [shell])
+        qemu_processes.kill_abandoned_creates([RESOURCE, "prmVMCTL_guest1"])
+    assert host.living() == [abandoned]
+    qemu_processes.kill_abandoned_creates([RESOURCE, "prmVMCTL_guest1"])
+    assert host.living() == ([] if dies else [abandoned])
 
 
 @pytest.mark.usefixtures("_all_are_old")
-def test_a_start_whose_lock_was_removed_keeps_its_shell(host: FakeProcessTable) -> None:
-    shell, start = host.start_qemu("guest2", UUID), host.start_agent("start", RESOURCE)
+def test_a_start_whose_lock_was_removed_keeps_its_abandoned_create(host: FakeProcessTable) -> None:
+    abandoned, start = host.start_qemu("guest2", UUID), host.start_agent("start", RESOURCE)
     remember(Stage.CREATING)
-    qemu_processes.kill_shells([RESOURCE])
-    assert shell.lives
+    qemu_processes.kill_abandoned_creates([RESOURCE])
+    assert abandoned.lives
     start.end()
-    qemu_processes.kill_shells([RESOURCE])
+    qemu_processes.kill_abandoned_creates([RESOURCE])
     assert host.living() == []
 
 
@@ -344,7 +346,7 @@ def test_a_guest_that_an_administrator_started_after_a_killed_start_lives(
     """The mark of that start may be weeks old; running or paused by now, the guest has run."""
     guest = host.start_qemu("guest2", UUID, has_run=True)
     remember(Stage.CREATING)
-    qemu_processes.kill_shells([RESOURCE])
+    qemu_processes.kill_abandoned_creates([RESOURCE])
     assert host.living() == [guest]
 
 
@@ -352,5 +354,5 @@ def test_a_guest_that_an_administrator_starts_just_now_lives(host: FakeProcessTa
     """libvirt, too, creates it paused before it lets it run."""
     guest = host.start_qemu("guest2", UUID)
     remember(Stage.CREATING)
-    qemu_processes.kill_shells([RESOURCE])
+    qemu_processes.kill_abandoned_creates([RESOURCE])
     assert host.living() == [guest]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemons.vm_stonithd.cluster import attrd
-from daemons.vm_stonithd.host.domain_uuids import Definitions
+from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.intake import requests
 from daemons.vm_stonithd.intake.grant import Grant
 from daemons.vm_stonithd.intake.requests import REFUSED, Place
 from daemons.vm_stonithd.model import host_report
 from daemons.vm_stonithd.model.facts import Operation, Request
-from daemons.vm_stonithd.model.host_report import Done, Stage, Word, Words
+from daemons.vm_stonithd.model.host_report import BanReport, Done, HostReport, Stage
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.process import Life
 from pmkvm.wire.message import Forwarded, Sender
@@ -97,7 +97,7 @@ def test_two_domains_of_one_uuid_are_refused(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.xml"
         path.write_text(f"<domain type='kvm'><name>{name}</name><uuid>{uuid}</uuid></domain>")
         configs[f"prmVMCTL_{name}"] = Parameter((str(path),))
-    known = Definitions(lambda: configs)
+    known = DomainUuids(lambda: configs)
 
     def made(resource: str) -> Request:
         place = Place(CLUSTER, known.uuid, known.of)
@@ -152,9 +152,9 @@ def test_nothing_is_looked_up_for_whom_a_token_is_not_for(grant: Grant, reason: 
 
 
 def test_words_come_back_from_attrd() -> None:
-    said = Words(
+    said = HostReport(
         1795370042.25,
-        {"9c41": Word(Stage.DEAD, frozenset({"host1", "host2"}))},
+        {"9c41": BanReport(Stage.DEAD, frozenset({"host1", "host2"}))},
         (Done("9c41", True, "prmVMCTL_guest1", "5be0", TARGET),),
     )
     text = host_report.encode(said)

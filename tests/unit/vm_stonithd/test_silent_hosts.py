@@ -9,7 +9,7 @@ from daemons.vm_stonithd.machine.silent_hosts import Verdict, verdict
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.facts import History
-from daemons.vm_stonithd.model.host_report import Objection, Stage, Word, Words
+from daemons.vm_stonithd.model.host_report import BanReport, HostReport, Objection, Stage
 from tests.unit.vm_stonithd.table import (
     BOTH,
     RUNS,
@@ -68,7 +68,7 @@ class Silent(Table):
             return
         self.now += seconds
         own = {} if self.own is None else {"host1": self.own}
-        self.tell(events.WordsSeen(own, self.now))
+        self.tell(events.ReportsSeen(own, self.now))
         tickets = [one.ticket for one in self.all(actions.ReadCib)]
         self.tell(events.CibSeen(self.view, max(tickets, default=0)))
         self.tell(events.Tick())
@@ -166,12 +166,12 @@ def test_one_that_is_up_gets_two_seconds() -> None:
     assert silent.own.of("b1").judged == {"host2"}
 
 
-@pytest.mark.parametrize("word", [Word(objection=each) for each in Objection])
-def test_one_that_says_why_not_is_not_judged(word: Word) -> None:
+@pytest.mark.parametrize("ban_report", [BanReport(objection=each) for each in Objection])
+def test_one_that_says_why_not_is_not_judged(ban_report: BanReport) -> None:
     silent = Silent(is_up=True)
     silent.banned()
     silent.bar()
-    silent.other = silent.other._replace(bans={"b1": word})
+    silent.other = silent.other._replace(bans={"b1": ban_report})
     silent.shows(NEW_STOP)
     silent.wait(3.0)
     assert silent.own is not None
@@ -244,7 +244,7 @@ def test_everybody_takes_the_owners_word_for_a_silent_host() -> None:
     assert table.own.of("b2").saw == three
     table.other_says(Stage.DEAD, "b2", saw=three, judged=frozenset({"host3"}))
     assert table.answers() == {1: "OK"}
-    assert not table.all(actions.ForgetHistory), "only the owner judges"
+    assert not table.all(actions.ForgetHistory), "only the coordinator judges"
 
 
 def test_judgements_go_with_their_ban(silent: Silent) -> None:
@@ -256,4 +256,4 @@ def test_judgements_go_with_their_ban(silent: Silent) -> None:
     silent.wait(6.0)
     assert silent.own is not None
     assert silent.own.bans == {}
-    assert isinstance(silent.own, Words)
+    assert isinstance(silent.own, HostReport)

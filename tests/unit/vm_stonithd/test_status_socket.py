@@ -65,7 +65,7 @@ def test_a_ban_that_is_known_is_told(tmp_path: Path) -> None:
             "id": "9c41",
             "requester": "prmVMCTL_guest1",
             "request": "5be0",
-            "owner": "host1",
+            "coordinator": "host1",
             "uuid": "u",
             "end": 1795370064,
         }

@@ -8,7 +8,7 @@ import pytest
 from daemons.vm_stonithd.machine.machine import Machine
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
-from daemons.vm_stonithd.model.host_report import Done, Stage, Word, Words
+from daemons.vm_stonithd.model.host_report import BanReport, Done, HostReport, Stage
 from tests.unit.vm_stonithd.table import (
     BOTH,
     GUEST1,
@@ -23,7 +23,7 @@ from tests.unit.vm_stonithd.table import (
 
 def test_an_owner_whose_ban_was_taken_over_answers_and_touches_nothing(table: Table) -> None:
     ban = table.banned()
-    table.show(ban._replace(owner="host2"))
+    table.show(ban._replace(coordinator="host2"))
     table.wait()
     table.proven()
     assert table.answers() == {1: "OK"}
@@ -56,9 +56,9 @@ def test_a_lease_that_has_nearly_run_out_is_not_renewed(table: Table, late: floa
     table.other_says(Stage.BARRED)
     table.look()
     # Stopped, while the other host comes to the end of it.
-    word = Word(Stage.DEAD, BOTH)
+    ban_report = BanReport(Stage.DEAD, BOTH)
     table.now += late
-    table.other = table.other._replace(up=WALL + table.now, bans={"b1": word})
+    table.other = table.other._replace(up=WALL + table.now, bans={"b1": ban_report})
     table.wait(0.0)
     table.wait(1.0)
     assert table.all(actions.RewriteBan) == []
@@ -70,7 +70,7 @@ def test_a_lease_that_has_nearly_run_out_is_not_renewed(table: Table, late: floa
 
 
 def test_a_restarted_owner_takes_its_own_ban_up_when_the_guest_sends_again(table: Table) -> None:
-    ban = other_ban(table, owner="host1", requester=GUEST1, request="hash1")
+    ban = other_ban(table, coordinator="host1", requester=GUEST1, request="hash1")
     again = Table()
     again.machine = Machine("host1", lambda: "b9", again.now)
     again.show(ban)
@@ -96,7 +96,7 @@ def test_the_host_of_a_resend_ends_what_it_took_over(table: Table) -> None:
     assert table.answers()[1].startswith("NG banned; not proven on host2")
     ended(table)
     removal = table.last(actions.RemoveBan).ban
-    assert (removal.id, removal.owner) == (ban.id, "host1")
+    assert (removal.id, removal.coordinator) == (ban.id, "host1")
 
 
 def test_a_takeover_that_did_not_match_leaves_the_owner_alone(table: Table) -> None:
@@ -110,7 +110,7 @@ def test_a_takeover_that_did_not_match_leaves_the_owner_alone(table: Table) -> N
 
 
 def test_a_ban_of_a_host_that_is_gone_is_left_to_run_out(table: Table) -> None:
-    other_ban(table, owner="host3")
+    other_ban(table, coordinator="host3")
     ended(table)
     for _ in range(12):
         table.wait(5.0)
@@ -120,7 +120,7 @@ def test_a_ban_of_a_host_that_is_gone_is_left_to_run_out(table: Table) -> None:
 
 
 def test_an_answer_is_remembered_for_ten_minutes(table: Table) -> None:
-    table.other = Words(WALL)
+    table.other = HostReport(WALL)
     table.banned()
     table.proven()
     ended(table)

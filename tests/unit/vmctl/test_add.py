@@ -9,7 +9,7 @@ from lxml import etree
 from tests.unit.vmctl import as_crm, world
 from tests.unit.vmctl.world import DATA, cib, cluster, facts, guest, running, slides_conf, survey
 from vmctl import checks, command_line, names, plan
-from vmctl.cib_document import Registry
+from vmctl.cib_document import CibDocument
 from vmctl.hosts import Survey
 from vmctl.messages import RefusedError
 
@@ -24,7 +24,7 @@ def added(
     """The <configuration> that one --modify is told."""
     known = found or facts()
     change = world.differ(
-        cib(), lambda registry: plan.add(request(typed), slides_conf(more), known, registry)
+        cib(), lambda cib_document: plan.add(request(typed), slides_conf(more), known, cib_document)
     )
     assert change is not None
     return etree.fromstring(change.merged)
@@ -34,7 +34,7 @@ def numbers(
     found: checks.Facts, typed: str = "guest1 -a hostA", more: str = "", document: str = ""
 ) -> list[int]:
     with pytest.raises(RefusedError) as caught:
-        plan.add(request(typed), slides_conf(more), found, Registry(document or cib()))
+        plan.add(request(typed), slides_conf(more), found, CibDocument(document or cib()))
     return [problem.number for problem in caught.value.problems]
 
 
@@ -204,7 +204,7 @@ def test_a_guest_that_another_resource_manages_is_refused_with_its_name() -> Non
         "</instance_attributes></primitive>"
     )
     with pytest.raises(RefusedError, match=r"MSG47 guest1: vm1 \(ocf:heartbeat:VirtualDomain\)"):
-        plan.add(request(), slides_conf(), facts(), Registry(cib(theirs)))
+        plan.add(request(), slides_conf(), facts(), CibDocument(cib(theirs)))
     assert numbers(facts(), "guest2 nosuch -a hostA", document=cib(theirs)) == [3]
 
 
@@ -241,7 +241,7 @@ HEARTBEATS = 'class="ocf" provider="heartbeat" type="VirtualDomain"'
 )
 def test_a_guest_that_another_resource_may_be_given_is_refused_too(theirs: str) -> None:
     with pytest.raises(RefusedError, match=r"MSG47 guest1: vm1 \(ocf:heartbeat:VirtualDomain\)"):
-        plan.add(request(), slides_conf(), facts(), Registry(cib(theirs)))
+        plan.add(request(), slides_conf(), facts(), CibDocument(cib(theirs)))
 
 
 def test_a_domain_that_libvirt_starts_by_itself_is_refused_with_the_host() -> None:
@@ -317,9 +317,9 @@ ODD = {
 def test_any_name_becomes_an_id_and_is_read_back(name: str) -> None:
     known = facts(hosts=survey(name))
     words = ["resource", "add", name, "-a", "hostA"]
-    registry = Registry(cib())
-    plan.add(command_line.parse(words), slides_conf(), known, registry)
-    after = Registry(registry.text())
+    cib_document = CibDocument(cib())
+    plan.add(command_line.parse(words), slides_conf(), known, cib_document)
+    after = CibDocument(cib_document.text())
     (element,) = [e for e in after.primitives.values() if e.get("type") == "VirtualDomain"]
     assert element.get("id") == f"prmVMCTL_{ODD[name]}" == names.resource(name)
     assert after.domains() == [name]

@@ -26,7 +26,7 @@ def test_the_shipped_sample_names_every_key_and_its_examples_are_valid() -> None
     text = SHIPPED.read_text(encoding="utf-8")
     assert set(configuration.KEYS) == set(parse(text)[0])
     with_examples = from_text(text.replace("#vm_", "vm_"))
-    kinds = [watch.kind for watch in with_examples.watches()]
+    kinds = [required.kind for required in with_examples.required_clones()]
     assert kinds == ["pingd", "diskd", "diskd", "managerd", "stonithd"]
 
 
@@ -36,14 +36,14 @@ def test_the_slides_configuration() -> None:
     assert slides.text("vm_allow_migrate") == "off"
     assert slides.fences()
     assert slides.text("vm_ocf") == "ocf:extra:VirtualDomain"
-    by_kind = {watch.kind: watch for watch in slides.watches()}
+    by_kind = {required.kind: required for required in slides.required_clones()}
     assert (by_kind["pingd"].resource, by_kind["pingd"].attribute) == (
         "clnPingd",
         "default_ping_set",
     )
     assert (by_kind["pingd"].score, by_kind["pingd"].order[1]) == ("INFINITY", "false")
     assert (by_kind["stonithd"].score, by_kind["stonithd"].order[1]) == ("100", "true")
-    assert {watch.order_kind() for watch in slides.watches()} == {"Optional"}
+    assert {required.order_kind() for required in slides.required_clones()} == {"Optional"}
 
 
 def test_on_fail_follows_vm_stonith() -> None:
@@ -62,13 +62,13 @@ def test_on_fail_follows_vm_stonith() -> None:
 
 
 def test_an_order_with_a_score_is_mandatory() -> None:
-    (watch,) = from_text("vm_pingd1=(a b)\nvm_pingd_odr=(INFINITY true)").watches()
-    assert (watch.order_kind(), watch.order[1]) == ("Mandatory", "true")
+    (required,) = from_text("vm_pingd1=(a b)\nvm_pingd_odr=(INFINITY true)").required_clones()
+    assert (required.order_kind(), required.order[1]) == ("Mandatory", "true")
 
 
 def test_ten_entries_and_a_gap() -> None:
     entries = "\n".join(f"vm_diskd{n}=(c{n} a{n})" for n in range(2, 11))
-    assert [watch.resource for watch in from_text(entries).watches()] == [
+    assert [required.resource for required in from_text(entries).required_clones()] == [
         f"c{n}" for n in range(2, 11)
     ]
 

@@ -56,7 +56,7 @@ def test_the_page_of_the_configuration_has_each_key_with_its_default() -> None:
     assert said == defaults
     # The examples are valid together.
     text = "".join(f"{key}={value}\n" for key, value in found.items())
-    assert len(list(configuration.from_text(text, "page").watches())) == len(entries)
+    assert len(list(configuration.from_text(text, "page").required_clones())) == len(entries)
 
 
 def complete(directory: Path, *words: str) -> list[str]:

@@ -18,7 +18,7 @@ from pmkvm.pacemaker.errors import ClusterDownError
 from pmkvm.pacemaker.resource import INFINITY
 from tests.unit.vmctl.world import cib, cluster, crm_mon, guest, running
 from vmctl import move, plan, waiting
-from vmctl.cib_document import Registry
+from vmctl.cib_document import CibDocument
 from vmctl.command_line import Request
 from vmctl.messages import RefusedError
 
@@ -40,7 +40,7 @@ def check(
     resources: str = ON_A, target: str | None = None, *, online: str = "true", inner: str = ""
 ) -> move.Move:
     found = cluster(resources, online=online)
-    return move.check("g1", target, Registry(cib(guest("g1", inner))), found)
+    return move.check("g1", target, CibDocument(cib(guest("g1", inner))), found)
 
 
 def numbers(function: Callable[[], object]) -> list[int]:
@@ -67,7 +67,7 @@ def test_a_move_that_cannot_work_is_not_begun(
 
 
 def test_what_is_not_registered() -> None:
-    assert numbers(lambda: move.check("g2", None, Registry(cib()), cluster())) == [15]
+    assert numbers(lambda: move.check("g2", None, CibDocument(cib()), cluster())) == [15]
 
 
 def test_where_it_runs_already_is_no_move_and_no_error() -> None:
@@ -314,18 +314,18 @@ def test_half_a_migration_is_seen_in_the_history(
 ) -> None:
     states = history("hostA", *(op(*each) for each in on_a))
     states += history("hostB", *(op(*each) for each in on_b))
-    registry = Registry(cib(guest("g1"), status=states))
-    assert registry.is_migrating("g1") is expected
+    cib_document = CibDocument(cib(guest("g1"), status=states))
+    assert cib_document.is_migrating("g1") is expected
 
 
 def test_nothing_of_a_move_is_touched_in_the_middle_of_a_migration() -> None:
     on_its_way = history("hostA", op(*TO_B))
     ban = '<rsc_location id="cli-ban-prmVMCTL_g1-on-hostA" rsc="prmVMCTL_g1"/>'
-    registry = Registry(cib(guest("g1"), ban, status=on_its_way))
-    assert numbers(lambda: plan.unmove("g1", registry)) == [55]
-    assert numbers(lambda: plan.role(["g1"], "Stopped", registry)) == [55]
-    plan.role(["g1"], "Started", registry)
-    assert numbers(lambda: move.check("g1", "hostB", registry, cluster(ON_A))) == [55, 26]
+    cib_document = CibDocument(cib(guest("g1"), ban, status=on_its_way))
+    assert numbers(lambda: plan.unmove("g1", cib_document)) == [55]
+    assert numbers(lambda: plan.role(["g1"], "Stopped", cib_document)) == [55]
+    plan.role(["g1"], "Started", cib_document)
+    assert numbers(lambda: move.check("g1", "hostB", cib_document, cluster(ON_A))) == [55, 26]
 
 
 def test_constraints_that_cannot_be_removed_are_told_and_hide_nothing(

@@ -23,7 +23,7 @@ from tests.unit.vmctl.world import (
 )
 from vmctl import guest as objects
 from vmctl import list_table, plan
-from vmctl.cib_document import Registry
+from vmctl.cib_document import CibDocument
 from vmctl.messages import RefusedError
 
 ORDER = '<rsc_order id="{}" first="clnPingd" then="prmVMCTL_{}"/>'
@@ -36,7 +36,7 @@ def delete(document: str, *domains: str, resources: str = "") -> Change | None:
 def remaining(document: str, *domains: str) -> set[str]:
     """The ids left in resources, constraints and tags after a delete."""
     left = applied(document, delete(document, *domains))
-    planned = Registry(document)
+    planned = CibDocument(document)
     plan.delete(domains, cluster(), planned)
     # What the write's XPath selects is what the plan takes away.
     assert left.text() == planned.text()
@@ -104,7 +104,7 @@ def test_delete_leaves_a_group_to_its_maker() -> None:
 
 
 def role(document: str, *domains: str) -> str:
-    change = differ(document, lambda registry: plan.role(domains, "Started", registry))
+    change = differ(document, lambda cib_document: plan.role(domains, "Started", cib_document))
     return "" if change is None else change.merged
 
 
@@ -167,7 +167,7 @@ def test_what_an_administrator_stops_no_guest_switches_on() -> None:
     mark = '<nvpair id="k" name="stopped-by-fence" value="prmVMCTL_g2"/>'
     off = f'<meta_attributes id="m"><nvpair id="r" name="target-role" value="Stopped"/>{mark}'
     document = cib(guest("g1", f"{off}</meta_attributes>"))
-    change = differ(document, lambda registry: plan.role(["g1"], "Stopped", registry))
+    change = differ(document, lambda cib_document: plan.role(["g1"], "Stopped", cib_document))
     assert change is not None
     pairs = etree.fromstring(change.merged).iter("nvpair")
     assert [(each.get("id"), each.get("value")) for each in pairs] == [("k", "")]
@@ -232,10 +232,10 @@ def test_location_move_of_one_that_runs_twice_is_refused() -> None:
 
 def test_the_guests_at_home_on_a_node() -> None:
     homes = HOME.format("g1", "hostA") + HOME.format("g2", "hostB")
-    registry = Registry(cib(guest("g1") + guest("g2") + guest("g3"), homes))
-    assert plan.preferring("hostA", registry) == ["g1"]
+    cib_document = CibDocument(cib(guest("g1") + guest("g2") + guest("g3"), homes))
+    assert plan.preferring("hostA", cib_document) == ["g1"]
     with pytest.raises(RefusedError, match="MSG16 hostX"):
-        plan.preferring("hostX", registry)
+        plan.preferring("hostX", cib_document)
 
 
 LEFT = (
@@ -247,15 +247,17 @@ LEFT = (
 
 def test_unmove_takes_away_what_moves_of_that_guest_have_left() -> None:
     document = cib(guest("g1") + guest("g2"), LEFT)
-    assert differ(document, lambda registry: plan.unmove("g1", registry)) == Change(
+    assert differ(document, lambda cib_document: plan.unmove("g1", cib_document)) == Change(
         removed=["cli-ban-prmVMCTL_g1-on-hostB"]
     )
-    assert differ(cib(guest("g1")), lambda registry: plan.unmove("g1", registry)) is None
+    assert differ(cib(guest("g1")), lambda cib_document: plan.unmove("g1", cib_document)) is None
 
 
-def moved(registry: Registry) -> None:
-    plan.unmove("g1", registry)
-    registry.section("constraints").extend(objects.move("g1", "hostB", "hostA", time.time() + 60))
+def moved(cib_document: CibDocument) -> None:
+    plan.unmove("g1", cib_document)
+    cib_document.section("constraints").extend(
+        objects.move("g1", "hostB", "hostA", time.time() + 60)
+    )
 
 
 def test_a_move_over_what_another_has_left_is_still_one_write() -> None:
@@ -263,7 +265,7 @@ def test_a_move_over_what_another_has_left_is_still_one_write() -> None:
     change = differ(document, moved)
     assert change is not None
     assert not change.merged
-    left = Registry(applied(document, change).text())
+    left = CibDocument(applied(document, change).text())
     assert [str(e.get("id")) for e in left.move_constraints("g1")] == [
         "cli-ban-prmVMCTL_g1-on-hostB",
         "cli-prefer-prmVMCTL_g1",
@@ -283,18 +285,18 @@ def ban(domain: str, seconds: int) -> str:
 
 def test_expired_bans_and_moves_are_found_and_live_ones_are_not() -> None:
     old = (etree.tostring(e, encoding="unicode") for e in objects.move("g2", "hostA", "hostB", 5))
-    registry = Registry(
+    cib_document = CibDocument(
         cib(
             guest("g1") + guest("g2") + guest("g3"),
             ban("g1", -1) + ban("g3", 60) + "".join(old) + LEFT,
         )
     )
-    assert list(plan.expired(["g1", "g2", "g3"], registry)) == [
+    assert list(plan.expired(["g1", "g2", "g3"], cib_document)) == [
         "vm-stonith-prmVMCTL_g1",
         "cli-ban-prmVMCTL_g2-on-hostA",
         "cli-prefer-prmVMCTL_g2",
     ]
-    assert [each.number for each in plan.held(["g1", "g2", "g3"], registry)] == [52]
+    assert [each.number for each in plan.held(["g1", "g2", "g3"], cib_document)] == [52]
 
 
 def test_a_guest_that_a_fence_holds_is_not_deleted() -> None:
@@ -308,13 +310,13 @@ def test_a_ban_that_nobody_understands_is_never_taken_for_none() -> None:
     document = cib(guest("g1"), broken)
     with pytest.raises(bans.BanError):
         delete(document, "g1")
-    assert list_table.row("g1", Registry(document), cluster())[-1] == "not understood"
+    assert list_table.row("g1", CibDocument(document), cluster())[-1] == "not understood"
 
 
 def test_removals_beside_additions_outside_of_the_constraints_are_no_one_write() -> None:
-    def both(registry: Registry) -> None:
-        plan.delete(["g1"], cluster(), registry)
-        plan.role(["g2"], "Started", registry)
+    def both(cib_document: CibDocument) -> None:
+        plan.delete(["g1"], cluster(), cib_document)
+        plan.role(["g2"], "Started", cib_document)
 
     with pytest.raises(ValueError, match="removals beside additions"):
         differ(cib(guest("g1") + guest("g2")), both)
@@ -332,9 +334,9 @@ MIGRATE = (
 
 def test_list_has_a_row_for_each_guest() -> None:
     bans_left = ban("g1", -1) + ban("g2", 60)
-    registry = Registry(cib(guest("g1", MIGRATE) + guest("g2"), CONSTRAINTS + bans_left))
+    cib_document = CibDocument(cib(guest("g1", MIGRATE) + guest("g2"), CONSTRAINTS + bans_left))
     found = cluster(running("g1", "hostA") + running("g2"))
-    rows = [list_table.row(domain, registry, found) for domain in registry.domains()]
+    rows = [list_table.row(domain, cib_document, found) for domain in cib_document.domains()]
     assert rows == [
         ("g1", "prmVMCTL_g1", "on", "hostA", "hostA", "yes", "reset, expired"),
         ("g2", "prmVMCTL_g2", "NONE", "NONE", "Stopped", "no", "reset"),
@@ -348,10 +350,10 @@ def test_list_has_a_row_for_each_guest() -> None:
 
 
 def test_list_of_a_node_has_the_guests_of_others_too() -> None:
-    registry = Registry(cib(guest("g1")))
+    cib_document = CibDocument(cib(guest("g1")))
     foreign = running("x", "hostA").replace("prmVMCTL_x", "their-guest")
     found = cluster(running("g1", "hostA") + foreign + running("g3", "hostB"))
-    assert [row[:2] for row in list_table.on_node("hostA", registry, found)] == [
+    assert [row[:2] for row in list_table.on_node("hostA", cib_document, found)] == [
         ("g1", "prmVMCTL_g1"),
         ("-", "their-guest"),
     ]

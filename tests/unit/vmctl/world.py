@@ -13,7 +13,7 @@ from pmkvm.pacemaker import status
 from pmkvm.pacemaker.cib import Change, selection
 from vmctl import configuration, difference
 from vmctl.checks import Facts
-from vmctl.cib_document import Registry
+from vmctl.cib_document import CibDocument
 from vmctl.hosts import Domain, Survey
 
 if TYPE_CHECKING:
@@ -100,22 +100,22 @@ def facts(
     return Facts(found or cluster(), hosts or survey("guest1", "guest2"), undefined)
 
 
-def differ(document: str, plan: Callable[[Registry], None]) -> Change | None:
+def differ(document: str, plan: Callable[[CibDocument], None]) -> Change | None:
     """The write that a plan comes down to."""
-    before, after = Registry(document), Registry(document)
+    before, after = CibDocument(document), CibDocument(document)
     plan(after)
     return difference.change(before, after)
 
 
-def applied(document: str, change: Change | None) -> Registry:
+def applied(document: str, change: Change | None) -> CibDocument:
     """A document after a write of removals or of constraints, as the CIB manager makes it."""
-    registry = Registry(document)
+    cib_document = CibDocument(document)
     if change is not None and change.constraints:
-        registry.configuration.replace(
-            registry.section("constraints"), etree.fromstring(change.constraints)
+        cib_document.configuration.replace(
+            cib_document.section("constraints"), etree.fromstring(change.constraints)
         )
     elif change is not None:
         xpath = selection(change.removed, "/cib")
-        for element in cast("Any", registry.configuration.getroottree().xpath(xpath)):
+        for element in cast("Any", cib_document.configuration.getroottree().xpath(xpath)):
             element.getparent().remove(element)
-    return registry
+    return cib_document

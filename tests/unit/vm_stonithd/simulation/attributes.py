@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.model.host_report import Words, decode
+from daemons.vm_stonithd.model.host_report import HostReport, decode
 from tests.unit.vm_stonithd.simulation.engine import HOSTS
 
 if TYPE_CHECKING:
@@ -50,6 +50,6 @@ class Attributes:
         for host in HOSTS:
             self.copies[host].pop(about, None)
 
-    def read(self, host: str) -> dict[str, Words]:
+    def read(self, host: str) -> dict[str, HostReport]:
         decoded = {about: decode(text) for about, (_, text) in self.copies[host].items()}
-        return {about: words for about, words in decoded.items() if words is not None}
+        return {about: report for about, report in decoded.items() if report is not None}

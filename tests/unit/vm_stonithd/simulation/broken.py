@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.machine.coordinator import Owner
+from daemons.vm_stonithd.machine.coordinator import Coordinator
 from daemons.vm_stonithd.machine.fence import MARGIN_S
 from daemons.vm_stonithd.machine.machine import Machine
-from daemons.vm_stonithd.machine.participant import Member, Watch
-from daemons.vm_stonithd.machine.silent_hosts import Case, Silence, Verdict
-from daemons.vm_stonithd.machine.state import Knowledge
+from daemons.vm_stonithd.machine.participant import BanWatch, Participant
+from daemons.vm_stonithd.machine.silent_hosts import Case, SilentHosts, Verdict
+from daemons.vm_stonithd.machine.state import State
 from daemons.vm_stonithd.model.actions import RemoveExpired
-from daemons.vm_stonithd.model.host_report import Stage, Word, Words
+from daemons.vm_stonithd.model.host_report import BanReport, HostReport, Stage
 from daemons.vm_stonithd.model.invariants import hold, known
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from pmkvm.fencing.ban import Ban
 
 
-class _HastyMember(Member):
+class _HastyMember(Participant):
     """Dead at the first look, without waiting for the others' bars."""
 
-    def _attest(self, watch: Watch) -> None:
+    def _attest(self, watch: BanWatch) -> None:
         super()._attest(watch)
-        self._say(watch, Word(Stage.DEAD, known(self._know.view).members))
+        self._say(watch, BanReport(Stage.DEAD, known(self._state.view).members))
 
 
-class _TrustingMember(Member):
+class _TrustingMember(Participant):
     """No QEMU of the ban's uuid, so it is dead: the definition can't be wrong."""
 
     def looked(self, event: Looked) -> None:
@@ -42,7 +42,7 @@ class NoWitness(Machine):
     member_class = _TrustingMember
 
 
-class _ForgetfulMember(Member):
+class _ForgetfulMember(Participant):
     """What Pacemaker has running need not be found."""
 
     def looked(self, event: Looked) -> None:
@@ -57,19 +57,19 @@ class OneRound(Machine):
     member_class = _HastyMember
 
 
-class _CredulousKnowledge(Knowledge):
+class _CredulousKnowledge(State):
     """A host that says nothing under a ban has nothing to say."""
 
-    def everyone(self) -> dict[str, Words]:
+    def everyone(self) -> dict[str, HostReport]:
         said = super().everyone()
         if self.view is None:
             return said
-        dead = Word(Stage.DEAD, self.view.members)
+        dead = BanReport(Stage.DEAD, self.view.members)
         ids = [ban.id for ban in self.view.bans.values()]
         for host in self.view.members - {self.host}:
-            words = said.get(host, Words(self.wall))
-            silent = {i: dead for i in ids if words.of(i).stage is Stage.SILENT}
-            said[host] = words._replace(bans={**words.bans, **silent})
+            report = said.get(host, HostReport(self.wall))
+            silent = {i: dead for i in ids if report.of(i).stage is Stage.SILENT}
+            said[host] = report._replace(bans={**report.bans, **silent})
         return said
 
 
@@ -77,35 +77,35 @@ class AbsenceIsDeath(Machine):
     knowledge_class = _CredulousKnowledge
 
 
-class _HastyOwner(Owner):
+class _HastyOwner(Coordinator):
     """Ends its ban when it has answered, whatever Pacemaker has recorded."""
 
     def _remove(self, fence: Fence, there: Ban, _view: View) -> None:
         if self._is_due(fence):
-            fence.ticket = self._know.ticket()
-            self._know.act(RemoveExpired(fence.ticket, there))
+            fence.ticket = self._state.ticket()
+            self._state.act(RemoveExpired(fence.ticket, there))
 
 
 class EarlyEnd(Machine):
-    owner_class = _HastyOwner
+    coordinator_class = _HastyOwner
 
 
-class _CredulousSilence(Silence):
+class _CredulousSilence(SilentHosts):
     """Where a silent host's entry is missing, nothing runs."""
 
     def verdict(self, case: Case, host: str, now: History | None) -> Verdict:
         return Verdict.DEAD if now is None else super().verdict(case, host, now)
 
 
-class _CredulousOwner(Owner):
-    silence_class = _CredulousSilence
+class _CredulousOwner(Coordinator):
+    silent_hosts_class = _CredulousSilence
 
 
 class MissingIsDeath(Machine):
-    owner_class = _CredulousOwner
+    coordinator_class = _CredulousOwner
 
 
-class _HastySilence(Silence):
+class _HastySilence(SilentHosts):
     """An entry that has ended is good enough, however old."""
 
     def verdict(self, case: Case, host: str, now: History | None) -> Verdict:
@@ -113,12 +113,12 @@ class _HastySilence(Silence):
         return Verdict.DEAD if is_ended else super().verdict(case, host, now)
 
 
-class _HastyJudge(Owner):
-    silence_class = _HastySilence
+class _HastyJudge(Coordinator):
+    silent_hosts_class = _HastySilence
 
 
 class OldRecordIsDeath(Machine):
-    owner_class = _HastyJudge
+    coordinator_class = _HastyJudge
 
 
 class DoesNotCarryWhatItRepeats(Machine):
@@ -127,7 +127,7 @@ class DoesNotCarryWhatItRepeats(Machine):
 
     def _check_answer(self, action: Answer) -> None:
         request = self._open[action.number]
-        if not request.refusal and request.operation.is_fence and self._know.may_speak:
+        if not request.refusal and request.operation.is_fence and self._state.may_speak:
             is_hopeless = request.seconds <= MARGIN_S
-            hold(is_hopeless or self._know.answered(request), "P2: an answer without its record")
+            hold(is_hopeless or self._state.answered(request), "P2: an answer without its record")
         super()._check_answer(action)

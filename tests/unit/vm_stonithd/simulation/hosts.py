@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is on the simulated hosts: QEMUs, debts, locks, clocks; and the agent's actions there.
+"""What is on the simulated hosts: QEMUs, pending stops, locks, clocks; and the agent's actions
+there.
 
 The actions follow FENCING's table "What everyone does": generators that yield their delays and
 return the code that Pacemaker gets.
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pmkvm.fencing.pending_stop import Debt
+from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.process import Life
 from tests.unit.vm_stonithd.simulation.engine import HOSTS
 
@@ -42,7 +43,7 @@ class Hosts:
     def __init__(self, engine: Engine, cib: Cib, judge: Judge) -> None:
         self.engine, self.cib, self.judge = engine, cib, judge
         self.qemus: list[Qemu] = []
-        self.debts: dict[str, dict[str, Debt]] = {host: {} for host in HOSTS}
+        self.pending_stops: dict[str, dict[str, PendingStop]] = {host: {} for host in HOSTS}
         self.locks: set[tuple[str, str]] = set()
         # Hosts on which no file of ours can be written or removed.
         self.read_only: set[str] = set()
@@ -52,7 +53,7 @@ class Hosts:
         self.ends: dict[tuple[str, str], str] = {}
         self.last_end: dict[str, str] = {}
         # The uuid in each definition; what each host remembers of its guests.
-        self.definitions: dict[str, str] = {}
+        self.domain_uuids: dict[str, str] = {}
         self.records: dict[tuple[str, str], Qemu] = {}
         # Resources whose domain was renamed: its QEMU is not found by its name.
         self.renamed: set[str] = set()
@@ -68,7 +69,7 @@ class Hosts:
 
     def uuid(self, resource: str) -> str:
         """In its definition, on all hosts."""
-        return self.definitions.get(resource, resource)
+        return self.domain_uuids.get(resource, resource)
 
     def create(self, host: str, resource: str, moved: Qemu | None = None) -> Qemu:
         self._pids += 1
@@ -103,18 +104,18 @@ class Hosts:
         if host in self.read_only:
             return
         ban = self.cib.local(host).bans.get(resource)
-        known = self.debts[host].get(resource)
+        known = self.pending_stops[host].get(resource)
         ban_id = ban.id if ban else known.ban_id if known else "?"
-        self.debts[host][resource] = Debt(ban_id, resource, life, self.engine.now)
+        self.pending_stops[host][resource] = PendingStop(ban_id, resource, life, self.engine.now)
 
-    def forget_debt(self, host: str, resource: str) -> None:
+    def forget_pending_stop(self, host: str, resource: str) -> None:
         if host not in self.read_only:
-            self.debts[host].pop(resource, None)
+            self.pending_stops[host].pop(resource, None)
 
-    def has_debt(self, host: str, resource: str) -> bool:
-        debt = self.debts[host].get(resource)
+    def has_pending_stop(self, host: str, resource: str) -> bool:
+        pending_stop = self.pending_stops[host].get(resource)
         lives = [q.life for q in self.living(host, resource)]
-        return debt is not None and not debt.is_void(lives, self.engine.now)
+        return pending_stop is not None and not pending_stop.is_void(lives, self.engine.now)
 
     def difference(self, host: str, resource: str, uuid: str) -> str:
         """What says there that the domain has another uuid."""
@@ -140,11 +141,11 @@ class Hosts:
             may_begin = yield from self._may_begin(host, resource)
             if not may_begin:
                 return 0
-            self.forget_debt(host, resource)
+            self.forget_pending_stop(host, resource)
             yield e.between(0.02, 0.5)
             # What is about to be created is written down first.
             is_barred = yield from self._wait_for_files(host, resource)
-            if is_barred or resource in self.debts[host]:
+            if is_barred or resource in self.pending_stops[host]:
                 return 0
             for old in self.living(host, resource):
                 self.end(old, "shell")
@@ -167,7 +168,7 @@ class Hosts:
             if host not in self.read_only:
                 self.owe(host, resource, None)
                 return False
-            # Without a debt it must be sure that the ban is not on its way out.
+            # Without a pending stop it must be sure that the ban is not on its way out.
             yield 1.0
             if self.is_banned(host, resource):
                 return False
@@ -175,7 +176,7 @@ class Hosts:
         return not is_barred
 
     def _is_fenced(self, host: str, resource: str) -> bool:
-        return self.is_banned(host, resource) or resource in self.debts[host]
+        return self.is_banned(host, resource) or resource in self.pending_stops[host]
 
     def _wait_for_files(self, host: str, resource: str) -> Generator[float, None, bool]:
         """Until they can be written, or there is a ban: whether there is one."""
@@ -194,14 +195,14 @@ class Hosts:
         for qemu in self.living(host, resource):
             self.end(qemu, "stop")
         yield 0.02
-        self.forget_debt(host, resource)
+        self.forget_pending_stop(host, resource)
         return 0
 
     def migrate_to(self, source: str, target: str, resource: str) -> Action:
-        before = self.debts[source].get(resource)
+        before = self.pending_stops[source].get(resource)
         guests = [q for q in self.living(source, resource) if q.runs]
         job = {"state": "runs"}
-        if not guests and self.has_debt(source, resource):
+        if not guests and self.has_pending_stop(source, resource):
             # Dead before it began, by a ban that went too early: an error would fence the host.
             return 0
         if guests and not self.is_banned(source, resource):
@@ -209,8 +210,10 @@ class Hosts:
         else:
             job["state"] = "failed"
         while True:
-            debt = self.debts[source].get(resource)
-            if self.is_banned(source, resource) or (debt is not None and debt != before):
+            pending_stop = self.pending_stops[source].get(resource)
+            if self.is_banned(source, resource) or (
+                pending_stop is not None and pending_stop != before
+            ):
                 self.owe(source, resource, guests[0].life if guests else None)
                 return 0
             if job["state"] != "runs":
@@ -235,21 +238,24 @@ class Hosts:
 
     def migrate_from(self, target: str, resource: str) -> Action:
         lives = [q.life for q in self.living(target, resource)]
-        before = self.debts[target].get(resource)
+        before = self.pending_stops[target].get(resource)
         if before is not None and not before.is_void(lives, self.engine.now):
             before = None
         for _ in range(10):
             if any(qemu.runs for qemu in self.living(target, resource)):
                 return 0
-            debt = self.debts[target].get(resource)
-            if self.is_banned(target, resource) or (debt is not None and debt != before):
+            pending_stop = self.pending_stops[target].get(resource)
+            if self.is_banned(target, resource) or (
+                pending_stop is not None and pending_stop != before
+            ):
                 self.owe(target, resource, None)
                 return 0
             yield 0.3
         return 1
 
     def probe(self, host: str, resource: str) -> Action:
-        """Tells the truth, debt or not; a shell that a killed start left is no guest."""
+        """Tells the truth, pending stop or not; an abandoned create that a killed start left is no
+        guest."""
         yield self.engine.between(0.02, 0.3)
         for qemu in self.living(host, resource):
             if not qemu.runs and (host, resource) not in self.locks and not qemu.is_incoming:
@@ -259,4 +265,4 @@ class Hosts:
     def monitor(self, host: str, resource: str) -> int:
         if self.living(host, resource):
             return 0
-        return 0 if self.has_debt(host, resource) or self.is_banned(host, resource) else 7
+        return 0 if self.has_pending_stop(host, resource) or self.is_banned(host, resource) else 7

@@ -123,17 +123,18 @@ class Judge:
     def failed(self, hosts: Hosts, host: str, resource: str, operation: str) -> None:
         """Pacemaker saw a failure: nobody's fault but a crash's."""
         if operation == "migrate_from" and resource in self.taken_by_hand:
-            # Known: deleted before the destination's daemon saw it, the ban leaves no debt there.
-            self.count("migrate_from without a debt")
+            # Known: deleted before the destination's daemon saw it, the ban leaves no pending stop
+            # there.
+            self.count("migrate_from without a pending stop")
             return
         if resource in self.taken_by_hand and host in hosts.read_only:
             # Known: neither ban nor file, until vm-stonithd settles what it keeps in memory.
-            self.count(f"{operation} without a debt")
+            self.count(f"{operation} without a pending stop")
             return
-        debt = hosts.debts[host].get(resource)
-        if debt is not None and hosts.engine.now - debt.stamp >= UNTOUCHED_S:
+        pending_stop = hosts.pending_stops[host].get(resource)
+        if pending_stop is not None and hosts.engine.now - pending_stop.stamp >= UNTOUCHED_S:
             # A ban deleted by hand, and no vm-stonithd on that host: after 5 minutes it is void.
-            self.count("forgotten debt")
+            self.count("forgotten pending stop")
             return
         here = hosts.ends.get((host, resource))
         if (hosts.last_end.get(resource) if operation == "migrate_from" else here) == "fence":

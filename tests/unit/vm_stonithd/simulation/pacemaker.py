@@ -251,7 +251,7 @@ class Pacemaker:
         self.boots[host] += 1
         for qemu in [q for q in self.hosts.qemus if q.host == host]:
             self.hosts.end(qemu, "host")
-        self.hosts.debts[host].clear()
+        self.hosts.pending_stops[host].clear()
         self.hosts.locks = {lock for lock in self.hosts.locks if lock[0] != host}
         self.entries = {key: e for key, e in self.entries.items() if key[0] != host}
         self.publish()

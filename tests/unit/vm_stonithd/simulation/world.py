@@ -148,10 +148,10 @@ class World:
             for daemon in self.daemons.values():
                 daemon.is_alive = False
         self._calm(QUIET_S)
-        alone = [h for h in HOSTS if self.hosts.debts[h] and not self._speaks(h)]
+        alone = [h for h in HOSTS if self.hosts.pending_stops[h] and not self._speaks(h)]
         if alone:
-            # Nobody settles there: the debt is void in 5 minutes, and a monitor finds out.
-            self.judge.count("left to a debt")
+            # Nobody settles there: the pending stop is void in 5 minutes, and a monitor finds out.
+            self.judge.count("left to a pending stop")
             self._calm(UNTOUCHED_S + 30.0)
         for resource in GUESTS:
             self.judge.at_the_end(self.hosts, resource)
@@ -297,7 +297,7 @@ class World:
         what the hosts remember lost."""
         if resource in self.pacemaker.busy:
             return
-        self.hosts.definitions[resource] = f"{resource}-{self._draw()}"
+        self.hosts.domain_uuids[resource] = f"{resource}-{self._draw()}"
         # Not behind a refresh: see Pacemaker.refresh.
         is_probed = all((host, resource) in self.pacemaker.entries for host in HOSTS)
         if self.engine.chance(0.5) and is_probed:
