@@ -7,6 +7,7 @@ The house rules below take any tree, so that tests can plant a violation and see
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,6 +59,27 @@ MAKES_FILES = frozenset(
 # Who gives text to a shell: root's own, from a parameter that says so.
 SHELLS = frozenset({"sh", "bash", "dash"})
 RUNS_A_SHELL = frozenset({"agents.vm_anything.monitor", "stonith.stonith_helper.look"})
+
+
+# Rooms of a program, from the lowest on: each imports those below it alone. What lies in no room
+# is above all of them.
+ROOMS = {
+    "daemons.vm_stonithd": (("model",), ("machine", "host"), ("cluster",), ("intake",)),
+    "agents.virtual_domain": (
+        ("guest",),
+        ("options", "migration", "stopping"),
+        ("starting",),
+        ("actions",),
+    ),
+}
+# Rooms in which all is pure, besides every module whose docstring says so.
+PURE_ROOMS = ("daemons.vm_stonithd.model", "daemons.vm_stonithd.machine")
+CLOCKS_AND_EFFECTS = frozenset(
+    {
+        *("asyncio", "datetime", "os", "random", "secrets", "select", "signal", "socket"),
+        *("subprocess", "tempfile", "threading", "time", "uuid"),
+    }
+)
 
 
 class Module(NamedTuple):
@@ -173,6 +195,62 @@ def cycles(modules: dict[str, Module]) -> list[str]:
     for name in graph:
         visit(name, [])
     return found
+
+
+def upward_arrows(modules: dict[str, Module]) -> list[str]:
+    """Imports of a room by another one that is not above it, also those for types alone."""
+    return [
+        f"{module.name} imports {name}"
+        for module in modules.values()
+        for program, floors in ROOMS.items()
+        for name in sorted(_named(module, modules))
+        if _floor(name, program, floors) >= _floor(module.name, program, floors)
+        and _room(name, program) != _room(module.name, program)
+        and _room(module.name, program)
+        and _room(name, program)
+    ]
+
+
+def _room(name: str, program: str) -> str:
+    """Empty for what is in no room of this program."""
+    rest = name[len(program) + 1 :] if name.startswith(f"{program}.") else ""
+    room = rest.partition(".")[0]
+    return room if any(room in floor for floor in ROOMS[program]) else ""
+
+
+def _floor(name: str, program: str, floors: tuple[tuple[str, ...], ...]) -> int:
+    room = _room(name, program)
+    return next((number for number, floor in enumerate(floors) if room in floor), len(floors))
+
+
+def _named(module: Module, modules: dict[str, Module]) -> set[str]:
+    """Of ours, all that it imports, for a type checker too."""
+    found = set()
+    for node in ast.walk(module.syntax):
+        if isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            for alias in node.names:
+                name = f"{source}.{alias.name}"
+                found.add(name if name in modules else source)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return found & set(modules)
+
+
+def impure(modules: dict[str, Module]) -> list[str]:
+    """Modules that are pure by their room or their own word, and import a clock or an effect."""
+    return [
+        f"{module.name} imports {name}"
+        for module in modules.values()
+        if module.name.startswith(tuple(f"{room}." for room in PURE_ROOMS)) or _says_pure(module)
+        for name in sorted({name.partition(".")[0] for name in module.imports})
+        if name in CLOCKS_AND_EFFECTS
+    ]
+
+
+def _says_pure(module: Module) -> bool:
+    said = ast.get_docstring(module.syntax) or ""
+    return re.search(r"(^|[.:] )Pure\b", said) is not None
 
 
 def misplaced_libraries(modules: dict[str, Module], standard: frozenset[str]) -> list[str]:

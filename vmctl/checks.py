@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.virt import definition
@@ -57,7 +57,7 @@ def _domains(
     asked = facts.survey.local in facts.survey.hosts
     for domain in request.domains:
         path = configuration.definition(domain)
-        owner = owners.get(os.path.basename(path))
+        owner = owners.get(posixpath.basename(path))
         if asked and facts.survey.here(domain) is None:
             yield message(3, domain=domain)
         elif cib_document.has(domain):
@@ -76,7 +76,7 @@ def _owners(cib_document: CibDocument) -> dict[str, Guest]:
     found: dict[str, Guest] = {}
     for owner in cib_document.guests():
         for path in owner.config.possible:
-            found.setdefault(os.path.basename(path), owner)
+            found.setdefault(posixpath.basename(path), owner)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -84,7 +85,7 @@ def _uri(configuration: Configuration, node: str, local: str) -> str:
 
 def delete(session: Session) -> None:
     domains, cluster = session.request.domains, _cluster()
-    transaction.make(lambda r: plan.delete(domains, cluster, r), session.request)
+    transaction.make(lambda r: plan.delete(domains, cluster, r, time.time()), session.request)
 
 
 def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]) -> None:
@@ -92,9 +93,9 @@ def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]
     _cluster()
     cib_document = transaction.make(lambda r: plan.role(domains, wanted, r), request)
     if request.verb == "start":
-        say(plan.held(domains, cib_document))
-        if any(plan.expired(domains, cib_document)):
-            transaction.make(lambda r: r.discard(plan.expired(domains, r)), request)
+        say(plan.held(domains, cib_document, time.time()))
+        if any(plan.expired(domains, cib_document, time.time())):
+            transaction.make(lambda r: r.discard(plan.expired(domains, r, time.time())), request)
     if request.dry_run or request.no_wait or tools.is_offline():
         return
     default = waiting.DEFAULT_TIMEOUT_S
@@ -159,11 +160,11 @@ def list_(session: Session) -> None:
     if request.node is not None:
         if request.node not in cib_document.nodes():
             raise RefusedError(message(16, node=request.node))
-        rows = list_table.on_node(request.node, cib_document, cluster)
+        rows = list_table.on_node(request.node, cib_document, cluster, time.time())
     else:
         checks.registered(request.domains, cib_document)
         wanted = request.domains or cib_document.domains()
-        rows = [list_table.row(domain, cib_document, cluster) for domain in wanted]
+        rows = [list_table.row(domain, cib_document, cluster, time.time()) for domain in wanted]
     sys.stdout.write(list_table.table(rows))
 
 

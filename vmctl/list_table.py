@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
@@ -20,7 +19,7 @@ HEADINGS = ("Domain", "Resource", "Migration", "Preferred", "Running", "Move con
 MIGRATION = {"true": "on", "false": "off"}
 
 
-def row(domain: str, cib_document: CibDocument, cluster: Cluster) -> tuple[str, ...]:
+def row(domain: str, cib_document: CibDocument, cluster: Cluster, now: float) -> tuple[str, ...]:
     return (
         domain,
         names.resource(domain),
@@ -28,11 +27,11 @@ def row(domain: str, cib_document: CibDocument, cluster: Cluster) -> tuple[str, 
         cib_document.preferred(domain) or "NONE",
         ",".join(cluster.active_on(names.resource(domain))) or "Stopped",
         "yes" if cib_document.move_constraints(domain) else "no",
-        _ban(domain, cib_document),
+        _ban(domain, cib_document, now),
     )
 
 
-def _ban(domain: str, cib_document: CibDocument) -> str:
+def _ban(domain: str, cib_document: CibDocument, now: float) -> str:
     """What a fence has left, or is just at."""
     try:
         ban = plan.ban_of(domain, cib_document)
@@ -40,17 +39,19 @@ def _ban(domain: str, cib_document: CibDocument) -> str:
         return "not understood"
     if ban is None:
         return "no"
-    return ban.operation if ban.is_live(time.time()) else f"{ban.operation}, expired"
+    return ban.operation if ban.is_live(now) else f"{ban.operation}, expired"
 
 
-def on_node(node: str, cib_document: CibDocument, cluster: Cluster) -> list[tuple[str, ...]]:
+def on_node(
+    node: str, cib_document: CibDocument, cluster: Cluster, now: float
+) -> list[tuple[str, ...]]:
     """All VirtualDomain resources that run there, ours or not."""
     rows = []
     for instance in sorted(cluster.resources):
         if node in instance.nodes and instance.agent.split(":")[-1] == "VirtualDomain":
             domain = names.domain(instance.id)
             if domain is not None and cib_document.has(domain):
-                rows.append(row(domain, cib_document, cluster))
+                rows.append(row(domain, cib_document, cluster, now))
             else:
                 # What vm-ctl can't know of others' guests is a dash.
                 rows.append(("-", instance.id, "-", "-", node, "-", "-"))

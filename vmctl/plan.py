@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -42,7 +41,7 @@ def add(
         known |= ids
 
 
-def delete(domains: Sequence[str], cluster: Cluster, cib_document: CibDocument) -> None:
+def delete(domains: Sequence[str], cluster: Cluster, cib_document: CibDocument, now: float) -> None:
     checks.registered(domains, cib_document)
     problems = []
     for domain in domains:
@@ -52,7 +51,7 @@ def delete(domains: Sequence[str], cluster: Cluster, cib_document: CibDocument) 
             problems.append(message(13, domain=domain, nodes=", ".join(nodes)))
         elif parent is not None and parent.tag != "resources":
             problems.append(message(39, domain=domain, parent=parent.get("id")))
-    refuse([*problems, *held(domains, cib_document)])
+    refuse([*problems, *held(domains, cib_document, now)])
     cib_document.discard(map(names.resource, domains))
 
 
@@ -60,7 +59,8 @@ def role(domains: Sequence[str], wanted: str, cib_document: CibDocument) -> None
     """Raises BanError before a start under what nobody understands, RefusedError."""
     checks.registered(domains, cib_document)
     if wanted == "Started":
-        list(held(domains, cib_document))
+        for each in domains:
+            ban_of(each, cib_document)
     else:
         # If it has migrated that way before, Pacemaker stops it where it was, and nowhere else.
         refuse(message(55, domain=each) for each in domains if cib_document.is_migrating(each))
@@ -107,9 +107,8 @@ def unmove(domain: str, cib_document: CibDocument) -> None:
     cib_document.discard([str(each.get("id")) for each in found])
 
 
-def expired(domains: Iterable[str], cib_document: CibDocument) -> Iterator[str]:
+def expired(domains: Iterable[str], cib_document: CibDocument, now: float) -> Iterator[str]:
     """The ids of bans and moves of these guests that have ended by themselves."""
-    now = time.time()
     for domain in domains:
         ban = ban_of(domain, cib_document)
         if ban is not None and not ban.is_live(now):
@@ -135,9 +134,8 @@ def ban_of(domain: str, cib_document: CibDocument) -> Ban | None:
     return bans.find(etree.tostring(found[0], encoding="unicode"), name) if found else None
 
 
-def held(domains: Iterable[str], cib_document: CibDocument) -> Iterator[Message]:
+def held(domains: Iterable[str], cib_document: CibDocument, now: float) -> Iterator[Message]:
     """What to say of guests that a fence keeps from running now."""
-    now = time.time()
     for domain in domains:
         ban = ban_of(domain, cib_document)
         if ban is not None and ban.is_live(now):

@@ -75,7 +75,7 @@ def independent(one: Ban, other: Ban) -> bool:
 
 
 def conditions(ban: Ban, calls: CallIds, replaced: Ban | None = None) -> dict[str, str]:
-    """The words of the GUARD, each a predicate of /cib."""
+    """The words of the create guard, each a predicate of /cib."""
     target, requester = check_id(ban.resource), check_id(ban.requester)
     nodes, states = "configuration/nodes/node", "status/node_state"
     transient = "transient_attributes/instance_attributes"

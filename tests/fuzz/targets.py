@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Callable
 from daemons.vm_stonithd.intake import requests, triple_des
 from daemons.vm_stonithd.intake.grant import Grant, TokenError
 from daemons.vm_stonithd.model import host_report
+from daemons.vm_stonithd.model.facts import REFUSED
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import BanError
 from pmkvm.tokens import key_report, ring, seal
@@ -72,7 +73,7 @@ def tokens(data: bytes) -> None:
         grant = Grant(text[:20], text[20:30], None, None, text[30:])
         place = requests.Place("hosts", lambda _resource: text[20:30])
         made = requests.allowed(1, asked, found.operation, grant, place)
-        assert made.refusal in ("", requests.REFUSED)
+        assert made.refusal in ("", REFUSED)
         assert set(made.hash) <= set("0123456789abcdef")
 
 

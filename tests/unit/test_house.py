@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,54 @@ def test_a_cycle_is_found_through_a_function_but_not_through_types(tmp_path: Pat
         "pmkvm/e.py": "from pmkvm import d",
     }
     assert tree.cycles(planted(tmp_path, files)) == ["pmkvm.a -> pmkvm.b -> pmkvm.c -> pmkvm.a"]
+
+
+def test_no_room_imports_one_above_it() -> None:
+    assert tree.upward_arrows(OURS) == []
+    for program, floors in tree.ROOMS.items():
+        for room in (room for floor in floors for room in floor):
+            assert f"{program}.{room}" in OURS
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("model/facts", "from daemons.vm_stonithd.machine import fence"),
+        ("machine/fence", "from daemons.vm_stonithd.host.look import Look"),
+        ("host/look", "if TYPE_CHECKING:\n    from daemons.vm_stonithd.intake.desk import Desk"),
+    ],
+)
+def test_an_arrow_upwards_is_found(tmp_path: Path, name: str, text: str) -> None:
+    rooms = ("model/facts", "machine/fence", "host/look", "intake/desk")
+    files = {f"daemons/vm_stonithd/{room}.py": "" for room in rooms}
+    files[f"daemons/vm_stonithd/{name}.py"] = text
+    (found,) = tree.upward_arrows(planted(tmp_path, files))
+    assert found.startswith(f"daemons.vm_stonithd.{name.replace('/', '.')} imports ")
+    above = "from daemons.vm_stonithd.model import facts\nfrom daemons.vm_stonithd.host import look"
+    files |= {f"daemons/vm_stonithd/{name}.py": "", "daemons/vm_stonithd/intake/desk.py": above}
+    assert tree.upward_arrows(planted(tmp_path, files)) == []
+
+
+def test_what_is_called_pure_is_pure() -> None:
+    assert tree.impure(OURS) == []
+    words = [name for name, module in OURS.items() if "Pure." in ast.unparse(module.syntax)]
+    assert len(words) > 40
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("vmctl/plan.py", '"""What changes. Pure."""\nimport time'),
+        ("vmctl/plan.py", '"""Pure. What changes."""\ndef f():\n    from os import path'),
+        ("daemons/vm_stonithd/machine/fence.py", "import asyncio"),
+        ("daemons/vm_stonithd/model/facts.py", "from datetime import datetime"),
+    ],
+)
+def test_a_clock_in_what_is_called_pure_is_found(tmp_path: Path, name: str, text: str) -> None:
+    assert len(tree.impure(planted(tmp_path, {name: text}))) == 1
+    assert tree.impure(planted(tmp_path, {name: text.replace("Pure", "Not pure")})) == (
+        [] if "Pure" in text else tree.impure(planted(tmp_path, {name: text}))
+    )
 
 
 @pytest.mark.skipif(not STANDARD, reason="Python 3.9 has no list of its own modules")

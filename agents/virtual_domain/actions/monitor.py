@@ -61,8 +61,8 @@ def monitor(context: Context) -> OcfCode:
 def _is_owed(context: Context, subject: Subject) -> bool:
     """Whether a recurring monitor of a guest that a fence has killed must wait for the stop.
 
-    An error now would run its on-fail, up to the fencing of this host (FENCING.md). Probes,
-    and monitors of the role Stopped, tell the truth.
+    An error now would run its on-fail, up to the fencing of this host (doc/fencing-protocol.md,
+    Agent under a ban). Probes, and monitors of the role Stopped, tell the truth.
 
     Without a pending stop the ban itself is asked for (13 ms), since a fence kills also where no
     pending stop can be written. A CIB that can't be read in that time may hold one, so the next

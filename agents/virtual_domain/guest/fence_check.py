@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A fence of this very resource, as an action meets it (FENCING.md, What everyone does).
+"""A fence of this very resource, as an action meets it (doc/fencing-protocol.md, Agent under a
+ban).
 
 Under a ban the actions answer 0, with the guest dead or not started: an error would have the
 host fenced or the guest barred from it. A pending stop on this host remembers that Pacemaker has

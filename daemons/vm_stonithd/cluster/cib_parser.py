@@ -139,7 +139,7 @@ def _bans(configuration: Element) -> tuple[dict[str, Ban], tuple[str, ...]]:
 
 
 def _is_in_maintenance(configuration: Element, states: Iterable[Element]) -> bool:
-    """Of the cluster or of a node, permanent or transient: the GUARD refuses all."""
+    """Of the cluster or of a node, permanent or transient: the create guard refuses all."""
     cluster = configuration.iterfind("crm_config/cluster_property_set/nvpair")
     nodes = configuration.iterfind("nodes/node/instance_attributes/nvpair")
     if any(each.get("name") in _MAINTENANCE and _is_true(each) for each in cluster):

@@ -14,6 +14,7 @@ from daemons.vm_stonithd.host import qemu_processes
 from daemons.vm_stonithd.intake import requests
 from daemons.vm_stonithd.intake.grant import TokenError
 from daemons.vm_stonithd.model.events import Arrived
+from daemons.vm_stonithd.model.facts import REFUSED
 from pmkvm.errors import ExhaustedError, HaError
 from pmkvm.wire.registration import Registration
 
@@ -169,7 +170,7 @@ class Desk:
         try:
             grant = self._tokens.read(words.token)
         except TokenError as error:
-            return requests.refused(number, forwarded, requests.REFUSED, str(error))
+            return requests.refused(number, forwarded, REFUSED, str(error))
         seen = self._watch.seen
         place = requests.Place(
             "" if seen is None else seen.cluster,
@@ -182,7 +183,7 @@ class Desk:
         except ExhaustedError:
             raise
         except HaError as error:
-            return requests.refused(number, forwarded, requests.REFUSED, str(error))
+            return requests.refused(number, forwarded, REFUSED, str(error))
 
 
 def _left_s(one: _Waiting) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from daemons.vm_stonithd.model.facts import Operation, Request, Sender
+from daemons.vm_stonithd.model.facts import REFUSED, Operation, Request, Sender
 from pmkvm.process import Life
 from pmkvm.wire.printable import shown
 
@@ -23,7 +23,6 @@ _HASH_DIGITS = 16
 _OPERATIONS = {**{each.value: each for each in Operation}, "reboot": Operation.RESET}
 # What a token may leave out; to ask is no deed.
 _CHANGES = (Operation.RESET, Operation.OFF, Operation.ON)
-REFUSED = "the token is refused"
 
 
 class Asked(NamedTuple):

@@ -35,12 +35,10 @@ WORD_S = 1.0
 class Coordinator:
     """Every fence on this host's books. It renews and removes only what it owns."""
 
-    silent_hosts_class = SilentHosts
-
     def __init__(self, state: State, answers: Replies) -> None:
         self._state = state
         self._replies = answers
-        self._silent_hosts = self.silent_hosts_class(state)
+        self._silent_hosts = SilentHosts(state)
         self._fences: dict[str, Fence] = {}
         self._orphaned_bans = OrphanedBans(state)
 
@@ -156,7 +154,7 @@ class Coordinator:
             # A resend may have been answered on another host a moment ago.
             return "the other hosts' words are not read yet"
         if fence.lead().request.requester in view.bans:
-            # A settle ban, or one that has run out: it fences nobody, but the GUARD refuses.
+            # A settle ban, or one that has run out: it fences nobody, but the create guard refuses.
             return "the requester's own ban has to go first"
         return proof.obstacle(view, fence.resource) or self._state.disagreement()
 

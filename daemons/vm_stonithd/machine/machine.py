@@ -2,7 +2,7 @@
 """The state machine of one host's vm-stonithd: events in, actions out.
 
 It never waits, never raises for what others say, and knows no clock but the one it is told.
-doc/fencing-machine.md has the table of events and actions.
+doc/fencing-protocol.md specifies what it does.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 # How often the own time of day is said when there is nothing else to say.
 UP_S = 5.0
-# How long a reading of the words is waited for before what is missing is said again.
+# How long a reading of the reports is waited for before what is missing is said again.
 ECHO_S = 1.0
 
 
 class Machine:
-    """One host's vm-stonithd, whose promises are FENCING's, kept by three hosts together:
+    """One host's vm-stonithd, with the promises of doc/fencing-protocol.md, kept by all hosts:
 
     P1 OK means dead: every life of the target that ran when the ban was written is over on all
        hosts, and no other begins while the ban stands (after an off: while its role is Stopped).
@@ -53,16 +53,11 @@ class Machine:
     an NG, and is logged with all that explains it.
     """
 
-    # What it is made of.
-    knowledge_class = State
-    member_class = Participant
-    coordinator_class = Coordinator
-
     def __init__(self, host: str, draw_id: Callable[[], str], now: float) -> None:
-        self._state = self.knowledge_class(host, draw_id, now)
+        self._state = State(host, draw_id, now)
         self._replies = Replies(self._state)
-        self._participant = self.member_class(self._state)
-        self._coordinator = self.coordinator_class(self._state, self._replies)
+        self._participant = Participant(self._state)
+        self._coordinator = Coordinator(self._state, self._replies)
         self._on_status_list = OnStatusList(self._state, self._replies)
         self._pending_stops = PendingStops(self._state, self._coordinator.settle)
         self._said: HostReport | None = None

@@ -30,7 +30,7 @@ _OBJECTIONS = {
 
 
 def obstacle(view: View, target: str) -> str:
-    """What the GUARD will refuse, and what it can't see: whether the target is managed."""
+    """What the create guard will refuse, and what it can't see: whether the target is managed."""
     if not view.quorum:
         return "no quorum"
     if view.maintenance:

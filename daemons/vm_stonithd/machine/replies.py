@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.intake.requests import REFUSED
 from daemons.vm_stonithd.machine import proof
 from daemons.vm_stonithd.machine.fence import Step
 from daemons.vm_stonithd.model.actions import Answer, Forget, Say
+from daemons.vm_stonithd.model.facts import REFUSED
 from daemons.vm_stonithd.model.host_report import Done
 from daemons.vm_stonithd.model.invariants import hold, known
 from pmkvm.fencing.ban import SETTLE

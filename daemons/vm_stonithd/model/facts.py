@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from pmkvm.process import Life
 
 
+# What a guest is told whose token does not hold, whatever is the matter with it.
+REFUSED = "the token is refused"
+
+
 class Standing(Enum):
-    """A configured cluster node, by its node_state (FENCING: OK, DOWN). Anything else is OTHER."""
+    """A configured cluster node, by its node_state: doc/fencing-protocol.md, Host states."""
 
     OK = "ok"
     DOWN = "down"
@@ -45,7 +49,7 @@ class History(NamedTuple):
 
 
 class Resource(NamedTuple):
-    """A resource that the GUARD takes for a target.
+    """A resource that the create guard takes for a target.
 
     target_role: the one that counts. own: the role that stands in the primitive itself, empty if
     none does, and whose off has written it. runs_on: where Pacemaker says it is started.

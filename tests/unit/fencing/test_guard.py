@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The GUARD, word by word: a CIB that passes, and the same CIB with that one word broken."""
+"""The create guard: a CIB that passes, and the same CIB with one condition broken."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.intake.desk import Desk
 from daemons.vm_stonithd.intake.grant import Grant
-from daemons.vm_stonithd.intake.requests import REFUSED
+from daemons.vm_stonithd.model.facts import REFUSED
 from pmkvm import run
 from pmkvm.errors import HaError
 from pmkvm.pacemaker.parameter import Parameter

@@ -34,6 +34,7 @@ SETTING = (
     "machine/proof",
     "intake/desk",
     "intake/requests",
+    "model/facts",
 )
 NAMES = ("reason", "told", "REFUSED")
 # Functions that are given one, and tables of them.

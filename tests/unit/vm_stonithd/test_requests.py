@@ -12,9 +12,9 @@ from daemons.vm_stonithd.cluster import attrd
 from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.intake import requests
 from daemons.vm_stonithd.intake.grant import Grant
-from daemons.vm_stonithd.intake.requests import REFUSED, Place
+from daemons.vm_stonithd.intake.requests import Place
 from daemons.vm_stonithd.model import host_report
-from daemons.vm_stonithd.model.facts import Operation, Request
+from daemons.vm_stonithd.model.facts import REFUSED, Operation, Request
 from daemons.vm_stonithd.model.host_report import BanReport, Done, HostReport, Stage
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.process import Life

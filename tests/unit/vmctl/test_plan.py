@@ -30,14 +30,14 @@ ORDER = '<rsc_order id="{}" first="clnPingd" then="prmVMCTL_{}"/>'
 
 
 def delete(document: str, *domains: str, resources: str = "") -> Change | None:
-    return differ(document, lambda r: plan.delete(domains, cluster(resources), r))
+    return differ(document, lambda r: plan.delete(domains, cluster(resources), r, time.time()))
 
 
 def remaining(document: str, *domains: str) -> set[str]:
     """The ids left in resources, constraints and tags after a delete."""
     left = applied(document, delete(document, *domains))
     planned = CibDocument(document)
-    plan.delete(domains, cluster(), planned)
+    plan.delete(domains, cluster(), planned, time.time())
     # What the write's XPath selects is what the plan takes away.
     assert left.text() == planned.text()
     sections = ("resources", "constraints", "tags")
@@ -273,7 +273,7 @@ def test_a_move_over_what_another_has_left_is_still_one_write() -> None:
     # The new ban has a rule and ends; an attribute of the old one would make it one for ever.
     ban = left.move_constraints("g1")[0]
     assert ban.get("node") is None
-    assert list(plan.expired(["g1"], left)) == []
+    assert list(plan.expired(["g1"], left, time.time())) == []
 
 
 def ban(domain: str, seconds: int) -> str:
@@ -291,12 +291,14 @@ def test_expired_bans_and_moves_are_found_and_live_ones_are_not() -> None:
             ban("g1", -1) + ban("g3", 60) + "".join(old) + LEFT,
         )
     )
-    assert list(plan.expired(["g1", "g2", "g3"], cib_document)) == [
+    assert list(plan.expired(["g1", "g2", "g3"], cib_document, time.time())) == [
         "vm-stonith-prmVMCTL_g1",
         "cli-ban-prmVMCTL_g2-on-hostA",
         "cli-prefer-prmVMCTL_g2",
     ]
-    assert [each.number for each in plan.held(["g1", "g2", "g3"], cib_document)] == [52]
+    assert [each.number for each in plan.held(["g1", "g2", "g3"], cib_document, time.time())] == [
+        52
+    ]
 
 
 def test_a_guest_that_a_fence_holds_is_not_deleted() -> None:
@@ -310,12 +312,14 @@ def test_a_ban_that_nobody_understands_is_never_taken_for_none() -> None:
     document = cib(guest("g1"), broken)
     with pytest.raises(bans.BanError):
         delete(document, "g1")
-    assert list_table.row("g1", CibDocument(document), cluster())[-1] == "not understood"
+    assert (
+        list_table.row("g1", CibDocument(document), cluster(), time.time())[-1] == "not understood"
+    )
 
 
 def test_removals_beside_additions_outside_of_the_constraints_are_no_one_write() -> None:
     def both(cib_document: CibDocument) -> None:
-        plan.delete(["g1"], cluster(), cib_document)
+        plan.delete(["g1"], cluster(), cib_document, time.time())
         plan.role(["g2"], "Started", cib_document)
 
     with pytest.raises(ValueError, match="removals beside additions"):
@@ -336,7 +340,10 @@ def test_list_has_a_row_for_each_guest() -> None:
     bans_left = ban("g1", -1) + ban("g2", 60)
     cib_document = CibDocument(cib(guest("g1", MIGRATE) + guest("g2"), CONSTRAINTS + bans_left))
     found = cluster(running("g1", "hostA") + running("g2"))
-    rows = [list_table.row(domain, cib_document, found) for domain in cib_document.domains()]
+    rows = [
+        list_table.row(domain, cib_document, found, time.time())
+        for domain in cib_document.domains()
+    ]
     assert rows == [
         ("g1", "prmVMCTL_g1", "on", "hostA", "hostA", "yes", "reset, expired"),
         ("g2", "prmVMCTL_g2", "NONE", "NONE", "Stopped", "no", "reset"),
@@ -353,7 +360,7 @@ def test_list_of_a_node_has_the_guests_of_others_too() -> None:
     cib_document = CibDocument(cib(guest("g1")))
     foreign = running("x", "hostA").replace("prmVMCTL_x", "their-guest")
     found = cluster(running("g1", "hostA") + foreign + running("g3", "hostB"))
-    assert [row[:2] for row in list_table.on_node("hostA", cib_document, found)] == [
+    assert [row[:2] for row in list_table.on_node("hostA", cib_document, found, time.time())] == [
         ("g1", "prmVMCTL_g1"),
         ("-", "their-guest"),
     ]

@@ -16,6 +16,8 @@ from daemons.vm_stonithd.model.host_report import BanReport, HostReport, Stage
 from daemons.vm_stonithd.model.invariants import hold, known
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daemons.vm_stonithd.machine.fence import Fence
     from daemons.vm_stonithd.model.actions import Answer
     from daemons.vm_stonithd.model.events import Looked
@@ -23,7 +25,18 @@ if TYPE_CHECKING:
     from pmkvm.fencing.ban import Ban
 
 
-class _HastyMember(Participant):
+class _Broken(Machine):
+    """Its parts work on, by other rules."""
+
+    def __init__(self, host: str, draw_id: Callable[[], str], now: float) -> None:
+        super().__init__(host, draw_id, now)
+        self._break()
+
+    def _break(self) -> None:
+        raise NotImplementedError
+
+
+class _HastyParticipant(Participant):
     """Dead at the first look, without waiting for the others' bars."""
 
     def _attest(self, watch: BanWatch) -> None:
@@ -31,33 +44,36 @@ class _HastyMember(Participant):
         self._say(watch, BanReport(Stage.DEAD, known(self._state.view).members))
 
 
-class _TrustingMember(Participant):
+class _TrustingParticipant(Participant):
     """No QEMU of the ban's uuid, so it is dead: the definition can't be wrong."""
 
     def looked(self, event: Looked) -> None:
         super().looked(event._replace(doubt=None, is_remembered=True))
 
 
-class NoWitness(Machine):
-    member_class = _TrustingMember
+class NoWitness(_Broken):
+    def _break(self) -> None:
+        self._participant.__class__ = _TrustingParticipant
 
 
-class _ForgetfulMember(Participant):
+class _ForgetfulParticipant(Participant):
     """What Pacemaker has running need not be found."""
 
     def looked(self, event: Looked) -> None:
         super().looked(event._replace(is_remembered=True))
 
 
-class NoRecordIsFine(Machine):
-    member_class = _ForgetfulMember
+class NoRecordIsFine(_Broken):
+    def _break(self) -> None:
+        self._participant.__class__ = _ForgetfulParticipant
 
 
-class OneRound(Machine):
-    member_class = _HastyMember
+class OneRound(_Broken):
+    def _break(self) -> None:
+        self._participant.__class__ = _HastyParticipant
 
 
-class _CredulousKnowledge(State):
+class _CredulousState(State):
     """A host that says nothing under a ban has nothing to say."""
 
     def everyone(self) -> dict[str, HostReport]:
@@ -73,11 +89,12 @@ class _CredulousKnowledge(State):
         return said
 
 
-class AbsenceIsDeath(Machine):
-    knowledge_class = _CredulousKnowledge
+class AbsenceIsDeath(_Broken):
+    def _break(self) -> None:
+        self._state.__class__ = _CredulousState
 
 
-class _HastyOwner(Coordinator):
+class _HastyCoordinator(Coordinator):
     """Ends its ban when it has answered, whatever Pacemaker has recorded."""
 
     def _remove(self, fence: Fence, there: Ban, _view: View) -> None:
@@ -86,8 +103,9 @@ class _HastyOwner(Coordinator):
             self._state.act(RemoveExpired(fence.ticket, there))
 
 
-class EarlyEnd(Machine):
-    coordinator_class = _HastyOwner
+class EarlyEnd(_Broken):
+    def _break(self) -> None:
+        self._coordinator.__class__ = _HastyCoordinator
 
 
 class _CredulousSilence(SilentHosts):
@@ -97,12 +115,9 @@ class _CredulousSilence(SilentHosts):
         return Verdict.DEAD if now is None else super().verdict(case, host, now)
 
 
-class _CredulousOwner(Coordinator):
-    silent_hosts_class = _CredulousSilence
-
-
-class MissingIsDeath(Machine):
-    coordinator_class = _CredulousOwner
+class MissingIsDeath(_Broken):
+    def _break(self) -> None:
+        self._coordinator._silent_hosts.__class__ = _CredulousSilence
 
 
 class _HastySilence(SilentHosts):
@@ -113,12 +128,9 @@ class _HastySilence(SilentHosts):
         return Verdict.DEAD if is_ended else super().verdict(case, host, now)
 
 
-class _HastyJudge(Coordinator):
-    silent_hosts_class = _HastySilence
-
-
-class OldRecordIsDeath(Machine):
-    coordinator_class = _HastyJudge
+class OldRecordIsDeath(_Broken):
+    def _break(self) -> None:
+        self._coordinator._silent_hosts.__class__ = _HastySilence
 
 
 class DoesNotCarryWhatItRepeats(Machine):
