@@ -92,6 +92,11 @@ def bring_back(lab: Lab, deadline: Deadline) -> None:
             host.heal()
 
 
+def wait_whole(lab: Lab, deadline: Deadline) -> None:
+    """Until all hosts are members, and none is to be fenced."""
+    _wait(lambda: all(node.is_well for node in lab.status().nodes.values()), deadline)
+
+
 def _is_settled(lab: Lab, host: Machine) -> bool:
     """Whether the others know that it is off."""
     node = lab.status().nodes[host.name]
@@ -115,7 +120,8 @@ def left(world: World, *, is_moved: bool) -> list[str]:
     found += [f"failed {one.operation} on {one.host}: {one.reason}" for one in failures]
     for guest, one in world.guests.items():
         role = stonith.role(lab, one.resource)
-        if role != "Started":
+        # `crm_resource --restart` takes the role away when it is done: then it is wanted, too.
+        if role not in ("Started", None):
             found.append(f"target-role of {guest} is {role}")
     if not is_moved:
         found += [f"constraint {name}" for name in _moves(lab)]

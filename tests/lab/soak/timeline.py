@@ -39,7 +39,7 @@ class Prepared(NamedTuple):
 class Timeline:
     """notes: what could not be done as planned. asked_s: the time of day of the first request.
 
-    hits: when each disturbance came.
+    hits: when each disturbance came. has_entered: whether the target came into its situation.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Timeline:
         self.notes: list[str] = []
         self.hits: dict[str, float] = {}
         self.asked_s = 0.0
+        self.has_entered = False
 
     def run(self) -> list[Told]:
         """Back when all have their answers, and what ends by itself has ended."""
@@ -61,7 +62,9 @@ class Timeline:
             early = [one for one in self._acts if one.planned.moment.after_s < 0]
             done: list[Future[None]] = [pool.submit(self._disturb, one, base) for one in early]
             time.sleep(lead_s)
-            self.try_to("the situation", lambda: acts.enter(self._world, self._plan))
+            self.has_entered = self.try_to(
+                "the situation", lambda: acts.enter(self._world, self._plan)
+            )
             start, self.asked_s = time.monotonic(), time.time()
             asked = [pool.submit(self._ask, one, start) for one in self._plan.requests]
             late = [one for one in self._acts if one not in early]
@@ -83,12 +86,14 @@ class Timeline:
         """When all guests run again."""
         self._answers.shutdown()
 
-    def try_to(self, what: str, act: Callable[[], object]) -> None:
-        """A cluster in trouble may refuse, or have lost what was to be hit."""
+    def try_to(self, what: str, act: Callable[[], object]) -> bool:
+        """A cluster in trouble may refuse, or have lost what was to be hit. Whether it was done."""
         try:
             act()
         except HaError as error:
             self.notes.append(f"{what}: {str(error).splitlines()[0]}")
+            return False
+        return True
 
     def _ask(self, request: Request, start: float) -> Told:
         _sleep_until(start + request.after_s)

@@ -172,7 +172,7 @@ def test_success_with_a_guest_that_still_runs_here_is_none(
 
 
 @pytest.mark.parametrize("hangs", [False, True])
-@pytest.mark.parametrize("has_left_a_shell", [False, True])
+@pytest.mark.parametrize("has_left_a_qemu", [False, True])
 def test_a_guest_that_arrived_has_arrived_whatever_becomes_of_libvirt_here(
     world: World,
     there: FakeHypervisor,
