@@ -15,6 +15,7 @@ LOCK_POLL_S = 0.05
 _NAME_BYTES = 8
 # Of a file of our own, or of one that an administrator writes by hand: none comes near it.
 _LONGEST_TEXT = 1 << 20
+_PIECE = 1 << 14
 
 
 def read_text(path: str, at_most: int = _LONGEST_TEXT) -> str | None:
@@ -39,10 +40,21 @@ def read_whole(path: str, at_most: int) -> bytes:
 
 
 def read_beginning(path: str, at_most: int) -> bytes:
-    """So many bytes of it, or all. Nobody is waited for if it is a pipe. Raises OSError."""
-    with open(path, "rb", opener=_without_waiting) as file:
-        # None is what an open pipe says in which nothing is.
-        return file.read(at_most) or b""
+    """So many bytes of it, or all. Nobody is waited for if it is a pipe. Raises OSError.
+
+    It takes the memory that the file needs: Python reserves what a single read may return, and an
+    agent of a host that has little left would fail for a bound of 4 MiB.
+    """
+    pieces: list[bytes] = []
+    with open(path, "rb", buffering=0, opener=_without_waiting) as file:
+        while at_most > 0:
+            # None is what an open pipe says in which nothing is.
+            piece = file.read(min(at_most, _PIECE)) or b""
+            if not piece:
+                break
+            pieces.append(piece)
+            at_most -= len(piece)
+    return b"".join(pieces)
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Stop: ask the guest, then libvirt, then the kernel; and say 0 only when QEMU is proven dead."""
+"""Stop: ask the guest, then libvirt, then the kernel; and say 0 only when QEMU is proven dead.
+
+What is not needed to find a guest dead, and to kill it, is imported where it is used: a stop that
+fails for lack of memory has this host fenced.
+"""
 
 from __future__ import annotations
 
 import signal
 
 from agents.virtual_domain.guest import domain_state
-from agents.virtual_domain.guest.abandoned_create import end_abandoned_start
-from agents.virtual_domain.guest.fence_check import Fence
 from agents.virtual_domain.guest.subject import forget, identify
 from agents.virtual_domain.stopping import budget
-from agents.virtual_domain.stopping.shutdown import shut_down
 from pmkvm import process
 from pmkvm.errors import DeadlineError, is_exhaustion, reason_of
 from pmkvm.fencing import pending_stop as pending_stops
@@ -41,6 +42,8 @@ def stop(context: Context) -> OcfCode:
         return OcfCode.SUCCESS
     subject = identify(context)
     if subject.is_being_created:
+        from agents.virtual_domain.guest.abandoned_create import end_abandoned_start
+
         end_abandoned_start(context, subject)
     end = _stop_qemu if subject.identity.is_qemu else _stop_by_libvirt
     is_definition_new = end(context, subject)
@@ -134,6 +137,8 @@ def _ask(context: Context, subject: Subject, life: Life) -> bool:
 
 
 def _ask_once(context: Context, subject: Subject, life: Life) -> bool:
+    from agents.virtual_domain.guest.fence_check import Fence
+
     fence = Fence(context)
     if fence.is_wanted_dead(life):
         return False
@@ -166,6 +171,8 @@ def _shut_down(
     is_wanted_dead: Callable[[], bool],
 ) -> None:
     """By the guest's own doing, or by saving its memory, while there is time for that."""
+    from agents.virtual_domain.stopping.shutdown import shut_down
+
     patience = deadline.less(_margin_s(context, deadline))
     if context.text("snapshot"):
         from agents.virtual_domain.options import snapshot

@@ -18,7 +18,6 @@ from pmkvm.errors import DeadlineError, HaError, is_exhaustion
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.fencing.pending_stop import PendingStop
-from pmkvm.pacemaker import cib
 from pmkvm.thread_call import Call
 from pmkvm.virt import qemu
 
@@ -195,6 +194,9 @@ class Fence:
 
 def _read(resource: str, deadline: Deadline) -> Ban | None:
     """The resource's ban in this host's CIB. Raises HaError."""
+    # It starts programs: too much for an action that finds its guest dead.
+    from pmkvm.pacemaker import cib
+
     return bans.find(cib.query_local(bans.xpath(resource), deadline), resource)
 
 

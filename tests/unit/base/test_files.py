@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def test_a_bound_reserves_no_memory(tmp_path: Path) -> None:
+    """Python would, for one read: a host that has little left lost its agents by that."""
+    (tmp_path / "file").write_bytes(b"x" * 40_000)
+    assert files.read_beginning(str(tmp_path / "file"), 1 << 60) == b"x" * 40_000
+    assert files.read_beginning(str(tmp_path / "file"), 30_000) == b"x" * 30_000
+
+
 def test_text_is_read_and_a_missing_file_is_none(tmp_path: Path) -> None:
     path = tmp_path / "file"
     assert files.read_text(str(path)) is None
