@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 # A host that is silent was fenced, or will be: Pacemaker's word stands then.
 ASK_S = 5.0
+# A life that is being ended there goes in that time, and so does the abandoned create that a start
+# under a ban leaves. An error would raise the fail-count for what is over in a moment.
+GOES_S = 5.0
 _MEMBERS_S = 5.0
 
 
@@ -55,8 +58,18 @@ def require_ended(context: Context, subject: Subject, fence: Fence, deadline: De
     node = _noted(context)
     if not node or not _may_be_member(context, node):
         return
+    patience = deadline.at_most(GOES_S)
+    while _lives(context, subject, fence, node, deadline.at_most(ASK_S)):
+        if patience.less(domain_state.POLL_S).expired():
+            name = subject.identity.name
+            text = f"{name}: runs on {node}, where it has migrated to, and is not started here too"
+            raise OcfError(OcfCode.GENERIC, text)
+        patience.pause(domain_state.POLL_S)
+
+
+def _lives(context: Context, subject: Subject, fence: Fence, node: str, limit: Deadline) -> bool:
+    """Whether libvirt there has it, and not shut off. One that crashed and was kept is a QEMU."""
     name = subject.identity.name
-    limit = deadline.at_most(ASK_S)
     try:
         there = subject._replace(uri=plan(context, subject.uri, node).remote_uri)
         status = fence.during(
@@ -66,11 +79,8 @@ def require_ended(context: Context, subject: Subject, fence: Fence, deadline: De
         )
     except (domain_state.SilentError, DeadlineError, OcfError) as error:
         context.log.warning(f"{name}: {node}, where it went, can't be asked for it: {error}")
-        return
-    # One that crashed and was kept is a QEMU still.
-    if status is not None and status.state != State.SHUTOFF:
-        text = f"{name}: runs on {node}, where it has migrated to, and is not started here too"
-        raise OcfError(OcfCode.GENERIC, text)
+        return False
+    return status is not None and status.state != State.SHUTOFF
 
 
 def _noted(context: Context) -> str:

@@ -86,7 +86,7 @@ def p1(story: Story) -> list[str]:
         found += [
             f"{life} began under the ban {ban.id}"
             for life in story.lives
-            if max(proven_s, ban.first_s) < life.first_s < until_s
+            if life.has_run and max(proven_s, ban.first_s) < life.first_s < until_s
         ]
     return found
 
@@ -98,7 +98,8 @@ def p2(story: Story) -> list[str]:
     answered_s = story.ok_s or story.answered_s
     found = []
     for life in story.lives:
-        if life.first_s > answered_s and life.last_s < story.ended_s - STILL_S:
+        is_over = life.last_s < story.ended_s - STILL_S
+        if life.has_run and life.first_s > answered_s and is_over:
             kills = [
                 one
                 for one in story.kills

@@ -91,6 +91,11 @@ class Scene(NamedTuple):
             self.ban(name, self.away if at == self.home else self.home)
         self.lab.cluster.wait_running(name, at.name)
         self.away.must(["crm_resource", "--clear", "-r", name])
+        if action.word == scarcity.PROBE:
+            # Pacemaker starts anew what it has migrated there and then forgets: now, not later.
+            self.away.must(["crm_resource", "--refresh", "-r", name, "-N", self.home.name])
+            self.away.must(["crm_resource", "--wait"], timeout_s=BOOT_S)
+            self.lab.cluster.wait_running(name, at.name)
         if action.agent != ANYTHING and not self.subject.counter.is_ticking():
             self.subject.counter.wait_for_boot(BOOT_S, other_than=self.subject.counter.boot())
 

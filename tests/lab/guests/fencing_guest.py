@@ -41,7 +41,8 @@ class Answered(NamedTuple):
 
     @property
     def is_ok(self) -> bool:
-        return self.rc == 0
+        """vm-connect ends with 0 whatever the answer says."""
+        return self.rc == 0 and not self.text.startswith("NG")
 
 
 class Asking(NamedTuple):

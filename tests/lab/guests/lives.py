@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 from tests.lab.hosts.process import every, identify
@@ -19,14 +21,21 @@ PERIOD_S = 0.02
 # A process that is not a QEMU at this age won't become one, so it is not looked at again.
 SETTLED_S = 15.0
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+# A virtual CPU that waits for its first instruction takes less than one, one that runs two in no
+# time.
+RAN_TICKS = 2
 
 
 class Life(NamedTuple):
-    """One QEMU: it was alive at both of these times of day."""
+    """One QEMU: it was alive at both of these times of day.
+
+    has_run: whether its guest did: a start under a ban may leave one that never does.
+    """
 
     host: str
     first_s: float
     last_s: float
+    has_run: bool = True
 
 
 class Lives(Watcher):
@@ -56,10 +65,24 @@ class Lives(Watcher):
         among |= {process.pid for process in self._seen}
         is_first = not self._others
         for host, process in self._guests.processes(self._guest, None if is_first else among):
-            first = self._seen[process].first_s if process in self._seen else now
-            self._seen[process] = Life(host, first, now)
+            known = self._seen.get(process, Life(host, now, now, has_run=False))
+            has_run = known.has_run or _has_run(process.pid)
+            self._seen[process] = known._replace(host=host, last_s=now, has_run=has_run)
         self._others = others
         return PERIOD_S
+
+
+def _has_run(pid: int) -> bool:
+    """By the time that the kernel counts for its virtual CPUs."""
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                _number, _, rest = (thread / "stat").read_text(encoding="utf-8").partition("(")
+                name, _, fields = rest.rpartition(")")
+                ticks = sum(map(int, fields.split()[11:13]))
+                if name.startswith(("CPU ", "ALL CPUs")) and ticks >= RAN_TICKS:
+                    return True
+    return False
 
 
 def _settles_s(pid: int) -> float:

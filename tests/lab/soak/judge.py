@@ -120,12 +120,23 @@ def _mutual(plan: Plan, seen: Seen) -> Iterator[str]:
     """Of two guests that fence each other exactly one lives."""
     kills = {(line.asker, line.target) for line in seen.lines if line.is_kill}
     for one, other in itertools.combinations(plan.fences, 2):
-        if (one.asker, one.target) == (other.target, other.asker):
+        if (one.asker, one.target) == (other.target, other.asker) and _overlap(
+            plan, seen, one, other
+        ):
             pair = (_resource(one.asker), _resource(one.target))
             if all(seen.told[plan.requests.index(each)].is_ok for each in (one, other)):
                 yield f"P4: {one.asker} and {other.asker} both have an OK"
             if {pair, pair[::-1]} <= kills:
                 yield f"P4: {one.asker} and {other.asker} killed each other"
+
+
+def _overlap(plan: Plan, seen: Seen, one: Request, other: Request) -> bool:
+    """Whether neither was asked when the other had its answer: then another life asks."""
+    first, second = (seen.told[plan.requests.index(each)] for each in (one, other))
+    return all(
+        early.answered_s is None or late.asked_s < early.answered_s
+        for early, late in ((first, second), (second, first))
+    )
 
 
 def _twice(seen: Seen, allowed: Allowance) -> Iterator[str]:

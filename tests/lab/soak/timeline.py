@@ -100,6 +100,8 @@ class Timeline:
         told, guest = Told(time.time()), self._world.guests[request.asker].guest
         try:
             asking = self._world.ask(request).begin(self._world.lab.guests, guest)
+            # One that boots asks when it can, and that life of it is who asks.
+            told = Told(time.time())
             answering = self._answers.submit(asking.answered)
             while not answering.done() and not self._is_dead(request.asker):
                 time.sleep(POLL_S)

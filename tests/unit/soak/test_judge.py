@@ -147,6 +147,9 @@ def test_of_two_that_fence_each_other_one_lives() -> None:
     assert promises(mutual(), **one_ok) == []
     both_ok = {"told": [*GOOD.told, Told(100.0, "OK", True, 0.5, 100.5)]}
     assert "P4" in promises(mutual(), **both_ok)
+    # Its next life asks, when it has booted.
+    later = {"told": [*GOOD.told, Told(103.0, "OK", True, 0.5, 103.5)]}
+    assert "P4" not in promises(mutual(), **later)
     killed = line(100.3, kill=True, ban="b", asker=GUEST2, target=GUEST1)
     assert "P4" in promises(mutual(), **one_ok, lines=[*GOOD.lines, killed])
 

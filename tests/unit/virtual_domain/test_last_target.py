@@ -27,6 +27,11 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     return made
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last_target, "GOES_S", 0.5)
+
+
 @pytest.fixture
 def there(world: World) -> FakeHypervisor:
     """node2's libvirtd. The guest has left for it, and Pacemaker has stopped it here once more."""
@@ -48,6 +53,22 @@ def test_one_that_lives_there_is_not_started_here(
         "g1: runs on node2, where it has migrated to, and is not started here too"
     )
     assert world.table.living() == []
+
+
+def test_one_that_is_being_ended_there_is_waited_for(
+    world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what a start under a ban has left there: a paused QEMU, for a second or two."""
+    monkeypatch.setattr(last_target, "GOES_S", 5.0)
+    there.domains["g1"].state = PAUSED
+
+    def watch(function: str) -> None:
+        if function == "virDomainGetState" and len(there.called(function)) > 2:
+            there.domains["g1"].state = SHUTOFF
+
+    there.watch = watch
+    assert world.act("start", TCP).rc == 0
+    world.assert_started()
 
 
 def test_one_that_has_stopped_there_is_started_here(world: World, there: FakeHypervisor) -> None:
