@@ -33,7 +33,7 @@ GOOD = Story(
 
 def test_a_qemu_whose_guest_never_runs_is_no_life_that_begins() -> None:
     """What a start under a ban leaves, until somebody ends it."""
-    paused = Life("host1", 100.3, 100.7, has_run=False)
+    paused = Life("host1", 100.45, 100.7, has_run=False)
     assert fence_promises.broken(GOOD._replace(lives=[*GOOD.lives, paused])) == []
     # But it must not be there any more when a fence is proven.
     old = Life("host1", 50.0, 100.7, has_run=False)
