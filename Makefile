@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What each target is for is said in CONTRIBUTING.md.
 
-# The distribution's Python: libvirt, lxml and psutil are built for it, and the stubs name it.
+# The distribution's Python: libvirt and lxml are built for it, and the stubs name it.
 PYTHON ?= /usr/bin/python3
 DESTDIR ?=
 MANIFEST ?=

@@ -31,7 +31,6 @@ THIRD_PARTY = {
     "libvirtmod_qemu": ("pmkvm.virt",),
     "lxml": ("vmctl",),
     "cryptography": ("daemons", "pmkvm.tokens"),
-    "psutil": ("daemons",),
 }
 
 # What starts a process; a module of ours that does is pmkvm.run.

@@ -13,7 +13,6 @@ from daemons.vm_stonithd.cluster import cib_writes, queries
 from daemons.vm_stonithd.cluster.cib_writes import CreateBans, WriteEnd
 from daemons.vm_stonithd.host import qemu_processes
 from daemons.vm_stonithd.host.pending_stop_files import CHANGES, PendingStopFiles
-from daemons.vm_stonithd.host.process_table import ProcessTable
 from daemons.vm_stonithd.host.shared_look import SharedLook
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
@@ -63,7 +62,7 @@ class Executor:
         self._watch, self._exchange, self._desk = watch, exchange, desk
         self.pending_stop_files = PendingStopFiles()
         self._domain_uuids = domain_uuids
-        self._table = ProcessTable()
+        self._table = qemu_processes.ProcessTable()
         self._bans: SharedLook[str] = SharedLook()
         self._tell = tell
         self._fail = fail

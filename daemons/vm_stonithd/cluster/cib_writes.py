@@ -8,7 +8,7 @@ manager some 20 ms and lets Pacemaker think anew, and who asks it anything meanw
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Union, get_args
 
 from daemons.vm_stonithd.cluster import queries
 from daemons.vm_stonithd.host import qemu_processes
@@ -30,16 +30,6 @@ AT_ONCE = 10
 
 
 # Each but those that create a ban.
-WRITES = (
-    actions.RewriteBan,
-    actions.SettleBan,
-    actions.RemoveBan,
-    actions.RemoveExpired,
-    actions.ForgetHistory,
-    actions.SwitchOff,
-    actions.SwitchOn,
-    actions.ForgetMark,
-)
 Write = Union[
     actions.RewriteBan,
     actions.SettleBan,
@@ -50,6 +40,7 @@ Write = Union[
     actions.SwitchOn,
     actions.ForgetMark,
 ]
+WRITES = get_args(Write)
 
 
 class WriteEnd(NamedTuple):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What this host says to the others, and what they say: words go through attrd."""
+"""The hosts' reports to each other: one private attribute of each host in attrd, never in the CIB.
+
+doc/fencing-protocol.md, Host report.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.cluster import attrd
+from daemons.vm_stonithd.model import host_report
 from daemons.vm_stonithd.model.events import ReportsSeen
 from daemons.vm_stonithd.model.pace import pause_s
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError, reason_of
+from pmkvm.pacemaker import attributes
+from pmkvm.tokens.key_report import ATTRIBUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +34,7 @@ RETRY_S = 0.5
 
 
 class ReportExchange:
-    """tell gets a WordsSeen for each reading."""
+    """tell gets a ReportsSeen for each reading."""
 
     def __init__(
         self, calls: ThreadCalls, tell: Callable[[ReportsSeen], None], quiet_s: Callable[[], float]
@@ -45,12 +50,12 @@ class ReportExchange:
         self._asked.set()
 
     async def say(self, own: HostReport) -> bool:
-        """Whether attrd has taken them."""
-        work = partial(attrd.say, own, Deadline(SAY_S))
+        """Whether attrd has taken it."""
+        work = partial(_write, own, Deadline(SAY_S))
         try:
             await self._calls.call("speaking to attrd", work, SAY_S + 1)
         except (HaError, OSError, MemoryError) as error:
-            log.warning("attrd does not take this host's words: %s", reason_of(error))
+            log.warning("attrd does not take this host's report: %s", reason_of(error))
             return False
         self.ask()
         return True
@@ -61,7 +66,7 @@ class ReportExchange:
             began = time.monotonic()
             try:
                 heard = await self._calls.call(
-                    "listening to attrd", partial(attrd.hear, Deadline(HEAR_S)), HEAR_S
+                    "listening to attrd", partial(_read, Deadline(HEAR_S)), HEAR_S
                 )
             except (HaError, OSError, MemoryError) as error:
                 self._note(f"attrd does not answer: {reason_of(error)}")
@@ -80,5 +85,25 @@ class ReportExchange:
 
     def _note(self, state: str) -> None:
         if state != self.state:
-            log.log(logging.INFO if state == "heard" else logging.WARNING, "words: %s", state)
+            log.log(logging.INFO if state == "heard" else logging.WARNING, "reports: %s", state)
         self.state = state
+
+
+def _write(own: HostReport, deadline: Deadline) -> None:
+    """Back when attrd has taken it. Raises HaError."""
+    attributes.say(ATTRIBUTE, host_report.encode(own), deadline)
+
+
+def _read(deadline: Deadline) -> dict[str, HostReport]:
+    """All hosts' reports; a host without one is not in it. Raises HaError."""
+    return _decoded(attributes.hear(ATTRIBUTE, deadline))
+
+
+def parse(answer: str) -> dict[str, HostReport]:
+    """Of attrd's answer. A line of others', or a value that can't be read, says nothing."""
+    return _decoded(attributes.parse(answer, ATTRIBUTE))
+
+
+def _decoded(values: dict[str, str]) -> dict[str, HostReport]:
+    read = {host: host_report.decode(text) for host, text in values.items()}
+    return {host: each for host, each in read.items() if each is not None}

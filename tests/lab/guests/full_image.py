@@ -32,7 +32,6 @@ SUITE = "bookworm"
 PACKAGES = (
     "python3",
     "python3-cryptography",
-    "python3-psutil",
     "python3-lxml",
     # stonith; not fence-agents, which brings three clouds' libraries
     "cluster-glue",

@@ -25,7 +25,6 @@ PACKAGES = (
     "python3",
     "python3-libvirt",
     "python3-lxml",
-    "python3-psutil",
     "python3-cryptography",
     "iproute2",
     "iputils-ping",

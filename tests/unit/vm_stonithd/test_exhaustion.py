@@ -10,7 +10,7 @@ import pytest
 
 from daemons.vm_stonithd.host import helper_processes, qemu_processes
 from daemons.vm_stonithd.host.domain_uuids import DomainUuids
-from daemons.vm_stonithd.host.process_table import ProcessTable
+from daemons.vm_stonithd.host.qemu_processes import ProcessTable
 from daemons.vm_stonithd.intake.grant import TokenError
 from daemons.vm_stonithd.intake.key_file import Keys
 from daemons.vm_stonithd.intake.legacy_tokens import Decoder

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd.host.process_table import ProcessTable
+from daemons.vm_stonithd.host.qemu_processes import ProcessTable
 from pmkvm import process, settings
 from pmkvm.process import Life
 from pmkvm.virt import qemu

@@ -13,7 +13,7 @@ import pytest
 from daemons.vm_stonithd.cluster import queries
 from daemons.vm_stonithd.host import qemu_processes
 from daemons.vm_stonithd.host.pending_stop_files import PendingStopFiles
-from daemons.vm_stonithd.host.process_table import ProcessTable
+from daemons.vm_stonithd.host.qemu_processes import ProcessTable
 from daemons.vm_stonithd.model.actions import Kill
 from daemons.vm_stonithd.model.facts import Sender
 from daemons.vm_stonithd.model.host_report import Objection

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd.cluster import attrd
+from daemons.vm_stonithd.cluster import report_exchange
 from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.intake import requests
 from daemons.vm_stonithd.intake.grant import Grant
@@ -161,7 +161,7 @@ def test_words_come_back_from_attrd() -> None:
     answer = (
         f'name="vm-stonith" host="host1" value="{text}"\nname="vm-stonith" host="host2" value=""\n'
     )
-    assert attrd.parse(answer) == {"host1": said}
+    assert report_exchange.parse(answer) == {"host1": said}
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_words_come_back_from_attrd() -> None:
     ],
 )
 def test_other_lines_say_nothing(line: str) -> None:
-    assert attrd.parse(line) == {}
+    assert report_exchange.parse(line) == {}
 
 
 def test_a_definition_that_this_host_alone_lacks_refuses_no_fence() -> None:
