@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
 from pmkvm.wire import frame
 from pmkvm.wire.errors import MessageError
@@ -34,7 +35,9 @@ from pmkvm.wire.printable import shown
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import TypeVar
 
+    Read = TypeVar("Read")
     Fields = Mapping[str, object]
     Expected = Mapping[str, Callable[[Fields], Message]]
 
@@ -52,13 +55,17 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def encode(message: Message) -> bytes:
     """The frame. What a message must hold is checked by its receiver, and by request()."""
-    fields = _FIELDS[type(message)](message)
-    return frame.encode(_json(fields).encode())
+    fields = {_KEYS.get(name, name): value for name, value in message._asdict().items()}
+    if isinstance(message, Forwarded):
+        fields["sender"] = message.sender._asdict()
+    if isinstance(message, Hello) and not message.is_answer:
+        del fields["answer"]
+    return frame.encode(_json({"type": _TYPES[type(message)], **fields}).encode())
 
 
 def request(service: str, id: str, seconds: float, body: str) -> Request:  # noqa: A002 - its name
     """A request fit to be sent. Raises MessageError."""
-    return _request({"service": service, "id": id, "seconds": seconds, "body": body})
+    return _read(Request, {"service": service, "id": id, "seconds": seconds, "body": body})
 
 
 def parse(payload: bytes, expected: Expected) -> Message:
@@ -73,7 +80,7 @@ def parse(payload: bytes, expected: Expected) -> Message:
     if not isinstance(kind, str):
         raise MessageError("a frame without a type")
     if kind not in expected:
-        known = "not expected here" if kind in _NAMES else "unknown in version 1"
+        known = "not expected here" if kind in _TYPES.values() else "unknown in version 1"
         raise MessageError(f"a frame of type {shown(kind, 20)}, {known}")
     return expected[kind](fields)
 
@@ -142,156 +149,98 @@ def _flag(fields: Fields, key: str) -> bool:
     return value
 
 
-def _service(fields: Fields) -> str:
-    value = fields.get("service")
+def _service(fields: Fields, key: str) -> str:
+    value = fields.get(key)
     if not isinstance(value, str) or value not in SERVICES:
-        raise MessageError(f"a frame whose service is none of {', '.join(SERVICES)}")
+        raise MessageError(f"a frame whose {key} is none of {', '.join(SERVICES)}")
     return value
 
 
-def _seconds(fields: Fields) -> float:
-    value = fields.get("seconds")
+def _seconds(fields: Fields, key: str) -> float:
+    value = fields.get(key)
     if type(value) not in (int, float) or not 0 < value <= MAX_SECONDS:  # type: ignore[operator]
-        raise MessageError(f"a frame whose seconds is no number above 0 up to {MAX_SECONDS:.0f}")
+        raise MessageError(f"a frame whose {key} is no number above 0 up to {MAX_SECONDS:.0f}")
     return float(value)  # type: ignore[arg-type]
 
 
-def _hello(fields: Fields) -> Hello:
-    versions = fields.get("versions")
+def _versions(fields: Fields, key: str) -> tuple[int, int]:
+    versions = fields.get(key)
     if (
         not isinstance(versions, list)
         or [type(each) for each in versions] != [int, int]
         or not 0 < versions[0] <= versions[1]
     ):
-        raise MessageError("a hello whose versions are no lowest and highest number")
-    return Hello(
-        (versions[0], versions[1]), _name(fields, "program", MAX_ID), _flag(fields, "answer")
-    )
+        raise MessageError(f"a hello whose {key} are no lowest and highest number")
+    return versions[0], versions[1]
 
 
-def _request(fields: Fields) -> Request:
-    return Request(
-        _service(fields),
-        _name(fields, "id", MAX_ID),
-        _seconds(fields),
-        _text(fields, "body", MAX_BODY),
-    )
+def _sender(fields: Fields, key: str) -> Sender:
+    inner = fields.get(key)
+    if not isinstance(inner, dict):
+        raise MessageError("a request without a sender")
+    return _read(Sender, inner)
+
+
+# Each field of a message or a sender by its name, with what it may hold.
+_CHECKS: Mapping[str, Callable[[Fields, str], object]] = {
+    "versions": _versions,
+    "program": partial(_name, limit=MAX_ID),
+    "is_answer": _flag,
+    "service": _service,
+    "id": partial(_name, limit=MAX_ID),
+    "seconds": _seconds,
+    "body": partial(_text, limit=MAX_BODY),
+    "reason": partial(_text, limit=MAX_REASON),
+    "route": _number,
+    "sender": _sender,
+    "text": partial(_text, limit=MAX_BODY),
+    "is_last": _flag,
+    "uuid": _name,
+    "pid": partial(_number, lowest=1),
+    "start_time": _number,
+    "domain": _name,
+    "resource": _name,
+}
+# The fields that have another name in JSON.
+_KEYS = {"is_answer": "answer", "is_last": "last"}
+_TYPES: Mapping[type[Message], str] = {
+    Hello: "hello",
+    Request: "request",
+    Reply: "reply",
+    Unavailable: "unavailable",
+    Forwarded: "request",
+    Answer: "reply",
+    Register: "register",
+    Registered: "registered",
+    Refused: "refused",
+    StatusQuery: "status",
+    Report: "report",
+}
+
+
+def _read(kind: Callable[..., Read], fields: Fields) -> Read:
+    """kind: a message, or Sender; its fields are checked in their order."""
+    names: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    return kind(*(_CHECKS[name](fields, _KEYS.get(name, name)) for name in names))
 
 
 def _guest_request(fields: Fields) -> Request:
     for forbidden in ("route", "sender"):
         if forbidden in fields:
             raise MessageError(f"a request that names a {forbidden}: only a host does")
-    return _request(fields)
+    return _read(Request, fields)
 
 
-def _reply(fields: Fields) -> Reply:
-    return Reply(_service(fields), _name(fields, "id", MAX_ID), _text(fields, "body", MAX_BODY))
-
-
-def _unavailable(fields: Fields) -> Unavailable:
-    return Unavailable(
-        _service(fields), _name(fields, "id", MAX_ID), _text(fields, "reason", MAX_REASON)
-    )
-
-
-def _sender(fields: Fields) -> Sender:
-    inner = fields.get("sender")
-    if not isinstance(inner, dict):
-        raise MessageError("a request without a sender")
-    return Sender(
-        _name(inner, "uuid"),
-        _number(inner, "pid", 1),
-        _number(inner, "start_time"),
-        _name(inner, "domain"),
-        _name(inner, "resource"),
-    )
-
-
-def _forwarded(fields: Fields) -> Forwarded:
-    return Forwarded(_number(fields, "route"), _sender(fields), *_request(fields))
-
-
-def _answer(fields: Fields) -> Answer:
-    return Answer(_number(fields, "route"), *_reply(fields))
-
-
-def _register(fields: Fields) -> Register:
-    return Register(_service(fields))
-
-
-def _registered(fields: Fields) -> Registered:
-    return Registered(_service(fields))
-
-
-def _refused(fields: Fields) -> Refused:
-    return Refused(_text(fields, "reason", MAX_REASON))
-
-
-def _status_query(_fields: Fields) -> StatusQuery:
-    return StatusQuery()
-
-
-def _report(fields: Fields) -> Report:
-    return Report(_text(fields, "text", MAX_BODY), _flag(fields, "last"))
+def _expected(*kinds: type[Message]) -> Expected:
+    made: dict[str, Callable[..., Message]] = {_TYPES[kind]: kind for kind in kinds}
+    return {name: partial(_read, kind) for name, kind in made.items()}
 
 
 # What each receiver takes, by who is at the other end.
-FROM_GUEST: Expected = {"hello": _hello, "request": _guest_request}
-FROM_HOST: Expected = {"hello": _hello, "reply": _reply, "unavailable": _unavailable}
-FROM_CLIENT: Expected = {**FROM_GUEST, "status": _status_query}
-FROM_SERVER: Expected = {
-    "hello": _hello,
-    "register": _register,
-    "reply": _answer,
-    "status": _status_query,
-}
-FROM_GUEST_CONNECTD: Expected = {**FROM_HOST, "refused": _refused}
-FROM_HOST_CONNECTD: Expected = {
-    "hello": _hello,
-    "registered": _registered,
-    "request": _forwarded,
-    "refused": _refused,
-}
-FROM_CONNECTD_FOR_STATUS: Expected = {"hello": _hello, "report": _report, "refused": _refused}
-
-
-def _plain(kind: str) -> Callable[..., dict[str, object]]:
-    """Fields of the tuple's own names."""
-    return lambda message: {"type": kind, **message._asdict()}
-
-
-def _hello_fields(message: Hello) -> dict[str, object]:
-    answer = {"answer": True} if message.is_answer else {}
-    return {
-        "type": "hello",
-        "versions": list(message.versions),
-        "program": message.program,
-        **answer,
-    }
-
-
-def _forwarded_fields(message: Forwarded) -> dict[str, object]:
-    return {"type": "request", **message._asdict(), "sender": message.sender._asdict()}
-
-
-def _report_fields(message: Report) -> dict[str, object]:
-    return {"type": "report", "text": message.text, "last": message.is_last}
-
-
-_FIELDS: Mapping[type, Callable[..., dict[str, object]]] = {
-    Hello: _hello_fields,
-    Request: _plain("request"),
-    Reply: _plain("reply"),
-    Unavailable: _plain("unavailable"),
-    Forwarded: _forwarded_fields,
-    Answer: _plain("reply"),
-    Register: _plain("register"),
-    Registered: _plain("registered"),
-    Refused: _plain("refused"),
-    StatusQuery: _plain("status"),
-    Report: _report_fields,
-}
-_NAMES = frozenset(
-    {*FROM_CLIENT, *FROM_SERVER, *FROM_GUEST_CONNECTD, *FROM_HOST_CONNECTD, "report"}
-)
+FROM_GUEST: Expected = {**_expected(Hello), "request": _guest_request}
+FROM_HOST = _expected(Hello, Reply, Unavailable)
+FROM_CLIENT: Expected = {**FROM_GUEST, **_expected(StatusQuery)}
+FROM_SERVER = _expected(Hello, Register, Answer, StatusQuery)
+FROM_GUEST_CONNECTD = _expected(Hello, Reply, Unavailable, Refused)
+FROM_HOST_CONNECTD = _expected(Hello, Registered, Forwarded, Refused)
+FROM_CONNECTD_FOR_STATUS = _expected(Hello, Report, Refused)
