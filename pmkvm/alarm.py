@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What within() does, where no thread can be had: an alarm ends the call.
+"""What call_in_thread() does, where no thread can be had: an alarm ends the call.
 
 It ends what waits for something that a signal can interrupt, as nearly all does. Only a read from
 a dead file system goes on; then whoever waits for this process kills it.
@@ -35,7 +35,7 @@ class _RangError(BaseException):
 def before_alarm(deadline: Deadline, what: str, function: Callable[[], T]) -> T:
     """The function's result, called in this very thread, which must be the program's first.
 
-    Raises DeadlineError and ExhaustedError as within() does.
+    Raises DeadlineError and ExhaustedError as call_in_thread() does.
     """
 
     def ring(_number: int, frame: FrameType | None) -> None:

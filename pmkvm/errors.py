@@ -48,7 +48,7 @@ def is_exhaustion(error: BaseException) -> bool:
         lacking = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS)
         return error.errno in lacking
     if isinstance(error, ImportError):
-        return any(words in str(error) for words in _NOT_LOADED)
+        return any(text in str(error) for text in _NOT_LOADED)
     # The interpreter itself, where it finds no memory for an error, fails by a SystemError.
     return isinstance(error, (MemoryError, SystemError, ExhaustedError))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The only module that starts processes: a list of words, a deadline, every child reaped.
+"""The only module that starts processes: a list of arguments, a deadline, every child reaped.
 
 But for spawn(), which starts a service that is to outlive its caller.
 """

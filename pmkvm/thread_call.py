@@ -113,7 +113,7 @@ class Call:
             self._done.release()
 
 
-def within(deadline: Deadline, what: str, function: Callable[[], T]) -> T:
+def call_in_thread(deadline: Deadline, what: str, function: Callable[[], T]) -> T:
     """The function's result, or what it raises, if it comes before the deadline.
 
     Raises DeadlineError, as Call.abandon() says it, and ExhaustedError as Call.result().

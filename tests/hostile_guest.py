@@ -75,9 +75,9 @@ def _largest(_token: str) -> Iterator[bytes]:
 
 
 def _names_a_target(token: str) -> Iterator[bytes]:
-    words = ("reset", "off", "on", "status", "list", "reboot", "explode")
-    for number, word in enumerate(itertools.cycle(words)):
-        yield asked(number, f"{word} {token}")
+    operations = ("reset", "off", "on", "status", "list", "reboot", "explode")
+    for number, operation in enumerate(itertools.cycle(operations)):
+        yield asked(number, f"{operation} {token}")
 
 
 def _asks_for_status(token: str) -> Iterator[bytes]:

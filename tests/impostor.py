@@ -44,13 +44,13 @@ _ENV_START, _ENV_END = 47, 48
 _kept: list[mmap.mmap] = []
 
 
-def qemu_words(name: str, domain: str) -> list[str]:
+def qemu_argv(name: str, domain: str) -> list[str]:
     return ["/usr/bin/qemu-system-x86_64", "-name", f"guest={name}", "-S", "-uuid", domain]
 
 
-def rewrite_command_line(words: list[str], length: int = 0) -> None:
-    """/proc/PID/cmdline shows these words from now on, and zeros behind them to that length."""
-    line = b"".join(word.encode() + b"\0" for word in words)
+def rewrite_command_line(argv: list[str], length: int = 0) -> None:
+    """/proc/PID/cmdline shows these arguments from now on, and zeros behind them to that length."""
+    line = b"".join(argument.encode() + b"\0" for argument in argv)
     size = max(length, len(line))
     memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory[: len(line)] = line
@@ -58,7 +58,7 @@ def rewrite_command_line(words: list[str], length: int = 0) -> None:
     start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     # Bytes: this user may not be allowed to read more of Python's library.
     with open("/proc/self/stat", "rb") as file:
-        fields = [int(word) for word in file.read().rpartition(b")")[2].split()[1:]]
+        fields = [int(field) for field in file.read().rpartition(b")")[2].split()[1:]]
     at = [0, *fields]
     library = ctypes.CDLL(None, use_errno=True)
     library.sbrk.restype = ctypes.c_void_p
@@ -76,12 +76,12 @@ def main(argv: list[str]) -> int:
     end = time.monotonic() + seconds
     _become(int(argv[4]))
     says = {
-        NAMED: qemu_words(name, str(uuid.uuid4())),
-        SAME: qemu_words("impostor", domain),
-        NAMELESS: qemu_words("", str(uuid.uuid4())),
+        NAMED: qemu_argv(name, str(uuid.uuid4())),
+        SAME: qemu_argv("impostor", domain),
+        NAMELESS: qemu_argv("", str(uuid.uuid4())),
     }
     rewrite_command_line(
-        says.get(kind, qemu_words(name, domain)), _ENDLESS_BYTES if kind == ENDLESS else 0
+        says.get(kind, qemu_argv(name, domain)), _ENDLESS_BYTES if kind == ENDLESS else 0
     )
     _say_ready()
     if kind == RESPAWNING:

@@ -318,11 +318,11 @@ def shells(modules: dict[str, Module]) -> list[str]:
     ]
 
 
-def _is_shell(word: ast.expr) -> bool:
+def _is_shell(program: ast.expr) -> bool:
     return (
-        isinstance(word, ast.Constant)
-        and isinstance(word.value, str)
-        and word.value.rpartition("/")[2] in SHELLS
+        isinstance(program, ast.Constant)
+        and isinstance(program.value, str)
+        and program.value.rpartition("/")[2] in SHELLS
     )
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# One piece of a word: quoted text, or a character. What a shell would execute or expand is none.
+# One piece of a value: quoted text, or a character. What a shell would execute or expand is none.
 PIECE = r"\"[^\"$`\\\n]*\"|'[^'\n]*'|(?<=[^\s(])#|[^\s\"'()#;&|<>$`\\]"
-# A # inside a word begins no comment.
+# A # inside a value begins no comment.
 COMMENT = r"(?<![^\s(])#[^\n]*"
 REST = rf"[ \t]*(?:{COMMENT})?(?:\n|\Z)"
 NOTHING = re.compile(REST)
@@ -16,14 +16,14 @@ STATEMENT = re.compile(
     rf"[ \t]*(?P<key>[A-Za-z_][A-Za-z0-9_]*)="
     rf"(?:\((?P<list>(?:{PIECE}|{COMMENT}|\s)*)\)|(?P<one>(?:{PIECE})*)){REST}"
 )
-WORD = re.compile(rf"{COMMENT}|(?P<word>(?:{PIECE})+)")
+VALUE = re.compile(rf"{COMMENT}|(?P<value>(?:{PIECE})+)")
 QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 ALLOWED = "allowed: key=value, key=(value value), quotes, # text, and no $, ` or \\"
 
 
 class Assignment(NamedTuple):
     key: str
-    words: tuple[str, ...]
+    values: tuple[str, ...]
     line: int
 
 
@@ -40,7 +40,7 @@ def parse(text: str) -> tuple[dict[str, Assignment], Faults]:
         match = statement or NOTHING.match(text, position)
         end = match.end() if match else (text.find("\n", position) + 1 or len(text))
         if statement:
-            found[statement["key"]] = Assignment(statement["key"], _words(statement), line)
+            found[statement["key"]] = Assignment(statement["key"], _values(statement), line)
         elif not match:
             said = text[position:end].strip()
             faults.append((line, f"{said!r} is not understood; {ALLOWED}"))
@@ -49,12 +49,12 @@ def parse(text: str) -> tuple[dict[str, Assignment], Faults]:
     return found, faults
 
 
-def _words(statement: re.Match[str]) -> tuple[str, ...]:
+def _values(statement: re.Match[str]) -> tuple[str, ...]:
     if statement["list"] is None:
         return (_unquoted(statement["one"]),)
-    words = (match["word"] for match in WORD.finditer(statement["list"]))
-    return tuple(_unquoted(word) for word in words if word is not None)
+    values = (match["value"] for match in VALUE.finditer(statement["list"]))
+    return tuple(_unquoted(value) for value in values if value is not None)
 
 
-def _unquoted(word: str) -> str:
-    return QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", word)
+def _unquoted(value: str) -> str:
+    return QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", value)

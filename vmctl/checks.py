@@ -136,10 +136,10 @@ def warnings(request: Request, configuration: Configuration, facts: Facts) -> It
 def _bonds(configuration: Configuration, cluster: Cluster) -> Iterator[Message]:
     for required in configuration.required_clones():
         if required.kind in {"stonithd", "managerd"} and required.is_binding():
-            words = {"where": required.where, "resource": required.resource}
-            yield message(35, **words)
+            arguments = {"where": required.where, "resource": required.resource}
+            yield message(35, **arguments)
             copies = (each for each in cluster.resources if required.resource in each.parents)
             there = {node for each in copies if each.active for node in each.nodes}
             bare = ", ".join(node for node in cluster.online_members() if node not in there)
             if bare:
-                yield message(50, nodes=bare, **words)
+                yield message(50, nodes=bare, **arguments)

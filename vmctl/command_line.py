@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The grammar of vm-ctl: words to a typed request. It refuses whatever it does not know."""
+"""The grammar of vm-ctl: arguments to a typed request. It refuses whatever it does not know."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ Exit code: 0 done, or nothing to do; 1 anything else. See vm-ctl(8).
 
 
 class UsageError(HaError):
-    """The words make no command."""
+    """The arguments make no command."""
 
 
 class Request(NamedTuple):
@@ -144,24 +144,26 @@ def parser(noun: str, verb: str) -> argparse.ArgumentParser:
     return made
 
 
-def usage(words: Sequence[str] = ()) -> str:
-    """Of the verb that the words begin with, else of all."""
-    if tuple(words[:2]) in VERBS:
-        return parser(words[0], words[1]).format_usage()
-    width = max(len(" ".join(words)) for words in VERBS)
-    lines = (f"       vm-ctl {' '.join(words):{width}}  {row.does}" for words, row in VERBS.items())
+def usage(arguments: Sequence[str] = ()) -> str:
+    """Of the verb that the arguments begin with, else of all."""
+    if tuple(arguments[:2]) in VERBS:
+        return parser(arguments[0], arguments[1]).format_usage()
+    width = max(len(" ".join(command)) for command in VERBS)
+    lines = (
+        f"       vm-ctl {' '.join(command):{width}}  {row.does}" for command, row in VERBS.items()
+    )
     return "\n".join(["usage: vm-ctl --help | --version | COMMAND [--help]", *lines, NOTES])
 
 
-def parse(words: Sequence[str]) -> Request:
+def parse(arguments: Sequence[str]) -> Request:
     """Raises UsageError with what is wrong in one line, SystemExit after --help."""
-    if tuple(words[:2]) not in VERBS:
-        raise UsageError(f"no such command: {' '.join(words[:2]) or 'nothing given'}")
-    noun, verb = words[:2]
+    if tuple(arguments[:2]) not in VERBS:
+        raise UsageError(f"no such command: {' '.join(arguments[:2]) or 'nothing given'}")
+    noun, verb = arguments[:2]
     row = VERBS[noun, verb]
-    values = vars(parser(noun, verb).parse_intermixed_args(list(words[2:])))
+    values = vars(parser(noun, verb).parse_intermixed_args(list(arguments[2:])))
     operands = values.pop("operands", [])
-    # Blanks may stand around the commas, inside a word or between words.
+    # Blanks may stand around the commas, inside an argument or between arguments.
     domains = sorted({name.strip() for name in ",".join(operands).split(",")} - {""})
     request = Request(noun, verb, tuple(domains), **values)
     if row.domains != MANY and max(len(operands), len(domains)) > 1:

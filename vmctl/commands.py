@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import cib, resource, status, tools
-from pmkvm.thread_call import within
+from pmkvm.thread_call import call_in_thread
 from pmkvm.virt.connection import Connection
 from pmkvm.virt.job import job_of
 from vmctl import checks, hosts, list_table, move, names, plan, transaction, waiting
@@ -103,9 +103,11 @@ def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]
     patience_s = max(timeouts) + waiting.SLACK_S
     resources = [names.resource(domain) for domain in domains]
     outcome = waiting.wait_for(resources, reached, patience_s, wanted.lower)
-    words = {"state": wanted.lower(), "seconds": round(patience_s)}
+    arguments = {"state": wanted.lower(), "seconds": round(patience_s)}
     refuse(
-        message(37, domain=names.domain(each), reason=waiting.why(outcome.cluster, each), **words)
+        message(
+            37, domain=names.domain(each), reason=waiting.why(outcome.cluster, each), **arguments
+        )
         for each in outcome.late
     )
 
@@ -143,7 +145,7 @@ def figures(domain: str, uri: str) -> str:
             return f"moved: {job.processed_mib} of {job.total_mib} MiB" if job else "moved"
 
     try:
-        return within(Deadline(hosts.ANSWER_S), "asking libvirt", ask)
+        return call_in_thread(Deadline(hosts.ANSWER_S), "asking libvirt", ask)
     except HaError:
         return "moved"
 

@@ -19,37 +19,37 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    Words = tuple[str, ...]
+    Values = tuple[str, ...]
     # What a value may be, in words and as a test, which may raise ValueError.
-    Rule = tuple[str, Callable[[Words], bool]]
+    Rule = tuple[str, Callable[[Values], bool]]
 
 OPERATORS = ("lt", "gt", "lte", "gte", "eq", "ne")
 ON_FAIL = ("ignore", "block", "stop", "restart", "standby", "fence", "restart-container", "demote")
 
 
-def _is_operation(words: Words) -> bool:
-    _interval, timeout_s = map(resource.seconds, words[:2])
-    return timeout_s > 0 and set(words[2:]) <= set(ON_FAIL)
+def _is_operation(values: Values) -> bool:
+    _interval, timeout_s = map(resource.seconds, values[:2])
+    return timeout_s > 0 and set(values[2:]) <= set(ON_FAIL)
 
 
-def _is_score(words: Words) -> bool:
-    return isinstance(resource.score(words[0]), int)
+def _is_score(values: Values) -> bool:
+    return isinstance(resource.score(values[0]), int)
 
 
-def _is_order(words: Words) -> bool:
-    return resource.score(words[0]) >= 0 and words[1] in {"true", "false"}
+def _is_order(values: Values) -> bool:
+    return resource.score(values[0]) >= 0 and values[1] in {"true", "false"}
 
 
-ANYTHING: Rule = ("some text, or none", lambda _words: True)
-PATH: Rule = ("an absolute path of a directory", lambda words: words[0].startswith("/"))
-SWITCH: Rule = ("on or off", lambda words: words[0] in {"on", "off"})
+ANYTHING: Rule = ("some text, or none", lambda _values: True)
+PATH: Rule = ("an absolute path of a directory", lambda values: values[0].startswith("/"))
+SWITCH: Rule = ("on or off", lambda values: values[0] in {"on", "off"})
 AGENT: Rule = (
     "ocf:PROVIDER:AGENT",
-    lambda words: re.fullmatch("ocf:[^:]+:[^:]+", words[0]) is not None,
+    lambda values: re.fullmatch("ocf:[^:]+:[^:]+", values[0]) is not None,
 )
-IGNORED: Rule = ("a number (it has no effect any more)", lambda words: words[0].isdigit())
-URI: Rule = ("a libvirt URI", lambda words: bool(words[0]))
-TRANSPORT: Rule = ("a libvirt transport, as ssh, tls or tcp", lambda words: bool(words[0]))
+IGNORED: Rule = ("a number (it has no effect any more)", lambda values: values[0].isdigit())
+URI: Rule = ("a libvirt URI", lambda values: bool(values[0]))
+TRANSPORT: Rule = ("a libvirt transport, as ssh, tls or tcp", lambda values: bool(values[0]))
 OPERATION: Rule = (
     "(interval timeout on-fail), for stop and migrate_to (interval timeout);"
     f" on-fail one of {' '.join(ON_FAIL)}",
@@ -59,14 +59,14 @@ SCORE: Rule = ("a score: a number, INFINITY or -INFINITY", _is_score)
 ORDER: Rule = ("(0 false) or (0 true); a score of more than 0 makes it mandatory", _is_order)
 COMPARISON: Rule = (
     f"(operator value), operator one of {' '.join(OPERATORS)}",
-    lambda words: words[0] in OPERATORS and bool(words[1]),
+    lambda values: values[0] in OPERATORS and bool(values[1]),
 )
-CLONE: Rule = ("(resource)", lambda words: all(map(names.is_plain, words)))
+CLONE: Rule = ("(resource)", lambda values: all(map(names.is_plain, values)))
 CLONE_AND: Rule = ("(resource) or (resource attribute)", CLONE[1])
 
 # The keys with what the shipped file says; a key that is missing has this value, and one that is
-# given has as many words.
-KEYS: dict[str, tuple[Words, Rule]] = {
+# given has as many values.
+KEYS: dict[str, tuple[Values, Rule]] = {
     "vm_cfg_dir": (("/etc/libvirt/qemu",), PATH),
     "vm_cfg_ext": ((".xml",), ANYTHING),
     "vm_allow_migrate": (("off",), SWITCH),
@@ -111,9 +111,9 @@ class RequiredClone(NamedTuple):
     kind: str
     resource: str
     attribute: str | None
-    comparison: Words
+    comparison: Values
     score: str
-    order: Words
+    order: Values
     where: str
 
     def is_binding(self) -> bool:
@@ -126,13 +126,13 @@ class RequiredClone(NamedTuple):
 
 
 class Configuration(NamedTuple):
-    """The words of every key that is set or has a default."""
+    """The values of every key that is set or has a default."""
 
     path: str
-    words: Mapping[str, Words]
+    values: Mapping[str, Values]
 
     def text(self, key: str) -> str:
-        return self.words[key][0]
+        return self.values[key][0]
 
     def fences(self) -> bool:
         """Whether the host is fenced for a guest that can't be stopped."""
@@ -146,22 +146,22 @@ class Configuration(NamedTuple):
         # Of operations whose on-fail is not the file's to say.
         critical = "fence" if self.fences() else "block"
         for name in OPERATIONS:
-            words = (name, *self.words[f"vm_{name}_op"], critical)
-            yield dict(zip(("name", "interval", "timeout", "on-fail"), words))
+            values = (name, *self.values[f"vm_{name}_op"], critical)
+            yield dict(zip(("name", "interval", "timeout", "on-fail"), values))
 
     def required_clones(self) -> Iterator[RequiredClone]:
         """All entries that are set, where the vm-ctl of 2011 stopped at the first gap."""
         for kind in ENTRY_NUMBERS:
             for key in (f"vm_{kind}{index}" for index in range(1, 11)):
-                if key in self.words:
-                    clone, *attribute = self.words[key]
+                if key in self.values:
+                    clone, *attribute = self.values[key]
                     yield RequiredClone(
                         kind,
                         clone,
                         attribute=attribute[0] if attribute else None,
-                        comparison=self.words.get(f"vm_{kind}_loc", ()),
+                        comparison=self.values.get(f"vm_{kind}_loc", ()),
                         score=self.text(f"vm_{kind}_col"),
-                        order=self.words[f"vm_{kind}_odr"],
+                        order=self.values[f"vm_{kind}_odr"],
                         where=f"{self.path}: {key}",
                     )
 
@@ -184,7 +184,7 @@ def from_text(text: str, path: str) -> Configuration:
     refuse([*problems, *(each for value in found.values() for each in _judge(value, path))])
     refuse(_doubles(found, path))
     defaults = {key: default for key, (default, _rule) in KEYS.items()}
-    return Configuration(path, {**defaults, **{key: each.words for key, each in found.items()}})
+    return Configuration(path, {**defaults, **{key: each.values for key, each in found.items()}})
 
 
 def _judge(each: Assignment, path: str) -> Iterator[Message]:
@@ -201,11 +201,11 @@ def _judge(each: Assignment, path: str) -> Iterator[Message]:
         yield message(22, where=where, reason=f"{each.key}: no such key; allowed: {every}")
         return
     try:
-        fine = len(each.words) in counts and test(each.words)
+        fine = len(each.values) in counts and test(each.values)
     except ValueError:
         fine = False
     if not fine:
-        said = " ".join(each.words) or "nothing"
+        said = " ".join(each.values) or "nothing"
         yield message(number, where=where, reason=f"{each.key} is {said}; allowed: {allowed}")
 
 
@@ -214,8 +214,8 @@ def _doubles(found: Mapping[str, Assignment], path: str) -> Iterator[Message]:
     seen: set[str] = set()
     for each in found.values():
         entry = ENTRY.fullmatch(each.key)
-        for word in each.words if entry else ():
-            if word in seen and entry:
-                reason = f"{word} is in another entry already; allowed: each once"
+        for value in each.values if entry else ():
+            if value in seen and entry:
+                reason = f"{value} is in another entry already; allowed: each once"
                 yield message(ENTRY_NUMBERS[entry[1]], where=f"{path}:{each.line}", reason=reason)
-            seen.add(word)
+            seen.add(value)

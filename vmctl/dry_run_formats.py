@@ -76,9 +76,9 @@ def as_pcs(before: CibDocument, after: CibDocument) -> str:
     for was, now in found.changed:
         if now.tag == "primitive":
             old = set(_pairs(was, "meta_attributes"))
-            words = [pair for pair in _pairs(now, "meta_attributes") if pair not in old]
-            commands.append(f"resource meta {now.get('id')} {' '.join(words)}")
-    commands += [PCS[_kind(each)].format_map(_words(each)) for each in (*found.new, *again)]
+            pairs = [pair for pair in _pairs(now, "meta_attributes") if pair not in old]
+            commands.append(f"resource meta {now.get('id')} {' '.join(pairs)}")
+    commands += [PCS[_kind(each)].format_map(_fields(each)) for each in (*found.new, *again)]
     return _lines(*(f"pcs {command}" for command in commands))
 
 
@@ -91,7 +91,7 @@ def _lines(*lines: str) -> str:
 
 def _crm(element: etree._Element) -> str:
     if element.tag != "primitive" or _is_plain(element):
-        return CRM[_kind(element)].format_map(_words(element))
+        return CRM[_kind(element)].format_map(_fields(element))
     return f"xml {etree.tostring(element, encoding='unicode', with_tail=False)}"
 
 
@@ -111,20 +111,20 @@ def _kind(element: etree._Element) -> str:
     return str(element.tag) if element.find("rule") is None else "rule"
 
 
-def _words(element: etree._Element) -> dict[str, str]:
+def _fields(element: etree._Element) -> dict[str, str]:
     """What the templates may name, quoted as a shell and crmsh alike read it."""
-    words = {str(name): shlex.quote(str(value)) for name, value in element.attrib.items()}
+    fields = {str(name): shlex.quote(str(value)) for name, value in element.attrib.items()}
     rule = element.find("rule")
     if rule is not None:
-        words["rule"], words["score"] = str(rule.get("id")), str(rule.get("score"))
-        words["expression"] = f" {rule.get('boolean-op')} ".join(map(_expression, rule))
+        fields["rule"], fields["score"] = str(rule.get("id")), str(rule.get("score"))
+        fields["expression"] = f" {rule.get('boolean-op')} ".join(map(_expression, rule))
     if element.tag == "primitive":
-        agent = [words[part] for part in ("class", "provider", "type") if part in words]
-        words["agent"] = ":".join(agent)
-        words["parameters"] = " ".join(_pairs(element, "instance_attributes"))
-        words["meta"] = " ".join(_pairs(element, "meta_attributes"))
-        words["operations"] = " ".join(map(_operation, element.iterfind("operations/op")))
-    return words
+        agent = [fields[part] for part in ("class", "provider", "type") if part in fields]
+        fields["agent"] = ":".join(agent)
+        fields["parameters"] = " ".join(_pairs(element, "instance_attributes"))
+        fields["meta"] = " ".join(_pairs(element, "meta_attributes"))
+        fields["operations"] = " ".join(map(_operation, element.iterfind("operations/op")))
+    return fields
 
 
 def _pairs(element: etree._Element, tag: str) -> Iterator[str]:

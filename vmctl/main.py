@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""vm-ctl: from words to an exit code. Says everything that went wrong, in one line each."""
+"""vm-ctl: from arguments to an exit code. Says everything that went wrong, in one line each."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None, ask: Ask | None = None) -> int:
     """0: done, or there was nothing to do; 1: anything else."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if words in (["--help"], ["-h"], ["--version"]):
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments in (["--help"], ["-h"], ["--version"]):
         version = f"vm-ctl {VERSION}\n"
-        sys.stdout.write(version if words == ["--version"] else command_line.usage())
+        sys.stdout.write(version if arguments == ["--version"] else command_line.usage())
         return 0
     try:
-        request = command_line.parse(words)
+        request = command_line.parse(arguments)
     except command_line.UsageError as error:
-        sys.stderr.write(f"vm-ctl: {error}\n{command_line.usage(words)}")
+        sys.stderr.write(f"vm-ctl: {error}\n{command_line.usage(arguments)}")
         return 1
     except SystemExit:
         return 0

@@ -78,8 +78,8 @@ class Message(NamedTuple):
         return f"MSG{self.number:02d} {self.text}"
 
 
-def message(number: int, **words: object) -> Message:
-    return Message(number, TEXTS[number].format(**words))
+def message(number: int, **arguments: object) -> Message:
+    return Message(number, TEXTS[number].format(**arguments))
 
 
 def say(messages: Iterable[Message]) -> None:

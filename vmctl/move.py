@@ -58,8 +58,8 @@ def check(domain: str, target: str | None, cib_document: CibDocument, cluster: C
     return Move(domain, nodes[0], target, _bound_s(domain, cib_document))
 
 
-def not_begun(number: int, domain: str, **words: object) -> RefusedError:
-    return RefusedError(message(number, domain=domain, **words), message(26, domain=domain))
+def not_begun(number: int, domain: str, **arguments: object) -> RefusedError:
+    return RefusedError(message(number, domain=domain, **arguments), message(26, domain=domain))
 
 
 def check_scores(move: Move, scores: Mapping[str, int]) -> None:

@@ -99,7 +99,7 @@ def preferring(node: str, cib_document: CibDocument) -> list[str]:
 
 
 def unmove(domain: str, cib_document: CibDocument) -> None:
-    """Raises RefusedError while Pacemaker migrates: see movement.carry_out."""
+    """Raises RefusedError while Pacemaker migrates: see move.carry_out."""
     checks.registered((domain,), cib_document)
     found = cib_document.move_constraints(domain)
     if found and cib_document.is_migrating(domain):

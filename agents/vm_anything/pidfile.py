@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 100
 # An interpreter and its script, each the path of a file.
-_LONGEST_WORDS = 16384
+_LONGEST_COMMAND = 16384
 
 
 class Record(NamedTuple):
@@ -47,12 +47,13 @@ def _life(context: Context) -> Life | None:
     text = _read(path(context))
     if text is None:
         return None
-    words = text.split()
-    if not all(word.isascii() and word.isdigit() for word in words) or len(words) not in (1, 2):
+    fields = text.split()
+    are_numbers = all(field.isascii() and field.isdigit() for field in fields)
+    if not are_numbers or len(fields) not in (1, 2):
         raise OcfError(OcfCode.GENERIC, f"{path(context)} holds no pid: {text!r}")
-    if len(words) == 1:
-        return _verified(int(words[0]), context.text("binfile"))
-    return Life(int(words[0]), int(words[1]))
+    if len(fields) == 1:
+        return _verified(int(fields[0]), context.text("binfile"))
+    return Life(int(fields[0]), int(fields[1]))
 
 
 def store(context: Context, life: Life) -> bool:
@@ -123,17 +124,17 @@ def _read(name: str) -> str | None:
 
 
 def _verified(pid: int, binfile: str) -> Life | None:
-    """The life that has a pid now, if it runs this program: by its executable or first words.
+    """The life that has a pid now, if it runs this program: by its executable or first arguments.
 
-    A script's executable is its interpreter, and the script the second word.
+    A script's executable is its interpreter, and the script the second argument.
     """
     life = process.life_of(pid)
     directory = f"{settings.PROC}/{pid}"
     try:
         executable = os.readlink(f"{directory}/exe")
-        words = files.read_beginning(f"{directory}/cmdline", _LONGEST_WORDS).split(b"\0")[:2]
+        argv = files.read_beginning(f"{directory}/cmdline", _LONGEST_COMMAND).split(b"\0")[:2]
     except OSError:
         return None
-    runs = executable == os.path.realpath(binfile) or os.fsencode(binfile) in words
-    # Looked at again behind the words: a pid that was reused in between shows.
+    runs = executable == os.path.realpath(binfile) or os.fsencode(binfile) in argv
+    # Looked at again behind its arguments: a pid that was reused in between shows.
     return life if binfile and runs and process.life_of(pid) == life else None

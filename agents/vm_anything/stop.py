@@ -20,7 +20,7 @@ _TERM_S = 10.0
 # Kept back for SIGKILL, and at most a quarter of what is left.
 _KILL_S = 2.0
 # Left at the end to say who survived, and at most a quarter of what is left.
-_LAST_WORD_S = 0.3
+_RESERVE_S = 0.3
 
 
 def stop(context: Context) -> OcfCode:
@@ -52,8 +52,8 @@ def _end(context: Context, sessions: list[Session]) -> None:
     if lives:
         pids = " ".join(str(one.pid) for one in lives)
         context.log.warning(f"SIGKILL to what outlived SIGTERM: {pids}")
-        last_word_s = min(_LAST_WORD_S, context.deadline.remaining() / 4)
-        lives = session.kill(sessions, context.deadline.less(last_word_s))
+        reserve_s = min(_RESERVE_S, context.deadline.remaining() / 4)
+        lives = session.kill(sessions, context.deadline.less(reserve_s))
     if lives:
         raise OcfError(OcfCode.GENERIC, f"process {lives[0].pid} survives SIGKILL")
 

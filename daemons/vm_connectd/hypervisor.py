@@ -140,10 +140,10 @@ class Hypervisor:
 
     # --- in libvirt's thread
 
-    def _notice(self, _connection: Any, *words: Any) -> None:
-        """An event: words end with what it was registered with."""
+    def _notice(self, _connection: Any, *arguments: Any) -> None:
+        """An event: arguments end with what it was registered with."""
         if self._loop is not None:
-            is_lifecycle = words[-1] == self._libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
+            is_lifecycle = arguments[-1] == self._libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
             try:
                 self._loop.call_soon_threadsafe(self._hear, is_lifecycle)
             except RuntimeError:

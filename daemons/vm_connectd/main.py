@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""vm-connectd: from words to a running daemon, or to what the running one says."""
+"""vm-connectd: from arguments to a running daemon, or to what the running one says."""
 
 from __future__ import annotations
 

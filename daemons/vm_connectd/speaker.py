@@ -43,8 +43,10 @@ def identify(connection: socket.socket, target: Target) -> Sender:
         raise StrangerError(f"the process at the other end, {said.pid}, is gone")
     guest = qemu.parse_command_line(command_line)
     if guest is None:
-        word = command_line.partition(b"\0")[0].decode(errors="replace")
-        raise StrangerError(f"the process at the other end, {life.pid}, is {shown(word)}, no QEMU")
+        program = command_line.partition(b"\0")[0].decode(errors="replace")
+        raise StrangerError(
+            f"the process at the other end, {life.pid}, is {shown(program)}, no QEMU"
+        )
     if guest.uuid != target.uuid:
         raise StrangerError(
             f"QEMU {life.pid} at the other end is the guest {shown(guest.name)} with uuid"

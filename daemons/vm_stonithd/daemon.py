@@ -186,10 +186,10 @@ class Daemon:
 
     async def _keys(self) -> None:
         while True:
-            held = self._tokens.keys.held
-            if held != self._told:
-                self._told = held
-                self._tell(KeysSeen(held))
+            reports = self._tokens.keys.reports
+            if reports != self._told:
+                self._told = reports
+                self._tell(KeysSeen(reports))
             await asyncio.sleep(KEYS_S)
             try:
                 await self._calls.call("looking at the keys", self._tokens.keys.look, NAME_S)
@@ -210,7 +210,7 @@ class Daemon:
             "state": self._state,
             "problems": [each for each in problems if each],
             "reads_tokens": self._tokens.can_read,
-            "keys": [each.id for each in self._tokens.keys.held],
+            "keys": [each.id for each in self._tokens.keys.reports],
             "is_registered": self._registration.is_registered,
             "cluster": self._watch.state,
             "reports": self._exchange.state,

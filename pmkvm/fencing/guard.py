@@ -11,7 +11,7 @@ from itertools import combinations, starmap
 
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import instant
-from pmkvm.fencing import status_words as words
+from pmkvm.fencing import status_words as status
 from pmkvm.fencing.ban import Ban, check_id
 from pmkvm.light_types import NamedTuple
 
@@ -19,7 +19,7 @@ _TARGET = "@class='ocf' and @provider='extra' and @type='VirtualDomain'"
 
 
 class Write(NamedTuple):
-    """cibadmin's words: --modify or --delete, the --xpath, and the --xml-text of a --modify."""
+    """cibadmin's arguments: --modify or --delete, the --xpath, and the --xml-text of a --modify."""
 
     command: str
     xpath: str
@@ -60,7 +60,7 @@ def create(*wanted: Creation) -> Write:
     pairs = combinations((one.ban for one in wanted), 2)
     if not all(starmap(independent, pairs)):
         raise ValueError("of two bans in one write neither may be about the other's guests")
-    guard = (word for one in wanted for word in conditions(*one).values())
+    guard = (condition for one in wanted for condition in conditions(*one).values())
     return _modify(" and ".join(dict.fromkeys(guard)), *(one.ban for one in wanted))
 
 
@@ -75,25 +75,25 @@ def independent(one: Ban, other: Ban) -> bool:
 
 
 def conditions(ban: Ban, calls: CallIds, replaced: Ban | None = None) -> dict[str, str]:
-    """The words of the create guard, each a predicate of /cib."""
+    """The conditions of the create guard, each a predicate of /cib."""
     target, requester = check_id(ban.resource), check_id(ban.requester)
     nodes, states = "configuration/nodes/node", "status/node_state"
     transient = "transient_attributes/instance_attributes"
-    good = f"[{words.CLUSTER_NODE}][({words.OK}) or ({words.DOWN})]"
+    good = f"[{status.CLUSTER_NODE}][({status.OK}) or ({status.DOWN})]"
     return {
         "quorum": "@have-quorum='1'",
         # An id is compared with all ids of a set at once: the text does not grow with the hosts.
         "hosts": f"not({nodes}[not(@type='remote')][not(@id=/cib/{states}{good}/@id)])",
-        "states": f"not({states}[{words.CLUSTER_NODE}][not(({words.OK}) or ({words.DOWN}))])",
-        "may run": f"not({states}[{words.CLUSTER_NODE}][{words.DOWN}][{words.may_run(target)}])",
-        "may run remotely": f"not({states}[{words.may_run_remotely(target)}])",
+        "states": f"not({states}[{status.CLUSTER_NODE}][not(({status.OK}) or ({status.DOWN}))])",
+        "may run": f"not({states}[{status.CLUSTER_NODE}][{status.DOWN}][{status.may_run(target)}])",
+        "may run remotely": f"not({states}[{status.may_run_remotely(target)}])",
         "maintenance": "not(configuration/crm_config/cluster_property_set"
         "/nvpair[@name='maintenance-mode' or @name='stop-all-resources']"
-        f"[{words.TRUE}])",
+        f"[{status.TRUE}])",
         "node maintenance": f"not({nodes}/instance_attributes/nvpair[@name='maintenance']"
-        f"[{words.TRUE}])",
+        f"[{status.TRUE}])",
         "transient maintenance": f"not({states}/{transient}/nvpair[@name='maintenance']"
-        f"[{words.TRUE}])",
+        f"[{status.TRUE}])",
         "target": _is_target(target),
         "no ban on the target": _no_ban(target, replaced),
         "no ban on the requester": _no_ban(requester, None),
@@ -107,15 +107,15 @@ def settle(ban: Ban, host: str, call_id: int, replaced: Ban | None = None) -> Wr
     had."""
     resource = check_id(ban.resource)
     entry = _history(host, resource)
-    elsewhere = f"status/node_state[{words.CLUSTER_NODE}][@uname!='{host}'][{words.OK}]"
+    elsewhere = f"status/node_state[{status.CLUSTER_NODE}][@uname!='{host}'][{status.OK}]"
     guard = (
         "@have-quorum='1'",
         _no_ban(resource, replaced),
         # Present and not ended: a missing entry is nothing that Pacemaker would stop.
-        f"{entry}[lrm_rsc_op][not({words.ended(resource)})][not({words.PENDING})]",
+        f"{entry}[lrm_rsc_op][not({status.ended(resource)})][not({status.PENDING})]",
         f"not({entry}/lrm_rsc_op[@call-id>{int(call_id)}])",
         f"not({elsewhere}[not(lrm/lrm_resources/lrm_resource[@id='{resource}']"
-        f"[{words.ended(resource)}])])",
+        f"[{status.ended(resource)}])])",
     )
     return _modify(" and ".join(guard), ban)
 
@@ -133,8 +133,8 @@ def rewrite(old: Ban, new: Ban) -> Write:
 
 def remove(ban: Ban) -> Write:
     """The end: only while it says this, and UNRECORDED on no member."""
-    unrecorded = words.unrecorded(check_id(ban.resource))
-    members = f"status/node_state[{words.CLUSTER_NODE}][{words.OK}]"
+    unrecorded = status.unrecorded(check_id(ban.resource))
+    members = f"status/node_state[{status.CLUSTER_NODE}][{status.OK}]"
     return Write("--delete", f"/cib[not({members}[{unrecorded}])]{_place(ban)}")
 
 
@@ -162,7 +162,7 @@ def _unchanged(host: str, resource: str, call_id: int) -> str:
 
 def _unchanged_target(target: str, calls: CallIds) -> dict[str, str]:
     hosts = " or ".join(f"@uname='{check_id(host)}'" for host, _ in calls.target)
-    known = f"status/node_state[{words.CLUSTER_NODE}][{words.OK}][not({hosts or 'false()'})]"
+    known = f"status/node_state[{status.CLUSTER_NODE}][{status.OK}][not({hosts or 'false()'})]"
     same = [_unchanged(host, target, call_id) for host, call_id in calls.target]
     return {"no new member": f"not({known})", "target unchanged": " and ".join(same) or "true()"}
 

@@ -85,10 +85,10 @@ def make_context(agent: Agent, action: Action, env: Mapping[str, str], log: Log)
 
 def parse_boolean(text: str) -> bool:
     """Raises ValueError for anything but the words that Pacemaker knows, in any case."""
-    word = text.lower()
-    if word in _TRUE:
+    value = text.lower()
+    if value in _TRUE:
         return True
-    if word in _FALSE:
+    if value in _FALSE:
         return False
     raise ValueError(text)
 

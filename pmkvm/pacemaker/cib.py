@@ -137,8 +137,8 @@ def selection(ids: Collection[str], root: str) -> str:
     if any(set(" '\"") & set(each) for each in ids):
         raise ValueError("an id in the CIB has neither blanks nor quotes")
     # One list and one contains() for all: linear, and short enough for an argument.
-    words = " ".join(sorted(ids))
-    test = f"contains(' {words} ', concat(' ', ., ' '))"
+    id_list = " ".join(sorted(ids))
+    test = f"contains(' {id_list} ', concat(' ', ., ' '))"
     elements = " or ".join(f"self::{name}" for name in REMOVABLE)
     found = f"{SECTIONS}/descendant::*[{elements}][({REFERENCES})[{test}]]"
     xpath = f"{root}/configuration/{found}"

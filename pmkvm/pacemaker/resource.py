@@ -87,10 +87,10 @@ def seconds(interval: str) -> float:
     digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     unit = {"us": 1e-6, "usec": 1e-6, "ms": 1e-3, "msec": 1e-3, "": 1.0, "s": 1.0, "sec": 1.0}
     unit.update({"m": 60.0, "min": 60.0, "h": 3600.0, "hr": 3600.0})
-    word = text[len(digits) :]
-    if word not in unit or not digits.strip().isdigit():
+    suffix = text[len(digits) :]
+    if suffix not in unit or not digits.strip().isdigit():
         raise ValueError(f"{interval!r} is no time: 90s, 2min, 500ms, PT1M30S")
-    return int(digits) * unit[word]
+    return int(digits) * unit[suffix]
 
 
 def _iso_seconds(text: str) -> float:

@@ -29,25 +29,28 @@ ANEW = -1
 def own_argv() -> list[str]:
     """How this process was started, interpreter and all."""
     with open(f"{settings.PROC}/self/cmdline", "rb") as file:
-        words = [word.decode("utf-8", "surrogateescape") for word in file.read().split(b"\0")[:-1]]
+        argv = [
+            argument.decode("utf-8", "surrogateescape")
+            for argument in file.read().split(b"\0")[:-1]
+        ]
     # A name from PATH: what it would find now need not be this one.
-    return words if "/" in words[0] else [sys.executable, *words[1:]]
+    return argv if "/" in argv[0] else [sys.executable, *argv[1:]]
 
 
-def program(words: list[str]) -> list[str]:
-    """Of these words the interpreter, its options and the script or module; raises HaError."""
-    rest = iter(enumerate(words[1:], 1))
-    for at, word in rest:
-        if word == "-m":
-            return words[: at + 2]
-        if not word.startswith("-"):
-            return words[: at + 1]
+def program(argv: list[str]) -> list[str]:
+    """Of a command line the interpreter, its options and the script or module; raises HaError."""
+    rest = iter(enumerate(argv[1:], 1))
+    for at, argument in rest:
+        if argument == "-m":
+            return argv[: at + 2]
+        if not argument.startswith("-"):
+            return argv[: at + 1]
     raise HaError("nobody knows how this program was started")
 
 
-def check(words: list[str]) -> None:
+def check(argv: list[str]) -> None:
     """Whether what is installed now starts at all. Raises HaError."""
-    done = run.run([*program(words), "--version"], timeout_s=CHECK_S)
+    done = run.run([*program(argv), "--version"], timeout_s=CHECK_S)
     if done.rc != 0:
         said = (done.err or done.out).strip().splitlines()
         raise CommandError(f"--version ended with {done.rc}: {said[-1] if said else 'no reason'}")

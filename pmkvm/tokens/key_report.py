@@ -39,8 +39,8 @@ class Said(NamedTuple):
         return next((key for key in self.keys if key.id == key_id), None)
 
 
-def encode(held: KeyReport) -> str:
-    return f"{KIND}={held.id} since={held.since} used={held.used}"
+def encode(report: KeyReport) -> str:
+    return f"{KIND}={report.id} since={report.since} used={report.used}"
 
 
 def decode(rest: str) -> KeyReport:

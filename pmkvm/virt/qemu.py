@@ -69,8 +69,8 @@ def parse_command_line(command_line: bytes) -> Guest | None:
     libvirt writes ``-name guest=NAME,debug-threads=on`` with commas in the name doubled,
     and ``-uuid UUID`` (qemuBuildNameCommandLine, qemuBuildCommandLine).
     """
-    words = command_line.rstrip(b"\0").split(b"\0")
-    options = dict(zip(words, words[1:]))
+    argv = command_line.rstrip(b"\0").split(b"\0")
+    options = dict(zip(argv, argv[1:]))
     uuid = options.get(b"-uuid")
     name = options.get(b"-name")
     if uuid is None or name is None:
@@ -80,7 +80,7 @@ def parse_command_line(command_line: bytes) -> Guest | None:
     return Guest(
         name.decode(errors="replace"),
         uuid.decode(errors="replace").lower(),
-        b"-incoming" in words or len(command_line) >= LONGEST_COMMAND_LINE,
+        b"-incoming" in argv or len(command_line) >= LONGEST_COMMAND_LINE,
     )
 
 
@@ -206,8 +206,8 @@ def _qemu(pid: int, users: frozenset[int] | None) -> Qemu | None:
 
 
 def command_line(pid: int) -> bytes:
-    """The beginning of the process's words. Once its first thread has ended, only the others still
-    show them. Of an ordinary user's process nobody should ask for them."""
+    """The beginning of the process's arguments. Once its first thread has ended, only the others
+    still show them. Of an ordinary user's process nobody should ask for them."""
     line = _read(f"{settings.PROC}/{pid}/cmdline")
     if line or not process.is_zombie(pid):
         return line

@@ -4,7 +4,7 @@
 A start holds a lock from before its first look for a ban until its guest is there, and only a
 start makes the lock's file. Where there is no file, none has run since the host's boot, or
 somebody has removed the file, or it could not be made: then the process table tells, in which a
-start is a Python of root's whose last word is "start" and whose environment names the resource.
+start is a Python of root's whose last argument is "start" and whose environment names it.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ def _is_start(directory: str, variable: bytes) -> bool:
     try:
         if os.stat(directory).st_uid != os.geteuid():
             return False
-        words = (
+        argv = (
             files.read_beginning(f"{directory}/cmdline", _LONGEST_COMMAND)
             .rstrip(b"\0")
             .split(b"\0")
         )
-        if words[-1] != _ACTION or not _is_our_python(directory):
+        if argv[-1] != _ACTION or not _is_our_python(directory):
             return False
         environment = files.read_beginning(f"{directory}/environ", _LONGEST_ENVIRONMENT)
     except (FileNotFoundError, ProcessLookupError):

@@ -58,11 +58,11 @@ def run(
     # libstonith's own tag is stonith/external/NAME.
     journal = Journal(env.get("HA_LOGTAG") or f"external/{plugin.name}", env, stderr)
     action = argv[0] if argv else ""
-    if action in _WORDS_ABOUT_IT:
-        print(_WORDS_ABOUT_IT[action](plugin), file=stdout)
+    if action in _DESCRIPTIONS:
+        print(_DESCRIPTIONS[action](plugin), file=stdout)
         return DONE
     if action not in (*_FENCES, "gethosts", "status"):
-        journal.complain(f"usage: {' | '.join((*_FENCES, 'gethosts', 'status', *_WORDS_ABOUT_IT))}")
+        journal.complain(f"usage: {' | '.join((*_FENCES, 'gethosts', 'status', *_DESCRIPTIONS))}")
         return FAILED
     try:
         device = plugin.device(env)
@@ -95,7 +95,7 @@ def _xml(parameters: Sequence[Parameter]) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-_WORDS_ABOUT_IT: dict[str, Callable[[Plugin], str]] = {
+_DESCRIPTIONS: dict[str, Callable[[Plugin], str]] = {
     "getconfignames": lambda plugin: "\n".join(one.name for one in plugin.parameters),
     "getinfo-devid": lambda plugin: plugin.name,
     "getinfo-devname": lambda plugin: f"{plugin.name}: {plugin.title}",

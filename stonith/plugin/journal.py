@@ -13,7 +13,7 @@ import io
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
 from pmkvm.ocf.log import Log, one_line
-from pmkvm.thread_call import within
+from pmkvm.thread_call import call_in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Journal:
         if not self._stderr.isatty():
             write = self._log.info if is_good else self._log.error
             try:
-                within(Deadline(_LOGGING_S), "logging", lambda: write(line))
+                call_in_thread(Deadline(_LOGGING_S), "logging", lambda: write(line))
             except DeadlineError:
                 self._say("WARNING", f"the system's log does not take this: {line}")
 

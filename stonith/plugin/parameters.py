@@ -132,13 +132,13 @@ def _delimiter(values: Mapping[str, str], problems: list[str]) -> str:
 def _entries(hostlist: str, delimiter: str, problems: list[str]) -> list[Entry]:
     entries: list[Entry] = []
     seen = set()
-    words = hostlist.split()
-    if not words:
+    fields = hostlist.split()
+    if not fields:
         problems.append("hostlist is empty")
-    for number, word in enumerate(words, 1):
-        host, found, token = word.partition(delimiter)
+    for number, field in enumerate(fields, 1):
+        host, found, token = field.partition(delimiter)
         if not found or not _HOST.fullmatch(host) or not _TOKEN.fullmatch(token):
-            # The word may be a token, and so may be what stands before a wrong delimiter.
+            # The field may be a token, and so may be what stands before a wrong delimiter.
             problems.append(f"entry {number} of hostlist is not NAME{delimiter}TOKEN")
         elif host.lower() in seen:
             problems.append(f"{host} is in hostlist twice")

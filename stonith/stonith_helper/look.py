@@ -41,9 +41,9 @@ class _Ping:
     def __init__(self, address: Address, trials: int, limit_s: float) -> None:
         way = ("-I", address.interface) if address.interface else ()
         pace = ("-c", str(trials), "-i", str(_PING_S), "-W", str(_PING_S))
-        words = ("ping", "-n", "-q", *pace, *way, address.text)
+        argv = ("ping", "-n", "-q", *pace, *way, address.text)
         self._address = address.text
-        self._call = Call(f"pinging {address.text}", lambda: run.run(words, timeout_s=limit_s))
+        self._call = Call(f"pinging {address.text}", lambda: run.run(argv, timeout_s=limit_s))
 
     def reply(self, deadline: Deadline, journal: Journal) -> Reply:
         try:

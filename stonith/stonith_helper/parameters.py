@@ -181,7 +181,7 @@ def _value(values: Mapping[str, str], parameter: Parameter) -> str:
     return values.get(parameter.name) or parameter.default
 
 
-def _words(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
@@ -208,11 +208,11 @@ def _trials(values: Mapping[str, str], problems: list[str]) -> int:
 
 
 def _hosts(values: Mapping[str, str], problems: list[str]) -> tuple[str, ...]:
-    words = _words(values.get(HOSTLIST.name, ""))
-    if not words:
+    names = _split(values.get(HOSTLIST.name, ""))
+    if not names:
         problems.append("hostlist is empty")
-    problems += [f"hostlist: {word!r} is no node" for word in words if not _HOST.fullmatch(word)]
-    return tuple(words)
+    problems += [f"hostlist: {name!r} is no node" for name in names if not _HOST.fullmatch(name)]
+    return tuple(names)
 
 
 def _addresses(values: Mapping[str, str], problems: list[str]) -> tuple[Address, ...]:
@@ -220,15 +220,15 @@ def _addresses(values: Mapping[str, str], problems: list[str]) -> tuple[Address,
     import ipaddress
 
     found = []
-    for word in _words(_value(values, DEAD_CHECK_TARGET)):
-        text, has_interface, interface = word.partition("%")
+    for target in _split(_value(values, DEAD_CHECK_TARGET)):
+        text, has_interface, interface = target.partition("%")
         try:
             ipaddress.ip_address(text)
         except ValueError:
-            problems.append(f"dead_check_target: {word!r} is no address")
+            problems.append(f"dead_check_target: {target!r} is no address")
             continue
         if has_interface and not _INTERFACE.fullmatch(interface):
-            problems.append(f"dead_check_target: {word!r} has no such interface")
+            problems.append(f"dead_check_target: {target!r} has no such interface")
         found.append(Address(text, interface))
     if not found:
         problems.append("dead_check_target has no address")

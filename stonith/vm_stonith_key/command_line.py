@@ -72,15 +72,15 @@ def parse(argv: Sequence[str]) -> Request:
                 help="what they may do to each other besides asking (default: %(default)s)",
             )
     found = vars(parser.parse_args(argv))
-    operations = _words(found.get("operations", ""))
+    operations = _split(found.get("operations", ""))
     unknown = [each for each in operations if each not in OPERATIONS]
     if found["verb"] == "token" and (unknown or not operations):
         parser.error(f"--operations: some of {', '.join(OPERATIONS)}, not {found['operations']!r}")
-    cluster = _words(found.get("cluster", ""))
+    cluster = _split(found.get("cluster", ""))
     if len(set(cluster)) != len(cluster):
         parser.error("--cluster: a guest is there twice")
     return Request(found["verb"], found["file"], bool(found.get("force")), cluster, operations)
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _split(text: str) -> tuple[str, ...]:
     return tuple(each.strip() for each in text.split(",") if each.strip())

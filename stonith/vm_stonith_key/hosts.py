@@ -37,9 +37,9 @@ class Host(NamedTuple):
 
 def query(deadline: Deadline) -> tuple[Host, ...]:
     """Every member of the cluster, online or not. Raises HaError."""
-    words = attributes.hear(key_report.ATTRIBUTE, deadline)
+    texts = attributes.hear(key_report.ATTRIBUTE, deadline)
     members = [node for node in status.query(deadline).nodes if node.kind == "member"]
     return tuple(
-        Host(node.name, node.online, key_report.parse(words.get(node.name, "")))
+        Host(node.name, node.online, key_report.parse(texts.get(node.name, "")))
         for node in sorted(members, key=lambda node: node.name)
     )

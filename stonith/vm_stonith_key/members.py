@@ -76,11 +76,11 @@ def read(document: str, deadline: Deadline) -> Cluster:
     return Cluster(cluster_name(configuration), tuple(guests), problems)
 
 
-def find(words: Sequence[str], cluster: Cluster) -> tuple[Member, ...]:
-    """Each word a domain, a resource, or NODE=either. Raises MembersError."""
+def find(arguments: Sequence[str], cluster: Cluster) -> tuple[Member, ...]:
+    """Each argument a domain, a resource, or NODE=either. Raises MembersError."""
     members, problems = [], []
-    for word in words:
-        node, found, wanted = word.partition("=")
+    for argument in arguments:
+        node, found, wanted = argument.partition("=")
         guests = _named(wanted if found else node, cluster)
         if not _NODE.fullmatch(node):
             problems.append(f"{node!r} is no name of a node: letters, digits, dots and dashes")

@@ -55,15 +55,15 @@ def in_use(key_id: str, hosts: Sequence[Host], now: float) -> Obstacles:
     """Which hosts have opened a token of that key lately, or could not have noticed."""
     no, unknown = [], [silence for host in hosts if (silence := host.silence(now))]
     for host in hosts:
-        held = host.said.find(key_id) if host.said and not host.silence(now) else None
-        if held is None:
+        report = host.said.find(key_id) if host.said and not host.silence(now) else None
+        if report is None:
             continue
-        if now - held.used < UNUSED_S:
-            no.append(f"{host.name} opened a token of {key_id} {_ago(now - held.used)} ago")
-        elif now - held.since < UNUSED_S:
+        if now - report.used < UNUSED_S:
+            no.append(f"{host.name} opened a token of {key_id} {_ago(now - report.used)} ago")
+        elif now - report.since < UNUSED_S:
             unknown.append(
                 f"{host.name} has been looking for uses of {key_id} for"
-                f" {_ago(now - held.since)} only, {_ago(UNUSED_S)} are needed"
+                f" {_ago(now - report.since)} only, {_ago(UNUSED_S)} are needed"
             )
     return Obstacles(tuple(no), tuple(unknown))
 
@@ -115,7 +115,7 @@ def table(ring: Ring, hosts: Iterable[Host], now: float) -> list[str]:
     speaking = [host for host in hosts if not host.silence(now)]
     lines = [f"{key.id} {key.state.value:<6}{_where(key.id, speaking, now)}" for key in ring.keys]
     ours = {key.id for key in ring.keys}
-    said = [held.id for host in speaking if host.said for held in host.said.keys]
+    said = [report.id for host in speaking if host.said for report in host.said.keys]
     strangers = sorted(set(said) - ours)
     return lines + [f"{i} -     {_where(i, speaking, now)}, not in this file" for i in strangers]
 
@@ -123,9 +123,9 @@ def table(ring: Ring, hosts: Iterable[Host], now: float) -> list[str]:
 def _where(key_id: str, hosts: Iterable[Host], now: float) -> str:
     found = []
     for host in hosts:
-        held = host.said.find(key_id) if host.said else None
-        if held is not None:
-            use = f"used {_ago(now - held.used)} ago" if held.used else "not used"
+        report = host.said.find(key_id) if host.said else None
+        if report is not None:
+            use = f"used {_ago(now - report.used)} ago" if report.used else "not used"
             found.append(f"{host.name} ({use})")
     return " " + ", ".join(found or ["on no host that speaks"])
 

@@ -50,8 +50,8 @@ class Cpu(NamedTuple):
     @staticmethod
     def of(pid: int) -> Cpu:
         process = Path("/proc", str(pid))
-        words = (process / "stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        used = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+        fields = (process / "stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         waited_ns = int((process / "schedstat").read_text(encoding="ascii").split()[1])
         return Cpu(used, waited_ns / 1e9)
 

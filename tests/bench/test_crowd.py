@@ -39,7 +39,9 @@ sys.path.insert(0, "/usr/share/pm_kvm_tools")
 from pmkvm.deadline import Deadline
 from pmkvm.wire import client, codec
 from pmkvm.wire.message import Reply, Unavailable
-wanted = [codec.request("stonith", client.new_id(), 60.0, "reset " + word) for word in sys.argv[1:]]
+wanted = [
+    codec.request("stonith", client.new_id(), 60.0, "reset " + token) for token in sys.argv[1:]
+]
 texts = []
 with client.Connection(Deadline(60)) as connection:
     connection.wait_open()

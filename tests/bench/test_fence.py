@@ -142,8 +142,8 @@ def fence(
 
 
 def asked(pair: Pair) -> Answered:
-    words = f"reset {stonith.token(pair.target.resource)}"
-    argv = ["/usr/bin/python3", "-c", _ASK, words]
+    text = f"reset {stonith.token(pair.target.resource)}"
+    argv = ["/usr/bin/python3", "-c", _ASK, text]
     guest = pair.requester.guest
     return Asking(pair.lab.guests.begin(guest, argv, timeout_s=REQUEST_S + 20)).answered()
 

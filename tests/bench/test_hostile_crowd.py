@@ -50,10 +50,10 @@ while True:
     writers = list(ends) if speaks else [one for one, rest in ends.items() if rest]
     readable, writable, _ = select.select([sys.stdin, *doors, *ends], writers, [])
     if sys.stdin in readable:
-        word = os.read(0, 1)
-        if not word:
+        byte = os.read(0, 1)
+        if not byte:
             sys.exit(0)
-        speaks = word == b"+"
+        speaks = byte == b"+"
     for one in readable:
         if one in doors:
             end = one.accept()[0]
@@ -137,7 +137,7 @@ def asked(host: WholeHost, question: str) -> list[float]:
     return took
 
 
-def say(crowd: Process, word: bytes) -> None:
+def say(crowd: Process, byte: bytes) -> None:
     assert crowd.child.stdin is not None
-    crowd.child.stdin.write(word)
+    crowd.child.stdin.write(byte)
     crowd.child.stdin.flush()

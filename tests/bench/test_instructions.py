@@ -28,9 +28,9 @@ NO_PIDFD = "import os; os.pidfd_open = lambda pid: os.pipe()[0]\n"
 BARS = {"monitor": 2.4, "meta-data": 3.4}
 
 
-def instructions(words: list[str], environment: dict[str, str]) -> int:
+def instructions(arguments: list[str], environment: dict[str, str]) -> int:
     done = subprocess.run(
-        [*VALGRIND, PYTHON, "-IS", *words],
+        [*VALGRIND, PYTHON, "-IS", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -43,13 +43,15 @@ def test_two_hundred_guests_take_a_seventh_of_crmshs_time(hosts: Lab) -> None:
     with many.defined(hosts, GUESTS) as names:
         host = hosts.hosts[0]
         rehearsed = ["--dry-run", "--format", "crm"]
-        host.write(FILE, host.must([*words("add", names), *rehearsed]))
+        host.write(FILE, host.must([*command("add", names), *rehearsed]))
         for _ in range(ROUNDS):
             for verb in VERBS:
-                figures[verb].append(timed(hosts, words(verb, names), changes=int(verb != "list")))
+                figures[verb].append(
+                    timed(hosts, command(verb, names), changes=int(verb != "list"))
+                )
             load = ["crm", "configure", "load", "update", FILE]
             figures["crm"].append(timed(hosts, load, changes=None))
-            timed(hosts, words("delete", names), changes=1)
+            timed(hosts, command("delete", names), changes=1)
     medians = {name: statistics.median(rounds) for name, rounds in figures.items()}
     print(f"\n{GUESTS} guests{'':12} median    least     most")
     for name, rounds in figures.items():
@@ -66,7 +68,7 @@ def test_it_grows_with_the_guests_and_no_faster(hosts: Lab) -> None:
     for size in SIZES:
         with many.defined(hosts, size) as names:
             curve[size] = [
-                timed(hosts, words(verb, names), changes=int(verb != "list")) for verb in VERBS
+                timed(hosts, command(verb, names), changes=int(verb != "list")) for verb in VERBS
             ]
     print(f"\nguests {''.join(f'{verb:>10}' for verb in VERBS)}   (s; and ms a guest)")
     for size, seconds in curve.items():
@@ -78,7 +80,7 @@ def test_it_grows_with_the_guests_and_no_faster(hosts: Lab) -> None:
         assert all_ <= LINEAR * few
 
 
-def words(verb: str, names: Sequence[str]) -> list[str]:
+def command(verb: str, names: Sequence[str]) -> list[str]:
     listed = [] if verb == "list" else [",".join(names)]
     return ["vm-ctl", "resource", verb, *listed, *(["-a", "host1"] if verb == "add" else [])]
 

@@ -82,9 +82,9 @@ def _act_on_lab(options: argparse.Namespace) -> int:
         return _status(lab)
     host = lab.host(options.host)
     if command == "exec":
-        words = options.argv or ["bash"]
+        argv = options.argv or ["bash"]
         # Replaces this process: the terminal, the signals and the exit code are the command's.
-        inside = host.enter(words)
+        inside = host.enter(argv)
         os.execvp(inside[0], inside)
     {"boot": lab.boot, "kill": Machine.kill, "cut": Machine.cut, "heal": Machine.heal}[command](
         host

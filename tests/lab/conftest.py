@@ -81,20 +81,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     fences = list(_recorded(terminalreporter, "fence"))
     if fences:
         terminalreporter.section(f"fences (--lab-seed {sample.seed(terminalreporter.config)})")
-    for word, (name, answer, took_s) in fences:
-        terminalreporter.line(f"{word}  {took_s:6.2f} s  {name}: {answer[:200]}")
+    for outcome, (name, answer, took_s) in fences:
+        terminalreporter.line(f"{outcome}  {took_s:6.2f} s  {name}: {answer[:200]}")
     rows = list(_recorded(terminalreporter, "truth"))
     if rows:
         terminalreporter.section("truth")
         terminalreporter.line(f"| {' | '.join(TRUTH)} |\n|{'---|' * len(TRUTH)}")
-    for _word, row in rows:
+    for _outcome, row in rows:
         terminalreporter.line(row)
 
 
 def _recorded(reporter: pytest.TerminalReporter, wanted: str) -> Iterator[tuple[str, Any]]:
-    for word in ("passed", "failed"):
-        for report in reporter.getreports(word):
-            yield from ((word, value) for name, value in report.user_properties if name == wanted)
+    for outcome in ("passed", "failed"):
+        for report in reporter.getreports(outcome):
+            yield from (
+                (outcome, value) for name, value in report.user_properties if name == wanted
+            )
 
 
 @pytest.fixture(scope="session")
@@ -169,11 +171,11 @@ def pairs() -> list[Pair]:
 @pytest.fixture
 def pair(lab: Lab, pairs: list[Pair], request: pytest.FixtureRequest) -> Iterator[Pair]:
     """guest1 and guest2, in order and with no fence left; made anew after a test that failed."""
-    words = getattr(request.module, "PAIR", {})
-    if not pairs or not pairs[0].is_made_by(words):
+    arguments = getattr(request.module, "PAIR", {})
+    if not pairs or not pairs[0].is_made_by(arguments):
         pairs.clear()
         lab.clean()
-        pairs.append(Pair.make(lab, **words))
+        pairs.append(Pair.make(lab, **arguments))
     failed_before = request.session.testsfailed
     yield pairs[0]
     if request.session.testsfailed > failed_before:

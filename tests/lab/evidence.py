@@ -37,5 +37,5 @@ def _commands(host: Machine) -> list[str]:
     picture = host.run(["crm_mon", "-1rf"], timeout_s=10).out
     domains = host.run(["ls", "/run/libvirt/qemu", "/run/pm_kvm_tools"]).out
     lines = host.run(["tail", "-n", "400", LOG]).out.splitlines()
-    told = [line for line in lines if not any(word in line for word in DULL)]
+    told = [line for line in lines if not any(text in line for text in DULL)]
     return [picture, domains, *told[-LOG_LINES:]]

@@ -87,14 +87,14 @@ class Agent:
     def begin(
         self,
         action: str,
-        *words: str,
+        *arguments: str,
         timeout_s: float = 30,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
         """In a session of its own, as execd does it."""
         self.calls += 1
         return subprocess.Popen(
-            [self.path, action, *words] if action else [self.path],
+            [self.path, action, *arguments] if action else [self.path],
             env=self.environment(action, timeout_s, env or {}),
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -108,12 +108,12 @@ class Agent:
     def call(
         self,
         action: str,
-        *words: str,
+        *arguments: str,
         timeout_s: float = 30,
         env: Mapping[str, str] | None = None,
     ) -> Called:
         began = time.monotonic()
-        child = self.begin(action, *words, timeout_s=timeout_s, env=env)
+        child = self.begin(action, *arguments, timeout_s=timeout_s, env=env)
         try:
             out, err = child.communicate(timeout=timeout_s + SLACK_S)
             rc = child.returncode

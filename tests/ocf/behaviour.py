@@ -66,7 +66,7 @@ def metadata(agent: Agent) -> Iterator[str]:
 
 
 def words(agent: Agent) -> Iterator[str]:
-    """One action, all other words ignored; unknown ones are 3."""
+    """One action, all other arguments ignored; unknown ones are 3."""
     yield from expect(agent.call("no-such-action"), (UNIMPLEMENTED,), "an unknown action")
     yield from expect(agent.call("monitor", "more", "--words"), (NOT_RUNNING,), "words behind")
     if agent.call("").rc == OK:

@@ -24,7 +24,7 @@ POLL_S = 0.5
 
 
 class Outage(NamedTuple):
-    """Something that the agent needs, and how it is broken and repaired (words, no shell)."""
+    """Something that the agent needs, and how it is broken and repaired (argv, no shell)."""
 
     name: str
     breaking: tuple[str, ...]
@@ -166,5 +166,5 @@ def clock(agent: Agent, faketime: str) -> Iterator[str]:
         yield from expect(agent.probe(), (NOT_RUNNING,), f"probe after {jump}")
 
 
-def _run(words: tuple[str, ...]) -> None:
-    subprocess.run(words, check=True, timeout=60, stdin=subprocess.DEVNULL)
+def _run(argv: tuple[str, ...]) -> None:
+    subprocess.run(argv, check=True, timeout=60, stdin=subprocess.DEVNULL)

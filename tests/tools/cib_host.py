@@ -77,8 +77,8 @@ class Host:
         for number in range(1, 1001):
             (directory / f"guest{number}.xml").touch()
 
-    def vm_ctl(self, *words: str) -> int:
-        return main.main([*words, "--config", str(self.conf)], defined)
+    def vm_ctl(self, *arguments: str) -> int:
+        return main.main([*arguments, "--config", str(self.conf)], defined)
 
     def root(self) -> etree._Element:
         return etree.fromstring(self.cib.read_bytes())

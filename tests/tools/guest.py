@@ -58,8 +58,8 @@ class Guest:
             for place in sorted({str(Path(path).parent) for path in PROGRAMS.values()})
         ]
 
-    def run(self, *words: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-        script = " && ".join([*self._mounts, f"exec {shlex.join(words)}"])
+    def run(self, *argv: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        script = " && ".join([*self._mounts, f"exec {shlex.join(argv)}"])
         return subprocess.run(
             ["unshare", "--mount", "sh", "-c", script],
             input=stdin,

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 PYTHON = "/usr/bin/python3"
 
 
-def ask_real(*words: str) -> str:
+def ask_real(*arguments: str) -> str:
     done = subprocess.run(
-        [PYTHON, "-B", *words], cwd=tree.ROOT, capture_output=True, text=True, check=False
+        [PYTHON, "-B", *arguments], cwd=tree.ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     # Nothing on stderr: libvirt prints each error there if nobody handles it.

@@ -32,9 +32,9 @@ def form(head: str) -> list[str]:
     return next(block for block in blocks if block.startswith(f"# {head}")).splitlines()[1:]
 
 
-def run(words: list[str], stdin: str = "", **environment: str) -> str:
+def run(argv: list[str], stdin: str = "", **environment: str) -> str:
     done = subprocess.run(
-        words,
+        argv,
         input=stdin,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **environment},
         capture_output=True,
@@ -65,8 +65,8 @@ def device(cib: Path) -> tuple[str, dict[str, str]]:
 def test_crm(cib: Path, tmp_path: Path, agent: str) -> None:
     text = tmp_path / "text.crm"
     text.write_text("\n".join(form(f"crm configure, {agent}")), encoding="utf-8")
-    words = ["crm", "--force", "configure", "load", "update", str(text)]
-    said = run(words, CIB_file=str(cib), HOME=str(tmp_path))
+    argv = ["crm", "--force", "configure", "load", "update", str(text)]
+    said = run(argv, CIB_file=str(cib), HOME=str(tmp_path))
     kind, values = device(cib)
     assert (kind, values["hostlist"], values["timeout"]) == (agent, LISTED, "20"), said
 

@@ -39,8 +39,8 @@ SLIDES = {
 RESET_FAILED = 5
 
 
-def stonith(guest: Guest, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return guest.run("stonith", "-t", "external/stonith-helper", *words, **env)
+def stonith(guest: Guest, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return guest.run("stonith", "-t", "external/stonith-helper", *arguments, **env)
 
 
 def legacy(
@@ -114,8 +114,8 @@ def test_crm_loads_the_slides_text(guest: Guest, tmp_path: Path) -> None:
         + '  op stop interval="0s" timeout="60s"\n',
         encoding="utf-8",
     )
-    words = ("crm", "--force", "configure", "load", "update", str(text))
-    done = guest.run(*words, CIB_file=str(cib), HOME=str(tmp_path))
+    argv = ("crm", "--force", "configure", "load", "update", str(text))
+    done = guest.run(*argv, CIB_file=str(cib), HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     pairs = ElementTree.parse(cib).iterfind(".//primitive/instance_attributes/nvpair")
     assert {pair.get("name"): pair.get("value") for pair in pairs} == SLIDES
@@ -127,8 +127,11 @@ def silent_address() -> Iterator[str]:
     name = f"pmhelper{os.getpid() % 10**6}"
     subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True, timeout=10)
     try:
-        for words in (["address", "add", "192.0.2.1/24", "dev", name], ["link", "set", name, "up"]):
-            subprocess.run(["ip", *words], check=True, timeout=10)
+        for arguments in (
+            ["address", "add", "192.0.2.1/24", "dev", name],
+            ["link", "set", name, "up"],
+        ):
+            subprocess.run(["ip", *arguments], check=True, timeout=10)
         yield "192.0.2.7"
     finally:
         subprocess.run(["ip", "link", "delete", name], check=True, timeout=10)

@@ -24,8 +24,8 @@ TOKENS = {"guest1": "U2FsdGVkX1+one==", "guest2": "U2FsdGVkX1+two="}
 HOSTLIST = " ".join(f"{host}:{token}" for host, token in TOKENS.items())
 
 
-def stonith(guest: Guest, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return guest.run("stonith", "-t", "external/vm-stonith", *words, **env)
+def stonith(guest: Guest, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return guest.run("stonith", "-t", "external/vm-stonith", *arguments, **env)
 
 
 def test_stonith_lists_it_and_asks_its_names(guest: Guest) -> None:
@@ -53,12 +53,12 @@ def test_stonith_asks_the_status(guest: Guest) -> None:
 @pytest.mark.parametrize("operation", ["on", "off", "reset"])
 def test_stonith_fences(guest: Guest, operation: str) -> None:
     # It gives the name in lower case.
-    words = (f"hostlist={HOSTLIST}", "-T", operation, "GUEST2")
+    arguments = (f"hostlist={HOSTLIST}", "-T", operation, "GUEST2")
     with connectd(guest, "OK") as server:
-        assert stonith(guest, *words).returncode == 0
+        assert stonith(guest, *arguments).returncode == 0
         assert server.bodies == [f"{operation} {TOKENS['guest2']}"]
     with connectd(guest, "NG not allowed"):
-        done = stonith(guest, *words)
+        done = stonith(guest, *arguments)
         # S_RESETFAIL.
         assert done.returncode == 5
         assert "NG not allowed" in done.stderr
@@ -93,7 +93,7 @@ def test_the_agent_by_its_name(guest: Guest) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "command",
     [
         "pcs stonith describe fence_vm_stonith",
         "crm ra info stonith:fence_vm_stonith",
@@ -101,8 +101,8 @@ def test_the_agent_by_its_name(guest: Guest) -> None:
         "crm_resource --show-metadata stonith:fence_vm_stonith",
     ],
 )
-def test_cluster_tools_describe_it(guest: Guest, words: str) -> None:
-    done = guest.run(*shlex.split(words))
+def test_cluster_tools_describe_it(guest: Guest, command: str) -> None:
+    done = guest.run(*shlex.split(command))
     assert done.returncode == 0, done.stderr
     assert "hostlist" in done.stdout
 

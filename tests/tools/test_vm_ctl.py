@@ -53,7 +53,7 @@ TWO = {"prmVMCTL_guest1", "prmVMCTL_guest2"}
 
 
 @pytest.mark.parametrize(
-    ("words", "rc", "registered", "said"),
+    ("arguments", "rc", "registered", "said"),
     [
         # What vm-ctl 1.1 made of these is in the comments.
         # usage
@@ -75,13 +75,13 @@ TWO = {"prmVMCTL_guest1", "prmVMCTL_guest2"}
 )
 def test_the_rows_of_the_old_grammar(
     host: Host,
-    words: str,
+    arguments: str,
     rc: int,
     registered: set[str],
     said: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert host.vm_ctl(*words.split("|")) == rc
+    assert host.vm_ctl(*arguments.split("|")) == rc
     found = host.ids("configuration/resources/primitive")
     assert {each for each in found if "VMCTL" in each} == registered
     captured = capsys.readouterr()
@@ -272,7 +272,7 @@ THIRTY = ",".join(f"guest{n}" for n in range(1, 31))
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ("resource", "add", "guest31,guest32", "-a", "hostA"),
         ("resource", "stop", THIRTY),
@@ -280,17 +280,17 @@ THIRTY = ",".join(f"guest{n}" for n in range(1, 31))
         ("location", "move", "guest1"),
         ("resource", "delete", "guest2,guest3"),
     ],
-    ids=lambda words: f"{words[0]} {words[1]}",
+    ids=lambda arguments: f"{arguments[0]} {arguments[1]}",
 )
 def test_killed_at_any_point_the_cib_is_as_before_or_as_asked(
-    host: Host, words: tuple[str, ...]
+    host: Host, arguments: tuple[str, ...]
 ) -> None:
     """What vm-ctl has handed over when it dies is still carried out as a whole."""
     host.vm_ctl("resource", "add", THIRTY, "-a", "hostB")
     host.vm_ctl("resource", "start", THIRTY)
     host.runs("guest1", "hostA")
     before = host.cib.read_bytes()
-    counts = killed(host, "count", *words)
+    counts = killed(host, "count", *arguments)
     asked = content(host)
     host.cib.write_bytes(before)
     untouched = content(host)
@@ -298,17 +298,17 @@ def test_killed_at_any_point_the_cib_is_as_before_or_as_asked(
     seen = []
     for point in points(counts, 2):
         host.cib.write_bytes(before)
-        killed(host, point, *words)
+        killed(host, point, *arguments)
         seen.append(content(host))
         assert seen[-1] in (untouched, asked), point
     assert untouched in seen
     assert asked in seen
 
 
-def killed(host: Host, point: str, *words: str) -> dict[str, int]:
+def killed(host: Host, point: str, *arguments: str) -> dict[str, int]:
     """Back when its cibadmin has ended too."""
     script = str(tree.ROOT / "tests" / "lab" / "killed.py")
-    vm_ctl = [sys.executable, "-m", "vmctl.main", *words, "--config", str(host.conf)]
+    vm_ctl = [sys.executable, "-m", "vmctl.main", *arguments, "--config", str(host.conf)]
     done = subprocess.run(
         [sys.executable, script, point, *vm_ctl],
         cwd=tree.ROOT,

@@ -79,8 +79,8 @@ class Shells:
 
     def pcs(self, text: str) -> None:
         for line in text.splitlines():
-            program, *words = shlex.split(line)
-            self._call((program, "-f", self._inside, *words))
+            program, *arguments = shlex.split(line)
+            self._call((program, "-f", self._inside, *arguments))
 
     def xml(self, text: str) -> None:
         self._call(("cibadmin", "--patch", "--xml-pipe"), text)
@@ -183,19 +183,19 @@ def test_what_a_command_prints_makes_the_objects_that_it_makes(
     # The shells take no agent that is not installed, and ours is only where the package is.
     with host.conf.open("a", encoding="utf-8") as conf:
         conf.write("\nvm_ocf=ocf:heartbeat:VirtualDomain\n")
-    prepare, words = COMMANDS[command]
+    prepare, arguments = COMMANDS[command]
     prepare(host)
     # A move's end is counted from now.
     monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
     before = host.cib.read_bytes()
     capsys.readouterr()
-    assert host.vm_ctl(*words, "--dry-run", "--format", language) == 0
+    assert host.vm_ctl(*arguments, "--dry-run", "--format", language) == 0
     assert host.cib.read_bytes() == before
     printed = capsys.readouterr().out
     shells.cib.write_bytes(before)
     old = objects(shells.cib)
     shells.apply(language, printed)
-    assert host.vm_ctl(*words) == 0
+    assert host.vm_ctl(*arguments) == 0
     made, told = set(objects(host.cib)), set(objects(shells.cib))
     assert (made - told, told - made) == (set(), set())
     assert objects(host.cib) != old

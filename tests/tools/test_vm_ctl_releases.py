@@ -51,9 +51,9 @@ class Release:
             environment["CIB_file"] = f"{self._inside}/{self.host.cib.name}"
         return run.run((*self._enter, *argv), timeout_s=60, environment=environment)
 
-    def vm_ctl(self, *words: str) -> Completed:
+    def vm_ctl(self, *arguments: str) -> Completed:
         conf = f"{self._inside}/{self.host.conf.name}"
-        return self.call("/usr/bin/python3", "-m", "vmctl.main", *words, "--config", conf)
+        return self.call("/usr/bin/python3", "-m", "vmctl.main", *arguments, "--config", conf)
 
     def verify(self) -> tuple[int, str]:
         done = self.call("crm_verify", "-V", "--xml-file", f"{self._inside}/{self.host.cib.name}")
@@ -77,7 +77,7 @@ def test_crm_verify_is_silent_after_every_command(release: Release, more: str) -
         conf.write(f"\n{more}")
     before = host.ids(".//*[@id]")
     assert release.verify() == (0, "")
-    for words in (
+    for arguments in (
         ("resource", "add", "guest1,", "guest2", "-a", "hostA", "-m", "on"),
         ("resource", "start", "guest1,guest2"),
         ("resource", "move", "guest1", "-n", "hostA", "--no-wait"),
@@ -87,11 +87,11 @@ def test_crm_verify_is_silent_after_every_command(release: Release, more: str) -
         ("resource", "delete", "guest2"),
     ):
         text = host.cib.read_text(encoding="utf-8")
-        done = release.vm_ctl(*words)
-        assert done.rc == 0, (words, done)
+        done = release.vm_ctl(*arguments)
+        assert done.rc == 0, (arguments, done)
         assert host.cib.read_text(encoding="utf-8") != text
-        assert release.verify() == (0, ""), words
-        if words[1] == "start":
+        assert release.verify() == (0, ""), arguments
+        if arguments[1] == "start":
             host.runs("guest1", "hostB")
     left = {each for each in host.ids(".//*[@id]") if "guest2" in each}
     assert left - before == set()

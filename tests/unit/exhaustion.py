@@ -37,11 +37,11 @@ _EFFECTIVE = 0
 
 
 def child(
-    code: str, *words: str, seconds: float = 60, environment: dict[str, str] | None = None
+    code: str, *arguments: str, seconds: float = 60, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the code, which has this module as "exhaustion", to its end."""
     return subprocess.run(
-        [sys.executable, "-B", "-c", _CHILD.format(root=str(tree.ROOT), code=code), *words],
+        [sys.executable, "-B", "-c", _CHILD.format(root=str(tree.ROOT), code=code), *arguments],
         env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,

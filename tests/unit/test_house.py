@@ -119,8 +119,8 @@ def test_an_arrow_upwards_is_found(tmp_path: Path, name: str, text: str) -> None
 
 def test_what_is_called_pure_is_pure() -> None:
     assert tree.impure(OURS) == []
-    words = [name for name, module in OURS.items() if "Pure." in ast.unparse(module.syntax)]
-    assert len(words) > 40
+    pure = [name for name, module in OURS.items() if "Pure." in ast.unparse(module.syntax)]
+    assert len(pure) > 40
 
 
 @pytest.mark.parametrize(
@@ -216,9 +216,9 @@ def test_a_shell_runs_roots_own_text_only() -> None:
     assert set(OURS) > tree.RUNS_A_SHELL
 
 
-@pytest.mark.parametrize("words", ["['/bin/sh', '-c', text]", "('bash', '-c', text)", "['dash']"])
-def test_a_shell_elsewhere_is_found(tmp_path: Path, words: str) -> None:
-    found = tree.shells(planted(tmp_path, {"agents/a.py": f"run({words}, timeout_s=1)"}))
+@pytest.mark.parametrize("argv", ["['/bin/sh', '-c', text]", "('bash', '-c', text)", "['dash']"])
+def test_a_shell_elsewhere_is_found(tmp_path: Path, argv: str) -> None:
+    found = tree.shells(planted(tmp_path, {"agents/a.py": f"run({argv}, timeout_s=1)"}))
     assert found == ["agents.a:1 runs a shell"]
 
 

@@ -23,8 +23,8 @@ NAMES = sorted(
 )
 
 
-def complete(directory: Path, *words: str) -> list[str]:
-    """What is offered for the last of the words, where crm_resource lists two resources."""
+def complete(directory: Path, *typed: str) -> list[str]:
+    """What is offered for the last that is typed, where crm_resource lists two resources."""
     tool = directory / "crm_resource"
     tool.write_text("#!/bin/sh\nprintf '%s\\n' prmVMCTL_guest1 prmOther\n", encoding="utf-8")
     tool.chmod(0o755)
@@ -34,7 +34,7 @@ def complete(directory: Path, *words: str) -> list[str]:
         ' printf "%s\\n" "${COMPREPLY[@]}"'
     )
     done = subprocess.run(
-        ["bash", "-uc", script, "bash", *words],
+        ["bash", "-uc", script, "bash", *typed],
         env={"PATH": f"{directory}:/usr/bin:/bin"},
         cwd=directory,
         capture_output=True,
@@ -58,7 +58,7 @@ def test_it_offers_every_long_option_of_the_page(tmp_path: Path, name: str) -> N
     expected = {option for option in options_of_page(page) if option.startswith("--")}
     verbs = ("create", "list", "rotate", "token") if name == "vm-stonith-key" else ()
     lines = [(name, "--"), *((name, verb, "--") for verb in verbs)]
-    assert {word for line in lines for word in complete(tmp_path, *line)} == expected
+    assert {offer for line in lines for offer in complete(tmp_path, *line)} == expected
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,9 @@ def private(root: Path) -> Path:
     return root / settings.PRIVATE_DIR.lstrip("/")
 
 
-def run(words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+def run(argv: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        words, env=environment, capture_output=True, text=True, timeout=30, check=False
+        argv, env=environment, capture_output=True, text=True, timeout=30, check=False
     )
 
 
@@ -128,12 +128,12 @@ def test_bytecode_is_used_whatever_the_times_and_not_when_the_module_was_changed
     private_dir = relocated.parents[6] / "private"
     for path in private_dir.rglob("*.py"):
         os.utime(path, (1, 1))
-    words = [str(relocated), "usage"]
-    assert "matches" in run([sys.executable, "-v", *words]).stderr
-    assert run(words).returncode == 0
+    argv = [str(relocated), "usage"]
+    assert "matches" in run([sys.executable, "-v", *argv]).stderr
+    assert run(argv).returncode == 0
     module = private_dir / "agents" / "virtual_domain" / "agent.py"
     module.write_text("def main():\n    return 42\n", encoding="utf-8")
-    assert run(words).returncode == 42
+    assert run(argv).returncode == 42
 
 
 def test_a_stub_ignores_the_callers_environment_and_directory(
@@ -185,8 +185,8 @@ def test_a_guests_daemon_starts_with_its_port_and_ends_with_it(root: Path) -> No
     rule = (root / "usr/lib/udev/rules.d/90-vm-connectd.rules").read_text(encoding="utf-8")
     # systemd.unit(5): "/" becomes "-", and what was a dash "\x2d".
     escaped = settings.GUEST_PORT.lstrip("/").replace("-", "\\x2d").replace("/", "-")
-    for word in ("BindsTo", "After"):
-        assert f"{word}={escaped}.device" in unit.splitlines()
+    for directive in ("BindsTo", "After"):
+        assert f"{directive}={escaped}.device" in unit.splitlines()
     assert "ExecStart=/usr/sbin/vm-connectd -t guest" in unit.splitlines()
     assert f'ATTR{{name}}=="{Path(settings.GUEST_PORT).name}"' in rule
     assert 'ENV{SYSTEMD_WANTS}+="vm-connectd.service"' in rule

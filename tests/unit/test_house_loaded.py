@@ -130,8 +130,8 @@ class Host:
 
     def start_qemu(self) -> subprocess.Popen[bytes]:
         name = f"guest={self._name},debug-threads=on"
-        words = ["qemu", "-c", "import time; time.sleep(60)", "-name", name, "-uuid", self.uuid]
-        return subprocess.Popen(words, executable=sys.executable, stdin=subprocess.DEVNULL)
+        argv = ["qemu", "-c", "import time; time.sleep(60)", "-name", name, "-uuid", self.uuid]
+        return subprocess.Popen(argv, executable=sys.executable, stdin=subprocess.DEVNULL)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.lab.faults import gate, scarcity, scarcity_judge
 from tests.lab.faults.faults import COORDINATOR, OFF, RESET
 from tests.lab.faults.gate import Call
 from tests.lab.faults.scarcity import ACTIONS, FENCES, PATHS, Action, Lack
-from tests.lab.faults.scarcity_judge import Facts, KeyReport
+from tests.lab.faults.scarcity_judge import Facts, HeldAction
 from tests.lab.guests.lives import Life
 
 GUEST, OTHER, CLONE = "prmVMCTL_guest3", "prmVMCTL_guest1", "prmVmStonithd"
@@ -28,7 +28,7 @@ GOOD = Facts(
     answer="Success: Rebooted",
     is_ok=True,
 )
-HELD = KeyReport(Action(scarcity.VIRTUAL_DOMAIN, scarcity.MONITOR), GOOD.calls[0], is_anew=False)
+HELD = HeldAction(Action(scarcity.VIRTUAL_DOMAIN, scarcity.MONITOR), GOOD.calls[0], is_anew=False)
 STARVED = Lack(scarcity.AGENTS, scarcity.TOO_LITTLE, starts_nothing=True)
 
 
@@ -38,8 +38,12 @@ def call(action: str, rc: int | None, at_s: float, resource: str = GUEST) -> Cal
     return Call(where, resource, action, True, "", at_s, ended_s, rc)
 
 
-def held(word: str, rc: int | None, at_s: float = 101.0, *, is_anew: bool = False) -> KeyReport:
-    return KeyReport(Action(scarcity.VIRTUAL_DOMAIN, word), call(word, rc, at_s), is_anew)
+def held(
+    operation: str, rc: int | None, at_s: float = 101.0, *, is_anew: bool = False
+) -> HeldAction:
+    return HeldAction(
+        Action(scarcity.VIRTUAL_DOMAIN, operation), call(operation, rc, at_s), is_anew
+    )
 
 
 def test_all_well_breaks_nothing() -> None:
@@ -81,7 +85,7 @@ def test_a_complaint(said: str, changes: dict[str, Any]) -> None:
         ("was started anew", held(scarcity.MIGRATE_TO, 1, is_anew=True)),
     ],
 )
-def test_a_complaint_about_the_action(said: str, action: KeyReport) -> None:
+def test_a_complaint_about_the_action(said: str, action: HeldAction) -> None:
     found = scarcity_judge.broken(GOOD, action)
     assert [text for text in found if said in text] == found
     assert found
@@ -106,7 +110,7 @@ def test_a_complaint_about_the_action(said: str, action: KeyReport) -> None:
         ({"lack": STARVED, "fenced": ["host2"], "is_ok": False}, held(scarcity.STOP, 127)),
     ],
 )
-def test_no_complaint(changes: dict[str, Any], action: KeyReport | None) -> None:
+def test_no_complaint(changes: dict[str, Any], action: HeldAction | None) -> None:
     assert scarcity_judge.broken(GOOD._replace(**changes), action) == []
 
 

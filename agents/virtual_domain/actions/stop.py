@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # A libvirtd that does not tell a state in this time won't destroy either.
 _ANSWER_S = 5.0
 # Kept back of the action's time, to say how it went.
-_LAST_WORD_S = 1.0
+_RESERVE_S = 1.0
 
 
 def stop(context: Context) -> OcfCode:
@@ -51,7 +51,7 @@ def stop(context: Context) -> OcfCode:
     if is_definition_new and context.flag("sync_config_on_stop"):
         from agents.virtual_domain.options import config_file
 
-        config_file.sync(context, context.deadline.less(_LAST_WORD_S))
+        config_file.sync(context, context.deadline.less(_RESERVE_S))
     return OcfCode.SUCCESS
 
 
@@ -197,7 +197,7 @@ def _destroy(context: Context, subject: Subject, deadline: Deadline) -> None:
 
 def _stop_by_libvirt(context: Context, subject: Subject) -> bool:
     """For hypervisors whose only witness is libvirt. Raises OcfError, SilentError."""
-    deadline = context.deadline.less(_LAST_WORD_S)
+    deadline = context.deadline.less(_RESERVE_S)
     is_definition_new = False
     if _is_off(subject, deadline):
         return is_definition_new

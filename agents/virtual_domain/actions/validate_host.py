@@ -15,7 +15,7 @@ from pmkvm.errors import HaError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.pacemaker import resource, status
-from pmkvm.thread_call import within
+from pmkvm.thread_call import call_in_thread
 from pmkvm.virt import definition, supply
 from pmkvm.virt.connection import Connection
 
@@ -90,7 +90,7 @@ def _at_libvirt(context: Context, subject: Subject, root: Element) -> list[str]:
             ]
 
     try:
-        return within(deadline, f"asking libvirt at {uri or 'its default'}", look)
+        return call_in_thread(deadline, f"asking libvirt at {uri or 'its default'}", look)
     except HaError as error:
         return [f"libvirt can't be asked: {error}"]
 
@@ -132,4 +132,4 @@ def _uuid_there(uri: str, name: str, deadline: Deadline) -> str:
             domain = connection.lookup(name=name, uuid="")
             return domain.uuid() if domain else ""
 
-    return within(deadline, f"asking {uri}", look)
+    return call_in_thread(deadline, f"asking {uri}", look)

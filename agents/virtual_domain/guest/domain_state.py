@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pmkvm import process
 from pmkvm.errors import DeadlineError, HaError
-from pmkvm.thread_call import within
+from pmkvm.thread_call import call_in_thread
 from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, Status
 
 TYPE_CHECKING = False
@@ -54,7 +54,9 @@ def status(subject: Subject, deadline: Deadline) -> Status | None:
             return domain.status() if domain else None
 
     try:
-        return within(deadline, f"asking libvirt for the state of {subject.identity.name}", ask)
+        return call_in_thread(
+            deadline, f"asking libvirt for the state of {subject.identity.name}", ask
+        )
     except (LibvirtError, DeadlineError) as error:
         raise SilentError(str(error)) from error
 
@@ -71,7 +73,7 @@ def command(
                 raise LibvirtError(ErrorCode.NO_DOMAIN, "libvirt has no such domain")
             order(domain)
 
-    within(deadline, f"{doing} {subject.identity.name} through libvirt", act)
+    call_in_thread(deadline, f"{doing} {subject.identity.name} through libvirt", act)
 
 
 def patient_status(subject: Subject, deadline: Deadline) -> Status | None:

@@ -99,10 +99,10 @@ class Fence:
         function: Callable[[], T],
         meanwhile: Callable[[], bool] = lambda: False,
     ) -> T:
-        """As within(), with a look each second and one when the call fails. Raises FencedError.
+        """As call_in_thread(), with a look each second and one when the call fails.
 
         meanwhile is called each second, too, and says whether the deadline is that of the whole
-        action from now on.
+        action from now on. Raises FencedError.
         """
         call = Call(what, function)
         while not call.is_done(deadline.at_most(LOOK_S)):

@@ -31,7 +31,7 @@ _SETTLE_S = 5.0
 # create.
 _ASK_SHARE = 0.6
 _ASK_MAX_S = 30.0
-_LAST_WORD_S = 0.2
+_RESERVE_S = 0.2
 # VIR_DOMAIN_RUNNING_MIGRATED. The other end lets a guest run for this reason when the source's
 # QEMU has sent all and stopped for good (qemuMigrationDstFinish); by post-copy, when all is there.
 _MIGRATED = 2
@@ -159,6 +159,6 @@ def _end_abandoned(context: Context, subject: Subject) -> None:
     name = subject.identity.name
     for life in domain_state.living(subject):
         context.log.warning(f"{name}: SIGKILL to QEMU {life.pid}, which the guest has left")
-        if not qemu.kill(life, signal.SIGKILL, context.deadline.less(_LAST_WORD_S)):
+        if not qemu.kill(life, signal.SIGKILL, context.deadline.less(_RESERVE_S)):
             text = f"{name}: has arrived, but QEMU {life.pid} survives SIGKILL here"
             raise OcfError(OcfCode.GENERIC, text)

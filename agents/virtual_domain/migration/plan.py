@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _USER = re.compile(r"[A-Za-z_][-A-Za-z0-9_.]*")
 
 
-# The words of migration_mode and libvirt's flags; a tunnel is dug from libvirtd to libvirtd.
+# The modes of migration_mode and libvirt's flags; a tunnel is dug from libvirtd to libvirtd.
 _MODES = {"native": 0, "p2p": PEER_TO_PEER, "tunnelled": TUNNELLED | PEER_TO_PEER, "tls": TLS}
 
 
@@ -77,16 +77,16 @@ def plan(context: Context, hypervisor_uri: str, target: str) -> Migration:
 
 
 def _mode(text: str) -> int:
-    words = text.replace(",", " ").split()
-    unknown = [word for word in words if word not in _MODES]
+    modes = text.replace(",", " ").split()
+    unknown = [mode for mode in modes if mode not in _MODES]
     if unknown:
         raise OcfError(
             OcfCode.CONFIGURED,
             f"parameter migration_mode: {unknown[0]!r} is none of {', '.join(_MODES)}",
         )
     flags = 0
-    for word in words:
-        flags |= _MODES[word]
+    for mode in modes:
+        flags |= _MODES[mode]
     return flags
 
 

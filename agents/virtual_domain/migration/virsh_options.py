@@ -91,18 +91,18 @@ class Options(NamedTuple):
 
 def parse_options(text: str) -> Options:
     """Raises OcfError CONFIGURED, which names the option."""
-    flags, words, given = LIVE, text.split(), set[str]()
+    flags, arguments, given = LIVE, text.split(), set[str]()
     values: dict[str, Value] = {}
     files: dict[str, str] = {}
     timeout_s = 0
-    while words:
-        option, equals, value = words.pop(0).partition("=")
+    while arguments:
+        option, equals, value = arguments.pop(0).partition("=")
         if option in _FLAGS and not equals:
             flags |= _FLAGS[option]
             given.add(option)
-        elif option in _VALUES and (equals or words):
+        elif option in _VALUES and (equals or arguments):
             name, kind = _VALUES[option]
-            value = value if equals else words.pop(0)
+            value = value if equals else arguments.pop(0)
             if kind == _FILE:
                 files[name] = value
             elif name:

@@ -20,8 +20,8 @@ _LIBVIRT_SHARE = 0.5
 _TERM_SHARE = 0.15
 _TERM_MAX_S = 5.0
 # Left at the end to say that QEMU survived.
-_LAST_WORD_SHARE = 0.15
-_LAST_WORD_MAX_S = 1.0
+_RESERVE_SHARE = 0.15
+_RESERVE_MAX_S = 1.0
 
 # virDomainShutdownFlagValues, by virsh's names for them. libvirt chooses what has no name.
 METHODS = {"acpi": 1, "agent": 2, "initctl": 4, "signal": 8, "paravirt": 16}
@@ -47,8 +47,8 @@ def destroy(time_s: float) -> Destroy:
     """The time that is left, shared out."""
     libvirt_s = time_s * _LIBVIRT_SHARE
     term_s = min(_TERM_MAX_S, time_s * _TERM_SHARE)
-    last_word_s = min(_LAST_WORD_MAX_S, time_s * _LAST_WORD_SHARE)
-    return Destroy(libvirt_s, term_s, time_s - libvirt_s - term_s - last_word_s)
+    reserve_s = min(_RESERVE_MAX_S, time_s * _RESERVE_SHARE)
+    return Destroy(libvirt_s, term_s, time_s - libvirt_s - term_s - reserve_s)
 
 
 def methods(shutdown_mode: str, *, is_qemu: bool) -> tuple[int, ...]:

@@ -128,13 +128,13 @@ def _resources(
 
 
 def _bans(configuration: Element) -> tuple[dict[str, Ban], tuple[str, ...]]:
-    held = ElementTree.Element("constraints")
+    constraints = ElementTree.Element("constraints")
     for each in configuration.iterfind("constraints/rsc_location"):
         if each.get("id", "").startswith(bans.PREFIX):
-            held.append(each)
-    if not len(held):
+            constraints.append(each)
+    if not len(constraints):
         return {}, ()
-    found, complaints = bans.find_all(ElementTree.tostring(held, encoding="unicode"))
+    found, complaints = bans.find_all(ElementTree.tostring(constraints, encoding="unicode"))
     return {each.resource: each for each in found}, tuple(complaints)
 
 

@@ -43,7 +43,7 @@ MOMENT_S = 0.05
 # While this host has no thread, memory or the like to read one with it is tried again; so long
 # before its time is over a request is answered all the same.
 AGAIN_S = 0.5
-LAST_WORD_S = 1.0
+LAST_ANSWER_S = 1.0
 
 
 class _Waiting(NamedTuple):
@@ -140,7 +140,7 @@ class Desk:
         return requests.refused(*one[:2], "vm-stonithd can't read it", repr(error))
 
     def _give_up_late(self, line: deque[_Waiting], reason: str) -> None:
-        for one in [each for each in line if _left_s(each) <= LAST_WORD_S]:
+        for one in [each for each in line if _left_s(each) <= LAST_ANSWER_S]:
             line.remove(one)
             self.answer(one.number, f"NG {reason}")
 
@@ -160,15 +160,15 @@ class Desk:
         self._tell(Arrived(request._replace(seconds=left)))
 
     def _read(self, number: int, forwarded: Forwarded) -> Request:
-        words = requests.split(forwarded.body)
+        asked = requests.split(forwarded.body)
         if not self._tokens.can_read:
             told = "this host's vm-stonithd can't read tokens"
             return requests.refused(number, forwarded, told, "; ".join(self._tokens.complaints))
-        complaint = requests.complaint(words)
-        if words.operation is None or complaint:
+        complaint = requests.complaint(asked)
+        if asked.operation is None or complaint:
             return requests.refused(number, forwarded, complaint)
         try:
-            grant = self._tokens.read(words.token)
+            grant = self._tokens.read(asked.token)
         except TokenError as error:
             return requests.refused(number, forwarded, REFUSED, str(error))
         seen = self._watch.seen
@@ -179,7 +179,7 @@ class Desk:
             qemu_processes.remembered_uuid,
         )
         try:
-            return requests.allowed(number, forwarded, words.operation, grant, place)
+            return requests.allowed(number, forwarded, asked.operation, grant, place)
         except ExhaustedError:
             raise
         except HaError as error:

@@ -49,7 +49,7 @@ class Keys:
             self.complaint = str(error)
 
     @property
-    def held(self) -> tuple[KeyReport, ...]:
+    def reports(self) -> tuple[KeyReport, ...]:
         """For the other hosts, and for the one who rotates."""
         with self._lock:
             return tuple(KeyReport(i, at, self._used.get(i, 0)) for i, at in self._since.items())

@@ -23,7 +23,7 @@ from pmkvm.run import run
 
 COMMAND_S = 5.0
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
-_ONE_WORD = re.compile(r"[!-~]+", re.ASCII)
+_PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
 _MAX_EXIT_CODE = 255
 
 
@@ -35,17 +35,17 @@ class Decoder:
 
     def __init__(self, command: str, *, is_on_stdin: bool = False, success: int = 0) -> None:
         try:
-            self._words = shlex.split(command)
+            self._argv = shlex.split(command)
         except ValueError as error:
             # The error's own text holds nothing of the command.
             raise TokenOptionError(f"-c can't be split into words: {error}") from error
-        if not self._words:
+        if not self._argv:
             raise TokenOptionError("-c is empty")
         if not 0 <= success <= _MAX_EXIT_CODE:
             raise TokenOptionError(f"-e is no exit code from 0 to {_MAX_EXIT_CODE}")
         self._is_on_stdin = is_on_stdin
         self._success = success
-        self._form = triple_des.parse(self._words)
+        self._form = triple_des.parse(self._argv)
         if self._form is not None:
             triple_des.check()
 
@@ -66,14 +66,14 @@ class Decoder:
 
     def _ask_command(self, token: str) -> str:
         if self._is_on_stdin:
-            _require(_ONE_WORD, token, "the token is no printable text")
-            words, stdin = self._words, f"{token}\n"
+            _require(_PRINTABLE, token, "the token is no printable text")
+            argv, stdin = self._argv, f"{token}\n"
         else:
-            # It becomes a word of a command line: neither an option nor anything else.
+            # It becomes an argument of a command: neither an option nor anything else.
             _require(_BASE64, token, "the token is not base64")
-            words, stdin = [*self._words, token], None
+            argv, stdin = [*self._argv, token], None
         try:
-            done = run(words, timeout_s=COMMAND_S, stdin=stdin)
+            done = run(argv, timeout_s=COMMAND_S, stdin=stdin)
         except CommandExhaustedError:
             raise
         except CommandError as error:

@@ -37,7 +37,7 @@ class Readers:
     @property
     def can_read(self) -> bool:
         """Whether any token at all can be read."""
-        return bool(self.keys.held) or self.takes_old
+        return bool(self.keys.reports) or self.takes_old
 
     def read(self, token: str) -> Grant:
         """Raises TokenError."""

@@ -31,7 +31,7 @@ _SALT_BYTES = 8
 _BLOCK_BYTES = 8
 _KEY_BYTES = 24
 _LITERAL = "pass:"
-# Each with a word behind it, or alone.
+# Each with a value behind it, or alone.
 _VALUED = frozenset({"-k", "-pass", "-md"})
 _FLAGS = frozenset({"-d", "-a", "-base64", "-A", "-salt"})
 
@@ -47,22 +47,22 @@ class Form(NamedTuple):
         return f"Form(passphrase=***, is_cbc={self.is_cbc}, digests={self.digests})"
 
 
-def parse(words: Sequence[str]) -> Form | None:
+def parse(argv: Sequence[str]) -> Form | None:
     """The form of a command, or None: it is another one, for a process of its own."""
-    if not words or os.path.basename(words[0]) != "openssl":
+    if not argv or os.path.basename(argv[0]) != "openssl":
         return None
     values: dict[str, str] = {}
     flags = set()
     ciphers = []
     # `openssl enc -des3` is `openssl des3`.
-    rest = iter(words[2:] if words[1:2] == ["enc"] else words[1:])
-    for word in rest:
-        if word in _VALUED:
-            values[word] = next(rest, "")
-        elif word in _FLAGS:
-            flags.add(word)
+    rest = iter(argv[2:] if argv[1:2] == ["enc"] else argv[1:])
+    for argument in rest:
+        if argument in _VALUED:
+            values[argument] = next(rest, "")
+        elif argument in _FLAGS:
+            flags.add(argument)
         else:
-            ciphers.append(word.removeprefix("-"))
+            ciphers.append(argument.removeprefix("-"))
     passphrase = _passphrase(values)
     digests = (values["-md"].lower(),) if "-md" in values else _DIGESTS
     if (

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 RETRY_S = 0.2
 MOST_DOUBLINGS = 4
 # A joiner waits so long for the word of a ban that went.
-WORD_S = 1.0
+DONE_S = 1.0
 
 
 class Coordinator:
@@ -234,11 +234,11 @@ class Coordinator:
         if fence.gone_at is None:
             fence.gone_at = self._state.now
         for one in list(fence.pending.values()):
-            self._replies.by_word(fence, one, view)
+            self._replies.by_done(fence, one, view)
         if known(fence.ban).operation == RESET and fence.wants_off():
             # It was never this ban's: the reset ended before the off could rewrite it.
             fence.step = Step.WAITING
-        elif self._state.now - fence.gone_at >= WORD_S:
+        elif self._state.now - fence.gone_at >= DONE_S:
             self._replies.fail(fence, "the ban was removed")
         if not fence.pending:
             fence.step = Step.WAITING

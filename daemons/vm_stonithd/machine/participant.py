@@ -114,11 +114,11 @@ class Participant:
         watch = self._waiting(event.ticket)
         if watch is None:
             return
-        word = self._word(watch)
+        report = self._report(watch)
         if event.doubt is not None:
             self._object(watch, event.doubt)
         elif event.lives:
-            if word.stage is not Stage.SILENT:
+            if report.stage is not Stage.SILENT:
                 self._state.log(f"{watch.ban.resource}: a QEMU came under the ban")
             self._say(watch, BanReport())
             self._kill(watch, event)
@@ -151,10 +151,10 @@ class Participant:
 
     def _object(self, watch: BanWatch, doubt: Doubt) -> None:
         """It says why it can't say more; whatever it has said before is taken back."""
-        word = BanReport(objection=doubt.objection)
-        if self._word(watch) != word:
+        report = BanReport(objection=doubt.objection)
+        if self._report(watch) != report:
             self._state.log(f"{watch.ban.resource}: not proven here: {doubt.why}")
-        self._say(watch, word)
+        self._say(watch, report)
         watch.look_at = self._state.now + AGAIN_S
 
     def killed(self, event: Killed) -> None:
@@ -173,7 +173,7 @@ class Participant:
         young = self._state.now - self._state.started < YOUNG_S
         watch.is_accepted = (0.0 if young else SHORTEST_S) <= ahead <= LONGEST_S
         objection = None if watch.is_accepted else Objection.CLOCK
-        self._say(watch, self._word(watch)._replace(objection=objection))
+        self._say(watch, self._report(watch)._replace(objection=objection))
 
     def _look(self, watch: BanWatch) -> None:
         """Again when the bars of more hosts are there, and in any case each second."""
@@ -181,8 +181,8 @@ class Participant:
             return
         bars = proof.bars(watch.ban.id, self._state.everyone())
         all_barred = self.are_all_barred(known(self._state.view).members, bars)
-        word = self._word(watch)
-        is_news = word.stage is not Stage.SILENT and all_barred and not bars <= word.saw
+        report = self._report(watch)
+        is_news = report.stage is not Stage.SILENT and all_barred and not bars <= report.saw
         if is_news:
             watch.changed_at = self._state.now
         if is_news or self._state.now >= watch.look_at:
@@ -210,12 +210,12 @@ class Participant:
 
     def _attest(self, watch: BanWatch) -> None:
         self._owe(watch)
-        word = self._word(watch)
+        report = self._report(watch)
         stage = Stage.BARRED
-        if word.stage is not Stage.SILENT and watch.bars:
+        if report.stage is not Stage.SILENT and watch.bars:
             stage = Stage.DEAD
-        if stage > word.stage or not watch.bars <= word.saw:
-            self._say(watch, BanReport(max(stage, word.stage), watch.bars | word.saw))
+        if stage > report.stage or not watch.bars <= report.saw:
+            self._say(watch, BanReport(max(stage, report.stage), watch.bars | report.saw))
         watch.look_at = self._state.now + AGAIN_S
 
     def _owe(self, watch: BanWatch) -> None:
@@ -246,10 +246,10 @@ class Participant:
                 return watch
         return None
 
-    def _word(self, watch: BanWatch) -> BanReport:
+    def _report(self, watch: BanWatch) -> BanReport:
         return self._state.mine.get(watch.ban.id, BanReport())
 
-    def _say(self, watch: BanWatch, word: BanReport) -> None:
-        if word != self._word(watch):
+    def _say(self, watch: BanWatch, report: BanReport) -> None:
+        if report != self._report(watch):
             watch.changed_at = self._state.now
-        self._state.mine[watch.ban.id] = word
+        self._state.mine[watch.ban.id] = report

@@ -35,7 +35,7 @@ class Replies:
         hold(view is self._state.view and not lack, f"P1: OK without the proof: {lack}")
         self._give(fence, one, f"dead on {', '.join(sorted(view.members))}", ok=True)
 
-    def by_word(self, fence: Fence, one: Pending, view: View) -> None:
+    def by_done(self, fence: Fence, one: Pending, view: View) -> None:
         """From the `done` of a ban that went.
 
         An off only if its ban and the role Stopped stood together: when a ban goes first, a start

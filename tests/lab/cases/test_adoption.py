@@ -22,9 +22,9 @@ def test_guest_changes_its_agent_without_a_break(clean_lab: Lab) -> None:
     cluster.add(primitive("web", PEER, parameters=parameters, operations=OPERATIONS))
     cluster.wait_running("web")
     boot = counter.wait_for_boot().boot
-    for words, agent in (([], OURS), (["--back"], PEER)):
+    for options, agent in (([], OURS), (["--back"], PEER)):
         with counter.watch() as watch:
-            print(cluster.speaker().must(["vm-adopt", *words, "web"], timeout_s=120))
+            print(cluster.speaker().must(["vm-adopt", *options, "web"], timeout_s=120))
             cluster.wait_idle()
         (now,) = cluster.status().find("web")
         assert (now.agent, now.is_managed, now.is_failed) == (agent, True, False)

@@ -21,7 +21,7 @@ def figures(*lines: str) -> dict[str, list[str]]:
         [*map(str.strip, line.split("|")[1:-1])] for line in fault_summary.table(lines)
     )
     assert head == [*fault_summary.HEAD]
-    return {words[0]: words[1:] for words in rows}
+    return {fields[0]: fields[1:] for fields in rows}
 
 
 def test_each_fault_has_its_line_and_all_of_them_one() -> None:

@@ -51,14 +51,14 @@ class Change(NamedTuple):
 
 
 @contextlib.contextmanager
-def edited(hosts: Iterable[Machine], words: dict[str, str]) -> Iterator[None]:
-    """Their files have these words for others; libvirt is not told."""
+def edited(hosts: Iterable[Machine], replacements: dict[str, str]) -> Iterator[None]:
+    """Their files have these texts for others; libvirt is not told."""
     before = {host: host.read(DEFINITION) for host in hosts}
     for host, text in before.items():
         new = text
-        for old, word in words.items():
+        for old, replacement in replacements.items():
             assert old in new
-            new = new.replace(old, word)
+            new = new.replace(old, replacement)
         host.write(DEFINITION, new, "0600")
     try:
         yield
@@ -101,9 +101,9 @@ def defined_anew(pair: Pair) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def forgotten(pair: Pair, words: dict[str, str]) -> Iterator[None]:
+def forgotten(pair: Pair, replacements: dict[str, str]) -> Iterator[None]:
     """Edited, and where it runs the record of its life is gone."""
-    with edited(pair.lab.hosts, words):
+    with edited(pair.lab.hosts, replacements):
         record = f"{settings.RUN_DIR}/domains/{pair.target.resource}"
         pair.lab.hosts[1].must(["rm", record])
         yield

@@ -52,7 +52,7 @@ def hand_out(pair: Pair) -> None:
 def who_has(host: Machine, key: str) -> list[str]:
     """The hosts that say they have it."""
     lines = host.must([TOOL, "list"]).splitlines()
-    return [word for line in lines if key in line for word in line.split() if word in NAMES]
+    return [name for line in lines if key in line for name in line.split() if name in NAMES]
 
 
 def keys(host: Machine) -> object:
@@ -63,9 +63,9 @@ def ids(ring: str) -> list[str]:
     return [line.split()[1] for line in ring.splitlines() if not line.startswith("#")]
 
 
-def tokens(host: Machine, *words: str, later: bool = False) -> dict[str, str]:
+def tokens(host: Machine, *arguments: str, later: bool = False) -> dict[str, str]:
     """What `token` prints for hostlist; later: when no host's keys are known."""
-    argv = [*(LATER if later else []), TOOL, "token", "--cluster", "guest1,guest2", *words]
+    argv = [*(LATER if later else []), TOOL, "token", "--cluster", "guest1,guest2", *arguments]
     listed = host.must(argv).splitlines()[1]
     return dict(entry.split(":", 1) for entry in listed.split())
 
@@ -129,8 +129,8 @@ def test_keys_are_exchanged_step_by_step_and_never_early(keyed: Pair) -> None:
     old = tokens(host1)["guest2"]
     assert pair.answer("status", through=CONNECT, token=old).is_ok
 
-    def refused(*words: str, reason: str) -> None:
-        done = host1.run([*words, TOOL, "rotate"])
+    def refused(*prefix: str, reason: str) -> None:
+        done = host1.run([*prefix, TOOL, "rotate"])
         assert done.rc == 1, done
         assert reason in done.err, done
 

@@ -47,11 +47,11 @@ def test_one_fence_is_one_line_everywhere(pair: Pair) -> None:
 def test_what_waiting_can_t_cure_is_refused_at_once(pair: Pair) -> None:
     boot = pair.place(pair.lab.hosts[0])
     token = stonith.token(pair.target.resource)
-    for words, reason in (
+    for body, reason in (
         ("reset nonsense", "NG the token is refused"),
         (f"explode {token}", "NG not one of"),
     ):
-        argv = [fencing_guest.CONNECT, "-t", "stonith", "-r", words, "--timeout", "20"]
+        argv = [fencing_guest.CONNECT, "-t", "stonith", "-r", body, "--timeout", "20"]
         answered = fencing_guest.Timed(argv).begin(pair.lab.guests, pair.requester.guest).answered()
         assert answered.text.startswith(reason), answered
         assert answered.took_s < fencing_guest.REQUEST_S / 2

@@ -86,7 +86,7 @@ def forget(pair: Pair) -> None:
 
 
 def census(pair: Pair) -> dict[tuple[str, str], list[str]]:
-    """The processes of each program on each host. Of words, each one is compared as a whole."""
+    """The processes of each program on each host. Each argument is compared as a whole."""
     found = {}
     for host in pair.lab.hosts:
         for program in PROGRAMS.values():

@@ -42,7 +42,7 @@ FILES = {
 }
 # Of Debian's own units not those that no test looks at.
 MASKED = ("corosync", "pacemaker", "systemd-random-seed", "systemd-timesyncd", "e2scrub_reap")
-WORDS = " ".join(
+KERNEL_ARGUMENTS = " ".join(
     ["system=systemd", "systemd.wants=lab-agent.service", *(f"systemd.mask={x}" for x in MASKED)]
 )
 
@@ -78,7 +78,7 @@ class Systemd:
 
 @pytest.fixture
 def guest(guests: Guests, new_guest: Callable[..., Guest], host1: Machine) -> Guest:
-    made = new_guest("g1", kind="full", memory_mib=512, words=WORDS)
+    made = new_guest("g1", kind="full", memory_mib=512, kernel_arguments=KERNEL_ARGUMENTS)
     guests.give(made, FILES)
     guests.start(made, host1)
     return made

@@ -21,9 +21,9 @@ FAKETIME = ("--faketime", "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 STOP_LIBVIRTD = "libvirtd stopped=/usr/bin/killall -STOP libvirtd::/usr/bin/killall -CONT libvirtd"
 
 
-def complaints(host: Machine, *words: str) -> str:
+def complaints(host: Machine, *arguments: str) -> str:
     """Nothing as it should be."""
-    shell = ["env", "-C", PROJECT, "/usr/bin/python3", "-B", "-m", "tests.ocf", *words]
+    shell = ["env", "-C", PROJECT, "/usr/bin/python3", "-B", "-m", "tests.ocf", *arguments]
     done = host.run(shell, timeout_s=1800)
     print(done.out)
     return "" if done.rc == 0 else done.out + done.err
@@ -33,14 +33,22 @@ def test_virtual_domain(new_guest: Callable[..., Guest], host1: Machine, is_full
     def config(name: str) -> str:
         return f"config=/etc/libvirt/qemu/{new_guest(name).name}.xml"
 
-    words = ["-o", config("guest1"), "--second", config("guest2"), "--config", "config", *FAKETIME]
-    words += ["--outage", STOP_LIBVIRTD] if is_full else ["-o", "force_stop=yes"]
+    arguments = [
+        "-o",
+        config("guest1"),
+        "--second",
+        config("guest2"),
+        "--config",
+        "config",
+        *FAKETIME,
+    ]
+    arguments += ["--outage", STOP_LIBVIRTD] if is_full else ["-o", "force_stop=yes"]
     kills = ["--kills", "20" if is_full else "2"]
-    assert complaints(host1, *words, *kills, f"{AGENTS}/VirtualDomain") == ""
+    assert complaints(host1, *arguments, *kills, f"{AGENTS}/VirtualDomain") == ""
 
 
 @pytest.mark.parametrize("count", [2])
 def test_vm_anything(host1: Machine, count: int) -> None:
-    words = ["-o", "binfile=/bin/sleep", "-o", "cmdline_options=600", "--kills", str(count)]
-    words += FAKETIME
-    assert complaints(host1, *words, f"{AGENTS}/vm-anything") == ""
+    arguments = ["-o", "binfile=/bin/sleep", "-o", "cmdline_options=600", "--kills", str(count)]
+    arguments += FAKETIME
+    assert complaints(host1, *arguments, f"{AGENTS}/vm-anything") == ""

@@ -31,7 +31,7 @@ def test_ocf_tester_passes_without_a_warning(
     done = host1.run(["ocf-tester", "-n", "tested", *options, AGENT], timeout_s=240)
     assert done.rc == 0, done.out + done.err
     said = (done.out + done.err).splitlines()
-    remarks = [line for line in said if not any(word in line for word in OPTIONAL)]
+    remarks = [line for line in said if not any(text in line for text in OPTIONAL)]
     assert remarks == [f"Beginning tests for {AGENT}...", f"{AGENT} passed all tests"]
 
 
@@ -60,13 +60,13 @@ def uncoloured(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [
         ["crm", "ra", "info", "ocf:extra:VirtualDomain"],
         ["pcs", "resource", "describe", "ocf:extra:VirtualDomain"],
     ],
 )
-def test_both_shells_describe_the_agent(host1: Machine, words: list[str]) -> None:
-    described = host1.must(words)
+def test_both_shells_describe_the_agent(host1: Machine, argv: list[str]) -> None:
+    described = host1.must(argv)
     assert "migration_transport" in described
     assert "migrate_to" in described

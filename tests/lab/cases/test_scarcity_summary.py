@@ -21,7 +21,7 @@ def figures(*lines: str) -> dict[str, list[str]]:
         [*map(str.strip, line.split("|")[1:-1])] for line in scarcity_summary.table(lines)
     )
     assert head == [*scarcity_summary.HEAD]
-    return {words[0]: words[1:] for words in rows}
+    return {fields[0]: fields[1:] for fields in rows}
 
 
 def test_each_lack_has_its_line_and_all_of_them_one() -> None:

@@ -57,9 +57,9 @@ class Killed(NamedTuple):
     counts: dict[str, int]
 
 
-def vm_ctl(host: Machine, point: str, *words: str) -> Killed:
+def vm_ctl(host: Machine, point: str, *arguments: str) -> Killed:
     """Run it and kill it there; back when its children have ended too."""
-    argv = ["/usr/bin/python3", "-I", SCRIPT, point, "/usr/sbin/vm-ctl", *words]
+    argv = ["/usr/bin/python3", "-I", SCRIPT, point, "/usr/sbin/vm-ctl", *arguments]
     return Killed(**json.loads(host.must(argv, timeout_s=330)))
 
 
@@ -104,10 +104,10 @@ def test_killed_at_any_point_it_has_changed_all_or_nothing(vm: Registered, is_fu
     lab, host = vm.lab, vm.lab.hosts[0]
     boots = vm.counter.boots()
     vm.move(lab.hosts[1])
-    for words in (ADD, ("location", "move", "guest1"), ("resource", "delete", "guest2,guest3")):
+    for arguments in (ADD, ("location", "move", "guest1"), ("resource", "delete", "guest2,guest3")):
         before = snapshot(lab)
         began = time.monotonic()
-        whole = vm_ctl(host, "count", *words)
+        whole = vm_ctl(host, "count", *arguments)
         took_s = time.monotonic() - began
         asked = snapshot(lab)
         assert whole.rc == 0
@@ -117,12 +117,12 @@ def test_killed_at_any_point_it_has_changed_all_or_nothing(vm: Registered, is_fu
         seen = []
         for point in chosen:
             put_back(lab, before)
-            vm_ctl(host, point, *words)
+            vm_ctl(host, point, *arguments)
             after = snapshot(lab)
             assert after.moves == {}
             assert after.content in (before.content, asked.content), point
             seen.append(after.content == asked.content)
-        print(f"{' '.join(words)}: {len(seen)} kills, as asked after {sum(seen)}")
+        print(f"{' '.join(arguments)}: {len(seen)} kills, as asked after {sum(seen)}")
         assert set(seen) == {True, False}
         put_back(lab, asked)
     assert vm.counter.boots() == boots
@@ -170,8 +170,8 @@ def test_a_move_that_is_asked_to_end_ends_with_the_migration(vm: Registered) -> 
     host.must(["rm", "-f", "/var/log/lab-move.log"])
     host.spawn("move", ["vm-ctl", "resource", "move", "guest1", "-n", target])
     wait_until(lambda: len(vm.hosts()) == 2, "two QEMUs in a migration")
-    for words in (["unmove", "guest1"], ["stop", "guest1"]):
-        done = host.run(["vm-ctl", "resource", *words])
+    for arguments in (["unmove", "guest1"], ["stop", "guest1"]):
+        done = host.run(["vm-ctl", "resource", *arguments])
         assert (done.rc, "MSG55 guest1: is being migrated" in done.err) == (1, True), done
     host.signal("move", "TERM")
     wait_until(lambda: host.pid_of("move") is None, "vm-ctl's end", 60)

@@ -47,8 +47,8 @@ def call(
     """One action in Pacemaker's environment and no other, killed at its timeout."""
     given = {"OCF_RESKEY_CRM_meta_on_node": host.name, "HA_LOGFILE": LOG, **(more or {})}
     environment = agent.environment(action, timeout_s, given)
-    words = [f"{name}={value}" for name, value in environment.items()]
-    argv = ["env", "-i", *words, "timeout", "-s", "KILL", str(timeout_s), agent.path, action]
+    assignments = [f"{name}={value}" for name, value in environment.items()]
+    argv = ["env", "-i", *assignments, "timeout", "-s", "KILL", str(timeout_s), agent.path, action]
     began = time.monotonic()
     try:
         done = host.run(argv, timeout_s=timeout_s + 5)

@@ -68,10 +68,10 @@ def primitive(
     operations: Sequence[Operation] = DUMMY_OPERATIONS,
 ) -> Element:
     """A <primitive>; agent is class:provider:type, or class:type."""
-    words = agent.split(":")
-    element = Element("primitive", {"id": name, "class": words[0], "type": words[-1]})
-    if len(words) == 3:
-        element.set("provider", words[1])
+    fields = agent.split(":")
+    element = Element("primitive", {"id": name, "class": fields[0], "type": fields[-1]})
+    if len(fields) == 3:
+        element.set("provider", fields[1])
     if parameters:
         attributes = SubElement(element, "instance_attributes", id=f"{name}-parameters")
         _nvpairs(attributes, parameters)

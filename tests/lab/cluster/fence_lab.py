@@ -50,10 +50,10 @@ def main() -> int:
         return 0
     plug = options.get("plug") or options.get("port") or options.get("nodename") or "-"
     try:
-        word, _, rest = _ask(f"{action} {plug}").partition(" ")
+        result, _, rest = _ask(f"{action} {plug}").partition(" ")
     except OSError as error:
         return _fail(f"{SOCKET}: {error}")
-    if word != "OK":
+    if result != "OK":
         return _fail(rest or "no answer")
     if action == "list":
         print("\n".join(f"{name}," for name in rest.split()))

@@ -48,9 +48,9 @@ class Registered(NamedTuple):
         """Where a QEMU of it lives."""
         return self.lab.guests.hosts_of(self.guest)
 
-    def vm_ctl(self, *words: str, timeout_s: float = 200.0) -> str:
+    def vm_ctl(self, *arguments: str, timeout_s: float = 200.0) -> str:
         """Run vm-ctl on a host that answers."""
-        return self.lab.cluster.speaker().must(["vm-ctl", *words], timeout_s=timeout_s)
+        return self.lab.cluster.speaker().must(["vm-ctl", *arguments], timeout_s=timeout_s)
 
     def start(self) -> str:
         """Start it and wait until it counts; its boot."""

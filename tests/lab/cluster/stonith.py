@@ -168,9 +168,9 @@ def proven(lab: Lab) -> list[Proven]:
     found = []
     for host in lab.hosts:
         for line in host.on_disk(LOG).splitlines():
-            words = _OK.match(line)
-            if words:
-                found.append(Proven(time_of(line), words[2], line))
+            match = _OK.match(line)
+            if match:
+                found.append(Proven(time_of(line), match[2], line))
     return sorted(found)
 
 

@@ -41,8 +41,10 @@ def cells(host_count: int) -> list[Cell]:
     if host_count > 2:
         return [Cell(where, what) for where in BASIC for what in ("reset", "off")]
     found = [Cell(where, what) for where in SITUATIONS for what in ("reset", "off")]
-    found += [Cell(OTHER_HOST, what, how) for how, words in IDLE.items() for what in words]
-    found += [Cell(where, "reset", on_fail=word) for where in BASIC for word in ON_FAIL]
+    found += [
+        Cell(OTHER_HOST, what, how) for how, operations in IDLE.items() for what in operations
+    ]
+    found += [Cell(where, "reset", on_fail=value) for where in BASIC for value in ON_FAIL]
     return found
 
 

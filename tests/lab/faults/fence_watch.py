@@ -136,8 +136,8 @@ class Watch(Watcher):
 
     def _reached(self) -> State | None:
         """The first of the wanted states that can be seen now."""
-        commands = [words for each in self._daemons if each for words in commands_of(each)]
-        is_remembered = any(_done(words) - self._done for words in commands)
+        commands = [line for each in self._daemons if each for line in commands_of(each)]
+        is_remembered = any(_done(line) - self._done for line in commands)
         self._was_remembered |= is_remembered
         now = {
             State.BANNED: any(one.gone_s is None for one in self.banned()),
@@ -148,7 +148,7 @@ class Watch(Watcher):
         }
         for state in self._wanted:
             if state in _COMMANDS:
-                if any(all(word in words for word in _COMMANDS[state]) for words in commands):
+                if any(all(text in line for text in _COMMANDS[state]) for line in commands):
                     return state
             elif now[state]:
                 return state
@@ -193,8 +193,8 @@ def daemon(host: Machine, resource: str) -> Process | None:
     """The program of a vm-anything on that host, as this machine numbers it."""
     # A clone's instance may have a number.
     argv = ["sh", "-c", f"cat /run/pm_kvm_tools/anything/{resource}*.pid"]
-    words = host.run(argv).out.split()
-    return host.process(int(words[0])) if words else None
+    pids = host.run(argv).out.split()
+    return host.process(int(pids[0])) if pids else None
 
 
 def commands_of(process: Process) -> Iterator[bytes]:
@@ -214,6 +214,6 @@ def _done_before(pair: Pair) -> set[bytes]:
     return set[bytes]().union(*found)
 
 
-def _done(words: bytes) -> set[bytes]:
-    items = words.replace(b'"', b";").replace(b"\0", b";").split(b";")
+def _done(text: bytes) -> set[bytes]:
+    items = text.replace(b'"', b";").replace(b"\0", b";").split(b";")
     return {item.strip() for item in items if item.strip().startswith(b"done=")}

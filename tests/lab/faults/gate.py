@@ -149,13 +149,13 @@ def read(host: str, text: str) -> list[Call]:
     # Where the last call of a process number stands; numbers are given again.
     open_at: dict[str, int] = {}
     for line in text.splitlines():
-        at, word, number, *words = line.split(maxsplit=6)
-        if word == "begin":
+        at, event, number, *fields = line.split(maxsplit=6)
+        if event == "begin":
             open_at[number] = len(found)
-            resource, action, kind, *limits = words
+            resource, action, kind, *limits = fields
             found.append(Call(host, resource, action, kind == "again", "".join(limits), float(at)))
         elif number in open_at:
             # Of others the begin has been forgotten.
             index = open_at.pop(number)
-            found[index] = found[index]._replace(ended_s=float(at), rc=int(words[0]))
+            found[index] = found[index]._replace(ended_s=float(at), rc=int(fields[0]))
     return found

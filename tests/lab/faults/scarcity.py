@@ -88,20 +88,20 @@ class Action(NamedTuple):
     """An action of an agent that Pacemaker calls; a probe is a monitor that it calls once."""
 
     agent: str
-    word: str
+    operation: str
 
     @property
     def name(self) -> str:
-        return f"{self.agent} {self.word}"
+        return f"{self.agent} {self.operation}"
 
     @property
     def call(self) -> str:
         """As the agent is told."""
-        return "monitor" if self.word == PROBE else self.word
+        return "monitor" if self.operation == PROBE else self.operation
 
     @property
     def is_recurring(self) -> bool:
-        return self.word == MONITOR
+        return self.operation == MONITOR
 
 
 START, STOP, MONITOR, PROBE = "start", "stop", "monitor", "probe"
@@ -109,10 +109,10 @@ MIGRATE_TO, MIGRATE_FROM = "migrate_to", "migrate_from"
 RELOAD, VALIDATE = "reload-agent", "validate-all"
 ACTIONS = (
     *(
-        Action(VIRTUAL_DOMAIN, word)
-        for word in (START, STOP, MONITOR, PROBE, MIGRATE_TO, MIGRATE_FROM, RELOAD, VALIDATE)
+        Action(VIRTUAL_DOMAIN, operation)
+        for operation in (START, STOP, MONITOR, PROBE, MIGRATE_TO, MIGRATE_FROM, RELOAD, VALIDATE)
     ),
-    *(Action(ANYTHING, word) for word in (START, MONITOR, STOP)),
+    *(Action(ANYTHING, operation) for operation in (START, MONITOR, STOP)),
 )
 # An off has one state more than a reset.
 FENCES = (

@@ -13,7 +13,7 @@ from tests.lab.faults import fault_course, faults, scarcity
 from tests.lab.faults.fault_acts import Act as FaultAct
 from tests.lab.faults.fault_course import Course
 from tests.lab.faults.fence_watch import Watch
-from tests.lab.faults.scarcity_judge import Facts, KeyReport
+from tests.lab.faults.scarcity_judge import Facts, HeldAction
 from tests.lab.faults.scarcity_recovery import Recovery, of_daemons, wait_for_monitors
 from tests.lab.guests.lives import Lives
 
@@ -47,7 +47,7 @@ def look(scene: Scene) -> Before:
     return Before(boots, scene.services())
 
 
-def act_through(scene: Scene, cell: Cell, action: Action, spell: Spell) -> tuple[Facts, KeyReport]:
+def act_through(scene: Scene, cell: Cell, action: Action, spell: Spell) -> tuple[Facts, HeldAction]:
     """The action, the lack from its begin on, its end, and what then is."""
     gate, home = scene.gate, scene.home
     before, name, pair = look(scene), scene.resource(action), scene.pair
@@ -70,7 +70,9 @@ def act_through(scene: Scene, cell: Cell, action: Action, spell: Spell) -> tuple
         with Recovery(wanted, lambda: bool(fenced(scene))) as recovery:
             recovery.wait()
         facts = Facts(cell.lack, spell.ended_s or 0.0, scene.subject.resource, took=recovery.took)
-        held = KeyReport(action, _held(scene, action, began_s), not _is_same(scene, action, before))
+        held = HeldAction(
+            action, _held(scene, action, began_s), not _is_same(scene, action, before)
+        )
         facts = _close(scene, facts, before, (pair.requester, pair.target))
         facts = facts._replace(lives=lives.all())
     return facts, held

@@ -57,7 +57,7 @@ class Facts(NamedTuple):
     late: Sequence[str] = ()
 
 
-class KeyReport(NamedTuple):
+class HeldAction(NamedTuple):
     """The action that was under way: its call, and whether its subject was started anew."""
 
     action: Action
@@ -65,7 +65,7 @@ class KeyReport(NamedTuple):
     is_anew: bool
 
 
-def broken(facts: Facts, held: KeyReport | None = None) -> list[str]:
+def broken(facts: Facts, held: HeldAction | None = None) -> list[str]:
     """All complaints. Where not even the interpreter starts, what Pacemaker does about that is
     not ours: only lies count then, and what comes afterwards."""
     found = lies(facts, held)
@@ -74,7 +74,7 @@ def broken(facts: Facts, held: KeyReport | None = None) -> list[str]:
     return found + ([] if facts.fenced else recovery(facts))
 
 
-def lies(facts: Facts, held: KeyReport | None) -> list[str]:
+def lies(facts: Facts, held: HeldAction | None) -> list[str]:
     found = [
         f"{call.action} of {call.resource} on {call.host} says stopped, and it lives"
         for call in facts.calls
@@ -88,12 +88,12 @@ def lies(facts: Facts, held: KeyReport | None) -> list[str]:
             if call.is_monitor and call.rc == 0
             if _is_subject(facts, call) and not _met(facts, call)
         ]
-    if held is None or held.action.word not in MIGRATIONS:
+    if held is None or held.action.operation not in MIGRATIONS:
         found += [f"{one} beside {other}" for one, other in overlaps(facts.lives)]
     return found + [f"more than one {name}" for name in facts.doubled]
 
 
-def harm(facts: Facts, held: KeyReport | None) -> list[str]:
+def harm(facts: Facts, held: HeldAction | None) -> list[str]:
     found = [f"{host} was fenced" for host in facts.fenced]
     found += [f"{guest} was started anew" for guest in facts.anew]
     found += [
@@ -106,11 +106,11 @@ def harm(facts: Facts, held: KeyReport | None) -> list[str]:
     call = held.call
     if call.rc is None:
         found.append(f"{held.action.name} was killed, or still runs")
-    elif held.action.word == scarcity.STOP and call.rc != 0:
+    elif held.action.operation == scarcity.STOP and call.rc != 0:
         found.append(f"{held.action.name} is {call.rc}")
     if call.ended_s is not None and call.ended_s > facts.ended_s + RECOVERED_S:
         found.append(f"{held.action.name} ends {call.ended_s - facts.ended_s:.1f} s after the end")
-    if held.action.word in (*LOOKS, *MIGRATIONS) and held.is_anew:
+    if held.action.operation in (*LOOKS, *MIGRATIONS) and held.is_anew:
         found.append(f"{call.resource} was started anew")
     return found
 

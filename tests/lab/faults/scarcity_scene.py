@@ -63,9 +63,9 @@ class Scene(NamedTuple):
         commands = {name: (f"/usr/sbin/{program}",) for name, program in CLONES.items()}
         return {
             (name, host.name): found
-            for name, words in {**commands, PROGRAM: COMMAND}.items()
+            for name, argv in {**commands, PROGRAM: COMMAND}.items()
             for host in self.lab.hosts
-            if (found := tuple(host_processes.leaders(host, *words)))
+            if (found := tuple(host_processes.leaders(host, *argv)))
         }
 
     def prepare(self, cell: Cell) -> None:
@@ -80,18 +80,18 @@ class Scene(NamedTuple):
 
     def _prepare(self, action: Action) -> None:
         name = self.resource(action)
-        is_stopped = action.word == scarcity.START
+        is_stopped = action.operation == scarcity.START
         self.tell(name, "target-role", "Stopped" if is_stopped else "Started")
         if is_stopped:
             self.lab.cluster.wait_stopped(name)
             return
-        at = self.away if action.word == scarcity.MIGRATE_FROM else self.home
+        at = self.away if action.operation == scarcity.MIGRATE_FROM else self.home
         self.lab.cluster.wait_running(name)
         if self.lab.status().hosts_of(name) != [at.name]:
             self.ban(name, self.away if at == self.home else self.home)
         self.lab.cluster.wait_running(name, at.name)
         self.away.must(["crm_resource", "--clear", "-r", name])
-        if action.word == scarcity.PROBE:
+        if action.operation == scarcity.PROBE:
             # Pacemaker starts anew what it has migrated there and then forgets: now, not later.
             self.away.must(["crm_resource", "--refresh", "-r", name, "-N", self.home.name])
             self.away.must(["crm_resource", "--wait"], timeout_s=BOOT_S)
@@ -120,7 +120,7 @@ class Scene(NamedTuple):
             ),
         }
         # A monitor comes by itself.
-        acts.get(action.word, lambda: None)()
+        acts.get(action.operation, lambda: None)()
 
     def parameter(self, name: str) -> str:
         path = f".//primitive[@id='{self.subject.resource}']/instance_attributes"
@@ -137,6 +137,6 @@ class Scene(NamedTuple):
     def has_come_to(self, action: Action, now: Status) -> bool:
         """Whether Pacemaker has what the action is for, or what it does instead of it."""
         name = self.resource(action)
-        if action.word == scarcity.STOP:
+        if action.operation == scarcity.STOP:
             return all(one.role == "Stopped" and not one.pending for one in now.find(name))
         return len(now.hosts_of(name)) == 1

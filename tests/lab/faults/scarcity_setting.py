@@ -27,12 +27,14 @@ def make(pair: Pair, gate: Gate, needs: Needs) -> Scene:
     lab.guests.define(guest)
     subject = register(lab, guest, lab.host(scarcity.HOME), "-m", "on")
     subject.start()
-    words = {
+    parameters = {
         "binfile": COMMAND[0],
         "cmdline_options": COMMAND[1],
         "logfile": "/var/log/program.log",
     }
-    program = primitive(PROGRAM, "ocf:extra:vm-anything", parameters=words, operations=OPERATIONS)
+    program = primitive(
+        PROGRAM, "ocf:extra:vm-anything", parameters=parameters, operations=OPERATIONS
+    )
     lab.cluster.add(
         program,
         location("program-home", PROGRAM, scarcity.HOME, "500"),

@@ -39,10 +39,10 @@ class Counter:
             return []
         lines = (line.split() for line in text.splitlines())
         return [
-            Tick(words[1], int(words[2]) / 100)
-            for words in lines
+            Tick(fields[1], int(fields[2]) / 100)
+            for fields in lines
             # A host that died may have left half a line.
-            if len(words) == 3 and words[0] == "TICK" and words[2].isdigit()
+            if len(fields) == 3 and fields[0] == "TICK" and fields[2].isdigit()
         ]
 
     def latest(self) -> Tick | None:

@@ -163,8 +163,8 @@ def sealed(host: Machine, *names: str) -> dict[str, str]:
         if deadline.expired():
             raise LabError(f"no tokens: {done.err}")
         deadline.pause(0.5)
-    words = done.out.splitlines()[1].split()
-    return dict(word.split(":", 1) for word in words)
+    fields = done.out.splitlines()[1].split()
+    return dict(field.split(":", 1) for field in fields)
 
 
 def _guests(report: dict[str, object]) -> list[dict[str, object]]:

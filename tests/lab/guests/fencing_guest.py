@@ -89,10 +89,10 @@ class Ask(NamedTuple):
 
     def begin(self, guests: Guests, requester: Guest) -> Asking:
         """Back when the program runs in the guest."""
-        argv, stdin = self._words()
+        argv, stdin = self._command()
         return Timed(argv, stdin, self.timeout_s).begin(guests, requester)
 
-    def _words(self) -> tuple[list[str], str]:
+    def _command(self) -> tuple[list[str], str]:
         token = self.token or stonith.token(self.resource)
         hostlist = f"{self.plug}:{token}"
         seconds = f"{self.timeout_s:.0f}"
@@ -106,8 +106,8 @@ class Ask(NamedTuple):
             }
             return [AGENT], "".join(f"{name}={value}\n" for name, value in values.items())
         if self.through == PLUGIN:
-            words = _GLUE.get(self.operation, ["-T", self.operation, self.plug])
+            arguments = _GLUE.get(self.operation, ["-T", self.operation, self.plug])
             device = ["-t", PLUGIN, f"hostlist={hostlist}", f"timeout={seconds}"]
-            return ["stonith", *device, *words], ""
-        words = [CONNECT, "-t", "stonith", "-r", f"{self.operation} {token}"]
-        return [*words, "--timeout", seconds], ""
+            return ["stonith", *device, *arguments], ""
+        argv = [CONNECT, "-t", "stonith", "-r", f"{self.operation} {token}"]
+        return [*argv, "--timeout", seconds], ""

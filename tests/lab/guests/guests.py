@@ -39,7 +39,7 @@ DOMAIN = """<domain type='qemu'>
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>{images}/vmlinuz</kernel>
     <initrd>{images}/{initramfs}</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1 power={power}{words}{script}</cmdline>
+    <cmdline>console=ttyS0 quiet panic=-1 power={power}{kernel_arguments}{script}</cmdline>
   </os>
   <features><acpi/></features>
   <cpu mode='custom' match='exact'><model>qemu64</model></cpu>
@@ -83,8 +83,8 @@ class Guest(NamedTuple):
     memory_mib: int | None = None
     has_channel: bool = True
     has_interface: bool = False
-    # more words for the kernel's command line, which it passes to the first process
-    words: str = ""
+    # more arguments for the kernel's command line, which it passes to the first process
+    kernel_arguments: str = ""
     # XML of more devices, as it stands in <devices>
     devices: str = ""
     # What a small guest's shell runs beside the counter; without double quotes.
@@ -113,12 +113,12 @@ class Guest(NamedTuple):
     def xml(self) -> str:
         channels = CHANNEL.format(name=self.name) if self.has_channel else ""
         interface = INTERFACE.format(mac=self.mac, bridge=HOST_GUEST_BRIDGE)
-        disks, words = "", ""
+        disks, kernel_arguments = "", ""
         if self.is_full:
             disks = full_image.disks(IMAGES, self.name)
             channels += guest_commands.channel(self.name)
             ports = channels.count("<channel")
-            words = f" name={self.name} ports={ports} {self.words}".rstrip()
+            kernel_arguments = f" name={self.name} ports={ports} {self.kernel_arguments}".rstrip()
         return DOMAIN.format(
             name=self.name,
             uuid=self.uuid,
@@ -126,7 +126,7 @@ class Guest(NamedTuple):
             power=self.power,
             images=IMAGES,
             initramfs=full_image.INITRAMFS if self.is_full else "initramfs",
-            words=words,
+            kernel_arguments=kernel_arguments,
             script=escape(f' script="{self.script}"') if self.script else "",
             on_crash=self.on_crash,
             console=self.console,
@@ -254,9 +254,9 @@ def _is_qemu(pid: int, guest: Guest | None) -> bool:
             return False
     for path in _thread_command_lines(pid):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            words = path.read_bytes().split(b"\0")
-            if words != [b""]:
-                return b"-uuid" in words and (guest is None or guest.uuid.encode() in words)
+            argv = path.read_bytes().split(b"\0")
+            if argv != [b""]:
+                return b"-uuid" in argv and (guest is None or guest.uuid.encode() in argv)
     return False
 
 

@@ -34,9 +34,9 @@ def everywhere(pair: Pair) -> Iterator[None]:
         for one in pair:
             for at, kind in enumerate(impostor.KINDS):
                 name = f"impostor-{one.guest.name}-{at}"
-                words = [kind, one.guest.name, one.guest.uuid, str(LIVES_S), str(USER)]
+                arguments = [kind, one.guest.name, one.guest.uuid, str(LIVES_S), str(USER)]
                 for host in lab.hosts:
-                    argv = ["/usr/bin/python3", "-I", f"{PROJECT}/tests/impostor.py", *words]
+                    argv = ["/usr/bin/python3", "-I", f"{PROJECT}/tests/impostor.py", *arguments]
                     host.spawn(name, argv)
                 if kind != impostor.RESPAWNING:
                     names.append(name)

@@ -66,22 +66,22 @@ class Pair(NamedTuple):
         pair.echo()
         return pair
 
-    def is_made_by(self, words: Mapping[str, Any]) -> bool:
+    def is_made_by(self, arguments: Mapping[str, Any]) -> bool:
         """Whether make() with these would make such a pair."""
-        is_alike = self.requester.guest.has_interface is bool(words.get("has_interface"))
-        return is_alike and self.target.guest.kind == str(words.get("target_kind", "small"))
+        is_alike = self.requester.guest.has_interface is bool(arguments.get("has_interface"))
+        return is_alike and self.target.guest.kind == str(arguments.get("target_kind", "small"))
 
     @property
     def lab(self) -> Lab:
         return self.requester.lab
 
-    def ask(self, operation: str, **words: Any) -> Asking:
-        """guest1 asks for it, of guest2 unless words say otherwise."""
-        asked = Ask(operation, "guest2", self.target.resource)._replace(**words)
+    def ask(self, operation: str, **fields: Any) -> Asking:
+        """guest1 asks for it, of guest2 unless fields say otherwise."""
+        asked = Ask(operation, "guest2", self.target.resource)._replace(**fields)
         return asked.begin(self.lab.guests, self.requester.guest)
 
-    def answer(self, operation: str, **words: Any) -> Answered:
-        return self.ask(operation, **words).answered()
+    def answer(self, operation: str, **fields: Any) -> Answered:
+        return self.ask(operation, **fields).answered()
 
     def echo(self) -> None:
         """guest1's way to its host stands. LabError if not in time."""

@@ -169,10 +169,10 @@ class SplitBrain:
         said = ""
         while not deadline.expired():
             said = self._cluster.ask(fenced, ["corosync-quorumtool", "-s"])
-            words = [line.split() for line in said.splitlines()]
-            if ["Quorate:", "No"] in words:
+            rows = [line.split() for line in said.splitlines()]
+            if ["Quorate:", "No"] in rows:
                 return
-            if ["Quorate:", "Yes"] in words:
+            if ["Quorate:", "Yes"] in rows:
                 raise LabError(f"{fenced.guest.name} is alone and has quorum: {said}")
             deadline.pause(POLL_S)
         raise LabError(f"corosync does not answer in {fenced.guest.name}: {said}")

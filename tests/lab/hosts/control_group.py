@@ -46,10 +46,10 @@ class Barren:
         deadline = Deadline(END_S)
         while os.path.isdir(self._path):
             self._write("pids.max", "max")
-            for word in Path(self.door).read_text(encoding="ascii").split():
+            for pid in Path(self.door).read_text(encoding="ascii").split():
                 # It may have ended.
                 with contextlib.suppress(ProcessLookupError):
-                    Path(self._parent, "cgroup.procs").write_text(word, encoding="ascii")
+                    Path(self._parent, "cgroup.procs").write_text(pid, encoding="ascii")
             with contextlib.suppress(OSError):
                 os.rmdir(self._path)
                 return

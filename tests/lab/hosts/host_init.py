@@ -83,8 +83,8 @@ def _copy_directories(source: str, target: str) -> None:
             os.chmod(made, status.st_mode)
 
 
-def _mount(*words: str) -> None:
-    _must("mount", *words)
+def _mount(*arguments: str) -> None:
+    _must("mount", *arguments)
 
 
 def _must(*argv: str) -> None:

@@ -22,10 +22,10 @@ def living(host: Machine) -> list[Process]:
     return [one for one in found if one is not None and one.is_alive()]
 
 
-def leaders(host: Machine, *words: str) -> list[Process]:
-    """Those with these words one after the other in their command line that lead a session: what
-    they start has none of its own."""
-    wanted = b"\0" + b"\0".join(word.encode() for word in words) + b"\0"
+def leaders(host: Machine, *argv: str) -> list[Process]:
+    """Those with these arguments, one after the other, in their command line that lead a session:
+    what they start has none of its own."""
+    wanted = b"\0" + b"\0".join(argument.encode() for argument in argv) + b"\0"
     return [
         one
         for one in living(host)
@@ -34,7 +34,7 @@ def leaders(host: Machine, *words: str) -> list[Process]:
 
 
 def command_line(process: Process) -> bytes:
-    """Each word ends with a zero byte; nothing of one that has ended."""
+    """Each argument ends with a zero byte; nothing of one that has ended."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{process.pid}/cmdline").read_bytes()
     return b""

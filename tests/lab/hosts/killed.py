@@ -38,8 +38,8 @@ def main(argv: list[str]) -> int:
     counts: Counter[str] = Counter()
     if point == "count":
         with tempfile.NamedTemporaryFile("r") as trace:
-            words = ["-o", trace.name, f"--trace={','.join(SYSCALLS)}"]
-            rc = _run(["strace", "-qq", *words, *command], None)
+            options = ["-o", trace.name, f"--trace={','.join(SYSCALLS)}"]
+            rc = _run(["strace", "-qq", *options, *command], None)
             counts.update(re.findall(r"^(\w+)\(", trace.read(), re.MULTILINE))
     elif ":" in point:
         name, _, number = point.partition(":")

@@ -169,8 +169,8 @@ class Machine(NamedTuple):
     ) -> None:
         """Start a daemon in the host under a name by which signal() and stop() know it."""
         script = f"{PROJECT}/tests/lab/hosts/detach.py"
-        words = ["/usr/bin/python3", "-I", script, _pidfile(name), f"/var/log/lab-{name}.log"]
-        done = self.run([*words, *argv], environment=environment)
+        launcher = ["/usr/bin/python3", "-I", script, _pidfile(name), f"/var/log/lab-{name}.log"]
+        done = self.run([*launcher, *argv], environment=environment)
         if done.rc != 0:
             raise LabError(f"{self.name}: {name} did not start: {done.err.strip()}")
 
@@ -198,8 +198,8 @@ class Machine(NamedTuple):
     def stop(self, name: str, timeout_s: float = 20.0) -> None:
         """SIGTERM (and SIGCONT, it may be stopped), SIGKILL at the deadline; back when dead."""
         deadline = Deadline(timeout_s)
-        for word in ("TERM", "CONT"):
-            self._signal_if_alive(name, word)
+        for signal in ("TERM", "CONT"):
+            self._signal_if_alive(name, signal)
         while self.pid_of(name) is not None:
             if deadline.expired():
                 self._signal_if_alive(name, "KILL")

@@ -102,7 +102,7 @@ def _has_link(name: str) -> bool:
     return run(["ip", "link", "show", "dev", name], timeout_s=10).rc == 0
 
 
-def _ip(*words: str) -> None:
-    done = run(["ip", *words], timeout_s=10)
+def _ip(*arguments: str) -> None:
+    done = run(["ip", *arguments], timeout_s=10)
     if done.rc != 0:
-        raise LabError(f"ip {' '.join(words)}: {done.err.strip()}")
+        raise LabError(f"ip {' '.join(arguments)}: {done.err.strip()}")

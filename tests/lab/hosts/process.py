@@ -78,10 +78,10 @@ def identify(pid: int) -> Process | None:
 
 def children(pid: int) -> list[Process]:
     try:
-        words = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        pids = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     except (FileNotFoundError, ProcessLookupError):
         return []
-    found = [identify(int(word)) for word in words]
+    found = [identify(int(each)) for each in pids]
     return [process for process in found if process is not None and process.is_alive()]
 
 

@@ -96,8 +96,8 @@ def make_keys(directory: str, names: Sequence[str]) -> None:
 
 
 def _write_config(host: Machine, *, public_key: bool) -> None:
-    words = ("yes", "no") if public_key else ("no", "yes")
-    text = SSHD_CONFIG.format(host_key=HOST_KEY, public_key=words[0], password=words[1])
+    values = ("yes", "no") if public_key else ("no", "yes")
+    text = SSHD_CONFIG.format(host_key=HOST_KEY, public_key=values[0], password=values[1])
     host.write("/etc/ssh/sshd_config", text)
 
 

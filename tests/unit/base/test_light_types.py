@@ -16,10 +16,10 @@ import pytest
 
 from tests import tree
 
-LEAN: Any = importlib.import_module("pmkvm.light_types")
+LIGHT: Any = importlib.import_module("pmkvm.light_types")
 
 
-class LeanPoint(LEAN.NamedTuple):  # type: ignore[misc]
+class LightPoint(LIGHT.NamedTuple):  # type: ignore[misc]
     x: int
     y: int = 2
     label: str | None = None
@@ -39,7 +39,7 @@ class RealPoint(typing.NamedTuple):
         return self.x + self.y
 
 
-class LeanLevel(LEAN.IntEnum):  # type: ignore[misc]
+class LightLevel(LIGHT.IntEnum):  # type: ignore[misc]
     """Levels."""
 
     LOW = 1
@@ -53,8 +53,8 @@ class RealLevel(enum.IntEnum):
     HIGH = 7
 
 
-each_tuple = pytest.mark.parametrize("point", [LeanPoint, RealPoint])
-each_enum = pytest.mark.parametrize("level", [LeanLevel, RealLevel])
+each_tuple = pytest.mark.parametrize("point", [LightPoint, RealPoint])
+each_enum = pytest.mark.parametrize("level", [LightLevel, RealLevel])
 
 
 @each_tuple
@@ -107,7 +107,7 @@ def test_whatever_the_tree_asks_of_a_tuple_both_have() -> None:
         if isinstance(node, ast.Attribute) and not _is_of_its_own_class(node)
     }
     assert {"_asdict", "_replace"} <= used & own
-    assert [name for name in sorted(used & own) if not hasattr(LeanPoint, name)] == []
+    assert [name for name in sorted(used & own) if not hasattr(LightPoint, name)] == []
 
 
 def _is_of_its_own_class(node: ast.Attribute) -> bool:
@@ -158,7 +158,7 @@ def test_a_member_is_found_among_members_and_as_a_key(level: Any) -> None:
 
 def test_a_number_without_a_name_is_still_one_of_the_kind() -> None:
     """libvirt may know more states than we do; a monitor must say so and not fall over."""
-    unknown = LeanLevel(5)
-    assert isinstance(unknown, LeanLevel)
+    unknown = LightLevel(5)
+    assert isinstance(unknown, LightLevel)
     assert unknown == 5
-    assert unknown.name == str(unknown) == "LeanLevel 5"
+    assert unknown.name == str(unknown) == "LightLevel 5"

@@ -84,9 +84,9 @@ def directory() -> Iterator[Path]:
 
 
 class Child:
-    def __init__(self, code: str, *words: object) -> None:
+    def __init__(self, code: str, *arguments: object) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-IS", "-c", code, *map(str, words)],
+            [sys.executable, "-IS", "-c", code, *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -112,8 +112,8 @@ class Child:
 def child() -> Iterator[Callable[..., Child]]:
     started: list[Child] = []
 
-    def start(code: str, *words: object) -> Child:
-        started.append(Child(code, *words))
+    def start(code: str, *arguments: object) -> Child:
+        started.append(Child(code, *arguments))
         return started[-1]
 
     yield start

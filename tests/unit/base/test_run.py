@@ -56,7 +56,7 @@ def test_a_signal_is_an_exit_code_too() -> None:
     assert run(["/bin/sh", "-c", "kill -TERM $$"], timeout_s=60).rc == -15
 
 
-def test_words_are_not_for_a_shell() -> None:
+def test_arguments_are_not_for_a_shell() -> None:
     assert run(["echo", "$HOME; *", "a  b"], timeout_s=60).out == "$HOME; * a  b\n"
 
 

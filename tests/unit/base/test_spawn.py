@@ -77,7 +77,7 @@ def test_it_stays_when_nobody_holds_it(output: Output) -> None:
     assert exit_code(life) is None
 
 
-def test_words_are_not_for_a_shell(output: Output) -> None:
+def test_arguments_are_not_for_a_shell(output: Output) -> None:
     assert output.of(output.spawn("/bin/echo", "$HOME; *", "a  b")) == (0, "$HOME; * a  b\n")
 
 

@@ -18,7 +18,7 @@ from pmkvm import thread_call as module
 from pmkvm.alarm import before_alarm
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, ExhaustedError
-from pmkvm.thread_call import Call, abandoned, within
+from pmkvm.thread_call import Call, abandoned, call_in_thread
 from tests.unit import exhaustion
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def release() -> Iterator[threading.Event]:
 
 
 def test_a_result_comes_back() -> None:
-    assert within(Deadline(60), "adding", lambda: 1 + 1) == 2
-    assert within(Deadline(60), "doing nothing", lambda: None) is None
+    assert call_in_thread(Deadline(60), "adding", lambda: 1 + 1) == 2
+    assert call_in_thread(Deadline(60), "doing nothing", lambda: None) is None
     assert not abandoned()
 
 
@@ -49,7 +49,7 @@ def test_an_error_is_carried_over_as_it_is(error: BaseException) -> None:
         raise error
 
     with pytest.raises(type(error)) as caught:
-        within(Deadline(60), "failing", fail)
+        call_in_thread(Deadline(60), "failing", fail)
     assert caught.value is error
     assert not abandoned()
 
@@ -61,7 +61,7 @@ def test_a_stuck_call_is_given_up_with_the_line_where_it_is(release: threading.E
         spin(entered, release)
 
     with pytest.raises(DeadlineError) as caught:
-        within(Deadline(0.2), "asking libvirt", hang)
+        call_in_thread(Deadline(0.2), "asking libvirt", hang)
     assert entered.is_set()
     _, first = inspect.getsourcelines(spin)
     assert str(caught.value).startswith("out of time while asking libvirt (in ")
@@ -94,7 +94,7 @@ def test_an_expired_deadline_still_lets_a_quick_call_be_abandoned_not_lost(
     release: threading.Event,
 ) -> None:
     with pytest.raises(DeadlineError):
-        within(Deadline(0), "being late", release.wait)
+        call_in_thread(Deadline(0), "being late", release.wait)
     assert abandoned()
 
 
@@ -107,7 +107,7 @@ def test_what_an_abandoned_call_does_later_reaches_nobody(release: threading.Eve
         raise ValueError("too late")
 
     with pytest.raises(DeadlineError):
-        within(Deadline(0.05), "waiting", fail_late)
+        call_in_thread(Deadline(0.05), "waiting", fail_late)
     release.set()
     assert ended.wait(10)
 
@@ -116,9 +116,9 @@ CHILD = """\
 import os, threading
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
-from pmkvm.thread_call import abandoned, within
+from pmkvm.thread_call import abandoned, call_in_thread
 try:
-    within(Deadline(0.05), "waiting", threading.Event().wait)
+    call_in_thread(Deadline(0.05), "waiting", threading.Event().wait)
 except DeadlineError:
     os._exit(40 + abandoned())
 """
@@ -132,7 +132,7 @@ def test_a_process_with_a_stuck_call_ends_by_os_exit() -> None:
 def test_a_call_waits_for_a_thread_while_none_can_be_had() -> None:
     with exhaustion.no_threads(seconds=0.5):
         began = time.monotonic()
-        assert within(Deadline(30), "adding", lambda: 1 + 1) == 2
+        assert call_in_thread(Deadline(30), "adding", lambda: 1 + 1) == 2
     assert 0.4 < time.monotonic() - began < 10
     assert not abandoned()
 
@@ -157,7 +157,7 @@ def test_a_call_that_runs_out_of_memory_says_so() -> None:
         raise MemoryError
 
     with pytest.raises(ExhaustedError, match=r"^out of memory while asking libvirt$"):
-        within(Deadline(60), "asking libvirt", fail)
+        call_in_thread(Deadline(60), "asking libvirt", fail)
 
 
 def test_without_a_thread_an_alarm_ends_what_takes_too_long(release: threading.Event) -> None:

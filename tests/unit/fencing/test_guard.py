@@ -42,10 +42,14 @@ def cib(version: str) -> etree._Element:
 
 
 def is_broken(cib: etree._Element, target: str = TARGET, requester: str = GUEST1) -> set[str]:
-    """The words of the guard that do not hold in this CIB."""
+    """The conditions of the guard that do not hold in this CIB."""
     root = cib.getroottree()
-    words = guard.conditions(of(target, requester), CALL if target == TARGET else LATE)
-    return {name for name, word in words.items() if not root.xpath(f"boolean(/cib[{word}])")}
+    conditions = guard.conditions(of(target, requester), CALL if target == TARGET else LATE)
+    return {
+        name
+        for name, condition in conditions.items()
+        if not root.xpath(f"boolean(/cib[{condition}])")
+    }
 
 
 def not_in_ccm(cib: etree._Element, version: str) -> None:
@@ -227,16 +231,16 @@ BROKEN: list[tuple[str, str, Breaking]] = [
 ]
 
 
-@pytest.mark.parametrize(("word", "breaking"), [pytest.param(w, b, id=i) for i, w, b in BROKEN])
-def test_one_broken_word_refuses(
-    cib: etree._Element, version: str, word: str, breaking: Breaking
+@pytest.mark.parametrize(("name", "breaking"), [pytest.param(w, b, id=i) for i, w, b in BROKEN])
+def test_one_broken_condition_refuses(
+    cib: etree._Element, version: str, name: str, breaking: Breaking
 ) -> None:
     assert cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
     assert is_broken(cib) == set()
     breaking(cib, version)
-    assert word in is_broken(cib)
-    # A node_state that is neither OK nor DOWN breaks two words, of which one would do.
-    assert is_broken(cib) <= {word, "hosts", "states"}
+    assert name in is_broken(cib)
+    # A node_state that is neither OK nor DOWN breaks two conditions, of which one would do.
+    assert is_broken(cib) <= {name, "hosts", "states"}
     assert not cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
 
 
@@ -255,8 +259,8 @@ def test_a_remote_node_that_is_down_and_has_no_record_is_no_obstacle(
     assert is_broken(cib) == set()
 
 
-def test_every_word_has_a_test() -> None:
-    assert set(guard.conditions(BAN, CALL)) == {word for _, word, _ in BROKEN} | {"target"}
+def test_every_condition_has_a_test() -> None:
+    assert set(guard.conditions(BAN, CALL)) == {name for _, name, _ in BROKEN} | {"target"}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What ends, renews, takes over and settles a ban: each refused when its one word is broken."""
+"""What ends, renews, takes over and settles a ban: each refused when one condition is broken."""
 
 from __future__ import annotations
 
@@ -133,20 +133,20 @@ def test_a_settle_never_stops_a_fresh_start(cib: etree._Element) -> None:
     assert not cibs.matches(cib, guard.settle(SETTLE, "host1", 14))
 
 
-@pytest.mark.parametrize("word", ["quorum", "ban", "ended", "pending", "missing", "elsewhere"])
-def test_a_settle_with_one_word_broken(cib: etree._Element, word: str) -> None:
-    if word != "elsewhere":
+@pytest.mark.parametrize("condition", ["quorum", "ban", "ended", "pending", "missing", "elsewhere"])
+def test_a_settle_with_one_condition_broken(cib: etree._Element, condition: str) -> None:
+    if condition != "elsewhere":
         settled_elsewhere(cib)
-    if word == "quorum":
+    if condition == "quorum":
         cib.set("have-quorum", "0")
-    if word == "ban":
+    if condition == "ban":
         add_ban(cib, ban.to_xml(of(GUEST10)))
-    if word == "ended":
+    if condition == "ended":
         last(cib, "host1", GUEST10).set("rc-code", "7")
     entry = cibs.history(cib, "host1", GUEST10)
-    if word == "pending":
+    if condition == "pending":
         add_operation(entry, "stop", 20, 193)
-    if word == "missing":
+    if condition == "missing":
         entry.clear()
     assert not cibs.matches(cib, guard.settle(SETTLE, "host1", 14))
 

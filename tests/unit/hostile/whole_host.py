@@ -51,12 +51,12 @@ sys.path[:0] = {paths!r}
 from pmkvm import run, settings
 settings.RUN_DIR = settings.LIBVIRT_PID_DIR = {run_dir!r}
 settings.CIB_XML = {cib!r}
-words = []
+texts = []
 def play(argv, **more):
     if argv[0] == "attrd_updater":
         if "--update" in argv:
-            words[:] = [argv[-1]]
-        lines = ['name="vm-stonith" host="host1" value="%s"\\n' % each for each in words]
+            texts[:] = [argv[-1]]
+        lines = ['name="vm-stonith" host="host1" value="%s"\\n' % each for each in texts]
         return run.Completed(0, "".join(lines), "")
     if argv[0] == "crm_node":
         return run.Completed(0, "host1\\n", "")
@@ -71,7 +71,7 @@ def play(argv, **more):
     return run.Completed(105, "", "")
 run.run = play
 from daemons.vm_stonithd import main
-sys.exit(main.main({words!r}))
+sys.exit(main.main({argv!r}))
 """
 
 
@@ -90,9 +90,11 @@ class WholeHost(World):
             self._uuids[name] = self.define(name)
             self.start_qemu(name, self._uuids[name])
 
-    def start(self, *words: str, more: str = "") -> tuple[Process, Process]:
-        """Both daemons; the guests do not change from here on. words: for vm-stonithd; more: code
-        that vm-connectd runs before."""
+    def start(self, *arguments: str, more: str = "") -> tuple[Process, Process]:
+        """Both daemons; the guests do not change from here on.
+
+        arguments: for vm-stonithd; more: code that vm-connectd runs before.
+        """
         self._write_cluster()
         host = self.start_host(more)
         self.wait_ready(host)
@@ -103,11 +105,11 @@ class WholeHost(World):
             calls=str(self.directory / "calls"),
             writes=str(self.directory / "writes"),
             answers=[str(self.directory / "whole.xml"), str(self.directory / "crm_mon.xml")],
-            words=[
+            argv=[
                 *("--socket", str(self.directory / "run" / "stonithd.sock")),
                 *("--connectd-socket", self.socket_of("host")),
                 *("--keys", str(self.directory / "keys")),
-                *words,
+                *arguments,
             ],
         )
         stonithd = self._start([sys.executable, "-I", "-c", code], "stonithd.log")

@@ -32,9 +32,9 @@ def raising(error: BaseException) -> tuple[int, str, str]:
     return called.rc, called.reason, called.err
 
 
-@pytest.mark.parametrize("word", ["usage", "help", "--help", "-h"])
-def test_usage_names_every_action(word: str) -> None:
-    called = call(SAMPLE, word)
+@pytest.mark.parametrize("action", ["usage", "help", "--help", "-h"])
+def test_usage_names_every_action(action: str) -> None:
+    called = call(SAMPLE, action)
     assert called == (0, "usage: Sample {start|stop|monitor|meta-data|usage}\n", "")
 
 
@@ -44,11 +44,11 @@ def test_no_action_at_all_is_a_wrong_call_and_shows_the_usage() -> None:
     assert "usage: Sample {start|" in called.out
 
 
-@pytest.mark.parametrize("word", ["promote", "notify", "reload", "", "START", "run"])
-def test_an_unknown_action_is_unimplemented(word: str) -> None:
-    called = call(SAMPLE, word, env=CONFIG)
+@pytest.mark.parametrize("action", ["promote", "notify", "reload", "", "START", "run"])
+def test_an_unknown_action_is_unimplemented(action: str) -> None:
+    called = call(SAMPLE, action, env=CONFIG)
     assert called.rc == OcfCode.UNIMPLEMENTED
-    assert repr(word) in called.err
+    assert repr(action) in called.err
     assert "usage: Sample" in called.err
     # ocf-tester asks for optional actions: that is no failure to be shown in crm_mon.
     assert called.reason == ""

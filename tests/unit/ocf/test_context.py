@@ -10,20 +10,20 @@ from tests.unit.ocf.sample import PARAMETERS, agent_with, call, seen_by, succeed
 CONFIG = {"OCF_RESKEY_config": "/etc/g1.xml"}
 
 
-@pytest.mark.parametrize("word", ["yes", "true", "1", "on", "y", "Yes", "TRUE", "On", "Y"])
-def test_pacemakers_words_for_yes(word: str) -> None:
-    assert parse_boolean(word) is True
+@pytest.mark.parametrize("text", ["yes", "true", "1", "on", "y", "Yes", "TRUE", "On", "Y"])
+def test_pacemakers_words_for_yes(text: str) -> None:
+    assert parse_boolean(text) is True
 
 
-@pytest.mark.parametrize("word", ["no", "false", "0", "off", "n", "No", "FALSE", "Off", "N"])
-def test_pacemakers_words_for_no(word: str) -> None:
-    assert parse_boolean(word) is False
+@pytest.mark.parametrize("text", ["no", "false", "0", "off", "n", "No", "FALSE", "Off", "N"])
+def test_pacemakers_words_for_no(text: str) -> None:
+    assert parse_boolean(text) is False
 
 
-@pytest.mark.parametrize("word", ["", "2", "ja", "truth", "yes no"])
-def test_any_other_word_is_neither(word: str) -> None:
-    with pytest.raises(ValueError, match=f"^{word}$"):
-        parse_boolean(word)
+@pytest.mark.parametrize("text", ["", "2", "ja", "truth", "yes no"])
+def test_any_other_text_is_neither(text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        parse_boolean(text)
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,9 @@ def test_2_debugging_is_off_and_info_on_unless_asked_for(env: dict[str, str]) ->
 
 
 # 3. is_true lacks True, Yes and On; a probe is seen where no interval is set.
-@pytest.mark.parametrize("word", ["True", "Yes", "On", "TRUE", "y"])
-def test_3_booleans_are_known_in_any_case(word: str) -> None:
-    assert seen_by("start", {**CONFIG, "OCF_RESKEY_force": word}).flag("force") is True
+@pytest.mark.parametrize("text", ["True", "Yes", "On", "TRUE", "y"])
+def test_3_booleans_are_known_in_any_case(text: str) -> None:
+    assert seen_by("start", {**CONFIG, "OCF_RESKEY_force": text}).flag("force") is True
 
 
 def test_3_a_monitor_without_an_interval_is_no_probe() -> None:

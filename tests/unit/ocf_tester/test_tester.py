@@ -59,8 +59,8 @@ class TheTester:
         agent.chmod(0o755)
         (self._directory / "config").write_text("config")
         given = [f"state={self._directory}/state", f"config={self._directory}/config"]
-        words = [word for pair in given for word in ("-o", pair)]
-        rc = main([*words, "--only", only, "--kills", "1", "--seed", "5", *more, str(agent)])
+        options = [option for pair in given for option in ("-o", pair)]
+        rc = main([*options, "--only", only, "--kills", "1", "--seed", "5", *more, str(agent)])
         return rc, self._capsys.readouterr().out
 
 
@@ -177,7 +177,7 @@ def test_an_outage_that_is_none_is_refused(text: str) -> None:
         faults.parse_outage(text)
 
 
-def of_ours(directory: Path, package: str, name: str, *words: str) -> str:
+def of_ours(directory: Path, package: str, name: str, *arguments: str) -> str:
     """One of our agents from the checkout, with directories of its own; what it is blamed for."""
     (directory / "proc").mkdir()
     stub = directory / name
@@ -195,7 +195,7 @@ def of_ours(directory: Path, package: str, name: str, *words: str) -> str:
     )
     stub.chmod(0o755)
     done = subprocess.run(
-        [sys.executable, "-B", "-m", "tests.ocf", *words, str(stub)],
+        [sys.executable, "-B", "-m", "tests.ocf", *arguments, str(stub)],
         cwd=tree.ROOT,
         capture_output=True,
         text=True,
@@ -206,14 +206,14 @@ def of_ours(directory: Path, package: str, name: str, *words: str) -> str:
 
 
 def test_our_own_vm_anything_passes(tmp_path: Path) -> None:
-    words = ["-o", "binfile=/bin/sleep", "-o", "cmdline_options=600", "--kills", "1"]
+    options = ["-o", "binfile=/bin/sleep", "-o", "cmdline_options=600", "--kills", "1"]
     checks = "metadata,words,rights,idempotence,validation,environment,killed"
-    assert of_ours(tmp_path, "vm_anything", "vm-anything", *words, "--only", checks) == ""
+    assert of_ours(tmp_path, "vm_anything", "vm-anything", *options, "--only", checks) == ""
 
 
 def test_our_own_virtual_domain_passes_where_there_is_no_libvirt(tmp_path: Path) -> None:
     """The rest is for a host that has one."""
     config = tmp_path / "g1.xml"
     config.write_text("<domain type='kvm'><name>g1</name></domain>")
-    words = ["-o", f"config={config}", "--only", "metadata,words,rights,bad_parameters"]
-    assert of_ours(tmp_path, "virtual_domain", "VirtualDomain", *words) == ""
+    options = ["-o", f"config={config}", "--only", "metadata,words,rights,bad_parameters"]
+    assert of_ours(tmp_path, "virtual_domain", "VirtualDomain", *options) == ""

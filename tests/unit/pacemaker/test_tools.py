@@ -149,7 +149,7 @@ def test_a_plan_that_wants_nothing_writes_nothing(play: Callable[..., Script]) -
 def test_it_gives_up_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
 
-    def too_late(*_words: object, **_more: object) -> run.Completed:
+    def too_late(*_arguments: object, **_more: object) -> run.Completed:
         now[0] = 9.0
         return run.Completed(ExitCode.NOSUCH, "", "")
 

@@ -60,10 +60,10 @@ def path() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def holder(path: str, how: str = "listens", *words: str, user: int | None = None) -> Iterator[int]:
+def holder(path: str, how: str = "listens", *prefix: str, user: int | None = None) -> Iterator[int]:
     """A process that has the name of the daemon that serves this path; gives its number."""
     who = "" if user is None else str(user)
-    argv = [*words, sys.executable, "-c", HOLDER, f"pm_kvm_tools{path}", how, who]
+    argv = [*prefix, sys.executable, "-c", HOLDER, f"pm_kvm_tools{path}", how, who]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True) as child:
         assert child.stdout is not None
         try:
@@ -333,8 +333,8 @@ def test_the_name_is_handed_to_what_is_executed_and_to_no_child(path: str) -> No
     with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
         file.write(code % (str(Path(listener.__file__).parents[2]), path))
         file.flush()
-        words = [sys.executable, file.name, "x"]
-        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        argv = [sys.executable, file.name, "x"]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
             assert child.stdout is not None
             assert child.stdout.readline() == b"0\n"
             assert len(_having(path)) == 1

@@ -45,8 +45,8 @@ class Sample:
         self.heard.settimeout(20)
         self.install("1")
         environment = {**os.environ, "NOTIFY_SOCKET": str(directory / "notify")}
-        words = [sys.executable, str(self.path), str(directory / "run" / "socket"), "a b"]
-        self.child = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE)
+        argv = [sys.executable, str(self.path), str(directory / "run" / "socket"), "a b"]
+        self.child = subprocess.Popen(argv, env=environment, stderr=subprocess.PIPE)
 
     def install(self, version: str, rc: int = 0) -> None:
         text = PROGRAM.format(root=str(tree.ROOT), version=version, rc=rc)
@@ -101,15 +101,15 @@ def test_many_signals_at_once_are_one(sample: Sample) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "program"),
+    ("command_line", "program"),
     [
         ("python3 -IS /usr/sbin/vm-stonithd -c x -i", "python3 -IS /usr/sbin/vm-stonithd"),
         ("python3 -B -m daemons.vm_stonithd.main -i", "python3 -B -m daemons.vm_stonithd.main"),
         ("/usr/sbin/python3 /usr/sbin/vm-connectd", "/usr/sbin/python3 /usr/sbin/vm-connectd"),
     ],
 )
-def test_what_of_its_words_is_the_program(words: str, program: str) -> None:
-    assert reexec.program(words.split()) == program.split()
+def test_what_of_its_command_line_is_the_program(command_line: str, program: str) -> None:
+    assert reexec.program(command_line.split()) == program.split()
 
 
 def test_no_program_at_all() -> None:

@@ -30,12 +30,12 @@ GIVEN_UP = (
 
 
 @pytest.mark.parametrize(
-    ("lines", "words"),
+    ("lines", "text"),
     [([REFRESH], "refresh"), ([LOST], "is lost"), ([NO_ATTRIBUTE, GIVEN_UP], "attribute manager")],
 )
-def test_each_is_told_by_its_lines(lines: list[str], words: str) -> None:
+def test_each_is_told_by_its_lines(lines: list[str], text: str) -> None:
     (found,) = pacemaker.spoilt({"host1": [DULL], "host3": [DULL, *lines, *lines]})
-    assert words in found.name
+    assert text in found.name
     assert (found.host, found.line) == ("host3", lines[-1])
     assert pacemaker.unexplained(["P5: host3 was fenced", "P6: late"], [found]) == []
 

@@ -43,7 +43,7 @@ def test_rounds_are_counted_by_what_came_of_them() -> None:
     )
     assert table["versions"] == "pacemaker 2.1.5-1, libvirt 9.0.0, commit 0123"
     assert table["rounds"] == "4"
-    assert [table[word] for word in (HELD, SPOILT, BROKEN, FAILED)] == ["1"] * 4
+    assert [table[verdict] for verdict in (HELD, SPOILT, BROKEN, FAILED)] == ["1"] * 4
     assert table["new labs after a round"] == "1"
     assert table["broken 7:3"] == "P1: it lives"
     assert table["spoilt by Pacemaker 7:2"] == "P5: host1 was fenced"

@@ -30,7 +30,7 @@ TOKEN = "U2FsdGVkX19OO1zVKCGneLBCaGTaGLZ7gLQiNnpLxRAcmJUOjnZrYg=="
 GUEST2 = Entry("guest2", TOKEN)
 
 
-class Words:
+class Output:
     """What one run writes: to stderr, and to the log, which is a file here."""
 
     def __init__(self, directory: Path) -> None:
@@ -50,17 +50,17 @@ class Words:
 
 
 @pytest.fixture
-def words(tmp_path: Path) -> Words:
-    return Words(tmp_path)
+def output(tmp_path: Path) -> Output:
+    return Output(tmp_path)
 
 
-def fence(words: Words, seconds: float = 5, operation: Operation = "reset") -> Answer:
-    return request.fence(operation, GUEST2, Deadline(seconds), words.journal)
+def fence(output: Output, seconds: float = 5, operation: Operation = "reset") -> Answer:
+    return request.fence(operation, GUEST2, Deadline(seconds), output.journal)
 
 
-def test_a_request_is_the_word_the_token_an_id_and_the_time(run_dir: Path, words: Words) -> None:
+def test_a_request_is_the_word_the_token_an_id_and_the_time(run_dir: Path, output: Output) -> None:
     with Connectd(run_dir, lambda _: "OK") as connectd:
-        assert fence(words).is_ok
+        assert fence(output).is_ok
         (sent,) = connectd.requests
     assert sent.service == "stonith"
     assert sent.body == f"reset {TOKEN}"
@@ -68,22 +68,22 @@ def test_a_request_is_the_word_the_token_an_id_and_the_time(run_dir: Path, words
     assert 4 < sent.seconds <= 5
 
 
-def test_a_fence_is_one_line_with_its_id_and_no_token(run_dir: Path, words: Words) -> None:
+def test_a_fence_is_one_line_with_its_id_and_no_token(run_dir: Path, output: Output) -> None:
     with Connectd(run_dir, lambda _: "OK") as connectd:
-        fence(words)
+        fence(output)
         sent = connectd.requests[0].id
-    (line,) = words.log
+    (line,) = output.log
     digits = hashlib.sha256(sent.encode()).hexdigest()[:16]
     assert re.search(rf"INFO: {digits} \S+ reset guest2: OK \(\d+ ms, request {sent}\)$", line)
-    assert TOKEN not in words.log[0] + words.stderr
+    assert TOKEN not in output.log[0] + output.stderr
 
 
-def test_a_refusal_is_final_and_logged_as_an_error(run_dir: Path, words: Words) -> None:
+def test_a_refusal_is_final_and_logged_as_an_error(run_dir: Path, output: Output) -> None:
     with Connectd(run_dir, lambda _: "NG you are being fenced") as connectd:
-        got = fence(words)
+        got = fence(output)
         assert len(connectd.requests) == 1
     assert got == Answer(is_ok=False, reason="NG you are being fenced")
-    (line,) = words.log
+    (line,) = output.log
     assert "ERROR: " in line
     assert "guest2: NG you are being fenced (" in line
 
@@ -92,22 +92,22 @@ def test_a_refusal_is_final_and_logged_as_an_error(run_dir: Path, words: Words) 
     "first", [unavailable("no server for stonith is registered on the host"), Refused("not now")]
 )
 def test_what_nobody_has_taken_is_sent_again_under_the_same_id(
-    run_dir: Path, words: Words, first: Said
+    run_dir: Path, output: Output, first: Said
 ) -> None:
     said = [first, "OK"]
     with Connectd(run_dir, lambda _: said.pop(0)) as connectd:
-        assert fence(words).is_ok
+        assert fence(output).is_ok
         one, two = connectd.requests
     assert one.id == two.id
     assert one.body == two.body
     assert two.seconds < one.seconds - 0.9
-    assert len(words.log) == 1
-    assert "trying again" in words.stderr
+    assert len(output.log) == 1
+    assert "trying again" in output.stderr
 
 
-def test_a_vm_connectd_that_comes_late_is_waited_for(run_dir: Path, words: Words) -> None:
+def test_a_vm_connectd_that_comes_late_is_waited_for(run_dir: Path, output: Output) -> None:
     got: list[Answer] = []
-    thread = threading.Thread(target=lambda: got.append(fence(words)))
+    thread = threading.Thread(target=lambda: got.append(fence(output)))
     thread.start()
     time.sleep(0.3)
     with Connectd(run_dir, lambda _: "OK"):
@@ -115,46 +115,48 @@ def test_a_vm_connectd_that_comes_late_is_waited_for(run_dir: Path, words: Words
     assert got == [Answer(is_ok=True)]
 
 
-def test_without_a_vm_connectd_it_ends_at_the_deadline(run_dir: Path, words: Words) -> None:
+def test_without_a_vm_connectd_it_ends_at_the_deadline(run_dir: Path, output: Output) -> None:
     began = time.monotonic()
-    got = fence(words, seconds=1.2)
+    got = fence(output, seconds=1.2)
     assert 1.1 < time.monotonic() - began < 2
     assert not got.is_ok
     assert "vm-connectd does not run here" in got.reason
     assert str(run_dir) in got.reason
 
 
-def test_a_host_that_is_silent_ends_it_soon_after_the_deadline(run_dir: Path, words: Words) -> None:
+def test_a_host_that_is_silent_ends_it_soon_after_the_deadline(
+    run_dir: Path, output: Output
+) -> None:
     began = time.monotonic()
     with Connectd(run_dir, lambda _: None):
-        got = fence(words, seconds=0.3)
+        got = fence(output, seconds=0.3)
     assert 0.3 + request.WAY_BACK_S <= time.monotonic() - began < 2.3
     assert not got.is_ok
     assert "no answer" in got.reason
 
 
 def test_an_answer_that_was_on_its_way_at_the_deadline_is_taken(
-    run_dir: Path, words: Words
+    run_dir: Path, output: Output
 ) -> None:
     def late(_: object) -> str:
         time.sleep(0.5)
         return "NG killed, not proven on host2"
 
     with Connectd(run_dir, late):
-        got = fence(words, seconds=0.2)
+        got = fence(output, seconds=0.2)
     assert got.reason == "NG killed, not proven on host2"
 
 
-def test_status_of_a_token_is_no_line_in_the_log(run_dir: Path, words: Words) -> None:
+def test_status_of_a_token_is_no_line_in_the_log(run_dir: Path, output: Output) -> None:
     with Connectd(run_dir, lambda _: "OK off") as connectd:
-        got = request.ask("status", GUEST2, Deadline(5), words.journal)
+        got = request.ask("status", GUEST2, Deadline(5), output.journal)
         assert connectd.bodies == [f"status {TOKEN}"]
     assert got == Answer(is_ok=True, power="off")
-    assert words.log == []
+    assert output.log == []
 
 
-def test_no_two_runs_have_one_id(run_dir: Path, words: Words) -> None:
+def test_no_two_runs_have_one_id(run_dir: Path, output: Output) -> None:
     with Connectd(run_dir, lambda _: "OK") as connectd:
         for _ in range(3):
-            fence(words)
+            fence(output)
         assert len({sent.id for sent in connectd.requests}) == 3

@@ -57,7 +57,7 @@ class Node:
 
     @property
     def pings(self) -> list[tuple[str, ...]]:
-        return [words for words in self.called if words[0] == "ping"]
+        return [argv for argv in self.called if argv[0] == "ping"]
 
 
 class Ended(NamedTuple):
@@ -179,8 +179,8 @@ def test_silence_counts_for_who_says_so_if_it_is_everywhere(
     node.hears(first, second)
     ended = plugin("reset", "guest1", trust_dead_check="yes")
     assert (ended.rc == 0) is ((first, second) == (SILENT, SILENT))
-    words = ("ping", "-n", "-q", "-c", "5", "-i", "1.0", "-W", "1.0")
-    assert sorted(node.pings) == [(*words, "192.168.1.1"), (*words, "192.168.2.1")]
+    argv = ("ping", "-n", "-q", "-c", "5", "-i", "1.0", "-W", "1.0")
+    assert sorted(node.pings) == [(*argv, "192.168.1.1"), (*argv, "192.168.2.1")]
 
 
 @pytest.mark.parametrize("error", [CommandMissingError("no ping"), CommandTimeoutError("too long")])
@@ -205,7 +205,7 @@ def test_addresses_with_a_way_out(node: Node) -> None:
     node.is_active(0)
     env = {**SLIDES, "dead_check_target": "fe80::1%eth0,10.0.0.1%br0.7", "trust_dead_check": "yes"}
     assert plugin("off", "guest1", env={**env, "dead_check_trialcount": "2"}).rc == 1
-    ends = sorted(words[3:] for words in node.pings)
+    ends = sorted(argv[3:] for argv in node.pings)
     pace = ("-c", "2", "-i", "1.0", "-W", "1.0")
     assert ends == [(*pace, "-I", "br0.7", "10.0.0.1"), (*pace, "-I", "eth0", "fe80::1")]
 

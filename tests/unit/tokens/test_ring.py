@@ -82,7 +82,7 @@ SOUND = ring.to_text(RING).splitlines()[2]
 def test_a_damaged_file_is_refused_without_a_word_of_it(text: str, complaint: str) -> None:
     with pytest.raises(RingError, match=complaint) as caught:
         ring.parse(text, "keys")
-    assert not any(len(word) > 40 and word in text for word in str(caught.value).split())
+    assert not any(len(part) > 40 and part in text for part in str(caught.value).split())
 
 
 def test_binary_is_no_key_file(path: str) -> None:

@@ -120,16 +120,18 @@ class FakeProcessTable:
     ) -> FakeQemu:
         """deaf: it ignores SIGTERM. has_run: its virtual CPU has had more than an instant."""
         plays = RAN if has_run else DEAF if deaf else PLAIN
-        words = ["-c", plays, *qemu_words(name, uuid, incoming=incoming)]
-        return self._show(FakeQemu(["qemu-system-x86_64", *words], "/bin/sh"))
+        arguments = ["-c", plays, *qemu_arguments(name, uuid, incoming=incoming)]
+        return self._show(FakeQemu(["qemu-system-x86_64", *arguments], "/bin/sh"))
 
-    def start_other(self, *words: str) -> FakeQemu:
-        """Some other program with these words."""
-        return self._show(FakeQemu(["other", "-c", PLAIN, *words], "/bin/sh"))
+    def start_other(self, *arguments: str) -> FakeQemu:
+        """Some other program with these arguments."""
+        return self._show(FakeQemu(["other", "-c", PLAIN, *arguments], "/bin/sh"))
 
-    def start_words(self, name: str, uuid: str, *, executable: str) -> FakeQemu:
-        """A shell of one's own with QEMU's words."""
-        return self._show(FakeQemu(["q", "-p", "-c", PLAIN, *qemu_words(name, uuid)], executable))
+    def start_shell(self, name: str, uuid: str, *, executable: str) -> FakeQemu:
+        """A shell of one's own with QEMU's arguments."""
+        return self._show(
+            FakeQemu(["q", "-p", "-c", PLAIN, *qemu_arguments(name, uuid)], executable)
+        )
 
     def start_agent(self, action: str, resource: str, executable: str = "") -> FakeQemu:
         """An agent's action under way, as Pacemaker calls it."""
@@ -144,8 +146,8 @@ class FakeProcessTable:
         self, kind: str, name: str, uuid: str, *, user: int | None = None
     ) -> FakeQemu:
         """Somebody else's process; its command line is its own doing. user: None for our own."""
-        words = [kind, name, uuid, "60", str(os.getuid() if user is None else user)]
-        argv = [sys.executable, "-I", impostor.__file__, *words]
+        arguments = [kind, name, uuid, "60", str(os.getuid() if user is None else user)]
+        argv = [sys.executable, "-I", impostor.__file__, *arguments]
         return self._show(FakeQemu(argv, sys.executable))
 
     def start_qemu_that_rewrites(self, name: str, uuid: str) -> FakeQemu:
@@ -165,7 +167,7 @@ class FakeProcessTable:
     def start_half_dead_qemu(self, name: str, uuid: str) -> FakeQemu:
         """Returns when its first thread has ended; another one lives until it is killed."""
         code = HALF_DEAD.format(number=_SYS_EXIT)
-        argv = [sys.executable, "-I", "-c", code, *qemu_words(name, uuid)]
+        argv = [sys.executable, "-I", "-c", code, *qemu_arguments(name, uuid)]
         qemu = self._show(FakeQemu(argv, sys.executable))
         while not process.is_zombie(qemu.pid):
             time.sleep(0.001)
@@ -208,8 +210,9 @@ def _start_time(pid: int) -> int:
         return int(file.read().rpartition(")")[2].split()[22 - 3])
 
 
-def qemu_words(name: str, uuid: str, *, incoming: bool = False) -> list[str]:
-    """The words of libvirt's command line that matter."""
+def qemu_arguments(name: str, uuid: str, *, incoming: bool = False) -> list[str]:
+    """The arguments of libvirt's command line that matter."""
     doubled = name.replace(",", ",,")
-    words = ["-name", f"guest={doubled},debug-threads=on", "-S", "-uuid", uuid, "-no-user-config"]
-    return [*words, "-incoming", "defer"] if incoming else words
+    name_value = f"guest={doubled},debug-threads=on"
+    arguments = ["-name", name_value, "-S", "-uuid", uuid, "-no-user-config"]
+    return [*arguments, "-incoming", "defer"] if incoming else arguments

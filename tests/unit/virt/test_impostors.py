@@ -20,7 +20,7 @@ from pmkvm.virt import pid_file, qemu, qemu_user, record
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.record import Record, Stage
 from tests import impostor
-from tests.unit.virt.fake_qemu import READY, qemu_words
+from tests.unit.virt.fake_qemu import READY, qemu_arguments
 
 if TYPE_CHECKING:
     from tests.unit.virt.fake_qemu import FakeProcessTable
@@ -45,8 +45,8 @@ def _whole_machine(host: FakeProcessTable, monkeypatch: pytest.MonkeyPatch) -> N
 def test_another_user_s_process_is_nobody_whatever_it_says(nobody: int, kind: str) -> None:
     """Nor does it cost anything to look at it."""
     identity = Identity(f"guest-{uuid.uuid4()}", str(uuid.uuid4()), is_qemu=True)
-    words = [kind, identity.name, identity.uuid, "60", str(nobody)]
-    argv = [sys.executable, "-I", impostor.__file__, *words]
+    arguments = [kind, identity.name, identity.uuid, "60", str(nobody)]
+    argv = [sys.executable, "-I", impostor.__file__, *arguments]
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True) as child:
         try:
@@ -156,10 +156,10 @@ def test_where_qemu_s_user_can_t_be_told_every_user_s_process_counts(
 
 
 def test_a_setuid_program_speaks_for_somebody_else(host: FakeProcessTable) -> None:
-    """A sudo that waits for a password is root's with all its ids, and its words are its user's."""
+    """A sudo that waits for a password is root's with all its ids; its arguments are its user's."""
     program = host.directory.parent / "setuid"
     shutil.copy("/bin/sh", program)
-    mine = host.start_words("g1", UUID, executable=str(program))
+    mine = host.start_shell("g1", UUID, executable=str(program))
     assert qemu.living(G1) == [mine.life]
     program.chmod(0o4755)
     assert qemu.living(G1) == []
@@ -167,7 +167,7 @@ def test_a_setuid_program_speaks_for_somebody_else(host: FakeProcessTable) -> No
 
 def test_a_container_s_process_is_of_another_host(host: FakeProcessTable) -> None:
     own = ["--user", "--map-root-user"] if os.geteuid() != 0 else []
-    script = ["-c", "echo ready; read line", *qemu_words("g1", UUID)]
+    script = ["-c", "echo ready; read line", *qemu_arguments("g1", UUID)]
     argv = ["unshare", "--pid", "--fork", "--kill-child", *own, "/bin/sh", *script]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None

@@ -16,7 +16,7 @@ from pmkvm.process import Life
 from pmkvm.virt import qemu
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.qemu import ForeignQemuError, Guest, parse_command_line
-from tests.unit.virt.fake_qemu import qemu_words
+from tests.unit.virt.fake_qemu import qemu_arguments
 
 if TYPE_CHECKING:
     from tests.unit.virt.fake_qemu import FakeProcessTable, FakeQemu
@@ -27,25 +27,25 @@ G1 = Identity("g1", UUID, is_qemu=True)
 G1_BY_NAME = Identity("g1", "", is_qemu=True)
 
 
-def line(*words: str) -> bytes:
-    return b"".join(word.encode() + b"\0" for word in words)
+def line(*argv: str) -> bytes:
+    return b"".join(argument.encode() + b"\0" for argument in argv)
 
 
 @pytest.mark.parametrize(
-    ("words", "guest"),
+    ("argv", "guest"),
     [
         (
             ["/usr/bin/qemu-system-x86_64", "-name", "guest=g1,debug-threads=on", "-uuid", UUID],
             Guest("g1", UUID, is_incoming=False),
         ),
         (["q", "-name", "g1", "-uuid", UUID.upper()], Guest("g1", UUID, is_incoming=False)),
-        (["q", *qemu_words("a,b", UUID)], Guest("a,b", UUID, is_incoming=False)),
-        (["q", *qemu_words("a,", UUID)], Guest("a,", UUID, is_incoming=False)),
-        (["q", *qemu_words(",,", UUID)], Guest(",,", UUID, is_incoming=False)),
-        (["q", *qemu_words("g 1", UUID)], Guest("g 1", UUID, is_incoming=False)),
-        (["q", *qemu_words("guest=g1", UUID)], Guest("guest=g1", UUID, is_incoming=False)),
-        (["q", *qemu_words("\u8a08", UUID)], Guest("\u8a08", UUID, is_incoming=False)),
-        (["q", *qemu_words("g1", UUID, incoming=True)], Guest("g1", UUID, is_incoming=True)),
+        (["q", *qemu_arguments("a,b", UUID)], Guest("a,b", UUID, is_incoming=False)),
+        (["q", *qemu_arguments("a,", UUID)], Guest("a,", UUID, is_incoming=False)),
+        (["q", *qemu_arguments(",,", UUID)], Guest(",,", UUID, is_incoming=False)),
+        (["q", *qemu_arguments("g 1", UUID)], Guest("g 1", UUID, is_incoming=False)),
+        (["q", *qemu_arguments("guest=g1", UUID)], Guest("guest=g1", UUID, is_incoming=False)),
+        (["q", *qemu_arguments("\u8a08", UUID)], Guest("\u8a08", UUID, is_incoming=False)),
+        (["q", *qemu_arguments("g1", UUID, incoming=True)], Guest("g1", UUID, is_incoming=True)),
         ([], None),
         (["bash"], None),
         (["q", "-name", "g1"], None),
@@ -55,8 +55,8 @@ def line(*words: str) -> bytes:
         (["grep", f"-name guest=g1 -uuid {UUID}"], None),
     ],
 )
-def test_a_command_line_says_whose_it_is(words: list[str], guest: Guest | None) -> None:
-    assert parse_command_line(line(*words)) == guest
+def test_a_command_line_says_whose_it_is(argv: list[str], guest: Guest | None) -> None:
+    assert parse_command_line(line(*argv)) == guest
 
 
 def lives(found: list[qemu.Qemu]) -> list[int]:
@@ -180,7 +180,7 @@ def test_the_real_process_table_is_read_by_default() -> None:
     identity = Identity("unit-test-guest", str(uuid.uuid4()), is_qemu=True)
     assert qemu.find(identity._replace(name="")) == []
     with subprocess.Popen(
-        ["q", "-c", "echo; read line", *qemu_words("", identity.uuid)],
+        ["q", "-c", "echo; read line", *qemu_arguments("", identity.uuid)],
         executable="/bin/sh",
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

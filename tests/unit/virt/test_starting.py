@@ -84,7 +84,7 @@ def test_a_file_in_the_place_of_the_directory_is_no_lock(host: FakeProcessTable)
     [
         ("stop", RESOURCE, ""),
         ("start", f"{RESOURCE}0", ""),
-        # Somebody else's words, with root's rights or without.
+        # Somebody else's arguments, with root's rights or without.
         ("start", RESOURCE, "/bin/sh"),
     ],
 )

@@ -32,7 +32,7 @@ def test_one_that_is_gone_has_no_time_that_counts(host: FakeProcessTable) -> Non
 
 
 @pytest.mark.parametrize(
-    ("words", "threads", "ran"),
+    ("name_option", "threads", "ran"),
     [
         ("guest=g1,debug-threads=on", {"qemu-system-x86": 900, "CPU 0/KVM": 0}, False),
         ("guest=g1,debug-threads=on", {"CPU 0/KVM": 0, "CPU 11/KVM": 5}, True),
@@ -48,20 +48,20 @@ def test_one_that_is_gone_has_no_time_that_counts(host: FakeProcessTable) -> Non
     ],
 )
 def test_only_the_time_of_virtual_cpus_counts(
-    host: FakeProcessTable, words: str, threads: dict[str, int], ran: bool
+    host: FakeProcessTable, name_option: str, threads: dict[str, int], ran: bool
 ) -> None:
-    show(host.directory, words, threads)
+    show(host.directory, name_option, threads)
     assert vcpu.have_run(Life(77, 1)) is ran
 
 
-def show(directory: Path, words: str, threads: dict[str, int]) -> None:
+def show(directory: Path, name_option: str, threads: dict[str, int]) -> None:
     """A process 77 in /proc, half of each thread's time in user mode and half in the kernel.
 
     Of a thread with less than none there is nothing but its number.
     """
     process = directory / "77"
     (process / "task").mkdir(parents=True)
-    (process / "cmdline").write_bytes(b"qemu\0-name\0" + words.encode() + b"\0-uuid\0u\0")
+    (process / "cmdline").write_bytes(b"qemu\0-name\0" + name_option.encode() + b"\0-uuid\0u\0")
     for number, (name, ticks) in enumerate(threads.items()):
         task = process / "task" / str(77 + number)
         task.mkdir()

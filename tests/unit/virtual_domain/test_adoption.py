@@ -101,8 +101,8 @@ class Cluster:
         monkeypatch.setattr(adoption, "_POLL_S", 0.001)
 
     def run(self, argv: list[str], **_more: object) -> Completed:
-        words = " ".join(argv)
-        if words == "cibadmin --query":
+        command = " ".join(argv)
+        if command == "cibadmin --query":
             return Completed(0, CIB.replace("heartbeat", self.provider), "")
         if "--local" in argv:
             return Completed(0 if self.ban else 105, self.ban, "")

@@ -114,7 +114,7 @@ def test_an_exit_reason_is_one_line_whatever_libvirt_and_the_files_say(world: Wo
 # The program.
 
 
-def program(tmp_path: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+def program(tmp_path: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """The agent in a process of its own, where neither libvirt nor a guest is."""
     (tmp_path / "proc").mkdir(exist_ok=True)
     code = (
@@ -126,7 +126,7 @@ def program(tmp_path: Path, *words: str, **env: str) -> subprocess.CompletedProc
         "main()\n"
     )
     return subprocess.run(
-        [sys.executable, "-B", "-c", code, *words],
+        [sys.executable, "-B", "-c", code, *arguments],
         env={"PATH": os.environ["PATH"], "OCF_RESOURCE_INSTANCE": "vm1", **env},
         capture_output=True,
         text=True,
@@ -136,7 +136,7 @@ def program(tmp_path: Path, *words: str, **env: str) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize(
-    ("words", "rc"),
+    ("arguments", "rc"),
     [
         (["meta-data"], 0),
         (["usage"], 0),
@@ -149,8 +149,8 @@ def program(tmp_path: Path, *words: str, **env: str) -> subprocess.CompletedProc
         (["validate-all"], 5),
     ],
 )
-def test_the_program_ends_with_the_code(tmp_path: Path, words: list[str], rc: int) -> None:
-    done = program(tmp_path, *words, OCF_RESKEY_config="/nowhere/g1.xml")
+def test_the_program_ends_with_the_code(tmp_path: Path, arguments: list[str], rc: int) -> None:
+    done = program(tmp_path, *arguments, OCF_RESKEY_config="/nowhere/g1.xml")
     assert done.returncode == rc, done.stderr
     assert "Traceback" not in done.stderr
     assert ("ocf-exit-reason:/nowhere/g1.xml: No such file" in done.stderr) == (rc == 5)

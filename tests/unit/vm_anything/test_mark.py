@@ -110,9 +110,9 @@ def test_all_that_are_found_are_stopped(world: World) -> None:
     """A second one was started while the first had no mark yet, or by hand."""
     parameters = world.program(WAIT)
     first = world.start(parameters)
-    words = Path(f"/proc/{first}/environ").read_bytes().rstrip(b"\0").split(b"\0")
+    variables = Path(f"/proc/{first}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     ticks = int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
-    given = dict(word.partition(b"=")[::2] for word in words)
+    given = dict(variable.partition(b"=")[::2] for variable in variables)
     given[b"VM_ANYTHING"] = f"{ticks} {world.pidfile()}".encode()
     second = [parameters["binfile"]]
     child = subprocess.Popen(second, cwd=world.directory, env=given, start_new_session=True)
@@ -172,7 +172,7 @@ os.execve({program!r}, ["sleep", "60"], {{"PADDING": padding, "VM_ANYTHING": mar
 @contextlib.contextmanager
 def marked(
     world: World,
-    *words: str,
+    *prefix: str,
     user: int | None = None,
     program: str = "/bin/sleep",
     late: int = 0,
@@ -183,7 +183,7 @@ def marked(
     code = FORGER.format(
         user=-1 if user is None else user, program=program, late=late, more=more, path=path
     )
-    argv = [*words, sys.executable, "-c", code]
+    argv = [*prefix, sys.executable, "-c", code]
     with subprocess.Popen(argv, cwd=world.directory, start_new_session=True) as child:
         wait_for(lambda: any(is_sleep(pid) for pid in world.processes()))
         try:
@@ -240,9 +240,9 @@ def test_one_that_began_at_another_time_is_nobody_of_ours(world: World, late: in
 
 
 def test_a_container_s_process_is_nobody_of_ours(world: World) -> None:
-    words = ["unshare", "--pid", "--fork", "--kill-child"]
+    prefix = ["unshare", "--pid", "--fork", "--kill-child"]
     own = ["--user", "--map-root-user"] if os.geteuid() != 0 else []
-    with marked(world, *words, *own):
+    with marked(world, *prefix, *own):
         assert not is_taken_for_it(world, me())
 
 

@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     from tests.unit.vm_anything.world import World
 
 WAIT = "exec sleep 60"
-# Shows its words, one a line, then stays.
-SHOW = f'printf "%s\\n" "$@" "end" >words; {WAIT}'
+# Shows its arguments, one a line, then stays.
+SHOW = f'printf "%s\\n" "$@" "end" >arguments; {WAIT}'
 
 
 def test_the_slides_use_of_it_works(world: World) -> None:
     options = "-c 'openssl des-ede3 -d -base64 -k vmstonith' -i"
     parameters = {**world.program(SHOW), "cmdline_options": options, "login_shell": "false"}
     world.start(parameters)
-    assert world.read("words") == ["-c", "openssl des-ede3 -d -base64 -k vmstonith", "-i", "end"]
+    assert world.read("arguments") == [
+        "-c",
+        "openssl des-ede3 -d -base64 -k vmstonith",
+        "-i",
+        "end",
+    ]
     assert world.act("monitor", parameters).rc == 0
     assert world.act("stop", parameters).rc == 0
     assert world.act("monitor", parameters).rc == 7
@@ -36,8 +41,8 @@ def test_the_slides_use_of_it_works(world: World) -> None:
 def test_options_are_split_and_never_executed(world: World) -> None:
     options = r"""$HOME `id` * ; touch "a  b" '$(id)' c\ d '' # >out"""
     world.start({**world.program(SHOW), "cmdline_options": options})
-    words = ["$HOME", "`id`", "*", ";", "touch", "a  b", "$(id)", "c d", "", "#", ">out", "end"]
-    assert world.read("words") == words
+    arguments = ["$HOME", "`id`", "*", ";", "touch", "a  b", "$(id)", "c d", "", "#", ">out", "end"]
+    assert world.read("arguments") == arguments
     assert not (world.directory / "out").exists()
 
 

@@ -45,9 +45,9 @@ class World:
 
     def python(self, text: str) -> dict[str, str]:
         """The parameters of a program in Python, which has say() for its NOTIFY_SOCKET."""
-        words = shlex.join(["-I", "-S", "-c", SAY + text])
+        options = shlex.join(["-I", "-S", "-c", SAY + text])
         binfile = os.path.realpath(sys.executable)
-        return {"binfile": binfile, "cmdline_options": words, "workdir": str(self.directory)}
+        return {"binfile": binfile, "cmdline_options": options, "workdir": str(self.directory)}
 
     def act(
         self, action: str, parameters: dict[str, str], timeout_s: float = 20, name: str = "p1"

@@ -191,10 +191,10 @@ class Connection:
     def __init__(self): opened.append(self)
     def isAlive(self): return True
     def listAllDomains(self, flags): return []
-    def registerCloseCallback(self, *words): pass
-    def domainEventRegisterAny(self, *words): pass
-    def setKeepAlive(self, *words): pass
-def registerErrorHandler(*words): pass
+    def registerCloseCallback(self, *arguments): pass
+    def domainEventRegisterAny(self, *arguments): pass
+    def setKeepAlive(self, *arguments): pass
+def registerErrorHandler(*arguments): pass
 def virEventRegisterDefaultImpl(): pass
 def virEventRunDefaultImpl():
     ran.append(1)

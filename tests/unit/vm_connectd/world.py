@@ -22,7 +22,7 @@ from pmkvm.wire.client import Connection
 from pmkvm.wire.errors import NotRunningError
 from pmkvm.wire.message import Answer, Forwarded, Refused, Register, Registered
 from tests import tree
-from tests.unit.virt.fake_qemu import qemu_words
+from tests.unit.virt.fake_qemu import qemu_arguments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,10 +91,10 @@ class Connection:
         if os.path.exists(DIRECTORY + "/away"): raise libvirtError("libvirtd is away")
         names = sorted(os.listdir(DIRECTORY))
         return [Domain(DIRECTORY + "/" + each) for each in names if each.endswith(".xml")]
-    def registerCloseCallback(self, *words): pass
-    def domainEventRegisterAny(self, *words): pass
-    def setKeepAlive(self, *words): pass
-def registerErrorHandler(*words): pass
+    def registerCloseCallback(self, *arguments): pass
+    def domainEventRegisterAny(self, *arguments): pass
+    def setKeepAlive(self, *arguments): pass
+def registerErrorHandler(*arguments): pass
 def virEventRegisterDefaultImpl(): pass
 def virEventRunDefaultImpl(): time.sleep(3600)
 def openReadOnly(uri):
@@ -117,7 +117,7 @@ def query():
         return resources.parse(file.read())
 guests._query = query
 {more}
-sys.exit(main.main({words!r}))
+sys.exit(main.main({argv!r}))
 """
 
 DOMAIN = """\
@@ -144,13 +144,13 @@ def eventually(what: str, is_so: Callable[[], object]) -> None:
 class Process:
     """A child whose stderr goes to a file; ended in the end, and read for a failing test."""
 
-    def __init__(self, words: list[str], log: Path) -> None:
+    def __init__(self, argv: list[str], log: Path) -> None:
         self.log = log
         with log.open("ab") as file:
             self.child = subprocess.Popen(
-                words,
+                argv,
                 executable=sys.executable,
-                # By its own first word the one that plays QEMU would not find its library.
+                # By its own first argument the one that plays QEMU would not find its library.
                 env={"PYTHONHOME": sys.base_prefix},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -218,8 +218,8 @@ class World:
         host_path.unlink(missing_ok=True)
         self.port_of(name).unlink(missing_ok=True)
         code = QEMU.format(host=str(host_path), guest=str(self.port_of(name)))
-        words = ["qemu-system-x86_64", "-c", code, *qemu_words(name, domain_uuid)]
-        process = self._start(words, f"qemu-{name}.log")
+        argv = ["qemu-system-x86_64", "-c", code, *qemu_arguments(name, domain_uuid)]
+        process = self._start(argv, f"qemu-{name}.log")
         self.record(name, process.child.pid)
         eventually("QEMU listens", self.port_of(name).exists)
         return process
@@ -239,9 +239,9 @@ class World:
         """Not ready yet, see wait_ready()."""
         return self._daemon(name, "-t", "guest", "--port", str(self.port_of(name)))
 
-    def start_program(self, words: list[str]) -> Process:
+    def start_program(self, argv: list[str]) -> Process:
         """One that says a line when it is ready."""
-        process = self._start(words, "program.log")
+        process = self._start(argv, "program.log")
         assert process.child.stdout is not None
         assert process.child.stdout.readline()
         return process
@@ -297,18 +297,18 @@ class World:
         for process in reversed(self._processes):
             process.end(signal.SIGKILL)
 
-    def _daemon(self, side: str, *words: str, more: str = "") -> Process:
+    def _daemon(self, side: str, *arguments: str, more: str = "") -> Process:
         code = DAEMON.format(
             paths=[str(tree.ROOT), str(self.directory / "library")],
             run_dir=str(self.directory / "run"),
             cib=str(self.directory / "cib.xml"),
-            words=[*words, "--socket", self.socket_of(side)],
+            argv=[*arguments, "--socket", self.socket_of(side)],
             more=more,
         )
         return self._start([sys.executable, "-I", "-c", code], f"{side}.log")
 
-    def _start(self, words: list[str], log: str) -> Process:
-        process = Process(words, self.directory / f"{len(self._processes)}-{log}")
+    def _start(self, argv: list[str], log: str) -> Process:
+        process = Process(argv, self.directory / f"{len(self._processes)}-{log}")
         self._processes.append(process)
         return process
 

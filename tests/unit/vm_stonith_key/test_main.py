@@ -165,8 +165,8 @@ def test_no_token_for_a_guest_whose_definition_cannot_be_told(
     )
     varies = cib.replace('<instance_attributes id="i-guest1"', other)
     play(*cluster(key), Step(QUERY, out=varies))
-    words_ = ["token", "--cluster", "prm_guest1,guest2", "--file", file]
-    assert main.main(words_) == 1
+    argv = ["token", "--cluster", "prm_guest1,guest2", "--file", file]
+    assert main.main(argv) == 1
     said = "prm_guest1 can't be told: start may be given another config"
     assert said in capsys.readouterr().err
 
@@ -175,10 +175,10 @@ def test_no_token_while_a_host_lacks_its_key(
     file: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = create(file, capsys)
-    words_ = ["token", "--cluster", "guest1,guest2", "--file", file]
+    argv = ["token", "--cluster", "guest1,guest2", "--file", file]
     for force in ([], ["--force"]):
         play(*cluster(key, host2=()))
-        assert main.main([*words_, *force]) == 1
+        assert main.main([*argv, *force]) == 1
         said = capsys.readouterr()
         assert (said.out, f"host2 does not have the key {key}" in said.err) == ("", True)
 
@@ -187,12 +187,12 @@ def test_an_offline_host_is_passed_over_by_force_only(
     file: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = create(file, capsys)
-    words_ = ["token", "--cluster", "guest1,guest2", "--file", file]
+    argv = ["token", "--cluster", "guest1,guest2", "--file", file]
     play(*cluster(key, online=False))
-    assert main.main(words_) == 1
+    assert main.main(argv) == 1
     assert "host2 is offline, so its keys are not known\n" in capsys.readouterr().err
     play(*cluster(key, online=False), Step(QUERY, out=cib))
-    assert main.main([*words_, "--force"]) == 0
+    assert main.main([*argv, "--force"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_without_a_cluster_only_what_needs_none(
         ["destroy"],
     ],
 )
-def test_bad_words(argv: list[str]) -> None:
+def test_bad_arguments(argv: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main.main(argv)
     assert ended.value.code == 2

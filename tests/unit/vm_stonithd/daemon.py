@@ -45,7 +45,7 @@ class Daemon:
         self.pending_stop_files = PendingStopFiles(world, host)
         world.engine.spawn(self._tick(), self.lives)
         self._seen()
-        self.read_words()
+        self.read_reports()
 
     def lives(self) -> bool:
         return self.is_alive and self.world.pacemaker.boots[self.host] == self.boot
@@ -78,7 +78,7 @@ class Daemon:
         late = self.world.engine.chance(self.world.late)
         self._after(self.world.engine.between(0.005, 1.0 if late else 0.05), self._seen)
 
-    def read_words(self) -> None:
+    def read_reports(self) -> None:
         """One reading at a time; what it tells is as old as its beginning."""
         hangs = self.world.attributes.hangs(self.host)
         if self._reads or hangs:
@@ -105,7 +105,7 @@ class Daemon:
             if count % 4 == 0 or self.world.tick >= 1.0:
                 if not self.is_idle():
                     self._seen()
-                self.read_words()
+                self.read_reports()
             # What a request waits for is not calm.
             yield 0.25 if self.requests else self.world.tick
 

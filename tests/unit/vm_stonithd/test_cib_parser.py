@@ -62,9 +62,9 @@ def instance(resource: str, **fields: object) -> Instance:
     return plain._replace(**fields)  # type: ignore[arg-type]
 
 
-def is_so(cib: etree._Element, host: str, words: str) -> bool:
+def is_so(cib: etree._Element, host: str, condition: str) -> bool:
     """What the CIB manager would say of a node_state."""
-    path = f"/cib/status/node_state[@uname='{host}'][{status_words.CLUSTER_NODE}][{words}]"
+    path = f"/cib/status/node_state[@uname='{host}'][{status_words.CLUSTER_NODE}][{condition}]"
     return bool(cib.getroottree().xpath(path))
 
 

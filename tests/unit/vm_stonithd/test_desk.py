@@ -212,7 +212,7 @@ def test_a_request_that_nobody_could_read_is_answered_before_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(desks, "AGAIN_S", 0.05)
-    monkeypatch.setattr(desks, "LAST_WORD_S", 0.1)
+    monkeypatch.setattr(desks, "LAST_ANSWER_S", 0.1)
     told, answers, took_s = lacking(0.4, cast("Readers", Tokens()))
     assert told == []
     assert answers == ["NG no thread can be started for reading a request"] * 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What vm-stonithd does while attrd does not take its words: all but the answers goes on."""
+"""What vm-stonithd does while attrd does not take its reports: all but the answers goes on."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NEVER = float("inf")
 
 
 class Hands:
-    """Effects with an attrd that takes words when it is let; what was said, told and answered."""
+    """Effects with an attrd that takes reports when it is let; what was said, told and answered."""
 
     def __init__(self) -> None:
         self.is_hanging = asyncio.Event()
@@ -84,7 +84,7 @@ async def until(is_true: Callable[[], object]) -> None:
     raise AssertionError("not in time")
 
 
-def test_words_that_are_not_taken_keep_nothing_else_waiting() -> None:
+def test_reports_that_are_not_taken_keep_nothing_else_waiting() -> None:
     async def play(hands: Hands) -> None:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.ReadPendingStops(7)])
         await until(lambda: hands.told)
@@ -94,7 +94,7 @@ def test_words_that_are_not_taken_keep_nothing_else_waiting() -> None:
     run(play)
 
 
-def test_an_answer_waits_for_the_words_that_it_comes_with() -> None:
+def test_an_answer_waits_for_the_report_that_it_comes_with() -> None:
     async def play(hands: Hands) -> None:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.Answer(1, "OK", NEVER)])
         await hands.is_hanging.wait()
@@ -109,7 +109,7 @@ def test_an_answer_waits_for_the_words_that_it_comes_with() -> None:
     run(play)
 
 
-def test_an_answer_waits_longer_when_its_words_are_refused() -> None:
+def test_an_answer_waits_longer_when_its_report_is_refused() -> None:
     async def play(hands: Hands) -> None:
         hands.goes_on.set()
         hands.takes = False
@@ -123,7 +123,7 @@ def test_an_answer_waits_longer_when_its_words_are_refused() -> None:
     run(play)
 
 
-def test_of_words_that_wait_only_the_newest_are_said() -> None:
+def test_of_reports_that_wait_only_the_newest_is_said() -> None:
     async def play(hands: Hands) -> None:
         hands.executor.add([actions.Say(HostReport(1.0))])
         await hands.is_hanging.wait()
@@ -138,7 +138,7 @@ def test_of_words_that_wait_only_the_newest_are_said() -> None:
 
 
 def test_an_answer_whose_time_is_over_waits_for_nobody() -> None:
-    """Nobody sends that request again: there is nothing that words could keep from happening."""
+    """Nobody sends that request again: there is nothing that a report could keep from happening."""
 
     async def play(hands: Hands) -> None:
         soon = time.monotonic() + 0.2
@@ -160,7 +160,7 @@ def removes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CIB_file", "/nowhere")
 
 
-def test_a_ban_ends_after_the_words_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ban_ends_after_the_report_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
     removes(monkeypatch)
 
     async def play(hands: Hands) -> None:
@@ -175,7 +175,7 @@ def test_a_ban_ends_after_the_words_about_it(monkeypatch: pytest.MonkeyPatch) ->
     run(play)
 
 
-def test_a_ban_ends_without_words_when_attrd_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ban_ends_without_a_report_when_attrd_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     removes(monkeypatch)
     monkeypatch.setattr(executor, "REPORTS_S", 0.2)
 

@@ -103,7 +103,7 @@ def test_a_daemon_that_starts_without_descriptors_finds_its_keys_later(tmp_path:
         keys = Keys(path)
     assert TOO_MANY in keys.complaint
     keys.look()
-    assert (keys.complaint, [each.id for each in keys.held]) == ("", [key.id])
+    assert (keys.complaint, [each.id for each in keys.reports]) == ("", [key.id])
 
 
 def test_a_missing_key_file_is_no_lack_of_anything(tmp_path: Path) -> None:

@@ -49,10 +49,10 @@ class Host:
 
     def begin(self) -> subprocess.Popen[bytes]:
         """Not there yet."""
-        words = ["--socket", str(self.socket), "--connectd-socket", "/nowhere"]
+        options = ["--socket", str(self.socket), "--connectd-socket", "/nowhere"]
         with self._log.open("ab") as log:
             daemon = subprocess.Popen(
-                [*PROGRAM, *words, "--keys", "/nowhere"],
+                [*PROGRAM, *options, "--keys", "/nowhere"],
                 cwd=tree.ROOT,
                 env={**os.environ, "CIB_file": "/nowhere"},
                 stderr=log,

@@ -75,9 +75,9 @@ class Host:
         (directory / "stat").write_text(stat, encoding="utf-8")
         return made
 
-    def line(self, pid: int, word: str) -> None:
+    def line(self, pid: int, argument: str) -> None:
         path = self.root / "proc" / str(pid) / "cmdline"
-        path.write_bytes(b"qemu\0-object\0" + word.encode() + b"\0")
+        path.write_bytes(b"qemu\0-object\0" + argument.encode() + b"\0")
 
     def group(self, pid: int, text: str) -> None:
         (self.root / "proc" / str(pid) / "cgroup").write_text(f"{text}\n", encoding="utf-8")

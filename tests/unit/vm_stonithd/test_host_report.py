@@ -23,7 +23,7 @@ from pmkvm.tokens.key_report import KeyReport
 
 NAMES = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12)
 HOSTS = st.frozensets(NAMES, max_size=3)
-WORD = st.builds(
+BAN_REPORT = st.builds(
     BanReport,
     st.sampled_from(Stage),
     HOSTS,
@@ -32,16 +32,16 @@ WORD = st.builds(
 )
 KEY = st.builds(KeyReport, st.from_regex(r"\A[0-9a-f]{8}\Z"), st.integers(), st.integers())
 DONE = st.builds(Done, NAMES, st.booleans(), NAMES, NAMES, NAMES)
-WORDS = st.builds(
+HOST_REPORT = st.builds(
     HostReport,
     st.integers(0, 2**31).map(float),
-    st.dictionaries(NAMES, WORD, max_size=3),
+    st.dictionaries(NAMES, BAN_REPORT, max_size=3),
     st.lists(DONE, max_size=4).map(tuple),
     st.lists(KEY, max_size=3).map(tuple),
 )
 
 
-@given(WORDS)
+@given(HOST_REPORT)
 def test_they_come_back_as_they_were_said(said: HostReport) -> None:
     text = host_report.encode(said)
     assert host_report.decode(text) == said

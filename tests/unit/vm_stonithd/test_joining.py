@@ -102,7 +102,7 @@ def test_a_resend_is_answered_from_done_on_any_host(table: Table) -> None:
     assert table.all(actions.CreateBan) == []
 
 
-def test_nothing_is_written_before_the_others_words_are_read(table: Table) -> None:
+def test_nothing_is_written_before_the_others_reports_are_read(table: Table) -> None:
     table.now += 1.0
     table.tell(events.Arrived(request()))
     table.tell(events.Tick())

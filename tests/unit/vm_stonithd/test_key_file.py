@@ -38,11 +38,11 @@ def path(tmp_path: Path) -> str:
 
 def test_opens_and_remembers_the_use_coarsely(path: str) -> None:
     keys = Keys(path, lambda: NOW)
-    assert keys.held == (KeyReport(KEY.id, NOW, 0),)
+    assert keys.reports == (KeyReport(KEY.id, NOW, 0),)
     grant = keys.open(seal.seal(CONTENT, KEY))
     both, operations = frozenset({ME, TARGET}), frozenset({"off", "reset"})
     assert grant == Grant("prmVMCTL_guest2", TARGET, both, operations, "hosts", KEY.id)
-    assert keys.held == (KeyReport(KEY.id, NOW, NOW // 600 * 600),)
+    assert keys.reports == (KeyReport(KEY.id, NOW, NOW // 600 * 600),)
 
 
 def test_a_replaced_file_is_loaded_anew(path: str) -> None:
@@ -52,13 +52,13 @@ def test_a_replaced_file_is_loaded_anew(path: str) -> None:
         keys.open(seal.seal(CONTENT, new))
     ring.store(path, Ring((KEY, new)))
     assert keys.open(seal.seal(CONTENT, new)).key_id == new.id
-    assert [each.id for each in keys.held] == [KEY.id, new.id]
+    assert [each.id for each in keys.reports] == [KEY.id, new.id]
 
 
 def test_a_file_that_was_made_later_is_found(tmp_path: Path) -> None:
     path = str(tmp_path / "stonith.key")
     keys = Keys(path)
-    assert (keys.is_missing, keys.held) == (True, ())
+    assert (keys.is_missing, keys.reports) == (True, ())
     ring.store(path, Ring((KEY,)))
     keys.look()
     assert (keys.is_missing, keys.complaint) == (False, "")

@@ -52,7 +52,7 @@ def command(code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("words", "is_cbc", "digests"),
+    ("command_line", "is_cbc", "digests"),
     [
         (SLIDES, False, ("md5", "sha256")),
         ("/usr/bin/openssl des-ede3 -k vmstonith -a -d", False, ("md5", "sha256")),
@@ -64,14 +64,14 @@ def command(code: str) -> str:
     ],
 )
 def test_the_slides_form_of_openssl_is_known(
-    words: str, is_cbc: bool, digests: tuple[str, ...]
+    command_line: str, is_cbc: bool, digests: tuple[str, ...]
 ) -> None:
-    form = triple_des.parse(shlex.split(words))
+    form = triple_des.parse(shlex.split(command_line))
     assert form == triple_des.Form(PASSPHRASE.encode(), is_cbc, digests)
 
 
 @pytest.mark.parametrize(
-    "words",
+    "command_line",
     [
         "decrypt",
         "openssl",
@@ -90,8 +90,8 @@ def test_the_slides_form_of_openssl_is_known(
         "openssl des -d -a -k x",
     ],
 )
-def test_every_other_command_is_its_own_affair(words: str) -> None:
-    assert triple_des.parse(shlex.split(words)) is None
+def test_every_other_command_is_its_own_affair(command_line: str) -> None:
+    assert triple_des.parse(shlex.split(command_line)) is None
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_text_that_is_no_id_is_refused_and_not_told(output: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "token", "name"),
+    ("command_line", "token", "name"),
     [
         (SLIDES, SLIDES_GUEST2, "prmVMCTL_guest2"),
         (SLIDES, ECB_MD5, "prmVMCTL_guest1"),
@@ -152,9 +152,11 @@ def test_a_text_that_is_no_id_is_refused_and_not_told(output: bytes) -> None:
         (SLIDES, LONG_SHA256.replace("\n", ""), LONG_NAME),
     ],
 )
-def test_a_token_of_openssl_is_read_without_a_process(words: str, token: str, name: str) -> None:
+def test_a_token_of_openssl_is_read_without_a_process(
+    command_line: str, token: str, name: str
+) -> None:
     for is_on_stdin in (True, False):
-        decoder = Decoder(words, is_on_stdin=is_on_stdin)
+        decoder = Decoder(command_line, is_on_stdin=is_on_stdin)
         assert decoder.read(token) == Grant(name, uuid=None, requesters=None, operations=None)
         assert not decoder.may_wait
 
@@ -220,10 +222,12 @@ def test_garbage_is_not_taken_for_an_id() -> None:
             decoder.read(base64.b64encode(raw).decode())
 
 
-@pytest.mark.parametrize("words", [SLIDES.replace("vmstonith", "other"), f"{SLIDES} -md sha256"])
-def test_another_key_or_digest_does_not_fit(words: str) -> None:
+@pytest.mark.parametrize(
+    "command_line", [SLIDES.replace("vmstonith", "other"), f"{SLIDES} -md sha256"]
+)
+def test_another_key_or_digest_does_not_fit(command_line: str) -> None:
     with pytest.raises(TokenError, match="damaged, or of another key"):
-        Decoder(words).read(ECB_MD5)
+        Decoder(command_line).read(ECB_MD5)
 
 
 def test_a_token_that_fits_twice_is_an_error_that_says_so() -> None:
@@ -250,7 +254,7 @@ def test_another_command_gets_the_token_without_an_abandoned_create(is_on_stdin:
     assert decoder.may_wait
 
 
-def test_a_shells_words_stay_words(tmp_path: Path) -> None:
+def test_what_a_shell_would_run_stays_text(tmp_path: Path) -> None:
     mark = tmp_path / "owned"
     decoder = Decoder(command("print('got_' + str(len(sys.stdin.read())))"), is_on_stdin=True)
     token = f"`touch${{IFS}}{mark}`$(touch${{IFS}}{mark})"
@@ -259,7 +263,7 @@ def test_a_shells_words_stay_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "-h", "--help", "$(id)", "`id`", "a;b", "a=b", "\uff21"])
-def test_only_base64_becomes_a_word_of_a_command_line(tmp_path: Path, token: str) -> None:
+def test_only_base64_becomes_an_argument_of_a_command(tmp_path: Path, token: str) -> None:
     mark = tmp_path / "ran"
     decoder = Decoder(command(f"open({str(mark)!r}, 'w')\nprint('g')"))
     with pytest.raises(TokenError, match="not base64"):
@@ -308,9 +312,10 @@ def test_a_command_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "success"), [("", 0), ("  ", 0), ("openssl 'vmstonith", 0), ("x", 256), ("x", -1)]
+    ("command_line", "success"),
+    [("", 0), ("  ", 0), ("openssl 'vmstonith", 0), ("x", 256), ("x", -1)],
 )
-def test_options_that_cannot_be_used(words: str, success: int) -> None:
+def test_options_that_cannot_be_used(command_line: str, success: int) -> None:
     with pytest.raises(TokenOptionError) as caught:
-        Decoder(words, success=success)
+        Decoder(command_line, success=success)
     assert PASSPHRASE not in str(caught.value)

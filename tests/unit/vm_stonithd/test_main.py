@@ -41,11 +41,11 @@ def notified(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 @contextlib.contextmanager
-def running(words: list[str], notified: socket.socket) -> Iterator[subprocess.Popen[bytes]]:
+def running(arguments: list[str], notified: socket.socket) -> Iterator[subprocess.Popen[bytes]]:
     """No tool of Pacemaker's can reach a cluster from here."""
     environment = {**os.environ, "NOTIFY_SOCKET": notified.getsockname(), "CIB_file": "/nowhere"}
     with subprocess.Popen(
-        [*PROGRAM, *words], cwd=tree.ROOT, env=environment, stderr=subprocess.PIPE
+        [*PROGRAM, *arguments], cwd=tree.ROOT, env=environment, stderr=subprocess.PIPE
     ) as daemon:
         try:
             yield daemon
@@ -54,7 +54,7 @@ def running(words: list[str], notified: socket.socket) -> Iterator[subprocess.Po
 
 
 @pytest.mark.parametrize(
-    ("words", "problem"),
+    ("arguments", "problem"),
     [
         ([], "there is no key file"),
         (["-c", "'"], "-c can't be split"),
@@ -62,9 +62,9 @@ def running(words: list[str], notified: socket.socket) -> Iterator[subprocess.Po
     ],
 )
 def test_stays_up_says_what_is_wrong_and_ends_when_asked(
-    sockets: list[str], notified: socket.socket, words: list[str], problem: str
+    sockets: list[str], notified: socket.socket, arguments: list[str], problem: str
 ) -> None:
-    with running([*sockets, "--keys", "/nowhere", *words], notified) as daemon:
+    with running([*sockets, "--keys", "/nowhere", *arguments], notified) as daemon:
         assert notified.recv(100) == b"STATUS=starting"
         assert notified.recv(100) == b"READY=1"
         said = json.loads(status_socket.ask(sockets[1], Deadline(10)))
@@ -78,7 +78,7 @@ def test_stays_up_says_what_is_wrong_and_ends_when_asked(
         assert time.monotonic() - began < 10
 
 
-def test_an_upgrade_in_place_keeps_the_pid_and_the_words(
+def test_an_upgrade_in_place_keeps_the_pid_and_the_arguments(
     sockets: list[str], notified: socket.socket
 ) -> None:
     with running([*sockets, "--keys", "/nowhere", "-c", "/bin/cat", "-i"], notified) as daemon:
@@ -101,8 +101,8 @@ def test_options_of_2011() -> None:
     assert (chosen.is_on_stdin, chosen.success, chosen.is_status) == (True, 3, False)
 
 
-@pytest.mark.parametrize(("words", "code"), [(["-V"], 0), (["-?"], 0), (["-x"], 1), (["y"], 1)])
-def test_exit_codes_of_2011(words: list[str], code: int) -> None:
+@pytest.mark.parametrize(("arguments", "code"), [(["-V"], 0), (["-?"], 0), (["-x"], 1), (["y"], 1)])
+def test_exit_codes_of_2011(arguments: list[str], code: int) -> None:
     with pytest.raises(SystemExit) as ended:
-        options.parse(words)
+        options.parse(arguments)
     assert ended.value.code == code

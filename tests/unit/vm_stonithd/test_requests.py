@@ -151,7 +151,7 @@ def test_nothing_is_looked_up_for_whom_a_token_is_not_for(grant: Grant, reason: 
     assert looked_up == []
 
 
-def test_words_come_back_from_attrd() -> None:
+def test_a_report_comes_back_from_attrd() -> None:
     said = HostReport(
         1795370042.25,
         {"9c41": BanReport(Stage.DEAD, frozenset({"host1", "host2"}))},

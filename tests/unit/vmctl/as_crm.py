@@ -59,8 +59,8 @@ def _location(element: etree._Element) -> str:
 
 
 def _colocation(element: etree._Element) -> str:
-    words = (_score(element.get("score")), element.get("rsc"), element.get("with-rsc"))
-    return "colocation {} {}: {} {}".format(element.get("id"), *words)
+    fields = (_score(element.get("score")), element.get("rsc"), element.get("with-rsc"))
+    return "colocation {} {}: {} {}".format(element.get("id"), *fields)
 
 
 def _order(element: etree._Element) -> str:

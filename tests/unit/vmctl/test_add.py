@@ -316,9 +316,9 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_any_name_becomes_an_id_and_is_read_back(name: str) -> None:
     known = facts(hosts=survey(name))
-    words = ["resource", "add", name, "-a", "hostA"]
+    arguments = ["resource", "add", name, "-a", "hostA"]
     cib_document = CibDocument(cib())
-    plan.add(command_line.parse(words), slides_conf(), known, cib_document)
+    plan.add(command_line.parse(arguments), slides_conf(), known, cib_document)
     after = CibDocument(cib_document.text())
     (element,) = [e for e in after.primitives.values() if e.get("type") == "VirtualDomain"]
     assert element.get("id") == f"prmVMCTL_{ODD[name]}" == names.resource(name)

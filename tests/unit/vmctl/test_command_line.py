@@ -39,7 +39,7 @@ def test_domains_are_understood(typed: str, domains: tuple[str, ...]) -> None:
     assert parse(typed.split(" ")).domains == domains
 
 
-def test_a_quoted_list_is_one_word() -> None:
+def test_a_quoted_list_is_one_argument() -> None:
     assert parse(["resource", "start", "guest2, guest1"]).domains == TWO
     assert parse(["resource", "start", " my guest , other"]).domains == ("my guest", "other")
 
@@ -123,21 +123,21 @@ def test_usage_goes_to_stderr_and_is_a_failure(capsys: pytest.CaptureFixture[str
     assert said.err == f"vm-ctl: no such command: nothing given\n{command_line.usage()}"
 
 
-@pytest.mark.parametrize("word", ["--help", "-h"])
-def test_help_is_no_failure(word: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.main([word]) == 0
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_is_no_failure(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main([option]) == 0
     assert capsys.readouterr().out == command_line.usage()
 
 
-@pytest.mark.parametrize("words", command_line.VERBS)
+@pytest.mark.parametrize("command", command_line.VERBS)
 def test_each_verb_has_help_with_an_example_that_is_a_command(
-    words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+    command: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main.main([*words, "--help"]) == 0
+    assert main.main([*command, "--help"]) == 0
     said = capsys.readouterr().out
-    assert all(option in said for option in command_line.VERBS[words].options)
+    assert all(option in said for option in command_line.VERBS[command].options)
     example = said.rpartition("Example: vm-ctl ")[2]
-    assert parse(example.split())[:2] == words
+    assert parse(example.split())[:2] == command
 
 
 def test_each_verb_is_carried_out() -> None:

@@ -74,7 +74,7 @@ def test_ten_entries_and_a_gap() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "values"),
     [
         ("k=v", ("v",)),
         ("  k=v  ", ("v",)),
@@ -94,10 +94,10 @@ def test_ten_entries_and_a_gap() -> None:
         ("k=1\nk=2", ("2",)),
     ],
 )
-def test_assignments_as_a_shell_reads_them(text: str, words: tuple[str, ...]) -> None:
+def test_assignments_as_a_shell_reads_them(text: str, values: tuple[str, ...]) -> None:
     found, faults = parse(text)
     assert faults == []
-    assert found["k"].words == words
+    assert found["k"].values == values
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,11 @@ def page(name: str) -> str:
     return re.sub(r"\\f[BIRP]", "", text).replace('"', "")
 
 
-@pytest.mark.parametrize("words", command_line.VERBS)
-def test_the_page_has_each_command_with_its_options(words: tuple[str, str]) -> None:
+@pytest.mark.parametrize("command", command_line.VERBS)
+def test_the_page_has_each_command_with_its_options(command: tuple[str, str]) -> None:
     synopsis = page("vm-ctl.8").partition(".SH DESCRIPTION")[0]
-    line = next(x for x in synopsis.splitlines() if " ".join(words) in " ".join(x.split()))
-    verb = command_line.VERBS[words]
+    line = next(x for x in synopsis.splitlines() if " ".join(command) in " ".join(x.split()))
+    verb = command_line.VERBS[command]
     own = [option for option in verb.options if option not in command_line.DRY]
     assert set(re.findall(r"(?<![\w-])--?[a-z-]+", line)) == set(own)
     assert ("DRY" in line) is ("--dry-run" in verb.options)
@@ -59,8 +59,8 @@ def test_the_page_of_the_configuration_has_each_key_with_its_default() -> None:
     assert len(list(configuration.from_text(text, "page").required_clones())) == len(entries)
 
 
-def complete(directory: Path, *words: str) -> list[str]:
-    """What is offered for the last of the words."""
+def complete(directory: Path, *typed: str) -> list[str]:
+    """What is offered for the last that is typed."""
     tools = {
         "crm_node": "echo 1 hostA member; echo 2 hostB member",
         "virsh": "printf '%s\\n' guest1 guest2 'my guest' ''",
@@ -74,7 +74,7 @@ def complete(directory: Path, *words: str) -> list[str]:
         ' printf "%s\\n" "${COMPREPLY[@]}"'
     )
     done = subprocess.run(
-        ["bash", "-uc", script, "bash", *words],
+        ["bash", "-uc", script, "bash", *typed],
         env={"PATH": f"{directory}:/usr/bin:/bin"},
         capture_output=True,
         text=True,
@@ -85,14 +85,14 @@ def complete(directory: Path, *words: str) -> list[str]:
     return done.stdout.split("\n")[:-1]
 
 
-@pytest.mark.parametrize("words", command_line.VERBS)
+@pytest.mark.parametrize("command", command_line.VERBS)
 def test_completion_offers_each_command_with_its_options(
-    tmp_path: Path, words: tuple[str, str]
+    tmp_path: Path, command: tuple[str, str]
 ) -> None:
-    noun, verb = words
+    noun, verb = command
     assert noun in complete(tmp_path, noun[:1])
     assert verb in complete(tmp_path, noun, verb[:2])
-    expected = {*command_line.VERBS[words].options, "--help"}
+    expected = {*command_line.VERBS[command].options, "--help"}
     assert set(complete(tmp_path, noun, verb, "-")) == expected
 
 

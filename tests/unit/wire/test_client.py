@@ -128,8 +128,8 @@ def test_each_failure_has_its_own_error_and_exit_code(  # L2
     daemon.close()
     os.unlink(daemon.path)
     daemon = play(part)
-    words = ["-t", "stonith", "-r", "x", "--timeout", "0.5", "--socket", daemon.path]
-    assert vm_connect.main(words) == rc
+    arguments = ["-t", "stonith", "-r", "x", "--timeout", "0.5", "--socket", daemon.path]
+    assert vm_connect.main(arguments) == rc
     assert capsys.readouterr().err.startswith("vm-connect: ")
 
 
@@ -137,8 +137,8 @@ def test_vm_connect_prints_what_it_gets_and_does_not_judge_it(
     play: Callable[[Play], Daemon], capsys: pytest.CaptureFixture[str]
 ) -> None:
     daemon = play(answers(lambda r: Reply(r.service, r.id, "NG unknown resource")))
-    words = ["-t", "stonith", "-i", "my-id", "-r", "reset T", "--socket", daemon.path]
-    assert vm_connect.main(words) == 0
+    arguments = ["-t", "stonith", "-i", "my-id", "-r", "reset T", "--socket", daemon.path]
+    assert vm_connect.main(arguments) == 0
     assert capsys.readouterr().out == "NG unknown resource\n"
     assert daemon.requests[0].id == "my-id"
 
@@ -151,7 +151,7 @@ def test_vm_connect_sends_only(play: Callable[[Play], Daemon]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         [],
         ["-t", "stonith"],
@@ -161,9 +161,9 @@ def test_vm_connect_sends_only(play: Callable[[Play], Daemon]) -> None:
         ["-t", "stonith", "-r", "a", "--timeout", "soon"],
     ],
 )
-def test_vm_connect_ends_with_1_for_a_bad_command_line(words: list[str]) -> None:
+def test_vm_connect_ends_with_1_for_a_bad_command_line(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        vm_connect.main(words)
+        vm_connect.main(arguments)
     assert ended.value.code == 1
 
 

@@ -28,7 +28,7 @@ class Attributes:
         stamped = (self._count, text)
         self.copies[host][host] = stamped
         for other in HOSTS:
-            delay = self._world.engine.between(0.005, self._world.word_delay)
+            delay = self._world.engine.between(0.005, self._world.report_delay)
             self._world.engine.later(delay, partial(self._arrive, other, host, stamped))
 
     def _arrive(self, host: str, about: str, stamped: tuple[int, str]) -> None:
@@ -40,7 +40,7 @@ class Attributes:
             return
         if self.copies[host].get(about, (0, ""))[0] < stamped[0]:
             self.copies[host][about] = stamped
-            self._world.words_changed(host)
+            self._world.reports_changed(host)
 
     def hangs(self, host: str) -> float:
         """For how long yet."""

@@ -49,7 +49,7 @@ class World:
         self.daemons: dict[str, Daemon] = {}
         self.lines: list[str] = []
         # Seconds between ticks, and between monitors: coarse while nothing is asked.
-        self.tick, self.pause, self.word_delay = 1.0, 2.0, 0.05
+        self.tick, self.pause, self.report_delay = 1.0, 2.0, 0.05
         # How often the watch on the CIB sees a change only by its poll of each second.
         self.late = 0.1
         self.is_unlucky = False
@@ -76,7 +76,7 @@ class World:
         self._begin()
         self.cib.slow_writes = 0.1 if chance(0.3) else 0.0
         self.pacemaker.slow_meta_data = 0.4 if chance(0.3) else 0.05
-        self.word_delay = 0.5 if chance(0.3) else 0.05
+        self.report_delay = 0.5 if chance(0.3) else 0.05
         self.pacemaker.slow_records = 0.3 if chance(0.3) else 0.0
         self.late = 0.6 if chance(0.4) else 0.1
         self.is_unlucky = chance(0.7)
@@ -183,7 +183,7 @@ class World:
             if number and number not in self._waiting:
                 # The answer was lost. Nobody resends before `done` has reached every host: a
                 # guest that is moved and asks again within attrd's delay is fenced for twice.
-                yield self.word_delay + 0.1
+                yield self.report_delay + 0.1
             mine = [q for q in self.hosts.running(requester) if q.born == born]
             if not mine:
                 return
@@ -259,7 +259,7 @@ class World:
     def _hang_attrd(self, host: str) -> None:
         until = self.engine.now + self.engine.between(0.5, 15.0)
         self.attributes.hangs_until[host] = until
-        self.engine.later(until - self.engine.now, lambda: self.words_changed(host))
+        self.engine.later(until - self.engine.now, lambda: self.reports_changed(host))
 
     def _lose_files(self, host: str) -> None:
         """Its /run is read-only for a while."""
@@ -337,10 +337,10 @@ class World:
             for resource in GUESTS:
                 self.pacemaker.wake(resource)
 
-    def words_changed(self, host: str) -> None:
+    def reports_changed(self, host: str) -> None:
         daemon = self.daemons.get(host)
         if daemon is not None:
-            daemon.read_words()
+            daemon.read_reports()
 
     def _fenced(self, host: str) -> None:
         self.attributes.forget(host)
