@@ -121,9 +121,8 @@ def is_full(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture
-def clean_lab(lab: Lab, pairs: list[Pair]) -> Lab:
+def clean_lab(lab: Lab) -> Lab:
     """The lab, every host well, nothing but fencing configured, no guests, no consoles."""
-    pairs.clear()
     lab.clean()
     return lab
 
@@ -163,9 +162,9 @@ def new_guest(guests: Guests) -> Callable[..., Guest]:
 
 
 @pytest.fixture(scope="session")
-def pairs() -> list[Pair]:
-    """The pair of guests that tests share, once it is made; who cleans the lab clears this."""
-    return []
+def pairs(lab: Lab) -> list[Pair]:
+    """The pair of guests that tests share, once it is made, and until somebody cleans the lab."""
+    return lab.shared
 
 
 @pytest.fixture
@@ -173,7 +172,6 @@ def pair(lab: Lab, pairs: list[Pair], request: pytest.FixtureRequest) -> Iterato
     """guest1 and guest2, in order and with no fence left; made anew after a test that failed."""
     arguments = getattr(request.module, "PAIR", {})
     if not pairs or not pairs[0].is_made_by(arguments):
-        pairs.clear()
         lab.clean()
         pairs.append(Pair.make(lab, **arguments))
     failed_before = request.session.testsfailed

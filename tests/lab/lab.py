@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pmkvm.errors import HaError
 from tests.lab import state, tidy
@@ -48,6 +48,8 @@ class Lab:
         self.cluster = Cluster(self.hosts, made.rsc_defaults)
         self.guests = Guests(made.directory, self.hosts)
         self.fencing = Fencing(made.directory)
+        # What tests have made in it and share; gone when it is cleaned.
+        self.shared: list[Any] = []
 
     @staticmethod
     def load() -> Lab:
@@ -109,6 +111,7 @@ class Lab:
 
     def clean(self) -> None:
         """Both hosts well, nothing but fencing configured, no guests; as after up, but faster."""
+        self.shared.clear()
         try:
             tidy.tidy(self)
         except HaError as error:
