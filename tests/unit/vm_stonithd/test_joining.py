@@ -207,6 +207,16 @@ def test_on_ends_the_ban_of_an_off_whose_role_a_person_has_undone(table: Table) 
     assert table.last(actions.RemoveBan).ban == ban
 
 
+def test_on_leaves_the_ban_of_an_off_under_which_a_reset_was_answered(table: Table) -> None:
+    """The off has rewritten the reset's ban, and its role is on the way."""
+    other_ban(table, "off")
+    table.other = table.other._replace(done=(Done("b2", True, "guest3", "the reset's", TARGET),))
+    table.tell(events.Arrived(request(operation=Operation.ON)))
+    table.wait(1.0)
+    table.wait(1.0)
+    assert table.all(actions.RemoveBan) == []
+
+
 def test_on_leaves_the_ban_of_an_off_that_is_not_answered(table: Table) -> None:
     """Nor does it believe a reading of before the answer: that can't show the role Stopped."""
     other_ban(table, "off")
