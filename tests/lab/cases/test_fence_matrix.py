@@ -106,6 +106,12 @@ def _settle(pair: Pair, cell: Cell, before: Before) -> str:
         pair.lab.cluster.wait_stopped(pair.target.resource)
         assert pair.target.hosts() == []
         answered = pair.answer("on")
+        if cell.situation.end is End.STAYS_STOPPED:
+            # An administrator had stopped it before the off, and starts it: only the ban is left.
+            assert "no off has written that" in answered.text, answered
+            name = pair.target.guest.name
+            pair.target.vm_ctl("resource", "start", name, "--no-wait")
+            answered = pair.answer("on")
         assert answered.is_ok, answered
         pair.returned(before.boot)
         return "Started"
