@@ -35,7 +35,9 @@ class OnStatusList:
         # By target: when the last write was asked for, and its ticket while it is out.
         self._tried: dict[str, float] = {}
         self._tickets: dict[str, int] = {}
-        # By the id of an off's ban: when it was first known here that the off is answered.
+        # By target: the ban of the off whose role an `on` has undone here.
+        self._undone: dict[str, str] = {}
+        # By the id of an off's ban: when it was first known here that this very off is answered.
         self._answered: dict[str, float] = {}
 
     def add(self, pending: Pending) -> None:
@@ -100,8 +102,10 @@ class OnStatusList:
     def _switch_on(self, target: str, view: View) -> str:
         ban, resource = view.bans.get(target), view.resources[target]
         if _is_off(resource):
-            if ban is None or ban.id in self._answered:
+            # Not an off that is still being proven: its role is Stopped before it is answered.
+            if ban is None or self._state.is_answered_off(ban):
                 self._write(target, SwitchOn(self._state.ticket(), target))
+                self._undone[target] = "" if ban is None else ban.id
             return ""
         if resource.own.role == STOPPED:
             return ng("target-role is Stopped, and no off has written that")
@@ -116,15 +120,17 @@ class OnStatusList:
         orders = (one.request for one in self._pending.values())
         wanted = {one.target for one in orders if one.operation is Operation.ON}
         bans = (ban for resource, ban in view.bans.items() if resource in wanted)
-        answered = (ban.id for ban in bans if self._state.is_answered_off(ban))
+        answered = (ban.id for ban in bans if self._state.has_held(ban))
         self._answered = {each: self._answered.get(each, self._state.now) for each in answered}
 
     def _is_undone(self, ban: Ban) -> bool:
-        """Whether an `on` or a person has written the role since that off was answered.
+        """Whether an `on` here, or a person, has written the role since that off was answered.
 
         An off that is still being proven has not written Stopped yet. It has before it is answered,
         so a reading of before the answer tells nothing.
         """
+        if self._undone.get(ban.resource) == ban.id:
+            return True
         since = self._answered.get(ban.id)
         return since is not None and self._state.seen_at >= since
 

@@ -157,16 +157,18 @@ class State:
         return proven or self._find(lambda one: one.ban_id == ban_id)
 
     def is_answered_off(self, ban: Ban) -> bool:
-        """By whomever. Such a ban is left to run out: no start in flight may come after it.
+        """By whomever. Such a ban is left to run out: no start in flight may come after it."""
+        done = self.done(ban.id)
+        return ban.operation == OFF and done is not None and done.ok
 
-        The very off that the ban carries: a reset may have been answered under the same ban, before
-        the role was Stopped.
+    def has_held(self, ban: Ban) -> bool:
+        """Whether the very off that the ban carries was answered, so that the role was Stopped.
+
+        A reset may have been answered under the same ban before that.
         """
         key = (ban.id, ban.requester, ban.request)
-        return ban.operation == OFF and (
-            self._find(lambda one: one.ok and (one.ban_id, one.requester, one.request) == key)
-            is not None
-        )
+        found = self._find(lambda one: one.ok and (one.ban_id, one.requester, one.request) == key)
+        return ban.operation == OFF and found is not None
 
     def proven(self) -> frozenset[str]:
         """The ids of the bans under which a fence was proven, by whomever."""
