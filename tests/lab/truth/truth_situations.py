@@ -54,12 +54,14 @@ KVM = "/usr/local/bin/kvm"
 CLIENTS = "/usr/bin/virsh /usr/lib/python3/dist-packages/libvirtmod.*so"
 HOOK = "/etc/libvirt/hooks/qemu"
 OTHER_UUID = "00000000-1111-2222-3333-444444444444"
+# Emulated beside others a guest takes 15 s from one boot to the next.
+REBOOT_S = 60.0
 
 
 def reboots(scene: Scene) -> None:
     """It is in the middle of it, or will be."""
     counter = scene.lab.guests.counter(scene.row.guest)
-    wait_until(lambda: len(counter.boots()) > 1, "another boot")
+    wait_until(lambda: len(counter.boots()) > 1, "another boot", REBOOT_S)
 
 
 @contextlib.contextmanager
