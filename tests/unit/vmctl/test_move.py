@@ -23,7 +23,7 @@ from vmctl.command_line import Request
 from vmctl.messages import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 ON_A = running("g1", "hostA")
@@ -228,6 +228,16 @@ def test_a_guest_that_becomes_unmanaged_half_way(begin: Callable[..., FakeCluste
     assert fake.written[-1] == "--delete-all"
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Under nohup, and in a shell's background, some are ignored from the beginning."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in move.SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", move.SIGNALS)
 def test_a_signal_ends_the_move_once_the_guest_is_there(
     begin: Callable[..., FakeCluster],
