@@ -96,7 +96,7 @@ class Daemon:
         self._host = await self._name()
         self._machine = Machine(self._host, partial(secrets.token_hex, 8), time.monotonic())
         self._state = "running"
-        service.supervise("the effects", self._executor.run())
+        service.supervise("the executor", self._executor.run())
         service.supervise("the watch on the cluster", self._watch.run())
         service.supervise("the words", self._exchange.run())
         service.supervise("the clock", self._tick())

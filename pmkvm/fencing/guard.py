@@ -103,8 +103,8 @@ def conditions(ban: Ban, calls: CallIds, replaced: Ban | None = None) -> dict[st
 
 
 def settle(ban: Ban, host: str, call_id: int, replaced: Ban | None = None) -> Write:
-    """A ban without a request, to pay host's pending stop. call_id: the highest that host's reading
-    had."""
+    """A ban without a request, to settle a host's pending stop. call_id: the highest that host's
+    reading had."""
     resource = check_id(ban.resource)
     entry = _history(host, resource)
     elsewhere = f"status/node_state[{status.CLUSTER_NODE}][@uname!='{host}'][{status.OK}]"

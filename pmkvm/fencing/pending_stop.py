@@ -2,7 +2,7 @@
 """Pending stops: this host's memory that a life is over because of a ban, until Pacemaker has
 stopped it.
 
-One file for each resource under /run, replaced as a whole. VirtualDomain writes, reads and pays
+One file for each resource under /run, replaced as a whole. VirtualDomain writes, reads and settles
 them; vm-stonithd writes, touches and removes them. Light: a recurring monitor loads this.
 
 Nobody's life depends on one. Where it can't be written, vm-stonithd keeps it in its memory, and a
@@ -51,7 +51,7 @@ class PendingStop(NamedTuple):
         return self.life == life
 
     def is_older_than(self, life: Life | None) -> bool:
-        """Whether that is a later life: one began after this was owed, so it was paid."""
+        """Whether that is a later life: one began after this was owed, so it was settled."""
         if self.life is None or life is None:
             return False
         return life.start_time > self.life.start_time
@@ -81,7 +81,7 @@ def store(resource: str, pending_stop: PendingStop) -> None:
 
 
 def touch(resource: str, pending_stop: PendingStop, now: float) -> bool:
-    """Keep it from being forgotten; False if it was paid or replaced meanwhile.
+    """Keep it from being forgotten; False if it was settled or replaced meanwhile.
 
     Written into the very file that was read: one that a stop removes in between stays removed.
     Raises OSError.

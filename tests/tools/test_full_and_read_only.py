@@ -137,9 +137,9 @@ def pending_stops_that_stay() -> None:
         for _ in range(2):
             assert pending_stop_files.read() == {}
         assert pending_stops.load("vm1") == NO_LIFE
-        assert ["is paid and can't be removed" in each for each in pending_stop_files.troubles] == [
-            True
-        ]
+        assert [
+            "is settled and can't be removed" in each for each in pending_stop_files.troubles
+        ] == [True]
     assert pending_stop_files.read() == {}
     assert pending_stops.load("vm1") is None
     assert pending_stop_files.troubles == []

@@ -58,9 +58,9 @@ def stop(context: Context) -> OcfCode:
 def _clean_up(context: Context, subject: Subject) -> None:
     """It is proven dead, whatever of this host's memory can't be removed.
 
-    A pending stop that stays is paid: vm-stonithd, which sees this stop in the CIB, removes it when
-    that can be done, and so does the next start before it begins. Until then it is void beside a
-    later life, and after five minutes.
+    A pending stop that stays is settled: vm-stonithd, which sees this stop in the CIB, removes it
+    when that can be done, and so does the next start before it begins. Until then it is void beside
+    a later life, and after five minutes.
     """
     # A create may still come: its abandoned create must be known for what it is.
     if not subject.is_being_created:

@@ -75,7 +75,7 @@ class Fence:
     def look(self) -> None:
         """One quick look, which never waits for the CIB. Raises FencedError."""
         pending_stop = pending_stops.load(self._context.instance)
-        # One that nobody has touched for long is void: nobody is left to pay it.
+        # One that nobody has touched for long is void: nobody is left to settle it.
         is_new = pending_stop is not None and not _is_same(pending_stop, self._known)
         if pending_stop is not None and is_new and not pending_stop.is_void([], time.monotonic()):
             raise FencedError(pending_stop.ban_id, kills=False)
@@ -162,7 +162,8 @@ class Fence:
         """The end of an action under a ban: the guest dead, and the pending stop written; whether
         it is.
 
-        A ban that only pays a pending stop kills nothing, but what the action itself was starting.
+        A ban that only settles a pending stop kills nothing, but what the action itself was
+        starting.
         """
         resource, lives = self._context.instance, _lives(subject)
         killed = lives if fenced.kills or always_kill else []

@@ -15,7 +15,7 @@ from pmkvm.pacemaker.errors import BadAnswerError
 from pmkvm.pacemaker.targets import cluster_name, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
     from xml.etree.ElementTree import Element
 
     from pmkvm.fencing.ban import Ban
@@ -49,7 +49,7 @@ def read(document: str, partition: Iterable[str], instances: Iterable[Instance])
         raise BadAnswerError("cibadmin's answer is no CIB")
     every = status.findall("node_state")
     states = [each for each in every if history.is_cluster_node(each)]
-    remote = [each for each in every if each not in states]
+    remote = [each for each in every if not history.is_cluster_node(each)]
     configs = dict(targets(configuration))
     standing, complaints = _bans(configuration)
     view = View(
@@ -58,7 +58,7 @@ def read(document: str, partition: Iterable[str], instances: Iterable[Instance])
         partition=frozenset(partition),
         resources=_resources(configs, instances, _own_roles(configuration)),
         bans=standing,
-        histories=dict(_histories(every)),
+        histories={**dict(_histories(states)), **dict(_histories(remote, configs))},
         lrm=frozenset(_names(each for each in states if _has_memory(each))),
         maintenance=_is_in_maintenance(configuration, states),
         remote={each.get("uname", ""): history.is_remote_up(each) for each in remote},
@@ -98,9 +98,14 @@ def _names(states: Iterable[Element]) -> Iterator[str]:
     return (each.get("uname", "") for each in states)
 
 
-def _histories(states: Iterable[Element]) -> Iterator[tuple[tuple[str, str], History]]:
+def _histories(
+    states: Iterable[Element], wanted: Container[str] | None = None
+) -> Iterator[tuple[tuple[str, str], History]]:
+    """wanted: of these resources alone. Where guests are nodes, a CIB has all of them on each."""
     for state in states:
         for entry in state.iterfind("lrm/lrm_resources/lrm_resource"):
+            if wanted is not None and entry.get("id") not in wanted:
+                continue
             said = history.read(entry)
             if said is not None:
                 yield (state.get("uname", ""), entry.get("id", "")), said

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """This host's pending stops for the machine: files under /run, and what could not be written there.
 
-A pending stop that can't be written is kept in memory, one that is paid and can't be removed is
+A pending stop that can't be written is kept in memory, one that is settled and can't be removed is
 passed over, and both are tried again at each reading, once a second.
 """
 
@@ -54,7 +54,7 @@ class PendingStopFiles:
         for resource, (_, why) in sorted(self._unwritten.items()):
             found.append(f"{resource}: its pending stop is kept in memory alone: {why}")
         for resource, (_, why) in sorted(self._unremoved.items()):
-            found.append(f"{resource}: its pending stop is paid and can't be removed: {why}")
+            found.append(f"{resource}: its pending stop is settled and can't be removed: {why}")
         for resource, why in sorted(self._unjudged.items()):
             found.append(f"{resource}: its pending stop can't be judged: {why}")
         return found
@@ -78,7 +78,7 @@ class PendingStopFiles:
             if isinstance(wanted, TouchPendingStop):
                 self._touch(wanted.resource, wanted.pending_stop)
             else:
-                self._pay(wanted.resource, wanted.pending_stop)
+                self._settle(wanted.resource, wanted.pending_stop)
             self._tell()
 
     def read(self) -> dict[str, tuple[PendingStop, tuple[Life, ...]]]:
@@ -109,11 +109,11 @@ class PendingStopFiles:
             return sorted({*listed, *self._unwritten})
 
     def _standing(self, resource: str) -> PendingStop | None:
-        """The younger of the file's and of one's own, but none that is paid."""
+        """The younger of the file's and of one's own, but none that is settled."""
         there, own = pending_stops.load(resource), self._unwritten.get(resource)
-        paid = self._unremoved.pop(resource, None)
-        if paid is not None and _is_same(there, paid[0]):
-            self._pay(resource, paid[0])
+        settled = self._unremoved.pop(resource, None)
+        if settled is not None and _is_same(there, settled[0]):
+            self._settle(resource, settled[0])
             there = None
         if own is not None and (there is None or there.stamp < own[0].stamp):
             return own[0]
@@ -152,7 +152,7 @@ class PendingStopFiles:
             why = str(error)
         self._unwritten[resource] = pending_stop._replace(stamp=now), why
 
-    def _pay(self, resource: str, pending_stop: PendingStop) -> None:
+    def _settle(self, resource: str, pending_stop: PendingStop) -> None:
         """Only while it is this one."""
         if resource in self._unwritten and _is_same(self._unwritten[resource][0], pending_stop):
             del self._unwritten[resource]

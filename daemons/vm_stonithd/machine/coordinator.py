@@ -35,9 +35,9 @@ DONE_S = 1.0
 class Coordinator:
     """Every fence on this host's books. It renews and removes only what it owns."""
 
-    def __init__(self, state: State, answers: Replies) -> None:
+    def __init__(self, state: State, replies: Replies) -> None:
         self._state = state
-        self._replies = answers
+        self._replies = replies
         self._silent_hosts = SilentHosts(state)
         self._fences: dict[str, Fence] = {}
         self._orphaned_bans = OrphanedBans(state)
@@ -56,7 +56,7 @@ class Coordinator:
         return any(now > one.deadline for one in pending)
 
     def settle(self, pending_stop: PendingStop, resource: str, call_id: int) -> None:
-        """A ban of one's own, to pay a pending stop."""
+        """A ban of one's own, to settle a pending stop."""
         view = self._state.view
         if resource in self._fences or view is None or not self._state.may_speak:
             return

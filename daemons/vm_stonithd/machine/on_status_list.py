@@ -28,9 +28,9 @@ class OnStatusList:
     The role first: a start that was on its way under the ban may come as soon as that is gone.
     """
 
-    def __init__(self, state: State, answers: Replies) -> None:
+    def __init__(self, state: State, replies: Replies) -> None:
         self._state = state
-        self._replies = answers
+        self._replies = replies
         self._pending: dict[int, Pending] = {}
         # By target: when the last write was asked for, and its ticket while it is out.
         self._tried: dict[str, float] = {}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""This host's pending stops: touched, dropped when void or paid, settled by a ban of their own.
-Pure."""
+"""This host's pending stops: touched, dropped when void or settled, and settled by a ban of their
+own. Pure."""
 
 from __future__ import annotations
 

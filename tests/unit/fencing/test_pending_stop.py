@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Pending stops: kept, touched, void and paid."""
+"""Pending stops: kept, touched, void and settled."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Pending stops: settled, touched, void, paid and dropped, told to the machine by hand."""
+"""Pending stops: settled, touched, void and dropped, told to the machine by hand."""
 
 from __future__ import annotations
 

@@ -45,14 +45,14 @@ class PendingStopFiles:
                 kept = self._unwritten if self._is_read_only else kept
                 kept[resource] = pending_stop._replace(stamp=self._world.engine.now)
         else:
-            self._pay(resource, pending_stop)
+            self._settle(resource, pending_stop)
 
     def read(self) -> dict[str, tuple[PendingStop, tuple[Life, ...]]]:
         for resource, pending_stop in list(self._unremoved.items()):
             if self._files.get(resource) != pending_stop:
                 del self._unremoved[resource]
             else:
-                self._pay(resource, pending_stop)
+                self._settle(resource, pending_stop)
         found = {}
         for resource in sorted({*self._files, *self._unwritten}):
             there, own = self._files.get(resource), self._unwritten.get(resource)
@@ -75,7 +75,7 @@ class PendingStopFiles:
         if not (self._is_read_only or is_starting or is_void):
             self._files[resource] = self._unwritten.pop(resource)
 
-    def _pay(self, resource: str, pending_stop: PendingStop) -> None:
+    def _settle(self, resource: str, pending_stop: PendingStop) -> None:
         if self._unwritten.get(resource) == pending_stop:
             del self._unwritten[resource]
         if self._files.get(resource) == pending_stop and self._is_read_only:
