@@ -373,3 +373,20 @@ def named_for_nothing(root: Path) -> list[Path]:
         for path in sources(root)
         if path.stem in NAMES_OF_NOTHING or path.parent.name in NAMES_OF_NOTHING
     ]
+
+
+# Of a path below the root, what the sources say literally; what is made there is another thing.
+_PATHS = re.compile(r"""\bROOT((?: / "[^"{}*]+")+)|\{(?:PROJECT|CHECKOUT)\}(/[\w./-]*\w)""")
+_MADE = ("build", ".venv", ".cache", "dist")
+
+
+def leads_to_nothing(root: Path) -> list[Path]:
+    """Files that name a path of the repository where nothing is: what was moved is missed so."""
+    return [path for path in sources(root) if not all(map(Path.exists, _paths_in(path, root)))]
+
+
+def _paths_in(path: Path, root: Path) -> Iterator[Path]:
+    for chain, joined in _PATHS.findall(path.read_text(encoding="utf-8")):
+        parts = re.findall(r'"([^"]+)"', chain) or joined.strip("/").split("/")
+        if parts[0] not in _MADE:
+            yield root.joinpath(*parts)

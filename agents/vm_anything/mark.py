@@ -5,8 +5,8 @@ The mark is a variable with the time of the start and the path of the pid file, 
 this resource's alone as the file. A process is taken for the program that was started with it only
 if all of this is so:
 
-- It leads a session, as spawn() makes it do, and it began within a second of the time in the
-  mark. What the program starts inherits the variable, but leads no session, or is younger.
+- It leads a session, as spawn() makes it do, and it began within 5 s of the time in the mark.
+  What the program starts inherits the variable, but leads no session, or is younger.
 - All its user ids are those of the user that the parameter user names, so that no other user
   can forge it. Nor is its executable a setuid one: a sudo that waits for a password is root's
   process, and has the environment that an ordinary user gave it.
@@ -18,7 +18,7 @@ a session only processes are ended that this user could have ended (Session.owne
 it is written into the pid file, which is believed without these limits.
 
 A program that changes its user, or cleans its environment, is found by nobody. A child that makes
-a session of its own in the program's first second can't be told from it: it is not taken for a
+a session of its own in the program's first 5 s can't be told from it: it is not taken for a
 program that the pid file knows to be over, and a stop ends it as well.
 """
 
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from pmkvm.process import Life
 
 VARIABLE = "VM_ANYTHING"
-# Between the time in the mark and the fork there is next to nothing to do.
-_START_S = 1.0
+# Between the time in the mark and the fork there is next to nothing to do. A host without memory
+# or processors to spare may take more than a second for it all the same.
+_START_S = 5.0
 # The mark is the program's first variable; anybody may make his environment as long as he likes.
 _ENVIRONMENT_BYTES = 65536
 _MOST_DIGITS = 20

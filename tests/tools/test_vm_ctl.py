@@ -307,7 +307,7 @@ def test_killed_at_any_point_the_cib_is_as_before_or_as_asked(
 
 def killed(host: Host, point: str, *arguments: str) -> dict[str, int]:
     """Back when its cibadmin has ended too."""
-    script = str(tree.ROOT / "tests" / "lab" / "killed.py")
+    script = str(tree.ROOT / "tests" / "lab" / "hosts" / "killed.py")
     vm_ctl = [sys.executable, "-m", "vmctl.main", *arguments, "--config", str(host.conf)]
     done = subprocess.run(
         [sys.executable, script, point, *vm_ctl],

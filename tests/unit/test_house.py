@@ -227,7 +227,9 @@ def test_a_shell_elsewhere_is_found(tmp_path: Path, argv: str) -> None:
     assert found == ["agents.a:1 runs a shell"]
 
 
-RULES = [tree.without_licence, tree.too_long, tree.named_for_nothing]
+# As sources name the repository's root; written so that this file names nothing.
+ROOT, BELOW_PROJECT = "ROOT", "{PROJECT}/"
+RULES = [tree.without_licence, tree.too_long, tree.named_for_nothing, tree.leads_to_nothing]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -244,6 +246,8 @@ def test_every_file_keeps_the_rule(rule: Callable[[Path], list[Path]]) -> None:
         (tree.too_long, "pmkvm/a.py", f"{tree.SPDX}\n" + "x = 1\n" * tree.MAX_LINES),
         (tree.named_for_nothing, "tests/utils.py", f"{tree.SPDX}\n"),
         (tree.named_for_nothing, "pmkvm/common/a.py", f"{tree.SPDX}\n"),
+        (tree.leads_to_nothing, "tests/a.py", f'{tree.SPDX}\nA = {ROOT} / "pmkvm" / "gone.py"\n'),
+        (tree.leads_to_nothing, "tests/b.py", f'{tree.SPDX}\nA = f"{BELOW_PROJECT}pmkvm/no.py"\n'),
     ],
 )
 def test_a_file_that_breaks_the_rule_is_found(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pmkvm.fencing.ban import Ban
-from tests.lab.faults.fence_bans import Banned, Copies, Copy
+from tests.lab.faults.fence_bans import Banned, Copies, Copy, NewestCopies
 
 BAN = Ban("prmVMCTL_guest2", "reset", "a", "prmVMCTL_guest1", "b", "host1", "c", end=160)
 SEEN = Banned("a", "reset", 100.0, None, 160)
@@ -57,6 +57,17 @@ def test_what_a_host_has_left_bars_nobody_until_it_has_a_newer_copy() -> None:
     both.read("host2", copy(3, 9, other))
     both.look(105.0)
     assert [one.id for one in both.banned() if one.gone_s is None] == ["d"]
+
+
+def test_of_hosts_that_decide_together_only_the_newest_copy_bars() -> None:
+    """A host whose disk is full can't write that the ban is gone."""
+    found = NewestCopies()
+    for host in ("host1", "host2"):
+        found.read(host, copy(1, 7, BAN))
+    found.look(100.0)
+    found.read("host2", copy(2, 8))
+    found.look(101.0)
+    assert found.banned() == [SEEN._replace(gone_s=101.0)]
 
 
 def test_a_file_is_read_once() -> None:

@@ -83,7 +83,7 @@ class Copies:
 
 class NewestCopies(Copies):
     """Of hosts of which most decide: only the newest copy bars. An older one is that of a host
-    whose CIB manager is stopped, or which is cut off from the others."""
+    whose CIB manager is stopped, which is cut off from the others, or whose disk is full."""
 
     def _standing(self) -> list[Copy]:
         standing = super()._standing()

@@ -55,10 +55,11 @@ class Hit(NamedTuple):
 class Watch(Watcher):
     """Follows one fence; arm() has something done at a state.
 
+    copies: how the hosts' copies of the CIB are judged; as Copies does unless given.
     requester_died_s: when the last QEMU of the requester was gone.
     """
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, copies: Copies | None = None) -> None:
         super().__init__()
         lab = pair.lab
         self._pair = pair
@@ -71,7 +72,7 @@ class Watch(Watcher):
         self._daemons = [daemon(host, stonith.STONITHD) for host in lab.hosts]
         self._done = _done_before(pair)
         self._was_remembered = False
-        self._copies = Copies()
+        self._copies = Copies() if copies is None else copies
         self._act: Callable[[], None] | None = None
         self._wanted: tuple[State, ...] = ()
         self.hit: Hit | None = None

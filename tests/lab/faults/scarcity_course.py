@@ -12,6 +12,7 @@ from tests.lab.errors import LabError
 from tests.lab.faults import fault_course, faults, scarcity
 from tests.lab.faults.fault_acts import Act as FaultAct
 from tests.lab.faults.fault_course import Course
+from tests.lab.faults.fence_bans import NewestCopies
 from tests.lab.faults.fence_watch import Watch
 from tests.lab.faults.scarcity_judge import Facts, HeldAction
 from tests.lab.faults.scarcity_recovery import Recovery, of_daemons, wait_for_monitors
@@ -89,7 +90,9 @@ def fence_through(scene: Scene, cell: Cell, moment: Fence, spell: Spell) -> tupl
         watched[0].__enter__()
 
     act = FaultAct(spell.begin, undo, scarcity.LASTS_S)
-    with Lives(scene.lab.guests, pair.target.guest) as lives, Watch(pair) as watch:
+    # A host whose /var is full keeps the copy of before on its disk.
+    watch = Watch(pair, NewestCopies())
+    with Lives(scene.lab.guests, pair.target.guest) as lives, watch:
         boots, boot = pair.requester.counter.boots(), pair.target.counter.boot() or ""
         fault, gave_up = scarcity.fault(cell, moment), fault_course.gave_up(scene.lab)
         course = Course(pair, fault, watch, lives, boots, "", boot, gave_up)
