@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from tests.lab.errors import LabError
 from tests.lab.faults import gate, scarcity, scarcity_judge
 from tests.lab.faults.faults import COORDINATOR, OFF, RESET
 from tests.lab.faults.gate import Call
 from tests.lab.faults.scarcity import ACTIONS, FENCES, PATHS, Action, Lack
+from tests.lab.faults.scarcity_acts import Act, Spell
 from tests.lab.faults.scarcity_judge import Facts, HeldAction
 from tests.lab.guests.lives import Life
 
@@ -150,3 +152,39 @@ def test_the_notes_of_a_gate() -> None:
         Call("host2", "prmVMCTL_guest3", "stop", False, "-v 30000", 2.0),
         Call("host2", "prmVMCTL_guest3", "monitor", False, "", 3.0, 3.5, 7),
     ]
+
+
+class Leak(Act):
+    """A lack that somebody undoes by giving back what he had, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+        self.is_there = False
+
+    def begin(self) -> None:
+        self.is_there = self._times == 0
+
+    def keep(self) -> None:
+        self._times -= 1
+        self.begin()
+
+    def felt(self) -> str:
+        if not self.is_there:
+            raise LabError("there is room")
+        return "no room"
+
+    def end(self) -> None:
+        self.is_there = False
+
+
+def test_what_becomes_free_at_the_begin_is_taken_again() -> None:
+    spell = Spell(Leak(2))
+    spell.begin()
+    spell.end()
+    assert spell.felt == ["no room"]
+    assert spell.is_felt
+
+
+def test_a_lack_that_is_never_felt_is_an_error() -> None:
+    with pytest.raises(LabError, match="there is room"):
+        Spell(Leak(99)).begin()
