@@ -129,7 +129,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"status v2.3f9a01c2.12.AAAAAAAAAAAA",
     ),
     "cluster": (
-        b"up=1.5; key=3f9a01c2 since=1 used=0; ban=9c41 dead saw=a,b for=c; done=9c41 ok g h t",
+        b"up=1.5; key=3f9a01c2 since=1 used=0; ban=9c41 dead saw=a,b for=c; done=9c41 ok g h t off",
         ring.to_text(RING).encode(),
     ),
 }

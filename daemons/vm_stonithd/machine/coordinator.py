@@ -20,11 +20,11 @@ from pmkvm.fencing.ban import LEASE_S, OFF, RENEWAL_S, RESET, SETTLE, Ban
 from pmkvm.fencing.guard import CallIds
 
 if TYPE_CHECKING:
+    from daemons.vm_stonithd.machine.pending_stops import Settlement
     from daemons.vm_stonithd.machine.replies import Replies
     from daemons.vm_stonithd.machine.state import State
     from daemons.vm_stonithd.model.events import Written
     from daemons.vm_stonithd.model.facts import View
-    from pmkvm.fencing.pending_stop import PendingStop
 
 RETRY_S = 0.2
 MOST_DOUBLINGS = 4
@@ -43,10 +43,14 @@ class Coordinator:
         self._orphaned_bans = OrphanedBans(state)
 
     def add(self, pending: Pending) -> None:
-        fence = self._fences.setdefault(pending.request.target, Fence(pending.request.target))
+        fence = self._fence(pending.request.target)
         fence.pending[pending.request.number] = pending
         # Whether the target is managed may be the word of 5 s ago.
         fence.read = self._state.read_cib()
+
+    def _fence(self, resource: str) -> Fence:
+        """The one on the books, or a new one."""
+        return self._fences.setdefault(resource, Fence(resource, self._state.host))
 
     def quiet_s(self, now: float) -> float:
         return min((one.quiet_s(now) for one in self._fences.values()), default=pace.NOTHING)
@@ -55,20 +59,19 @@ class Coordinator:
         pending = (one for fence in self._fences.values() for one in fence.pending.values())
         return any(now > one.deadline for one in pending)
 
-    def settle(self, pending_stop: PendingStop, resource: str, call_id: int) -> None:
+    def settle(self, due: Settlement) -> None:
         """A ban of one's own, to settle a pending stop."""
-        view = self._state.view
+        view, resource, pending_stop = self._state.view, due.resource, due.pending_stop
         if resource in self._fences or view is None or not self._state.may_speak:
             return
-        fence = self._fences[resource] = Fence(resource)
-        ban_id, host, end = self._state.draw_id(), self._state.host, lease_end(self._state.wall)
-        fence.ban = Ban(resource, SETTLE, ban_id, "", "", host, pending_stop.uuid, end)
-        fence.is_coordinator = True
+        fence = self._fence(resource)
+        ban_id, end = self._state.draw_id(), lease_end(self._state.wall)
+        fence.ban = Ban(resource, SETTLE, ban_id, "", "", fence.host, pending_stop.uuid, end)
         fence.step = Step.WRITING
         fence.ticket = self._state.ticket()
         replaced = view.bans.get(resource)
         self._state.log(f"{resource}: settling the pending stop of ban {pending_stop.ban_id}")
-        self._state.act(SettleBan(fence.ticket, fence.ban, call_id, replaced))
+        self._state.act(SettleBan(fence.ticket, fence.ban, due.call_id, replaced))
 
     def written(self, event: Written) -> None:
         self._silent_hosts.written(event)
@@ -89,8 +92,8 @@ class Coordinator:
 
     def advance(self) -> None:
         for ban in self._orphaned_bans.due(self._fences):
-            fence = self._fences[ban.resource] = Fence(ban.resource)
-            fence.ban, fence.is_coordinator, fence.step = ban, True, Step.ENDING
+            fence = self._fence(ban.resource)
+            fence.ban, fence.step = ban, Step.ENDING
         for fence in list(self._fences.values()):
             try:
                 self._go_on(fence)
@@ -101,6 +104,7 @@ class Coordinator:
         self._replies.expire(fence)
         if fence.read <= self._state.read and self._state.view is not None:
             self._advance(fence, self._state.view)
+        hold(not fence.fault(), fence.fault())
         fence.note(self._state.now)
         delay = fence.delay(self._state.now)
         if delay:
@@ -124,7 +128,7 @@ class Coordinator:
             return
         elif fence.step is Step.WAITING:
             self._wait(fence, view)
-        elif fence.step is Step.ENDING:
+        else:
             self._end(fence, view)
 
     # --- before the ban
@@ -159,12 +163,11 @@ class Coordinator:
         return proof.obstacle(view, fence.resource) or self._state.disagreement()
 
     def _create(self, fence: Fence, view: View, replaced: Ban | None) -> None:
-        ban = fence.drawn(self._state.host, self._state.draw_id(), self._state.wall)
+        ban = fence.drawn(self._state.draw_id(), self._state.wall)
         hold(ban.requester not in view.bans, "P4: the requester is banned")
         is_answered = self._state.answered(fence.lead().request) is not None
         hold(not is_answered, "P2: it was answered")
-        fence.ban, fence.is_coordinator, fence.is_anew = ban, True, False
-        fence.step, fence.gone_at = Step.WRITING, None
+        fence.ban, fence.step, fence.gone_at = ban, Step.WRITING, None
         fence.ticket = self._state.ticket()
         fence.sender = fence.lead().request.sender
         fence.ran_on = view.resources[fence.resource].runs_on
@@ -176,14 +179,13 @@ class Coordinator:
     def _join(self, fence: Fence, there: Ban) -> None:
         """One's own ban is adopted; a resend and an off over a reset make it one's own."""
         resend = fence.resend_of(there)
-        fence.ban, fence.is_coordinator = there, there.coordinator == self._state.host
-        fence.step, fence.gone_at = Step.PROVING, None
+        fence.ban, fence.step, fence.gone_at = there, Step.PROVING, None
         fence.read = self._state.read_cib()
         if not fence.is_coordinator and resend is not None:
             self._rewrite(fence, there, resend)
 
     def _rewrite(self, fence: Fence, there: Ban, by: Pending) -> None:
-        new = fence.taken_over(there, by, self._state.host, self._state.wall)
+        new = fence.taken_over(there, by, self._state.wall)
         fence.ticket = self._state.ticket()
         fence.sender = by.request.sender
         self._state.act(RewriteBan(fence.ticket, there, new, fence.sender))
@@ -196,7 +198,6 @@ class Coordinator:
             self._lost(fence, view)
             return
         # A coordinator whose ban is another's now stops; who took it over begins.
-        fence.is_coordinator = there.coordinator == self._state.host
         fence.ban = there
         fence.note_entries(view, self._state.now)
         fence.note_role(view)
@@ -208,7 +209,7 @@ class Coordinator:
         elif fence.is_coordinator and (
             proof.unfit(view, fence.resource) or not self._has_lease(there)
         ):
-            fence.step, fence.is_anew = Step.ENDING, True
+            fence.step = Step.REPLACING
         elif fence.is_coordinator:
             self._renew(fence, there)
         is_free = not fence.ticket and self._has_lease(there)
@@ -245,8 +246,7 @@ class Coordinator:
 
     def _leave(self, fence: Fence) -> None:
         """All are answered: a coordinator ends its ban, but an off's is left to run out."""
-        fence.is_anew = False
-        is_left = self._state.is_answered_off(known(fence.ban)) or not fence.is_coordinator
+        is_left = self._state.is_held_off(known(fence.ban)) or not fence.is_coordinator
         fence.step = Step.WAITING if is_left else Step.ENDING
 
     # --- the end
@@ -257,7 +257,7 @@ class Coordinator:
             fence.step, fence.ban = Step.WAITING, None
         elif there.coordinator != self._state.host:
             fence.ban, fence.step = there, Step.PROVING
-        elif fence.pending and not fence.is_anew:
+        elif fence.pending and fence.step is Step.ENDING:
             fence.step = Step.WAITING
         else:
             fence.ban = there

@@ -22,13 +22,37 @@ PROBE_S = 30.0
 
 
 class Step(Enum):
-    """WAITING for what stands in the way; WRITING a ban; PROVING under it; ENDING it."""
+    """How far a fence is. NEEDS says what each step has.
+
+    WAITING for what stands in the way of a ban. WRITING it. PROVING under it. ENDING it.
+    REPLACING: ending a ban that can't be proven any more, to begin again with a new id.
+    """
 
     WAITING = "waiting"
     WRITING = "writing"
     PROVING = "proving"
     ENDING = "ending"
+    REPLACING = "replacing"
 
+
+class Needs(NamedTuple):
+    """Of a step: whether there is a ban, whether it is this host's, whether a write is out. None:
+    either may be."""
+
+    ban: bool | None
+    is_own: bool | None
+    write: bool | None
+
+
+NEEDS = {
+    Step.WAITING: Needs(None, None, None),
+    Step.WRITING: Needs(ban=True, is_own=True, write=True),
+    Step.PROVING: Needs(ban=True, is_own=None, write=None),
+    Step.ENDING: Needs(ban=True, is_own=True, write=None),
+    Step.REPLACING: Needs(ban=True, is_own=True, write=None),
+}
+# Steps in which the ban stands as far as this host knows.
+UNDER_BAN = (Step.PROVING, Step.ENDING, Step.REPLACING)
 
 # Where nothing that can be named stands in the way.
 _LAST_REASON = {
@@ -36,6 +60,7 @@ _LAST_REASON = {
     Step.WRITING: "the CIB manager has not said whether it has taken the ban",
     Step.PROVING: "the ban has not been read back yet",
     Step.ENDING: "the ban before this request is still to be removed",
+    Step.REPLACING: "the ban before this request is still to be removed",
 }
 
 
@@ -72,14 +97,12 @@ class Fence:
     """At most one guarded write is out (ticket); nothing is concluded before the reading that was
     asked for after it has come (read)."""
 
-    def __init__(self, resource: str) -> None:
+    def __init__(self, resource: str, host: str) -> None:
         self.resource = resource
+        self.host = host
         self.step = Step.WAITING
         self.pending: dict[int, Pending] = {}
         self.ban: Ban | None = None
-        self.is_coordinator = False
-        # The second look failed: end this ban, then begin with a new id.
-        self.is_anew = False
         # Whose request the guarded write that is out was made for.
         self.sender: Sender | None = None
         self.ticket = 0
@@ -99,6 +122,21 @@ class Fence:
         self.known_on: frozenset[str] = frozenset()
         self.ending_since = float("-inf")
 
+    @property
+    def is_coordinator(self) -> bool:
+        """Whether the ban is this host's to renew and to end."""
+        return self.ban is not None and self.ban.coordinator == self.host
+
+    def fault(self) -> str:
+        """What the step needs and this fence has not, or has against it; empty if it is valid."""
+        found = Needs(self.ban is not None, self.is_coordinator, bool(self.ticket))
+        wrong = [
+            f"{name} is {is_}"
+            for name, needed, is_ in zip(Needs._fields, NEEDS[self.step], found)
+            if needed is not None and needed != is_
+        ]
+        return f"{self.step.value}: {', '.join(wrong)}" if wrong else ""
+
     def note(self, now: float) -> None:
         """What it waits for now."""
         state = (self.reason, "" if self.ban is None else self.ban.id)
@@ -107,7 +145,7 @@ class Fence:
 
     def quiet_s(self, now: float) -> float:
         """How long it has waited for the same thing; pace.NOTHING if nobody waits for it."""
-        is_waited_for = bool(self.pending) or self.step is Step.ENDING
+        is_waited_for = bool(self.pending) or self.step in (Step.ENDING, Step.REPLACING)
         return now - self._noted.since if is_waited_for else pace.NOTHING
 
     def delay(self, now: float) -> str:
@@ -125,7 +163,7 @@ class Fence:
         )
         return (
             f"Fence: step {self.step.value}, ban {self.ban}, coordinator {self.is_coordinator},"
-            f" anew {self.is_anew}, ticket {self.ticket}, read {self.read}, reason {self.reason!r},"
+            f" ticket {self.ticket}, read {self.read}, reason {self.reason!r},"
             f" requests {requests or 'none'}"
         )
 
@@ -169,7 +207,7 @@ class Fence:
     def wants_off(self) -> bool:
         return any(one.is_off for one in self.pending.values())
 
-    def drawn(self, host: str, ban_id: str, wall: float) -> Ban:
+    def drawn(self, ban_id: str, wall: float) -> Ban:
         """The ban for the lead. One whose write timed out may still come: its id is kept."""
         request = self.lead().request
         operation = OFF if self.lead().is_off else RESET
@@ -179,7 +217,7 @@ class Fence:
             ban_id,
             request.requester,
             request.hash,
-            host,
+            self.host,
             request.uuid,
             lease_end(wall),
         )
@@ -187,13 +225,13 @@ class Fence:
             return ban._replace(id=self.ban.id)
         return ban
 
-    def taken_over(self, there: Ban, by: Pending, host: str, wall: float) -> Ban:
+    def taken_over(self, there: Ban, by: Pending, wall: float) -> Ban:
         """The same ban, id and words, for a request that arrived here."""
         return there._replace(
             operation=OFF if by.is_off else there.operation,
             requester=by.request.requester,
             request=by.request.hash,
-            coordinator=host,
+            coordinator=self.host,
             end=lease_end(wall),
         )
 

@@ -59,7 +59,7 @@ class Machine:
         self._participant = Participant(self._state)
         self._coordinator = Coordinator(self._state, self._replies)
         self._on_status_list = OnStatusList(self._state, self._replies)
-        self._pending_stops = PendingStops(self._state, self._coordinator.settle)
+        self._pending_stops = PendingStops(self._state)
         self._said: HostReport | None = None
         self._said_at = float("-inf")
         self._open: dict[int, Request] = {}
@@ -105,7 +105,8 @@ class Machine:
             self._coordinator.written(event)
             self._on_status_list.written(event)
         elif isinstance(event, events.PendingStopsSeen):
-            self._pending_stops.seen(event)
+            for due in self._pending_stops.seen(event):
+                self._coordinator.settle(due)
         elif isinstance(event, events.Arrived):
             self._arrived(event.request)
 

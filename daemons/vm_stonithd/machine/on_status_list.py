@@ -35,10 +35,8 @@ class OnStatusList:
         # By target: when the last write was asked for, and its ticket while it is out.
         self._tried: dict[str, float] = {}
         self._tickets: dict[str, int] = {}
-        # By target: the ban of the off whose role an `on` has undone here.
-        self._undone: dict[str, str] = {}
-        # By the id of an off's ban: when it was first known here that this very off is answered.
-        self._answered: dict[str, float] = {}
+        # By the id of a ban: when it was first known here that an off is answered under it.
+        self._held: dict[str, float] = {}
 
     def add(self, pending: Pending) -> None:
         self._pending[pending.request.number] = pending
@@ -60,7 +58,7 @@ class OnStatusList:
         view = self._state.view
         if view is not None:
             self._forget_marks(view)
-            self._note_answered(view)
+            self._note_held(view)
         for one in list(self._pending.values()):
             is_news = view is not None and self._state.seen_at >= one.arrived
             try:
@@ -103,9 +101,8 @@ class OnStatusList:
         ban, resource = view.bans.get(target), view.resources[target]
         if _is_off(resource):
             # Not an off that is still being proven: its role is Stopped before it is answered.
-            if ban is None or self._state.is_answered_off(ban):
+            if ban is None or self._state.is_held_off(ban):
                 self._write(target, SwitchOn(self._state.ticket(), target))
-                self._undone[target] = "" if ban is None else ban.id
             return ""
         if resource.own.role == STOPPED:
             return ng("target-role is Stopped, and no off has written that")
@@ -115,23 +112,18 @@ class OnStatusList:
             return ""
         return "OK" if view.members & set(resource.runs_on) else ""
 
-    def _note_answered(self, view: View) -> None:
+    def _note_held(self, view: View) -> None:
         """Of the targets that an `on` waits for."""
         orders = (one.request for one in self._pending.values())
         wanted = {one.target for one in orders if one.operation is Operation.ON}
         bans = (ban for resource, ban in view.bans.items() if resource in wanted)
-        answered = (ban.id for ban in bans if self._state.has_held(ban))
-        self._answered = {each: self._answered.get(each, self._state.now) for each in answered}
+        held = (ban.id for ban in bans if self._state.is_held_off(ban))
+        self._held = {each: self._held.get(each, self._state.now) for each in held}
 
     def _is_undone(self, ban: Ban) -> bool:
-        """Whether an `on` here, or a person, has written the role since that off was answered.
-
-        An off that is still being proven has not written Stopped yet. It has before it is answered,
-        so a reading of before the answer tells nothing.
-        """
-        if self._undone.get(ban.resource) == ban.id:
-            return True
-        since = self._answered.get(ban.id)
+        """Whether the role that is read was written since the off was answered: by an `on` or by a
+        person. A reading of before the answer may show the role of before the off."""
+        since = self._held.get(ban.id)
         return since is not None and self._state.seen_at >= since
 
     def _forget_marks(self, view: View) -> None:

@@ -32,6 +32,6 @@ class OrphanedBans:
         state = self._state
         bans = state.view.bans.values() if state.view is not None else ()
         mine = [ban for ban in bans if ban.coordinator == state.host and ban.resource not in fenced]
-        mine = [ban for ban in mine if not state.is_answered_off(ban)]
+        mine = [ban for ban in mine if not state.is_held_off(ban)]
         self._since = {ban.id: self._since.get(ban.id, state.now) for ban in mine}
         return [ban for ban in mine if state.now - self._since[ban.id] >= RESEND_S]

@@ -82,7 +82,7 @@ class Participant:
         if view is None or not self._state.may_speak:
             return
         for resource in [r for r, watch in self._watches.items() if self._is_over(r, watch)]:
-            self._state.mine.pop(self._watches.pop(resource).ban.id, None)
+            del self._watches[resource]
         there = {ban.id for ban in view.bans.values()}
         self._removals = {ban: at for ban, at in self._removals.items() if ban in there}
         for resource, ban in view.bans.items():
@@ -114,11 +114,10 @@ class Participant:
         watch = self._waiting(event.ticket)
         if watch is None:
             return
-        report = self._report(watch)
         if event.doubt is not None:
             self._object(watch, event.doubt)
         elif event.lives:
-            if report.stage is not Stage.SILENT:
+            if self._state.own(watch.ban.id).stage is not Stage.SILENT:
                 self._state.log(f"{watch.ban.resource}: a QEMU came under the ban")
             self._say(watch, BanReport())
             self._kill(watch, event)
@@ -152,7 +151,7 @@ class Participant:
     def _object(self, watch: BanWatch, doubt: Doubt) -> None:
         """It says why it can't say more; whatever it has said before is taken back."""
         report = BanReport(objection=doubt.objection)
-        if self._report(watch) != report:
+        if self._state.own(watch.ban.id) != report:
             self._state.log(f"{watch.ban.resource}: not proven here: {doubt.why}")
         self._say(watch, report)
         watch.look_at = self._state.now + AGAIN_S
@@ -173,7 +172,7 @@ class Participant:
         young = self._state.now - self._state.started < YOUNG_S
         watch.is_accepted = (0.0 if young else SHORTEST_S) <= ahead <= LONGEST_S
         objection = None if watch.is_accepted else Objection.CLOCK
-        self._say(watch, self._report(watch)._replace(objection=objection))
+        self._say(watch, self._state.own(watch.ban.id)._replace(objection=objection))
 
     def _look(self, watch: BanWatch) -> None:
         """Again when the bars of more hosts are there, and in any case each second."""
@@ -181,7 +180,7 @@ class Participant:
             return
         bars = proof.bars(watch.ban.id, self._state.everyone())
         all_barred = self.are_all_barred(known(self._state.view).members, bars)
-        report = self._report(watch)
+        report = self._state.own(watch.ban.id)
         is_news = report.stage is not Stage.SILENT and all_barred and not bars <= report.saw
         if is_news:
             watch.changed_at = self._state.now
@@ -210,7 +209,7 @@ class Participant:
 
     def _attest(self, watch: BanWatch) -> None:
         self._owe(watch)
-        report = self._report(watch)
+        report = self._state.own(watch.ban.id)
         stage = Stage.BARRED
         if report.stage is not Stage.SILENT and watch.bars:
             stage = Stage.DEAD
@@ -246,10 +245,7 @@ class Participant:
                 return watch
         return None
 
-    def _report(self, watch: BanWatch) -> BanReport:
-        return self._state.mine.get(watch.ban.id, BanReport())
-
     def _say(self, watch: BanWatch, report: BanReport) -> None:
-        if report != self._report(watch):
+        if report != self._state.own(watch.ban.id):
             watch.changed_at = self._state.now
-        self._state.mine[watch.ban.id] = report
+        self._state.report(watch.ban.id, report)

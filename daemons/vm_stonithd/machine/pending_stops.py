@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""This host's pending stops: touched, dropped when void or settled, and settled by a ban of their
-own. Pure."""
+"""This host's pending stops: touched, dropped when void or settled, or found due for a ban of
+their own that settles them. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd.model.actions import ReadPendingStops, RemovePendingStop, TouchPendingStop
 from daemons.vm_stonithd.model.facts import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from daemons.vm_stonithd.machine.state import State
     from daemons.vm_stonithd.model.events import PendingStopsSeen
     from daemons.vm_stonithd.model.facts import View
@@ -26,12 +24,20 @@ FRESH_S = 3.0
 PATIENCE_S = 300.0
 
 
+class Settlement(NamedTuple):
+    """A pending stop that only a ban of its own can settle: call_id is of what Pacemaker has of
+    the resource here."""
+
+    resource: str
+    pending_stop: PendingStop
+    call_id: int
+
+
 class PendingStops:
     """Reads the CIB first, then the pending stops: else a settle would stop a fresh start."""
 
-    def __init__(self, state: State, settle: Callable[[PendingStop, str, int], None]) -> None:
+    def __init__(self, state: State) -> None:
         self._state = state
-        self._settle = settle
         self._ticket = 0
         self._read_at = float("-inf")
         # The CIB as it was before the pending stops were read.
@@ -48,35 +54,42 @@ class PendingStops:
         self._ticket = state.ticket()
         state.act(ReadPendingStops(self._ticket))
 
-    def seen(self, event: PendingStopsSeen) -> None:
-        if event.ticket != self._ticket or self._before is None:
-            return
+    def seen(self, event: PendingStopsSeen) -> list[Settlement]:
+        """Which of them are to be settled now."""
+        view = self._before
+        if event.ticket != self._ticket or view is None:
+            return []
         if self._state.now - self._before_at > FRESH_S:
             # While nothing was under way; with a pending stop there the CIB is read each second.
-            return
+            return []
         self._since = {r: kept for r, kept in self._since.items() if r in event.pending_stops}
-        for resource, (pending_stop, lives) in event.pending_stops.items():
-            self._judge(self._before, resource, pending_stop, lives)
+        kept = [
+            (resource, pending_stop)
+            for resource, (pending_stop, lives) in event.pending_stops.items()
+            if self._is_kept(view, resource, pending_stop, lives)
+        ]
+        found = (self._settlement(view, resource, pending_stop) for resource, pending_stop in kept)
+        return [each for each in found if each is not None]
 
-    def _judge(
+    def _is_kept(
         self, view: View, resource: str, pending_stop: PendingStop, lives: tuple[Life, ...]
-    ) -> None:
+    ) -> bool:
         state = self._state
         ban_id, since = self._since.get(resource, ("", state.now))
         if ban_id != pending_stop.ban_id:
             since = state.now
         self._since[resource] = (pending_stop.ban_id, since)
-        if pending_stop.is_void(lives, state.now) or self._is_paid(view, resource):
+        is_over = pending_stop.is_void(lives, state.now) or self._is_paid(view, resource)
+        is_late = state.now - since > PATIENCE_S and resource not in view.bans
+        if is_over or is_late:
+            if not is_over:
+                text = "Pacemaker has not stopped it in 5 minutes, pending stop dropped"
+                state.log(f"{resource}: {text}")
             state.act(RemovePendingStop(resource, pending_stop))
-        elif state.now - since > PATIENCE_S and resource not in view.bans:
-            state.log(
-                f"{resource}: Pacemaker has not stopped it in 5 minutes, pending stop dropped"
-            )
-            state.act(RemovePendingStop(resource, pending_stop))
-        else:
-            if state.now - pending_stop.stamp > TOUCH_S:
-                state.act(TouchPendingStop(resource, pending_stop))
-            self._settle_if_due(view, resource, pending_stop)
+            return False
+        if state.now - pending_stop.stamp > TOUCH_S:
+            state.act(TouchPendingStop(resource, pending_stop))
+        return True
 
     def _is_paid(self, view: View, resource: str) -> bool:
         """Ended here with no ban; a live migration that is still on its way may bring it back."""
@@ -85,17 +98,20 @@ class PendingStops:
         ended = view.has_ended(self._state.host, resource)
         return ended and resource not in view.bans and not on_its_way
 
-    def _settle_if_due(self, view: View, resource: str, pending_stop: PendingStop) -> None:
-        """Pacemaker believes that it runs here, and nothing of it is under way."""
+    def _settlement(
+        self, view: View, resource: str, pending_stop: PendingStop
+    ) -> Settlement | None:
+        """Due where Pacemaker believes that it runs here, and nothing of it is under way."""
         here = view.history(self._state.host, resource)
         state = view.resources.get(resource)
         if here is None or here.recorded or here.pending or state is None or not state.managed:
-            return
+            return None
         ban = view.bans.get(resource)
         if ban is not None and ban.is_live(self._state.wall):
-            return
+            return None
         others = [host for host in view.members if host != self._state.host]
         if not view.quorum or not all(view.has_ended(host, resource) for host in others):
-            return
-        if view.hosts.get(self._state.host) is Standing.OK:
-            self._settle(pending_stop, resource, here.call_id)
+            return None
+        if view.hosts.get(self._state.host) is not Standing.OK:
+            return None
+        return Settlement(resource, pending_stop, here.call_id)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.machine import proof
-from daemons.vm_stonithd.machine.fence import Step
+from daemons.vm_stonithd.machine.fence import UNDER_BAN
 from daemons.vm_stonithd.model.actions import Answer, Forget, Say
 from daemons.vm_stonithd.model.facts import REFUSED
 from daemons.vm_stonithd.model.host_report import Done
@@ -122,12 +122,13 @@ class Replies:
     def _give(self, fence: Fence, one: Pending, reason: str, *, ok: bool) -> None:
         """reason: how it is known, or why it is not proven."""
         del fence.pending[one.request.number]
-        is_banned = fence.ban is not None and fence.step in (Step.PROVING, Step.ENDING)
+        is_banned = fence.ban is not None and fence.step in UNDER_BAN
         ban_id = fence.ban.id if fence.ban is not None and is_banned else NO_BAN
         request = one.request
         # What killed is always told; what others have asked for besides, as often as they may.
         by = None if ok and self._state.done(ban_id) is None else request
-        done = Done(ban_id, ok, request.requester, request.hash, request.target)
+        operation = request.operation.value
+        done = Done(ban_id, ok, request.requester, request.hash, request.target, operation)
         self._state.finish(done)
         text = "OK" if ok else ng(reason, is_banned=is_banned)
         if self._state.may_speak:

@@ -91,8 +91,7 @@ class SilentHosts:
         for host, is_ in found.items():
             if is_ is Verdict.DEAD:
                 self._state.log(f"{ban.resource}: dead on {host} by Pacemaker's record")
-                judged = self._state.judged.get(ban.id, frozenset())
-                self._state.judged[ban.id] = judged | {host}
+                self._state.judge(ban.id, host)
         self._ask(case, ban, view, [host for host, is_ in found.items() if is_ is Verdict.ASK])
 
     def written(self, event: Written) -> None:

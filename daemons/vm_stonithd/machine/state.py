@@ -49,9 +49,10 @@ class State:
         # When the reading of the words that came last was begun; none yet: nothing is said.
         self.heard_at = float("-inf")
         self.clocks = Clocks()
-        self.mine: dict[str, BanReport] = {}
-        # Members that a coordinator here has judged by Pacemaker's record (`for`), by the ban's id.
-        self.judged: dict[str, frozenset[str]] = {}
+        # By the id of each ban that the CIB shows: what this host says of itself, and the members
+        # that a coordinator here has judged by Pacemaker's record (`for`).
+        self._own: dict[str, BanReport] = {}
+        self._judged: dict[str, frozenset[str]] = {}
         self.keys: tuple[KeyReport, ...] = ()
         # What one's own words said of the keys before a restart.
         self._keys_before: tuple[KeyReport, ...] = ()
@@ -93,7 +94,8 @@ class State:
             self.view = event.view
             self.seen_at = event.began
             bans = {ban.id for ban in event.view.bans.values()}
-            self.judged = {i: hosts for i, hosts in self.judged.items() if i in bans}
+            self._own = {i: report for i, report in self._own.items() if i in bans}
+            self._judged = {i: hosts for i, hosts in self._judged.items() if i in bans}
             self.read = max(self.read, event.ticket)
         elif isinstance(event, events.ReportsSeen):
             self._hear(event)
@@ -137,10 +139,23 @@ class State:
 
     def own_report(self) -> HostReport:
         keys = key_report.merge(self.keys, self._keys_before)
-        bans = dict(self.mine)
-        for ban_id, hosts in self.judged.items():
-            bans[ban_id] = bans.get(ban_id, BanReport())._replace(judged=hosts)
+        bans = {
+            ban_id: self.own(ban_id)._replace(judged=self._judged.get(ban_id, frozenset()))
+            for ban_id in (*self._own, *self._judged)
+        }
         return HostReport(self.wall, bans, tuple(one for _, one in self._done), keys)
+
+    def own(self, ban_id: str) -> BanReport:
+        """What this host says of itself under that ban."""
+        return self._own.get(ban_id, BanReport())
+
+    def report(self, ban_id: str, own: BanReport) -> None:
+        """To be called by this host's participant alone."""
+        self._own[ban_id] = own
+
+    def judge(self, ban_id: str, host: str) -> None:
+        """That silent host is barred and dead to everyone, by the coordinator here."""
+        self._judged[ban_id] = self._judged.get(ban_id, frozenset()) | {host}
 
     def everyone(self) -> dict[str, HostReport]:
         """All hosts' words, one's own as they are meant to be."""
@@ -156,19 +171,13 @@ class State:
         proven = self._find(lambda one: one.ban_id == ban_id and one.ok)
         return proven or self._find(lambda one: one.ban_id == ban_id)
 
-    def is_answered_off(self, ban: Ban) -> bool:
-        """By whomever. Such a ban is left to run out: no start in flight may come after it."""
-        done = self.done(ban.id)
-        return ban.operation == OFF and done is not None and done.ok
+    def is_held_off(self, ban: Ban) -> bool:
+        """Whether an off was answered OK under it, by whomever: the role was Stopped by then.
 
-    def has_held(self, ban: Ban) -> bool:
-        """Whether the very off that the ban carries was answered, so that the role was Stopped.
-
-        A reset may have been answered under the same ban before that.
+        Such a ban is left to run out: no start in flight may come after it.
         """
-        key = (ban.id, ban.requester, ban.request)
-        found = self._find(lambda one: one.ok and (one.ban_id, one.requester, one.request) == key)
-        return ban.operation == OFF and found is not None
+        found = self._find(lambda one: one.ok and (one.ban_id, one.operation) == (ban.id, OFF))
+        return found is not None
 
     def proven(self) -> frozenset[str]:
         """The ids of the bans under which a fence was proven, by whomever."""

@@ -127,7 +127,7 @@ class KillHelpers(NamedTuple):
 
 
 class ReadPendingStops(NamedTuple):
-    """-> DebtsSeen."""
+    """-> PendingStopsSeen."""
 
     ticket: int
 

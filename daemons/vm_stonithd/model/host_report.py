@@ -3,7 +3,7 @@
 
 One line without double quotes (Pacemaker 2.1.5 prints values unescaped):
     up=1795370042.250; key=ID since=1795360000 used=1795369800;
-    ban=ID dead saw=host1,host2 for=host3; done=ID ok REQUESTER HASH TARGET
+    ban=ID dead saw=host1,host2 for=host3; done=ID ok REQUESTER HASH TARGET OPERATION
 A word that a later release adds is passed over; an item that can't be read says nothing.
 """
 
@@ -63,13 +63,14 @@ class BanReport(NamedTuple):
 
 class Done(NamedTuple):
     """One request of which the fence has been answered. The target makes an id that a guest
-    uses twice a request of its own."""
+    uses twice a request of its own. operation: `reset` or `off`."""
 
     ban_id: str
     ok: bool
     requester: str
     request: str
     target: str
+    operation: str
 
 
 class HostReport(NamedTuple):
@@ -119,8 +120,12 @@ def decode(text: str) -> HostReport | None:
                 bans[unquote(ban_id)] = _decode_ban(parts)
             elif kind == "done":
                 ban_id, verdict, *names = rest.split(" ")
-                requester, request, target = map(unquote, names[:3])
-                done.append(Done(unquote(ban_id), verdict == "ok", requester, request, target))
+                # An operation that is not said is none: of an off it must be known.
+                requester, request, target, operation = (*map(unquote, names[:4]), "")[:4]
+                answered = Done(
+                    unquote(ban_id), verdict == "ok", requester, request, target, operation
+                )
+                done.append(answered)
         except ValueError:
             continue
     return HostReport(said.up, bans, tuple(done), said.keys)
@@ -129,7 +134,7 @@ def decode(text: str) -> HostReport | None:
 def _encode_done(one: Done) -> str:
     return (
         f"done={quote(one.ban_id)} {'ok' if one.ok else 'ng'} {quote(one.requester)}"
-        f" {quote(one.request)} {quote(one.target)}"
+        f" {quote(one.request)} {quote(one.target)} {quote(one.operation)}"
     )
 
 

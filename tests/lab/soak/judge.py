@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # A no is more than the word, and more than that a ban was written.
 _REASONS = ("NG", "NG banned;", "ERROR: NG", "ERROR: NG banned;")
+# A status that is answered, which fence_vm_stonith says with 2 as fence agents do.
+OFF = "Status: OFF"
 # What a program takes to begin and end in a guest that is emulated beside others.
 EMULATED_S = 15.0
 # Seconds between a guest's own time and the log's.
@@ -95,7 +97,7 @@ def _of_request(
         after = own._replace(bans=[one for one in written if one.first_s > told.asked_s])
         yield from (f"P4: {text}" for text in judges["P4"](after))
     yield from (f"P6: {text}" for text in judges["P6"](own))
-    if told.text is not None and not told.is_ok:
+    if told.text is not None and not told.is_ok and told.text != OFF:
         if told.text.strip() in _REASONS:
             yield f"P6: a no without a reason: {told.text!r}"
         if not plan.disturbances and len(plan.fences) == 1:
@@ -106,11 +108,11 @@ def _proof(seen: Seen, request: Request, told: Told) -> Line | None:
     """The OK in its host's log; none for an answer that was repeated."""
     if not told.is_ok or told.answered_s is None:
         return None
-    words = (_resource(request.asker), request.operation, _resource(request.target))
+    asked = (_resource(request.asker), request.operation, _resource(request.target))
     found = [
         one
         for one in seen.lines
-        if not one.is_kill and (one.asker, one.operation, one.target) == words
+        if not one.is_kill and (one.asker, one.operation, one.target) == asked
         if told.asked_s - _NEAR_S < one.at_s < told.answered_s + _NEAR_S
     ]
     return found[-1] if found else None

@@ -49,8 +49,8 @@ class Moment(NamedTuple):
     after_s: float
 
     def __str__(self) -> str:
-        word = "before" if self.after_s < 0 else "after"
-        return f"{abs(self.after_s):.2f} s {word} {self.since.value}"
+        when = "before" if self.after_s < 0 else "after"
+        return f"{abs(self.after_s):.2f} s {when} {self.since.value}"
 
 
 class Request(NamedTuple):

@@ -103,9 +103,9 @@ def append(path: str, row: Row) -> None:
 def versions(lab: Lab) -> dict[str, str]:
     """Of what is tested, and of what it runs on."""
     host = lab.hosts[0]
-    words = ["describe", "--always", "--dirty", "--abbrev=12"]
+    arguments = ["describe", "--always", "--dirty", "--abbrev=12"]
     return {
-        "commit": run(["git", "-C", CHECKOUT, *words], timeout_s=10).out.strip(),
+        "commit": run(["git", "-C", CHECKOUT, *arguments], timeout_s=10).out.strip(),
         "pacemaker": host.must(["pacemakerd", "--version"])
         .split("\n")[0]
         .replace("Pacemaker ", ""),

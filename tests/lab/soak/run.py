@@ -122,5 +122,5 @@ def _is_mended(world: World, row: Row) -> bool:
 def _codename(root: str) -> str:
     """Of the distribution there."""
     text = Path(root, "etc/os-release").read_text(encoding="utf-8")
-    words = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    return words.get("VERSION_CODENAME", "unknown").strip('"')
+    settings = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return settings.get("VERSION_CODENAME", "unknown").strip('"')

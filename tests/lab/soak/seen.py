@@ -77,18 +77,18 @@ class Seen(NamedTuple):
 def lines(host: str, log: Iterable[str], since_s: float) -> Iterator[Line]:
     """Of a host's log, kills and OKs from then on."""
     for text in log:
-        words = _LINE.match(text)
-        if words is None or time_of(text) < since_s:
+        line = _LINE.match(text)
+        if line is None or time_of(text) < since_s:
             continue
-        ban, took = _BAN.search(words["what"]), _TOOK.search(words["what"])
+        ban, took = _BAN.search(line["what"]), _TOOK.search(line["what"])
         yield Line(
             host=host,
             at_s=time_of(text),
-            request=words["request"],
-            asker=words["asker"],
-            operation=words["operation"],
-            target=words["target"],
-            is_kill=words["what"].startswith("killed"),
+            request=line["request"],
+            asker=line["asker"],
+            operation=line["operation"],
+            target=line["target"],
+            is_kill=line["what"].startswith("killed"),
             ban=ban[1] if ban is not None else "",
             took_s=int(took[1]) / 1000 if took is not None else 0.0,
         )

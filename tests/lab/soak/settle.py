@@ -39,10 +39,10 @@ def switch_on(world: World, guest: str, askers: Iterable[str]) -> None:
     """Through one who has switched it off if that can be, else as an administrator."""
     target = world.guests[guest]
     for asker in askers:
-        words = ("on", guest, target.resource, CONNECT, ON_S)
+        what = ("on", guest, target.resource, CONNECT, ON_S)
         with contextlib.suppress(LabError):
             one = world.guests[asker]
-            if one.hosts() and Ask(*words).begin(world.lab.guests, one.guest).answered().is_ok:
+            if one.hosts() and Ask(*what).begin(world.lab.guests, one.guest).answered().is_ok:
                 return
     start(world, guest)
 

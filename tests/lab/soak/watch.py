@@ -56,8 +56,8 @@ class AllLives(Lives):
     def _name(self, process: Process) -> str:
         """Empty for a process that ended before it could be read."""
         with contextlib.suppress(OSError):
-            words = Path(f"/proc/{process.pid}/cmdline").read_text(encoding="utf-8").split("\0")
-            return next((name for name, uuid in self._uuids.items() if uuid in words), "")
+            argv = Path(f"/proc/{process.pid}/cmdline").read_text(encoding="utf-8").split("\0")
+            return next((name for name, uuid in self._uuids.items() if uuid in argv), "")
         return ""
 
 

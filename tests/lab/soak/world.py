@@ -87,8 +87,8 @@ class World(NamedTuple):
     def ask(self, request: Request) -> Ask:
         target = self.guests[request.target]
         token = "" if request.token == OF_2011 else self.tokens[request.target]
-        words = (request.operation, request.target, target.resource, request.through)
-        return Ask(*words, request.timeout_s, token)
+        what = (request.operation, request.target, target.resource, request.through)
+        return Ask(*what, request.timeout_s, token)
 
     def place(self, homes: Mapping[str, str]) -> None:
         """Each of these guests runs there, and counts."""

@@ -180,4 +180,5 @@ def test_a_later_request_may_kill_what_came_after_an_earlier_ones_answer() -> No
 def test_a_status_is_answered_and_that_is_all() -> None:
     asks = PLAN._replace(requests=(REQUEST, REQUEST._replace(operation=STATUS, asker="guest3")))
     assert promises(asks, told=[*GOOD.told, Told(100.0, "OK off", True, 0.1, 100.1)]) == []
+    assert promises(asks, told=[*GOOD.told, Told(100.0, "Status: OFF", False, 0.1, 100.1)]) == []
     assert promises(asks, told=[*GOOD.told, Told(100.0)]) == ["P6"]

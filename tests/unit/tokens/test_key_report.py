@@ -15,7 +15,9 @@ KEYS = (
     KeyReport("3f9a01c2", 1_795_360_000, 1_795_369_800),
     KeyReport("8be10000", 1_795_360_000, 0),
 )
-REPORT = HostReport(1_795_370_042.25, {}, (Done("b1", True, "guest1", "h1", "guest2"),), KEYS)
+REPORT = HostReport(
+    1_795_370_042.25, {}, (Done("b1", True, "guest1", "h1", "guest2", "off"),), KEYS
+)
 
 
 def test_what_vm_stonithd_says_both_understand() -> None:

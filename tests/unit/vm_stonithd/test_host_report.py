@@ -58,11 +58,14 @@ def test_they_read_well() -> None:
             "9c41": BanReport(Stage.DEAD, hosts, judged=frozenset({"host3"})),
             "77": BanReport(objection=Objection.CLOCK),
         },
-        (Done("9c41", True, "guest1", "5be0", "guest2"), Done("-", False, "g", "1", "h")),
+        (
+            Done("9c41", True, "guest1", "5be0", "guest2", "off"),
+            Done("-", False, "g", "1", "h", "reset"),
+        ),
     )
     assert host_report.encode(said) == (
         "up=1795370042.250; ban=77 clock; ban=9c41 dead saw=host1,host2 for=host3;"
-        " done=9c41 ok guest1 5be0 guest2; done=- ng g 1 h"
+        " done=9c41 ok guest1 5be0 guest2 off; done=- ng g 1 h reset"
     )
 
 
@@ -78,14 +81,24 @@ def test_a_host_without_up_says_nothing(text: str) -> None:
 
 
 def test_what_a_later_release_adds_is_passed_over() -> None:
-    text = "up=1.0; mood=fine; ban=1 barred humming saw=a level=3; done=1 ok g h t later; done=2"
+    text = (
+        "up=1.0; mood=fine; ban=1 barred humming saw=a level=3; done=1 ok g h t off later; done=2"
+    )
     assert host_report.decode(text) == HostReport(
-        1.0, {"1": BanReport(Stage.BARRED, frozenset({"a"}))}, (Done("1", True, "g", "h", "t"),)
+        1.0,
+        {"1": BanReport(Stage.BARRED, frozenset({"a"}))},
+        (Done("1", True, "g", "h", "t", "off"),),
     )
 
 
+def test_an_answer_without_its_operation_is_remembered() -> None:
+    said = host_report.decode("up=1.0; done=1 ok g h t")
+    assert said is not None
+    assert said.done == (Done("1", True, "g", "h", "t", ""),)
+
+
 def test_the_oldest_answers_are_forgotten_first() -> None:
-    many = tuple(Done(str(n), True, "g" * 200, "h", "t" * 200) for n in range(500))
+    many = tuple(Done(str(n), True, "g" * 200, "h", "t" * 200, "off") for n in range(500))
     text = host_report.encode(HostReport(1.0, {}, many))
     assert len(text) <= host_report.LONGEST
     said = host_report.decode(text)
@@ -94,15 +107,19 @@ def test_the_oldest_answers_are_forgotten_first() -> None:
 
 
 def test_one_guests_answers_do_not_push_out_anothers() -> None:
-    quiet = Done("b0", True, "quiet", "h", "target")
-    flood = [Done(f"b{n}", False, "flooding", f"h{n}", "target") for n in range(3 * MOST_DONE)]
+    quiet = Done("b0", True, "quiet", "h", "target", "reset")
+    flood = [
+        Done(f"b{n}", False, "flooding", f"h{n}", "target", "reset") for n in range(3 * MOST_DONE)
+    ]
     decoded = decode(encode(HostReport(1.0, {}, (quiet, *flood))))
     assert decoded is not None
     assert decoded.done == (quiet, *flood[1 - MOST_DONE :])
 
 
 def test_long_names_are_bounded_too() -> None:
-    done = tuple(Done(f"b{n}", True, "r" * 250, f"h{n}", "t" * 250) for n in range(MOST_DONE))
+    done = tuple(
+        Done(f"b{n}", True, "r" * 250, f"h{n}", "t" * 250, "reset") for n in range(MOST_DONE)
+    )
     text = encode(HostReport(1.0, {}, done))
     assert LONGEST - 1000 < len(text) <= LONGEST
     decoded = decode(text)

@@ -45,7 +45,7 @@ def test_a_joiner_takes_the_word_of_a_ban_that_went(table: Table) -> None:
     other_ban(table)
     table.tell(events.Arrived(request()))
     table.wait()
-    done = (Done("b2", True, "guest3", "hash3", TARGET),)
+    done = (Done("b2", True, "guest3", "hash3", TARGET, "reset"),)
     table.other = table.other._replace(done=done)
     table.show(None)
     table.wait()
@@ -95,7 +95,7 @@ def test_anything_under_a_settle_takes_its_place(table: Table) -> None:
 
 
 def test_a_resend_is_answered_from_done_on_any_host(table: Table) -> None:
-    table.other = table.other._replace(done=(Done("b0", True, GUEST1, "hash1", TARGET),))
+    table.other = table.other._replace(done=(Done("b0", True, GUEST1, "hash1", TARGET, "reset"),))
     table.wait()
     table.tell(events.Arrived(request()))
     assert table.answers() == {1: "OK"}
@@ -177,7 +177,7 @@ def test_a_sender_that_died_after_its_time_was_over_is_no_trouble(table: Table) 
 def test_on_takes_an_off_back(table: Table) -> None:
     ban = other_ban(table, "off")
     table.view = table.view._replace(resources=OFF)
-    table.other = table.other._replace(done=(Done("b2", True, "guest3", "hash3", TARGET),))
+    table.other = table.other._replace(done=(Done("b2", True, "guest3", "hash3", TARGET, "off"),))
     table.wait()
     table.tell(events.Arrived(request(operation=Operation.ON)))
     table.wait()
@@ -200,7 +200,7 @@ def test_on_ends_the_ban_of_an_off_whose_role_a_person_has_undone(table: Table) 
     ban = other_ban(table, "off")
     started = {GUEST1: Resource(), TARGET: Resource(own=Written("Started", GUEST1))}
     table.view = table.view._replace(resources=started)
-    table.other = table.other._replace(done=(Done("b2", True, "guest3", "hash3", TARGET),))
+    table.other = table.other._replace(done=(Done("b2", True, "guest3", "hash3", TARGET, "off"),))
     table.wait()
     table.tell(events.Arrived(request(operation=Operation.ON)))
     table.wait()
@@ -210,7 +210,9 @@ def test_on_ends_the_ban_of_an_off_whose_role_a_person_has_undone(table: Table) 
 def test_on_leaves_the_ban_of_an_off_under_which_a_reset_was_answered(table: Table) -> None:
     """The off has rewritten the reset's ban, and its role is on the way."""
     other_ban(table, "off")
-    table.other = table.other._replace(done=(Done("b2", True, "guest3", "the reset's", TARGET),))
+    table.other = table.other._replace(
+        done=(Done("b2", True, "guest3", "the reset's", TARGET, "reset"),)
+    )
     table.tell(events.Arrived(request(operation=Operation.ON)))
     table.wait(1.0)
     table.wait(1.0)
@@ -224,7 +226,7 @@ def test_on_leaves_the_ban_of_an_off_that_is_not_answered(table: Table) -> None:
     table.wait(1.0)
     table.tell(events.CibSeen(table.view, began=table.now))
     table.now += 1.0
-    done = (Done("b2", True, "guest3", "hash3", TARGET),)
+    done = (Done("b2", True, "guest3", "hash3", TARGET, "off"),)
     table.tell(events.ReportsSeen({"host2": table.other._replace(done=done)}, table.now))
     table.tell(events.Tick())
     assert table.all(actions.RemoveBan) == []

@@ -69,7 +69,7 @@ def test_done_is_said_before_the_answer(table: Table) -> None:
     answer = table.done.index(table.last(actions.Answer))
     said = table.done[answer - 1]
     assert isinstance(said, actions.Say)
-    assert said.report.done == (Done("b1", True, GUEST1, "hash1", TARGET),)
+    assert said.report.done == (Done("b1", True, GUEST1, "hash1", TARGET, "reset"),)
 
 
 def test_a_dead_that_has_not_seen_all_bars_is_no_proof(table: Table) -> None:

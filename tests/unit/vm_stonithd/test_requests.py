@@ -155,7 +155,7 @@ def test_a_report_comes_back_from_attrd() -> None:
     said = HostReport(
         1795370042.25,
         {"9c41": BanReport(Stage.DEAD, frozenset({"host1", "host2"}))},
-        (Done("9c41", True, "prmVMCTL_guest1", "5be0", TARGET),),
+        (Done("9c41", True, "prmVMCTL_guest1", "5be0", TARGET, "reset"),),
     )
     text = host_report.encode(said)
     answer = (

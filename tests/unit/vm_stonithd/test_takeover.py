@@ -130,6 +130,6 @@ def test_an_answer_is_remembered_for_ten_minutes(table: Table) -> None:
     assert table.answers() == {1: "OK", 2: "OK"}
     assert len(table.all(actions.CreateBan)) == 1
     assert table.own is not None
-    assert table.own.done == (Done("b1", True, GUEST1, "hash1", TARGET),)
+    assert table.own.done == (Done("b1", True, GUEST1, "hash1", TARGET, "reset"),)
     table.wait(15.0)
     assert table.own.done == ()
