@@ -79,6 +79,11 @@ def test_a_restarted_owner_takes_its_own_ban_up_when_the_guest_sends_again(table
     ended(table)
     table.wait(4.0)
     assert table.all(actions.RemoveBan) == [], "it is not proven yet, and is waited for"
+    for stage in (Stage.BARRED, Stage.DEAD):
+        table.look()
+        table.other_says(stage, "b2")
+    table.look()
+    assert table.answers() == {1: "OK"}
 
 
 def test_the_host_of_a_resend_ends_what_it_took_over(table: Table) -> None:
