@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from daemons.vm_stonithd import executor
-from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
 from daemons.vm_stonithd.cluster.report_exchange import ReportExchange
 from daemons.vm_stonithd.executor import Executor
 from daemons.vm_stonithd.host.domain_uuids import DomainUuids
@@ -28,6 +27,7 @@ from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.run import Completed
 from pmkvm.service.thread_calls import ThreadCalls
 from tests.unit import exhaustion
+from tests.unit.vm_stonithd.unread_cib import UnreadCib
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -67,10 +67,10 @@ class Hands:
     def __init__(self) -> None:
         self.told: list[events.Event] = []
         self.configs: dict[str, Parameter] = {}
-        calls, domain_uuids = ThreadCalls(0), DomainUuids(lambda: self.configs)
-        watch = CibWatcher(calls, self.told.append, lambda: 0.0, lambda: True)
+        watch, domain_uuids = UnreadCib(), DomainUuids(lambda: self.configs)
         self.attrd = Exchange()
-        desk = Answers(Readers(Keys("/nowhere")), watch, domain_uuids, calls, self.told.append)
+        readers = Readers(Keys("/nowhere"))
+        desk = Answers(readers, watch, domain_uuids, ThreadCalls(0), self.told.append)
         self.answers = desk.said = []
         whole = (watch, domain_uuids, self.attrd, desk)
         self.executor = Executor(*whole, self.told.append, lambda: None)
