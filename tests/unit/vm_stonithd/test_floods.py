@@ -37,7 +37,7 @@ def test_every_request_is_answered_and_few_are_logged(table: Table, refusal: str
     flood(table, refusal=refusal, target="nobody", why="because")
     for _ in range(3):
         table.wait(10.0)
-        table.tell(events.Arrived(request(1, requester="flooding", refusal="x")))
+        table.tell(events.Arrived(request(1, requester="flooding", refusal="a token is missing")))
     assert len(table.answers()) == FLOOD + 1
     told = lines(table, "flooding")
     assert 10 < len(told) < LINES_BURST + 6

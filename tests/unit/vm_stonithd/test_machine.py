@@ -220,7 +220,7 @@ def test_clocks_apart_write_nothing(table: Table) -> None:
 
 def test_what_waiting_can_t_cure_is_refused_at_once(table: Table) -> None:
     table.tell(events.Arrived(request(1, target="nobody")))
-    table.tell(events.Arrived(request(2, hash="h2", refusal="bad token")))
+    table.tell(events.Arrived(request(2, hash="h2", refusal="a token is missing")))
     own = Ban(GUEST1, "reset", "b9", TARGET, "h9", "host2", "uuid1", int(WALL + table.now) + 60)
     table.show(own)
     table.wait()
@@ -228,7 +228,7 @@ def test_what_waiting_can_t_cure_is_refused_at_once(table: Table) -> None:
     table.wait()
     assert table.answers()[1] == "NG the token is refused"
     assert any("nobody is no VirtualDomain" in each.text for each in table.all(actions.Log))
-    assert table.answers()[2] == "NG bad token"
+    assert table.answers()[2] == "NG a token is missing"
     assert table.answers()[3] == "NG you are being fenced"
     assert table.all(actions.CreateBan) == []
 
