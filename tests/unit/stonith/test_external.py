@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import io
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
+from pmkvm.run import Completed
 from stonith.plugin import glue
 from stonith.vm_stonith import external
 from tests.unit.stonith.connectd import Connectd
@@ -24,37 +25,31 @@ HOSTLIST = " ".join(f"{host}:{token}" for host, token in TOKENS.items())
 SLIDES = {"hostlist": HOSTLIST, "priority": "2", "stonith-timeout": "30s"}
 
 
-class Ended(NamedTuple):
-    rc: int
-    out: str
-    err: str
-
-
-def plugin(*argv: str, **env: str) -> Ended:
+def plugin(*argv: str, **env: str) -> Completed:
     out, err = io.StringIO(), io.StringIO()
     quiet = {"HA_LOGFACILITY": "none", **env}
     rc = glue.run(external.PLUGIN, argv, quiet, out, err)
-    return Ended(rc, out.getvalue(), err.getvalue())
+    return Completed(rc, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize("action", ["on", "off", "reset"])
 @pytest.mark.parametrize("host", ["guest2", "GUEST2"])
 def test_a_fence_is_the_word_of_2011_and_the_token(run_dir: Path, action: str, host: str) -> None:
     with Connectd(run_dir, lambda _: "OK") as connectd:
-        assert plugin(action, host, **SLIDES) == Ended(0, "", "")
+        assert plugin(action, host, **SLIDES) == Completed(0, "", "")
         assert connectd.bodies == [f"{action} {TOKENS['guest2']}"]
 
 
 def test_a_refused_fence_fails_and_says_why(run_dir: Path) -> None:
     with Connectd(run_dir, lambda _: "NG not allowed"):
-        assert plugin("reset", "guest2", **SLIDES) == Ended(
+        assert plugin("reset", "guest2", **SLIDES) == Completed(
             1, "", "ERROR: reset of guest2: NG not allowed\n"
         )
 
 
 def test_status_asks_for_every_token(run_dir: Path) -> None:
     with Connectd(run_dir, lambda _: "OK off") as connectd:
-        assert plugin("status", **SLIDES) == Ended(0, "", "")
+        assert plugin("status", **SLIDES) == Completed(0, "", "")
         assert connectd.bodies == [f"status {token}" for token in TOKENS.values()]
         assert len({sent.id for sent in connectd.requests}) == 2
 
@@ -76,7 +71,7 @@ def test_status_without_a_channel_fails_in_its_time(run_dir: Path) -> None:
 
 
 def test_gethosts_needs_no_channel() -> None:
-    assert plugin("gethosts", **SLIDES) == Ended(0, "guest1\nguest2\n", "")
+    assert plugin("gethosts", **SLIDES) == Completed(0, "guest1\nguest2\n", "")
 
 
 @pytest.mark.parametrize("argv", [("reset", "guest3"), ("reset", ""), ("off",), ("on", "guest")])

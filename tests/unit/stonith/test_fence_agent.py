@@ -7,10 +7,11 @@ import io
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
+from pmkvm.run import Completed
 from stonith.vm_stonith import fence_agent, options
 from stonith.vm_stonith.description import ACTIONS
 from tests import tree
@@ -26,26 +27,20 @@ TOKENS = {"guest1": "dG9rZW4x==", "guest2": "dG9rZW4y"}
 HOSTLIST = " ".join(f"{host}:{token}" for host, token in TOKENS.items())
 
 
-class Ended(NamedTuple):
-    rc: int
-    out: str
-    err: str
-
-
-def _run(argv: list[str], stdin: str) -> Ended:
+def _run(argv: list[str], stdin: str) -> Completed:
     out, err = io.StringIO(), io.StringIO()
     env = {"HA_LOGFACILITY": "none"}
     rc = fence_agent.run(argv, io.StringIO(stdin), env, out, err)
-    return Ended(rc, out.getvalue(), err.getvalue())
+    return Completed(rc, out.getvalue(), err.getvalue())
 
 
-def by_stdin(**values: str) -> Ended:
+def by_stdin(**values: str) -> Completed:
     """hostlist is there unless it is given."""
     lines = {"hostlist": HOSTLIST, **values}
     return _run([], "".join(f"{name}={value}\n" for name, value in lines.items()))
 
 
-def by_options(*argv: str) -> Ended:
+def by_options(*argv: str) -> Completed:
     return _run([f"--hostlist={HOSTLIST}", *argv], "action=off\nplug=guest1\n")
 
 
@@ -61,7 +56,7 @@ def by_options(*argv: str) -> Ended:
 )
 def test_a_fence(run_dir: Path, action: str, sent: str, out: str) -> None:
     with Connectd(run_dir, lambda _: "OK") as connectd:
-        assert by_stdin(action=action, plug="guest2") == Ended(0, out, "")
+        assert by_stdin(action=action, plug="guest2") == Completed(0, out, "")
         assert connectd.bodies == [f"{sent} {TOKENS['guest2']}"]
 
 
@@ -98,7 +93,7 @@ def test_a_guest_that_is_unknown_is_not_off() -> None:
 
 def test_monitor_is_the_way_to_vm_stonithd_and_back_for_each_token(run_dir: Path) -> None:
     with Connectd(run_dir, lambda _: "OK off") as connectd:
-        assert by_stdin(action="monitor", nodename="guest1") == Ended(0, "", "")
+        assert by_stdin(action="monitor", nodename="guest1") == Completed(0, "", "")
         assert connectd.bodies == [f"status {token}" for token in TOKENS.values()]
 
 
@@ -118,7 +113,7 @@ def test_monitor_fails_without_a_channel(run_dir: Path) -> None:
 
 
 def test_list_needs_no_channel() -> None:
-    assert by_stdin(action="list") == Ended(0, "guest1,\nguest2,\n", "")
+    assert by_stdin(action="list") == Completed(0, "guest1,\nguest2,\n", "")
 
 
 def test_list_status_says_unknown_where_it_is(run_dir: Path) -> None:
@@ -148,7 +143,7 @@ def test_the_target_is_plug_over_port_over_nodename(
 
 def test_a_plug_that_is_unknown_is_not_replaced_by_the_node_name() -> None:
     ended = by_stdin(action="off", plug="guest3", nodename="guest1")
-    assert ended == Ended(1, "", "ERROR: guest3: there is no such guest in hostlist\n")
+    assert ended == Completed(1, "", "ERROR: guest3: there is no such guest in hostlist\n")
 
 
 def test_stdin_as_pacemaker_may_write_it(run_dir: Path) -> None:
@@ -173,7 +168,7 @@ def test_stdin_as_pacemaker_may_write_it(run_dir: Path) -> None:
 )
 def test_options_and_no_stdin(run_dir: Path, argv: tuple[str, ...]) -> None:
     with Connectd(run_dir, lambda _: "OK") as connectd:
-        assert by_options(*argv) == Ended(0, "Success: Powered OFF\n", "")
+        assert by_options(*argv) == Completed(0, "Success: Powered OFF\n", "")
         assert connectd.bodies == [f"off {TOKENS['guest2']}"]
 
 
@@ -227,7 +222,7 @@ def test_delay_is_for_off_and_reboot_only(run_dir: Path, action: str) -> None:
     ],
 )
 def test_validate_all_checks_parameters(values: dict[str, str], complaint: str) -> None:
-    assert by_stdin(action="validate-all") == Ended(0, "", "")
+    assert by_stdin(action="validate-all") == Completed(0, "", "")
     assert by_stdin(action="validate-all", plug="guest2").rc == 0
     ended = by_stdin(**{"action": "validate-all", **values})
     assert ended.rc == 1

@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import time
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -60,12 +60,6 @@ class Node:
         return [argv for argv in self.called if argv[0] == "ping"]
 
 
-class Ended(NamedTuple):
-    rc: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     made = Node()
@@ -74,10 +68,10 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     return made
 
 
-def plugin(*argv: str, env: Mapping[str, str] = SLIDES, **more: str) -> Ended:
+def plugin(*argv: str, env: Mapping[str, str] = SLIDES, **more: str) -> Completed:
     out, err = io.StringIO(), io.StringIO()
     rc = glue.run(external.PLUGIN, argv, {"HA_LOGFACILITY": "none", **env, **more}, out, err)
-    return Ended(rc, out.getvalue(), err.getvalue())
+    return Completed(rc, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize("action", ["off", "reset"])
@@ -256,9 +250,9 @@ def test_what_it_can_not_do_fails_without_a_look(node: Node, argv: tuple[str, ..
 
 @pytest.mark.usefixtures("node")
 def test_status_and_gethosts_look_at_parameters_only() -> None:
-    assert plugin("status") == Ended(0, "", "")
+    assert plugin("status") == Completed(0, "", "")
     env = {**SLIDES, "hostlist": "guest1, guest2,guest3"}
-    assert plugin("gethosts", env=env) == Ended(0, "guest1\nguest2\nguest3\n", "")
+    assert plugin("gethosts", env=env) == Completed(0, "guest1\nguest2\nguest3\n", "")
 
 
 def test_what_it_says_of_itself_needs_no_parameters() -> None:

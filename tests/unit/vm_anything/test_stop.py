@@ -147,8 +147,8 @@ def test_survivors_are_an_error_and_remembered(
     """As in an uninterruptible wait for a dead disk."""
     parameters = {**world.program(WAIT), "stop_timeout": "1"}
     pid = world.start(parameters)
-    monkeypatch.setattr(session, "_signal", lambda *_arguments: None)
-    monkeypatch.setattr(session, "_kill_group", lambda *_arguments: None)
+    monkeypatch.setattr(signal, "pidfd_send_signal", lambda *_arguments: None)
+    monkeypatch.setattr(os, "killpg", lambda *_arguments: None)
     called = world.act("stop", parameters, timeout_s=4)
     assert (called.rc, called.reason) == (1, f"process {pid} survives SIGKILL")
     assert world.pid() == pid

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from daemons.vm_connectd import guests as guests_module
 from daemons.vm_connectd import hypervisor as hypervisor_module
 from daemons.vm_connectd.channel import Channel
 from daemons.vm_connectd.guests import Guests
@@ -19,8 +18,7 @@ from daemons.vm_connectd.roster import Target
 from pmkvm import settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import ExhaustedError
-from pmkvm.pacemaker.parameter import Parameter
-from pmkvm.pacemaker.targets import OURS, Guest
+from pmkvm.run import Completed
 from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.wire import client, codec, registration
 from pmkvm.wire.errors import NotRunningError, RefusedError
@@ -160,14 +158,20 @@ def test_a_channel_without_a_descriptor_is_not_connected(
     asyncio.run(run())
 
 
+RESOURCES = """\
+<resources><primitive id="prm" class="ocf" provider="extra" type="VirtualDomain">
+  <instance_attributes id="a"><nvpair id="c" name="config" value="{}"/></instance_attributes>
+</primitive></resources>"""
+
+
 def test_guests_whose_definitions_can_not_be_read_now_keep_their_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
     config = tmp_path / "file.xml"
     config.write_text(f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid></domain>")
-    guest = Guest("prm", OURS, Parameter((str(config),)), is_alone=True)
-    monkeypatch.setattr(guests_module, "_query", lambda: (guest,))
+    primitive = RESOURCES.format(config)
+    monkeypatch.setattr("pmkvm.run.run", lambda _argv, **_options: Completed(0, primitive, ""))
 
     async def run() -> None:
         guests = Guests(ThreadCalls(4), (str(tmp_path),))

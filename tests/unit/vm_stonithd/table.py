@@ -20,6 +20,7 @@ from daemons.vm_stonithd.model.facts import (
 from daemons.vm_stonithd.model.host_report import BanReport, HostReport, Stage
 from pmkvm.fencing.ban import Ban
 from pmkvm.process import Life
+from tests.unit.vm_stonithd.reasons import is_explained
 
 A = TypeVar("A")
 
@@ -68,6 +69,8 @@ class Table:
         for action in wanted:
             if isinstance(action, actions.Say):
                 self.own = action.report
+            if isinstance(action, actions.Answer):
+                assert is_explained(action.text), f"fencing.md has no row: {action.text}"
         return wanted
 
     def wait(self, seconds: float = 0.3) -> None:

@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd.cluster import cib_watcher, queries
+from daemons.vm_stonithd.cluster import cib_watcher
 from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
-from pmkvm import settings
-from pmkvm.errors import HaError
+from pmkvm import run, settings
+from pmkvm.errors import CommandError
+from pmkvm.run import Completed
 from pmkvm.service.thread_calls import ThreadCalls
 from tests.unit import exhaustion
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from daemons.vm_stonithd.model.events import CibSeen
-    from pmkvm.deadline import Deadline
 
 SECONDS = 30.0
 CIB = '<cib have-quorum="1"><configuration><nodes/></configuration><status/></cib>'
+MON = '<pacemaker-result><summary/><nodes/><status code="0" message="OK"/></pacemaker-result>'
+OTHERS = {"crm_node": "host1\n", "crm_mon": MON}
 
 
 class Cluster:
@@ -33,15 +36,13 @@ class Cluster:
         self.asked: list[str] = []
         self.told: list[CibSeen] = []
         self.bans = ""
-        self.is_down = False
+        # What of "whole", "bans" and the tools does not answer.
+        self.down: set[str] = set()
         self.is_idle = True
         self.file = file
         self.replace_file()
         monkeypatch.setattr(settings, "CIB_XML", str(file))
-        monkeypatch.setattr(queries, "cib", self._cib)
-        monkeypatch.setattr(queries, "bans_text", self._bans)
-        monkeypatch.setattr(queries, "partition", lambda _deadline: frozenset({"host1"}))
-        monkeypatch.setattr(queries, "instances", lambda _deadline: ())
+        monkeypatch.setattr(run, "run", self._run)
         monkeypatch.setattr(cib_watcher, "IDLE_S", 0.03)
         monkeypatch.setattr(cib_watcher, "LOOK_S", 0.01)
 
@@ -50,15 +51,13 @@ class Cluster:
         new.write_text("", encoding="utf-8")
         new.replace(self.file)
 
-    def _cib(self, _deadline: Deadline) -> str:
-        self.asked.append("whole")
-        return CIB
-
-    def _bans(self, _deadline: Deadline) -> str:
-        self.asked.append("bans")
-        if self.is_down:
-            raise HaError("down")
-        return self.bans
+    def _run(self, argv: Sequence[str], **_options: object) -> Completed:
+        is_whole = argv == ("cibadmin", "--query", "--local")
+        what = argv[0] if argv[0] in OTHERS else "whole" if is_whole else "bans"
+        self.asked.append(what)
+        if what in self.down:
+            raise CommandError("down")
+        return Completed(0, {**OTHERS, "whole": CIB, "bans": self.bans}[what], "")
 
     def wholes(self) -> int:
         return self.asked.count("whole")
@@ -126,7 +125,7 @@ def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
         elif what == "work":
             scene.is_idle = False
         else:
-            scene.is_down = True
+            scene.down = {"bans"}
         await scene.until_whole(2)
         if what == "ask" and scene.told[-1].ticket == 0:
             # The CIB was there before the other answers, and has been told by itself.
@@ -147,35 +146,28 @@ def test_the_whole_is_read_now_and_then(scene: Cluster, monkeypatch: pytest.Monk
     play(scene, act)
 
 
-@pytest.mark.parametrize("failing", [("cib",), ("instances",), ("cib", "partition", "instances")])
+@pytest.mark.parametrize("failing", [{"whole"}, {"crm_mon"}, {"whole", *OTHERS}])
 def test_a_failed_reading_is_one_line_and_nobody_else_complains(
     scene: Cluster,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    failing: tuple[str, ...],
+    failing: set[str],
 ) -> None:
     monkeypatch.setattr(cib_watcher, "RETRY_S", 0.01)
     complaints: list[dict[str, object]] = []
-    count = 0
-
-    def fail(_deadline: Deadline) -> None:
-        nonlocal count
-        count += 1
-        raise HaError("down")
 
     async def act(made: CibWatcher) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
-        with monkeypatch.context() as patched:
-            for name in failing:
-                patched.setattr(queries, name, fail)
-            while count < 3 * len(failing):
-                # Asked, it reads the whole with all that belongs to it.
-                made.ask(7)
-                await asyncio.sleep(0.01)
-            assert made.state == "the CIB can't be read: down"
-        before = len(scene.told)
+        scene.down, before = failing, {each: scene.asked.count(each) for each in failing}
+        while any(scene.asked.count(each) < before[each] + 3 for each in failing):
+            # Asked, it reads the whole with all that belongs to it.
+            made.ask(7)
+            await asyncio.sleep(0.01)
+        assert made.state == "the CIB can't be read: down"
+        scene.down = set()
+        told = len(scene.told)
         made.ask(8)
-        await scene.until_whole(before + 1)
+        await scene.until_whole(told + 1)
 
     play(scene, act)
     gc.collect()

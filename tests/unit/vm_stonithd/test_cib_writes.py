@@ -3,25 +3,34 @@
 
 from __future__ import annotations
 
+import os
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from daemons.vm_stonithd.cluster import cib_writes
 from daemons.vm_stonithd.cluster.cib_writes import CreateBans
-from daemons.vm_stonithd.host import qemu_processes
 from daemons.vm_stonithd.model import actions
 from daemons.vm_stonithd.model.actions import CreateBan
 from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.facts import Sender
-from pmkvm import run
+from daemons.vm_stonithd.model.invariants import known
+from pmkvm import run, settings
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.fencing.guard import CallIds
-from pmkvm.process import Life
+from pmkvm.process import Life, life_of
 from pmkvm.run import Completed
+from tests.unit.virt.fake_qemu import qemu_arguments
 
-ALIVE, DEAD = Life(700, 1), Life(800, 1)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# This process, and who had its number before.
+ALIVE = known(life_of(os.getpid()))
+DEAD = Life(ALIVE.pid, ALIVE.start_time - 1)
 
 
 def creation(ticket: int, target: str, requester: str = "guest0", of: Life = ALIVE) -> CreateBan:
@@ -32,24 +41,33 @@ def creation(ticket: int, target: str, requester: str = "guest0", of: Life = ALI
 class Manager:
     """Takes bans for cibadmin, all of a write or none; some targets' guards don't hold."""
 
-    def __init__(self, refused: set[str]) -> None:
-        self.refused = refused
+    def __init__(self, command_line: Path) -> None:
+        self.command_line = command_line
+        self.refused: set[str] = set()
         self.written: list[list[str]] = []
         self.rc = 0
+        self.then: Callable[[], None] = lambda: None
 
     def __call__(self, argv: list[str], **_options: object) -> Completed:
         found, _ = bans.find_all(argv[argv.index("--xml-text") + 1])
         targets = [each.resource for each in found]
         assert all(re.search(rf"@id='{each}'", argv[argv.index("--xpath") + 1]) for each in targets)
         self.written.append(targets)
+        self.then()
         return Completed(105 if self.refused & set(targets) else self.rc, "", "")
 
 
 @pytest.fixture
-def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
-    manager = Manager(set())
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manager:
+    """Where the process table shows ALIVE as the senders' QEMU."""
+    process = tmp_path / str(ALIVE.pid)
+    process.mkdir()
+    (process / "stat").symlink_to("/proc/self/stat")
+    manager = Manager(process / "cmdline")
+    arguments = ["qemu-system-x86_64", *qemu_arguments("guest0", "uuid0")]
+    manager.command_line.write_text("\0".join(arguments))
+    monkeypatch.setattr(settings, "PROC", str(tmp_path))
     monkeypatch.setattr(run, "run", manager)
-    monkeypatch.setattr(qemu_processes, "is_alive", lambda sender: sender.life == ALIVE)
     return manager
 
 
@@ -91,11 +109,9 @@ def test_a_dead_guest_fences_nobody_beside_others(manager: Manager) -> None:
     assert manager.written == [["guest2"]]
 
 
-def test_senders_are_looked_at_again_before_each_write(
-    manager: Manager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_senders_are_looked_at_again_before_each_write(manager: Manager) -> None:
     """Writing together may take as long as a host's loss does."""
-    monkeypatch.setattr(qemu_processes, "is_alive", lambda _sender: not manager.written)
+    manager.then = manager.command_line.unlink
     manager.refused = {"guest2"}
     found = outcomes(creation(1, "guest1"), creation(2, "guest2"))
     assert set(found.values()) == {Outcome.SENDER_GONE}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -19,25 +19,20 @@ from daemons.vm_stonithd.intake.token_readers import Readers
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.wire.message import Forwarded, Sender
+from pmkvm.wire.registration import Registration
 from tests.unit import exhaustion
+from tests.unit.vm_stonithd.unread_cib import UnreadCib
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
+    from daemons.vm_stonithd.intake.grant import TokenReader
     from daemons.vm_stonithd.model.events import Arrived
     from daemons.vm_stonithd.model.facts import Request
-    from pmkvm.wire.registration import Registration
 
 SECONDS = 30.0
 MANY = 20
 T = TypeVar("T")
-
-
-class NoWatch:
-    """A cluster of which nothing is known yet."""
-
-    seen = None
 
 
 # Of none of them is a definition on this host, which a question does not need.
@@ -56,11 +51,8 @@ def read(ask: Callable[[Desk], int]) -> list[Request]:
 
     async def run() -> None:
         # A command that takes its time: a process for each token.
-        slow = Decoder("/bin/sh -c 'sleep .02; cat'", is_on_stdin=True)
-        readers = Readers(Keys("/nowhere"), slow)
-        desk = Desk(
-            readers, cast("CibWatcher", NoWatch()), DEFINITIONS, ThreadCalls(AT_A_TIME), hear
-        )
+        readers = readers_of(Decoder("/bin/sh -c 'sleep .02; cat'", is_on_stdin=True))
+        desk = Desk(readers, UnreadCib(), DEFINITIONS, ThreadCalls(AT_A_TIME), hear)
         count = ask(desk)
         while len(told) < count:
             await asyncio.sleep(0.01)
@@ -98,9 +90,6 @@ def test_a_flood_is_read_in_order_and_another_guest_does_not_wait_for_it() -> No
 class Tokens:
     """Read at once, but for one that is stuck until the end."""
 
-    can_read = True
-    complaints: tuple[str, ...] = ()
-
     def __init__(self, stuck: str = "") -> None:
         self._stuck = stuck
         self.may_end = threading.Event()
@@ -109,6 +98,10 @@ class Tokens:
         if token == self._stuck:
             self.may_end.wait(SECONDS)
         return Grant(token)
+
+
+def readers_of(tokens: TokenReader) -> Readers:
+    return Readers(Keys("/nowhere"), tokens)
 
 
 class Counted(ThreadCalls):
@@ -124,8 +117,8 @@ def read_of_one(tokens: Tokens, calls: ThreadCalls) -> list[Request]:
     told: list[Request] = []
 
     async def run() -> None:
-        readers, watch = cast("Readers", tokens), cast("CibWatcher", NoWatch())
-        desk = Desk(readers, watch, DEFINITIONS, calls, lambda event: told.append(event.request))
+        whole = (readers_of(tokens), UnreadCib(), DEFINITIONS, calls)
+        desk = Desk(*whole, lambda event: told.append(event.request))
         for number in range(1, MANY + 1):
             desk.arrived(asked("guest", number)._replace(body=f"status token{number}"))
         while len(told) < MANY:
@@ -158,28 +151,28 @@ def test_a_request_that_is_not_read_in_time_takes_none_with_it(
     assert refused == {7: "out of time while reading a request"}
 
 
-class Replies:
-    """A registration that takes every answer."""
+class Replies(Registration):
+    """One that takes every answer."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def reply(self, _request: Forwarded, body: str) -> bool:
+    def reply(self, request: Forwarded, body: str) -> bool:  # noqa: ARG002 - as it is called
         self.said.append(body)
         return True
 
 
-def lacking(seconds: float, readers: Readers) -> tuple[list[Request], list[str], float]:
+def lacking(seconds: float, tokens: TokenReader) -> tuple[list[Request], list[str], float]:
     """Two requests of so many seconds while no thread can be had for half a second: what the
     machine is told, what is answered, and how long that took."""
     told: list[Request] = []
     answers = Replies()
 
     async def run() -> float:
-        watch, loop = cast("CibWatcher", NoWatch()), asyncio.get_running_loop()
-        calls = ThreadCalls(AT_A_TIME)
-        desk = Desk(readers, watch, DEFINITIONS, calls, lambda event: told.append(event.request))
-        desk.registration = cast("Registration", answers)
+        loop = asyncio.get_running_loop()
+        whole = (readers_of(tokens), UnreadCib(), DEFINITIONS, ThreadCalls(AT_A_TIME))
+        desk = Desk(*whole, lambda event: told.append(event.request))
+        desk.registration = answers
         with exhaustion.no_threads():
             began = loop.time()
             for number in (1, 2):
@@ -195,15 +188,12 @@ def lacking(seconds: float, readers: Readers) -> tuple[list[Request], list[str],
     return told, answers.said, took_s
 
 
-COMMAND = Decoder("/bin/cat", is_on_stdin=True)
-
-
-@pytest.mark.parametrize("readers", [cast("Readers", Tokens()), Readers(Keys("/nowhere"), COMMAND)])
+@pytest.mark.parametrize("tokens", [Tokens(), Decoder("/bin/cat", is_on_stdin=True)])
 def test_requests_wait_for_a_thread_or_a_process_as_long_as_they_have_time(
-    readers: Readers, monkeypatch: pytest.MonkeyPatch
+    tokens: TokenReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(desks, "AGAIN_S", 0.05)
-    told, answers, _took_s = lacking(SECONDS, readers)
+    told, answers, _took_s = lacking(SECONDS, tokens)
     assert [request.refusal for request in told] == ["", ""]
     assert answers == []
 
@@ -213,7 +203,7 @@ def test_a_request_that_nobody_could_read_is_answered_before_its_end(
 ) -> None:
     monkeypatch.setattr(desks, "AGAIN_S", 0.05)
     monkeypatch.setattr(desks, "LAST_ANSWER_S", 0.1)
-    told, answers, took_s = lacking(0.4, cast("Readers", Tokens()))
+    told, answers, took_s = lacking(0.4, Tokens())
     assert told == []
     assert answers == ["NG no thread can be started for reading a request"] * 2
     assert took_s < 0.4

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
 from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.intake.desk import Desk
 from daemons.vm_stonithd.intake.grant import Grant
+from daemons.vm_stonithd.intake.key_file import Keys
+from daemons.vm_stonithd.intake.token_readers import Readers
 from daemons.vm_stonithd.model.facts import REFUSED
 from pmkvm import run
 from pmkvm.errors import HaError
@@ -17,13 +19,12 @@ from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.run import Completed
 from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.wire.message import Forwarded, Sender
+from tests.unit.vm_stonithd.unread_cib import UnreadCib
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
-    from daemons.vm_stonithd.intake.token_readers import Readers
     from daemons.vm_stonithd.model.facts import Request
 
 UUID, OTHER = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10", "2f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
@@ -116,24 +117,13 @@ def test_who_has_the_same_uuid_is_found_among_all_that_may_have_it(here: Here) -
 
 
 class Tokens:
-    can_read = True
-    complaints: tuple[str, ...] = ()
-
     def read(self, token: str) -> Grant:
         return Grant(token)
 
 
-class Seen:
-    cluster = "hosts"
-
-
-class Watching:
-    seen = Seen()
-
-
 def asked(here: Here, target: str) -> Request:
-    watch, tokens = cast("CibWatcher", Watching()), cast("Readers", Tokens())
-    desk = Desk(tokens, watch, here.domain_uuids, ThreadCalls(1), lambda _event: None)
+    readers = Readers(Keys("/nowhere"), Tokens())
+    desk = Desk(readers, UnreadCib(), here.domain_uuids, ThreadCalls(1), lambda _event: None)
     sender = Sender("0000-1", 42, 4711, "guest1", "prmVMCTL_guest1")
     return desk._read(1, Forwarded(7, sender, "stonith", "id", 19.5, f"reset {target}"))
 

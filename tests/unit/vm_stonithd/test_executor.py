@@ -5,63 +5,89 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Callable, cast
+from typing import TYPE_CHECKING, Callable
 
 import pytest
 
 from daemons.vm_stonithd import executor
+from daemons.vm_stonithd.cluster.report_exchange import ReportExchange
 from daemons.vm_stonithd.executor import Executor
 from daemons.vm_stonithd.host.domain_uuids import DomainUuids
+from daemons.vm_stonithd.intake.desk import Desk
+from daemons.vm_stonithd.intake.key_file import Keys
+from daemons.vm_stonithd.intake.token_readers import Readers
 from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.host_report import HostReport
+from pmkvm import run as runner
 from pmkvm import settings
 from pmkvm.fencing.ban import Ban
 from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.pacemaker.parameter import Parameter
+from pmkvm.run import Completed
+from pmkvm.service.thread_calls import ThreadCalls
 from tests.unit import exhaustion
+from tests.unit.vm_stonithd.unread_cib import UnreadCib
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from pathlib import Path
 
-    from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
-    from daemons.vm_stonithd.cluster.report_exchange import ReportExchange
-    from daemons.vm_stonithd.intake.desk import Desk
-
 SOON_S = 5.0
 NEVER = float("inf")
 
 
-class Hands:
-    """Effects with an attrd that takes reports when it is let; what was said, told and answered."""
+class Exchange(ReportExchange):
+    """An attrd that takes reports when it is let."""
 
     def __init__(self) -> None:
+        super().__init__(ThreadCalls(0), lambda _event: None, lambda: 0.0)
         self.is_hanging = asyncio.Event()
         self.goes_on = asyncio.Event()
         self.takes = True
         self.said: list[float] = []
-        self.told: list[events.Event] = []
-        self.answers: list[tuple[int, str]] = []
-        self.configs: dict[str, Parameter] = {}
-        watch, exchange, desk = cast("tuple[CibWatcher, ReportExchange, Desk]", (self, self, self))
-        domain_uuids = DomainUuids(lambda: self.configs)
-        self.executor = Executor(
-            watch, domain_uuids, exchange, desk, self.told.append, lambda: None
-        )
 
-    async def say(self, report: HostReport) -> bool:
+    async def say(self, own: HostReport) -> bool:
         self.is_hanging.set()
         await self.goes_on.wait()
-        self.said.append(report.up)
+        self.said.append(own.up)
         return self.takes
 
+
+class Answers(Desk):
+    said: list[tuple[int, str]]
+
     def answer(self, number: int, text: str) -> None:
-        self.answers.append((number, text))
+        self.said.append((number, text))
+
+
+class Hands:
+    """An executor, and what was told."""
+
+    def __init__(self) -> None:
+        self.told: list[events.Event] = []
+        self.configs: dict[str, Parameter] = {}
+        watch, domain_uuids = UnreadCib(), DomainUuids(lambda: self.configs)
+        self.attrd = Exchange()
+        readers = Readers(Keys("/nowhere"))
+        desk = Answers(readers, watch, domain_uuids, ThreadCalls(0), self.told.append)
+        self.answers = desk.said = []
+        whole = (watch, domain_uuids, self.attrd, desk)
+        self.executor = Executor(*whole, self.told.append, lambda: None)
 
 
 @pytest.fixture(autouse=True)
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Of Pacemaker's tools, none of which is started: each ends well, and says nothing."""
+    ran: list[str] = []
+
+    def end(argv: list[str], **_options: object) -> Completed:
+        ran.append(argv[0])
+        return Completed(0, "", "")
+
+    monkeypatch.setattr(runner, "run", end)
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path))
+    return ran
 
 
 def run(play: Callable[[Hands], Awaitable[None]]) -> None:
@@ -89,7 +115,7 @@ def test_reports_that_are_not_taken_keep_nothing_else_waiting() -> None:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.ReadPendingStops(7)])
         await until(lambda: hands.told)
         assert hands.told == [events.PendingStopsSeen(7, {})]
-        assert hands.said == []
+        assert hands.attrd.said == []
 
     run(play)
 
@@ -97,12 +123,12 @@ def test_reports_that_are_not_taken_keep_nothing_else_waiting() -> None:
 def test_an_answer_waits_for_the_report_that_it_comes_with() -> None:
     async def play(hands: Hands) -> None:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.Answer(1, "OK", NEVER)])
-        await hands.is_hanging.wait()
+        await hands.attrd.is_hanging.wait()
         hands.executor.add([actions.Say(HostReport(2.0)), actions.Answer(2, "NG no", NEVER)])
         hands.executor.add([actions.ReadPendingStops(7)])
         await until(lambda: hands.told)
         assert hands.answers == []
-        hands.goes_on.set()
+        hands.attrd.goes_on.set()
         await until(lambda: len(hands.answers) == 2)
         assert hands.answers == [(1, "OK"), (2, "NG no")]
 
@@ -111,12 +137,12 @@ def test_an_answer_waits_for_the_report_that_it_comes_with() -> None:
 
 def test_an_answer_waits_longer_when_its_report_is_refused() -> None:
     async def play(hands: Hands) -> None:
-        hands.goes_on.set()
-        hands.takes = False
+        hands.attrd.goes_on.set()
+        hands.attrd.takes = False
         hands.executor.add([actions.Say(HostReport(1.0)), actions.Answer(1, "OK", NEVER)])
-        await until(lambda: hands.said)
+        await until(lambda: hands.attrd.said)
         assert hands.answers == []
-        hands.takes = True
+        hands.attrd.takes = True
         hands.executor.add([actions.Say(HostReport(2.0))])
         await until(lambda: hands.answers)
 
@@ -126,13 +152,13 @@ def test_an_answer_waits_longer_when_its_report_is_refused() -> None:
 def test_of_reports_that_wait_only_the_newest_is_said() -> None:
     async def play(hands: Hands) -> None:
         hands.executor.add([actions.Say(HostReport(1.0))])
-        await hands.is_hanging.wait()
+        await hands.attrd.is_hanging.wait()
         hands.executor.add([actions.Say(HostReport(up)) for up in (2.0, 3.0, 4.0)])
         hands.executor.add([actions.ReadPendingStops(7)])
         await until(lambda: hands.told)
-        hands.goes_on.set()
-        await until(lambda: len(hands.said) == 2)
-        assert hands.said == [1.0, 4.0]
+        hands.attrd.goes_on.set()
+        await until(lambda: len(hands.attrd.said) == 2)
+        assert hands.attrd.said == [1.0, 4.0]
 
     run(play)
 
@@ -147,7 +173,7 @@ def test_an_answer_whose_time_is_over_waits_for_nobody() -> None:
         await until(lambda: len(hands.answers) == 2)
         assert hands.answers == [(3, "NG no quorum"), (2, "OK")]
         assert time.monotonic() >= soon
-        assert hands.said == []
+        assert hands.attrd.said == []
 
     run(play)
 
@@ -155,34 +181,27 @@ def test_an_answer_whose_time_is_over_waits_for_nobody() -> None:
 BAN = Ban("guest2", "reset", "b1", "guest1", "h", "host1", "uuid2", 1795370064)
 
 
-def removes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No tool of Pacemaker's can reach a cluster: what is tried is told with its outcome."""
-    monkeypatch.setenv("CIB_file", "/nowhere")
-
-
-def test_a_ban_ends_after_the_report_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    removes(monkeypatch)
-
+def test_a_ban_ends_after_the_report_about_it(commands: list[str]) -> None:
     async def play(hands: Hands) -> None:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.RemoveBan(7, BAN)])
-        await hands.is_hanging.wait()
+        await hands.attrd.is_hanging.wait()
         await asyncio.sleep(0.1)
-        assert hands.told == []
-        hands.goes_on.set()
+        assert commands == []
+        hands.attrd.goes_on.set()
         await until(lambda: hands.told)
-        assert hands.said == [1.0]
+        assert hands.attrd.said == [1.0]
+        assert (commands, hands.told) == (["cibadmin"], [events.Written(7, Outcome.DONE)])
 
     run(play)
 
 
 def test_a_ban_ends_without_a_report_when_attrd_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    removes(monkeypatch)
     monkeypatch.setattr(executor, "REPORTS_S", 0.2)
 
     async def play(hands: Hands) -> None:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.RemoveBan(7, BAN)])
         await until(lambda: hands.told)
-        assert hands.said == []
+        assert (hands.attrd.said, hands.told) == ([], [events.Written(7, Outcome.DONE)])
 
     run(play)
 

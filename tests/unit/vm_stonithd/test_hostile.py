@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,12 +22,10 @@ from pmkvm.tokens.ring import Ring, State
 from pmkvm.tokens.seal import Content
 from pmkvm.wire.message import Forwarded, Sender
 from tests.unit.vm_stonithd.table import Table
+from tests.unit.vm_stonithd.unread_cib import UnreadCib
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
-
 
 HOSTILE = (
     "\x1b[2J\x1b[31mroot\x07",
@@ -45,18 +43,11 @@ KEY = ring.new_key(State.SEALS, bytes(range(32)))
 SENDER = Sender("uuid1", 10, 1, "guest1", "guest1")
 
 
-class NoWatch:
-    """A cluster of which nothing is known yet."""
-
-    seen = None
-
-
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     ring.store(str(tmp_path / "keys"), Ring((KEY,)))
     readers = Readers(Keys(str(tmp_path / "keys")), Decoder("/bin/cat", is_on_stdin=True))
-    watch = cast("CibWatcher", NoWatch())
-    return Desk(readers, watch, DomainUuids(dict), ThreadCalls(1), lambda _event: None)
+    return Desk(readers, UnreadCib(), DomainUuids(dict), ThreadCalls(1), lambda _event: None)
 
 
 def shown(desk: Desk, request_id: str, body: str) -> tuple[list[str], list[str]]:

@@ -4,7 +4,6 @@ removed."""
 
 from __future__ import annotations
 
-import errno
 import shutil
 import time
 from pathlib import Path
@@ -12,14 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd.host import qemu_processes
 from daemons.vm_stonithd.host.pending_stop_files import PendingStopFiles
 from daemons.vm_stonithd.model.actions import RemovePendingStop, TouchPendingStop, WritePendingStop
 from pmkvm import settings
 from pmkvm.deadline import Deadline
 from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.fencing.pending_stop import PendingStop
+from pmkvm.process import life_of
 from pmkvm.virt import record
+from pmkvm.virt.identity import Identity
+from pmkvm.virt.record import Record, Stage
 from tests.unit.virt.fake_qemu import process_table
 
 if TYPE_CHECKING:
@@ -156,24 +157,18 @@ def test_one_pending_stop_that_can_t_be_read_hides_no_other(content: bytes | Non
     assert set(pending_stop_files.read()) == {"aa", "zz"}
 
 
-def test_one_pending_stop_that_can_t_be_judged_hides_no_other(
-    host: FakeProcessTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lives_of = qemu_processes.lives_of
-
-    def judge(resource: str, uuid: str) -> tuple[Life, ...]:
-        if resource == "aa":
-            raise OSError(errno.EMFILE, "Too many open files")
-        return lives_of(resource, uuid)
-
-    monkeypatch.setattr(qemu_processes, "lives_of", judge)
+def test_one_pending_stop_that_can_t_be_judged_hides_no_other(host: FakeProcessTable) -> None:
+    # Of this number the kernel tells nothing.
+    (host.directory / "0").symlink_to("/proc/self")
+    life = life_of(0)
+    record.store("aa", Record(Identity("guest2", UUID, is_qemu=True), Stage.RUNNING, life))
     other = host.start_qemu("guest1", OTHER)
     pending_stop_files = PendingStopFiles()
     pending_stop_files.owe("aa", owed())
     pending_stop_files.owe("zz", owed()._replace(uuid=OTHER))
     found = pending_stop_files.read()
     assert {name: lives for name, (_pending_stop, lives) in found.items()} == {"zz": (other.life,)}
-    assert "aa: its pending stop can't be judged" in pending_stop_files.troubles[0]
+    assert "aa: its pending stop can't be judged: [Errno 22]" in pending_stop_files.troubles[0]
 
 
 def test_a_qemu_without_a_name_makes_no_pending_stop_unreadable(host: FakeProcessTable) -> None:

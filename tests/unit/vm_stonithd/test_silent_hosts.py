@@ -9,7 +9,7 @@ from daemons.vm_stonithd.machine.silent_hosts import Verdict, verdict
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.facts import History
-from daemons.vm_stonithd.model.host_report import BanReport, HostReport, Objection, Stage
+from daemons.vm_stonithd.model.host_report import BanReport, Objection, Stage
 from tests.unit.vm_stonithd.table import (
     BOTH,
     RUNS,
@@ -251,9 +251,9 @@ def test_judgements_go_with_their_ban(silent: Silent) -> None:
     silent.banned()
     silent.bar()
     silent.shows(NEW_STOP)
+    assert silent.own is not None
+    assert silent.own.of("b1").judged == {"host2"}
     silent.look()
     silent.written(silent.last(actions.RemoveBan))
     silent.wait(6.0)
-    assert silent.own is not None
     assert silent.own.bans == {}
-    assert isinstance(silent.own, HostReport)

@@ -70,18 +70,20 @@ def test_a_lease_that_has_nearly_run_out_is_not_renewed(table: Table, late: floa
 
 
 def test_a_restarted_owner_takes_its_own_ban_up_when_the_guest_sends_again(table: Table) -> None:
-    ban = other_ban(table, coordinator="host1", requester=GUEST1, request="hash1")
-    again = Table()
-    again.machine = Machine("host1", lambda: "b9", again.now)
-    again.show(ban)
-    again.wait()
-    again.tell(events.Arrived(request()))
-    again.wait()
-    assert again.all(actions.CreateBan) == []
-    again.look()
-    ended(again)
-    again.wait(4.0)
-    assert again.all(actions.RemoveBan) == [], "it is not proven yet, and is waited for"
+    table.machine = Machine("host1", lambda: "b9", table.now)
+    other_ban(table, coordinator="host1", requester=GUEST1, request="hash1")
+    table.tell(events.Arrived(request()))
+    table.wait()
+    assert table.all(actions.CreateBan) == []
+    table.look()
+    ended(table)
+    table.wait(4.0)
+    assert table.all(actions.RemoveBan) == [], "it is not proven yet, and is waited for"
+    for stage in (Stage.BARRED, Stage.DEAD):
+        table.look()
+        table.other_says(stage, "b2")
+    table.look()
+    assert table.answers() == {1: "OK"}
 
 
 def test_the_host_of_a_resend_ends_what_it_took_over(table: Table) -> None:

@@ -10,6 +10,7 @@ from daemons.vm_stonithd.model.host_report import MOST_DONE
 from pmkvm.fencing.ban import OFF, SETTLE
 from pmkvm.fencing.pending_stop import UNTOUCHED_S
 from pmkvm.fencing.role import STOPPED
+from tests.unit.vm_stonithd.reasons import is_explained
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.model.facts import Request, View
@@ -82,6 +83,8 @@ class Judge:
     def answer(self, hosts: Hosts, request: Request, text: str, ban_id: str) -> None:
         key = (request.requester, request.hash, request.target)
         self.count(f"{request.operation.value} {text.partition(' ')[0]}")
+        if not is_explained(text):
+            raise BrokenError(f"fencing.md has no row: {text}")
         if not request.operation.is_fence or request.seconds <= MARGIN_S:
             # Of which nothing is remembered, since nothing was done.
             return
