@@ -182,7 +182,7 @@ class Connection:
     def __exit__(self, *_error: object) -> None:
         libvirtmod.virConnectClose(self.handle)
 
-    def lookup(self, *, name: str, uuid: str) -> Domain | None:
+    def lookup(self, name: str, uuid: str = "") -> Domain | None:
         """The domain, by uuid if there is one. None only if libvirt says that it has none."""
         if uuid:
             handle = libvirtmod.virDomainLookupByUUIDString(self.handle, uuid)

@@ -87,21 +87,14 @@ def _wait_until_here(context: Context, subject: Subject, fence: Fence) -> None:
 def _is_complete(context: Context, subject: Subject) -> bool:
     """Not merely paused while its memory arrives. A silent libvirt is no obstacle."""
     deadline = context.deadline.at_most(_ANSWER_S)
-    arriving: list[bool] = []
     try:
         status = domain_state.status(subject, deadline)
         if status is None or status.state != State.PAUSED:
             return status is not None
         # Paused when it left, by a person or by its disk, it is so here.
-        domain_state.command(
-            subject,
-            deadline,
-            "asking for the job of",
-            lambda domain: arriving.append(is_arriving(domain)),
-        )
+        return not domain_state.command(subject, deadline, "asking for the job of", is_arriving)
     except (domain_state.SilentError, LibvirtError, DeadlineError):
         return True
-    return not arriving[0]
 
 
 def _require_left(context: Context, subject: Subject, fence: Fence) -> None:
