@@ -48,6 +48,11 @@ def living(subject: Subject) -> list[Life]:
     return qemu.living(subject.identity)
 
 
+def own_living(subject: Subject) -> list[Life]:
+    """As living(); none of a guest that has no process of its own on this host."""
+    return living(subject) if subject.identity.is_qemu else []
+
+
 def status(subject: Subject, deadline: Deadline) -> Status | None:
     """What libvirt says; None if it says that it has no such domain. Raises SilentError."""
     try:
