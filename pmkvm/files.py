@@ -11,11 +11,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
 
+    Stamp = tuple[int, int, int]
+
 LOCK_POLL_S = 0.05
 _NAME_BYTES = 8
 # Of a file of our own, or of one that an administrator writes by hand: none comes near it.
 _LONGEST_TEXT = 1 << 20
 _PIECE = 1 << 14
+
+
+def stamp(path: str) -> Stamp | None:
+    """The file's version: another one if it was replaced or written to. None if none is seen."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def read_text(path: str, at_most: int = _LONGEST_TEXT) -> str | None:

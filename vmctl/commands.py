@@ -140,7 +140,7 @@ def figures(domain: str, uri: str) -> str:
 
     def ask() -> str:
         with Connection(uri) as connection:
-            guest = connection.lookup(name=domain, uuid="")
+            guest = connection.lookup(domain)
             job = guest and job_of(guest)
             return f"moved: {job.processed_mib} of {job.total_mib} MiB" if job else "moved"
 

@@ -206,8 +206,7 @@ def _is_another(descriptor: int, path: str) -> bool:
         there = os.stat(path)
     except OSError:
         return False
-    here = os.fstat(descriptor)
-    return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
+    return not os.path.samestat(there, os.fstat(descriptor))
 
 
 def _open(path: str) -> tuple[int, bool]:

@@ -17,9 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TypeVar
 
+    import libvirtmod as libvirtmod  # noqa: PLC0414 - for the modules beside this one
     from libvirtmod import _Handle
 
     T = TypeVar("T")
+else:
+
+    class _Libvirtmod:
+        """Loaded by the first call into it: an action that finds its guest dead needs none."""
+
+        def __getattr__(self, name):
+            import libvirtmod
+
+            return getattr(libvirtmod, name)
+
+    libvirtmod = _Libvirtmod()
 
 _START_PAUSED = 1  # VIR_DOMAIN_START_PAUSED
 XML_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE: as after its next start, without a life's own
@@ -88,86 +100,56 @@ class Domain:
         self.handle = handle
 
     def name(self) -> str:
-        import libvirtmod
-
         return result(libvirtmod.virDomainGetName(self.handle))
 
     def uuid(self) -> str:
-        import libvirtmod
-
         return result(libvirtmod.virDomainGetUUIDString(self.handle))
 
     def status(self) -> Status:
-        import libvirtmod
-
         state, reason = result(libvirtmod.virDomainGetState(self.handle, 0))
         return Status(State(state), reason)
 
     def is_running(self) -> bool:
         """Whether it has a life now, paused ones too."""
-        import libvirtmod
-
-        active = libvirtmod.virDomainIsActive(self.handle)
-        check(active)
-        return active == 1
+        return check(libvirtmod.virDomainIsActive(self.handle)) == 1
 
     def starts_by_itself(self) -> bool:
         """Whether libvirt starts it when the host boots."""
-        import libvirtmod
-
         return result(libvirtmod.virDomainGetAutostart(self.handle)) == 1
 
     def is_saved(self) -> bool:
         """Whether its next start restores a memory that libvirt keeps (virsh managedsave)."""
-        import libvirtmod
-
-        saved = libvirtmod.virDomainHasManagedSaveImage(self.handle, 0)
-        check(saved)
-        return saved == 1
+        return check(libvirtmod.virDomainHasManagedSaveImage(self.handle, 0)) == 1
 
     def start_paused(self) -> None:
         """Start a defined domain, its CPUs stopped."""
-        import libvirtmod
-
         check(libvirtmod.virDomainCreateWithFlags(self.handle, _START_PAUSED))
 
     def resume(self) -> None:
-        import libvirtmod
-
         check(libvirtmod.virDomainResume(self.handle))
 
-    def shutdown(self, method: int = 0) -> None:
+    def shutdown(self, method: int) -> None:
         """Ask the guest to shut down; whether it does is another matter.
 
         method is one of virDomainShutdownFlagValues, 0 leaves it to libvirt.
         """
-        import libvirtmod
-
         check(libvirtmod.virDomainShutdownFlags(self.handle, method))
 
     def wake(self) -> None:
         """Out of the sleep that the guest has put itself into."""
-        import libvirtmod
-
         check(libvirtmod.virDomainPMWakeup(self.handle, 0))
 
     def description(self, flags: int = 0) -> str:
         """The domain's XML; flags are virDomainXMLFlags."""
-        import libvirtmod
-
         return result(libvirtmod.virDomainGetXMLDesc(self.handle, flags))
 
     def destroy(self) -> None:
-        import libvirtmod
-
         check(libvirtmod.virDomainDestroy(self.handle))
 
     def migrate(
         self, destination: Connection, parameters: Mapping[str, object], flags: int
     ) -> None:
         """Migrate with this process in between: it ends if the process does."""
-        import libvirtmod
-
         result(
             libvirtmod.virDomainMigrate3(self.handle, destination.handle, dict(parameters), flags)
         )
@@ -176,8 +158,6 @@ class Domain:
         self, destination_uri: str, parameters: Mapping[str, object], flags: int
     ) -> None:
         """Migrate from one libvirtd to the other."""
-        import libvirtmod
-
         check(
             libvirtmod.virDomainMigrateToURI3(self.handle, destination_uri, dict(parameters), flags)
         )
@@ -189,27 +169,21 @@ class Connection:
     def __init__(self, uri: str) -> None:
         """Raises LibvirtError."""
         try:
-            import libvirtmod
+            # Without a handler libvirt prints every error to stderr by itself.
+            libvirtmod.virRegisterErrorHandler(_ignore, None)
         except ImportError as error:
             # As silent as a libvirtd that does not run: the process table still answers.
             raise LibvirtError(0, f"libvirt's Python binding can't be loaded: {error}") from error
-
-        # Without a handler libvirt prints every error to stderr by itself.
-        libvirtmod.virRegisterErrorHandler(_ignore, None)
         self.handle = result(libvirtmod.virConnectOpen(uri or None))
 
     def __enter__(self) -> Connection:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        import libvirtmod
-
         libvirtmod.virConnectClose(self.handle)
 
-    def lookup(self, *, name: str, uuid: str) -> Domain | None:
+    def lookup(self, name: str, uuid: str = "") -> Domain | None:
         """The domain, by uuid if there is one. None only if libvirt says that it has none."""
-        import libvirtmod
-
         if uuid:
             handle = libvirtmod.virDomainLookupByUUIDString(self.handle, uuid)
         else:
@@ -223,20 +197,14 @@ class Connection:
 
     def domains(self) -> list[Domain]:
         """All domains that libvirt knows."""
-        import libvirtmod
-
         return [Domain(h) for h in result(libvirtmod.virConnectListAllDomains(self.handle, 0))]
 
     def is_alive(self) -> bool:
         """Whether the other end is still there; without asking it."""
-        import libvirtmod
-
         return libvirtmod.virConnectIsAlive(self.handle) == 1
 
     def create_paused(self, definition: str) -> Domain:
         """Create a transient domain, its CPUs stopped."""
-        import libvirtmod
-
         return Domain(result(libvirtmod.virDomainCreateXML(self.handle, definition, _START_PAUSED)))
 
 
@@ -251,16 +219,15 @@ def result(value: T | None) -> T:
     return value
 
 
-def check(value: int) -> None:
+def check(value: int) -> int:
     """As result(), where libvirtmod returns a number and -1 means an error."""
     if value < 0:
         raise _last_error()
+    return value
 
 
 def _last_error() -> LibvirtError:
     """libvirt keeps the last error for each thread."""
-    import libvirtmod
-
     error = libvirtmod.virGetLastError()
     if error is None:
         return LibvirtError(0, "")

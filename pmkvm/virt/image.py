@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pmkvm.virt.connection import check, result
+from pmkvm.virt.connection import check, libvirtmod, result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,20 +15,14 @@ _PAUSED = 4  # VIR_DOMAIN_SAVE_PAUSED
 
 def save(domain: Domain, path: str) -> None:
     """Returns when the whole memory is in the file; the guest's life is over then."""
-    import libvirtmod
-
     check(libvirtmod.virDomainSaveFlags(domain.handle, path, None, _RUNNING))
 
 
 def description(connection: Connection, path: str) -> str:
     """The XML of the domain that a file holds."""
-    import libvirtmod
-
     return result(libvirtmod.virDomainSaveImageGetXMLDesc(connection.handle, path, 0))
 
 
 def restore_paused(connection: Connection, path: str) -> None:
     """The file stays: whoever resumes the guest removes it."""
-    import libvirtmod
-
     check(libvirtmod.virDomainRestoreFlags(connection.handle, path, None, _PAUSED))

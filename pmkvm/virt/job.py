@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pmkvm.light_types import NamedTuple
-from pmkvm.virt.connection import ErrorCode, LibvirtError, check, result
+from pmkvm.virt.connection import ErrorCode, LibvirtError, check, libvirtmod, result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ class Job(NamedTuple):
 
 def job_of(domain: Domain) -> Job | None:
     """The job under way, None if there is none. Raises LibvirtError."""
-    import libvirtmod
-
     stats = result(libvirtmod.virDomainGetJobStats(domain.handle, 0))
     # virDomainJobType: 0 is none, 3 and more are ends.
     if stats.get("type") not in (1, 2):
@@ -73,27 +71,19 @@ def is_arriving(domain: Domain) -> bool:
 
 
 def abort(domain: Domain) -> None:
-    import libvirtmod
-
     check(libvirtmod.virDomainAbortJob(domain.handle))
 
 
 def suspend(domain: Domain) -> None:
     """Pause the guest: what it no longer changes need not be sent again."""
-    import libvirtmod
-
     check(libvirtmod.virDomainSuspend(domain.handle))
 
 
 def start_postcopy(domain: Domain) -> None:
     """Let the guest run at the destination at once, its memory following. There is no way back."""
-    import libvirtmod
-
     check(libvirtmod.virDomainMigrateStartPostCopy(domain.handle, 0))
 
 
 def set_max_downtime(domain: Domain, milliseconds: int) -> None:
     """Also before a migration begins (measured, libvirt 9.0), so that a short one has it too."""
-    import libvirtmod
-
     check(libvirtmod.virDomainMigrateSetMaxDowntime(domain.handle, milliseconds, 0))

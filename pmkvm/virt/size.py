@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pmkvm.light_types import NamedTuple
-from pmkvm.virt.connection import result
+from pmkvm.virt.connection import libvirtmod, result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ class Size(NamedTuple):
 
 def size_of(domain: Domain) -> Size:
     """Raises LibvirtError."""
-    import libvirtmod
-
     _state, max_memory_kib, _memory_kib, cpus, _cpu_time_ns = result(
         libvirtmod.virDomainGetInfo(domain.handle)
     )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pmkvm.light_types import NamedTuple
-from pmkvm.virt.connection import ErrorCode, LibvirtError, check, result
+from pmkvm.virt.connection import ErrorCode, LibvirtError, check, libvirtmod, result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ def needed(root: Element) -> Supply:
 
 def start_pool(connection: Connection, name: str) -> None:
     """Start it, or have an active one look for new volumes. Raises LibvirtError."""
-    import libvirtmod
-
     pool = result(libvirtmod.virStoragePoolLookupByName(connection.handle, name))
     if libvirtmod.virStoragePoolIsActive(pool) == 1:
         check(libvirtmod.virStoragePoolRefresh(pool, 0))
@@ -42,8 +40,6 @@ def start_pool(connection: Connection, name: str) -> None:
 
 def start_network(connection: Connection, name: str) -> None:
     """Start it unless it is active. Raises LibvirtError."""
-    import libvirtmod
-
     network = result(libvirtmod.virNetworkLookupByName(connection.handle, name))
     if libvirtmod.virNetworkIsActive(network) != 1:
         check(libvirtmod.virNetworkCreate(network))
@@ -51,15 +47,11 @@ def start_network(connection: Connection, name: str) -> None:
 
 def has_pool(connection: Connection, name: str) -> bool:
     """Whether libvirt knows it, active or not. Raises LibvirtError if it can't say."""
-    import libvirtmod
-
     return _is_known(libvirtmod.virStoragePoolLookupByName(connection.handle, name))
 
 
 def has_network(connection: Connection, name: str) -> bool:
     """As has_pool."""
-    import libvirtmod
-
     return _is_known(libvirtmod.virNetworkLookupByName(connection.handle, name))
 
 

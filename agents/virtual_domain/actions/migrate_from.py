@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.fencing.pending_stop import PendingStop
     from pmkvm.ocf.context import Context
-    from pmkvm.process import Life
 
 # libvirt here answers in this time or counts as silent.
 _ANSWER_S = 30.0
@@ -49,7 +48,7 @@ def migrate_from(context: Context) -> OcfCode:
     except FencedError as fenced:
         fence.settle(subject, fenced)
         return OcfCode.SUCCESS
-    lives = _lives(subject)
+    lives = domain_state.own_living(subject)
     remember(context, subject, lives[0] if lives else None)
     last_target.forget(context)
     run_monitor_scripts(context, subject)
@@ -62,12 +61,10 @@ def migrate_from(context: Context) -> OcfCode:
 def _void_pending_stop(context: Context, subject: Subject) -> PendingStop | None:
     """One of an earlier life, which nobody could remove: it says nothing of the guest that came."""
     pending_stop = pending_stops.load(context.instance)
-    is_void = pending_stop is not None and pending_stop.is_void(_lives(subject), time.monotonic())
+    is_void = pending_stop is not None and pending_stop.is_void(
+        domain_state.own_living(subject), time.monotonic()
+    )
     return pending_stop if is_void else None
-
-
-def _lives(subject: Subject) -> list[Life]:
-    return domain_state.living(subject) if subject.identity.is_qemu else []
 
 
 def _wait_until_here(context: Context, subject: Subject, fence: Fence) -> None:
@@ -87,21 +84,14 @@ def _wait_until_here(context: Context, subject: Subject, fence: Fence) -> None:
 def _is_complete(context: Context, subject: Subject) -> bool:
     """Not merely paused while its memory arrives. A silent libvirt is no obstacle."""
     deadline = context.deadline.at_most(_ANSWER_S)
-    arriving: list[bool] = []
     try:
         status = domain_state.status(subject, deadline)
         if status is None or status.state != State.PAUSED:
             return status is not None
         # Paused when it left, by a person or by its disk, it is so here.
-        domain_state.command(
-            subject,
-            deadline,
-            "asking for the job of",
-            lambda domain: arriving.append(is_arriving(domain)),
-        )
+        return not domain_state.command(subject, deadline, "asking for the job of", is_arriving)
     except (domain_state.SilentError, LibvirtError, DeadlineError):
         return True
-    return not arriving[0]
 
 
 def _require_left(context: Context, subject: Subject, fence: Fence) -> None:

@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.ocf.context import Context
+    from pmkvm.virt.connection import Domain
 
 # Kept back so that a migration that takes too long is aborted and the guest seen to stay.
 _ABORT_SHARE = 0.1
@@ -160,10 +161,7 @@ def _abort(context: Context, subject: Subject) -> None:
 def _migrate_by_libvirt(
     context: Context, subject: Subject, migration: Migration, destination: Connection
 ) -> None:
-    with destination, Connection(subject.uri) as source:
-        domain = source.lookup(name=subject.identity.name, uuid=subject.identity.uuid)
-        if domain is None:
-            raise LibvirtError(0, "libvirt has no such domain")
+    def order(domain: Domain) -> None:
         if context.flag("start_resources"):
             from agents.virtual_domain.guest import pools_networks
 
@@ -175,6 +173,9 @@ def _migrate_by_libvirt(
             domain.migrate_peer_to_peer(migration.remote_uri, parameters, migration.flags)
         else:
             domain.migrate(destination, parameters, migration.flags)
+
+    with destination:
+        domain_state.with_domain(subject, order)
 
 
 def _read_files(migration: Migration) -> dict[str, str]:

@@ -63,6 +63,9 @@ class _TryAgainError(HaError):
     """What stands in the way passes by itself."""
 
 
+_PASSING = (_TryAgainError, domain_state.SilentError, UnwrittenError, ExhaustedError)
+
+
 def start(context: Context) -> OcfCode:
     """Returns when the guest runs and its monitor scripts are content."""
     deadline = context.deadline.less(_RESERVE_S)
@@ -93,7 +96,7 @@ def start(context: Context) -> OcfCode:
                     )
                     last_target.forget(context)
                     break
-                except (_TryAgainError, UnwrittenError, ExhaustedError, MemoryError) as error:
+                except (*_PASSING, MemoryError) as error:
                     had_abandoned = False
                     reason = reason_of(error)
                     context.log.debug(f"{subject.identity.name}: {reason}")
@@ -134,8 +137,7 @@ def _once_possible(
 def _bring_up(
     context: Context, subject: Subject, fence: Fence, deadline: Deadline, *, had_abandoned: bool
 ) -> Subject:
-    """One attempt, with the lock held. Raises _TryAgainError and UnwrittenError, or OcfError for
-    good."""
+    """One attempt, with the lock held. Raises one of _PASSING, or OcfError for good."""
     subject = subject._replace(remembered=record.load(context.instance))
     identity = subject.identity
     if not identity.is_qemu:
@@ -173,10 +175,7 @@ def _bring_up(
 
 def _resume_if_begun(subject: Subject, deadline: Deadline) -> None:
     """A QEMU is there already: is it a guest, and did a start die just before it resumed it?"""
-    try:
-        status = domain_state.status(subject, deadline)
-    except domain_state.SilentError as error:
-        raise _TryAgainError(str(error)) from error
+    status = domain_state.status(subject, deadline)
     verdict = judge_living(status)
     if not verdict.lives:
         # Dying, as a rule; at the deadline it is a failure of the start.
@@ -194,10 +193,7 @@ def _bring_up_by_libvirt(
     context: Context, subject: Subject, fence: Fence, deadline: Deadline
 ) -> Subject:
     """For hypervisors without a process of their own on this host."""
-    try:
-        status = domain_state.status(subject, deadline)
-    except domain_state.SilentError as error:
-        raise _TryAgainError(str(error)) from error
+    status = domain_state.status(subject, deadline)
     if status is None or status.state == State.SHUTOFF:
         last_target.require_ended(context, subject, fence, deadline)
         identity = _create_and_resume(context, subject, fence, deadline)
@@ -217,9 +213,9 @@ def _create_and_resume(
 ) -> Identity:
     """Create paused, write the stage down, resume. Returns the identity with libvirt's uuid.
 
-    had_shell: one was killed a moment ago. libvirt 11.3 was then seen to fail with "domain is no
-    longer running", probably since it takes the end of an abandoned create for that of what was
-    created since.
+    had_abandoned: one was killed a moment ago. libvirt 11.3 was then seen to fail with "domain is
+    no longer running", probably since it takes the end of an abandoned create for that of what
+    was created since.
     """
 
     def work() -> Identity:

@@ -129,7 +129,7 @@ def _uuid_there(uri: str, name: str, deadline: Deadline) -> str:
 
     def look() -> str:
         with Connection(uri) as connection:
-            domain = connection.lookup(name=name, uuid="")
+            domain = connection.lookup(name)
             return domain.uuid() if domain else ""
 
     return call_in_thread(deadline, f"asking {uri}", look)

@@ -21,6 +21,7 @@ from pmkvm.virt.record import Stage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
+    from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
 
 _PATIENCE_S = 5.0
@@ -76,23 +77,21 @@ def _arrives(context: Context, subject: Subject) -> bool:
 
     In doubt it is. It can't run by itself, and libvirt, once it answers, tells.
     """
-    said: list[bool] = []
     try:
-        domain_state.command(
-            subject,
-            context.deadline.at_most(min(_PATIENCE_S, context.deadline.remaining() / 2)),
-            "asking for the job of",
-            lambda domain: said.append(is_arriving(domain)),
+        return domain_state.command(
+            subject, _patience(context), "asking for the job of", is_arriving
         )
     except (LibvirtError, DeadlineError):
         return True
-    return said[0]
 
 
 def _runs(context: Context, subject: Subject) -> bool:
-    patience = min(_PATIENCE_S, context.deadline.remaining() / 2)
     try:
-        status = domain_state.status(subject, context.deadline.at_most(patience))
+        status = domain_state.status(subject, _patience(context))
     except domain_state.SilentError:
         return False
     return status is not None and status.state == State.RUNNING
+
+
+def _patience(context: Context) -> Deadline:
+    return context.deadline.at_most(min(_PATIENCE_S, context.deadline.remaining() / 2))

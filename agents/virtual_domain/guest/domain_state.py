@@ -15,11 +15,14 @@ from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, Status
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.process import Life
     from pmkvm.virt.connection import Domain
+
+    T = TypeVar("T")
 
 POLL_S = 0.2
 # With less than this left nobody is asked again: the error would only be that time is over.
@@ -45,35 +48,47 @@ def living(subject: Subject) -> list[Life]:
     return qemu.living(subject.identity)
 
 
+def own_living(subject: Subject) -> list[Life]:
+    """As living(); none of a guest that has no process of its own on this host."""
+    return living(subject) if subject.identity.is_qemu else []
+
+
 def status(subject: Subject, deadline: Deadline) -> Status | None:
     """What libvirt says; None if it says that it has no such domain. Raises SilentError."""
-
-    def ask() -> Status | None:
-        with Connection(subject.uri) as connection:
-            domain = connection.lookup(name=subject.identity.name, uuid=subject.identity.uuid)
-            return domain.status() if domain else None
-
     try:
         return call_in_thread(
-            deadline, f"asking libvirt for the state of {subject.identity.name}", ask
+            deadline,
+            f"asking libvirt for the state of {subject.identity.name}",
+            lambda: with_lookup(subject, lambda domain: domain.status() if domain else None),
         )
     except (LibvirtError, DeadlineError) as error:
         raise SilentError(str(error)) from error
 
 
-def command(
-    subject: Subject, deadline: Deadline, doing: str, order: Callable[[Domain], None]
-) -> None:
-    """Let libvirt do something with the domain. Raises LibvirtError and DeadlineError."""
+def command(subject: Subject, deadline: Deadline, doing: str, order: Callable[[Domain], T]) -> T:
+    """What order returns, as with_domain() has it done. Raises LibvirtError and DeadlineError."""
+    what = f"{doing} {subject.identity.name} through libvirt"
+    return call_in_thread(deadline, what, lambda: with_domain(subject, order))
 
-    def act() -> None:
-        with Connection(subject.uri) as connection:
-            domain = connection.lookup(name=subject.identity.name, uuid=subject.identity.uuid)
-            if domain is None:
-                raise LibvirtError(ErrorCode.NO_DOMAIN, "libvirt has no such domain")
-            order(domain)
 
-    call_in_thread(deadline, f"{doing} {subject.identity.name} through libvirt", act)
+def with_domain(subject: Subject, order: Callable[[Domain], T]) -> T:
+    """As with_lookup(), but a domain that libvirt does not have is a LibvirtError."""
+
+    def act(domain: Domain | None) -> T:
+        if domain is None:
+            raise LibvirtError(ErrorCode.NO_DOMAIN, "libvirt has no such domain")
+        return order(domain)
+
+    return with_lookup(subject, act)
+
+
+def with_lookup(subject: Subject, order: Callable[[Domain | None], T]) -> T:
+    """What order returns of the domain, which is None if libvirt says that it has no such one.
+
+    In this thread, and as long as libvirt pleases. Raises LibvirtError.
+    """
+    with Connection(subject.uri) as connection:
+        return order(connection.lookup(subject.identity.name, subject.identity.uuid))
 
 
 def patient_status(subject: Subject, deadline: Deadline) -> Status | None:

@@ -165,7 +165,7 @@ class Fence:
         A ban that only settles a pending stop kills nothing, but what the action itself was
         starting.
         """
-        resource, lives = self._context.instance, _lives(subject)
+        resource, lives = self._context.instance, domain_state.own_living(subject)
         killed = lives if fenced.kills or always_kill else []
         deadline = Deadline(_KILL_S)
         for life in killed:
@@ -204,7 +204,3 @@ def _read(resource: str, deadline: Deadline) -> Ban | None:
 def _is_same(pending_stop: PendingStop, known: PendingStop | None) -> bool:
     """Its stamp apart, which vm-stonithd renews."""
     return known is not None and pending_stop._replace(stamp=known.stamp) == known
-
-
-def _lives(subject: Subject) -> list[Life]:
-    return domain_state.living(subject) if subject.identity.is_qemu else []

@@ -6,12 +6,13 @@ Never in its way: libvirt is asked in a thread, and a question without an answer
 
 from __future__ import annotations
 
+from agents.virtual_domain.guest import domain_state
 from agents.virtual_domain.migration.policy import Order, steer
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.thread_call import Call
 from pmkvm.virt import job
-from pmkvm.virt.connection import Connection, LibvirtError
+from pmkvm.virt.connection import LibvirtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,18 +59,16 @@ class Progress:
         if self._next_question.expired():
             self._next_question = Deadline(_ASK_S)
             name = self._subject.identity.name
-            self._question = Call(f"asking for the migration of {name}", self._ask)
+            self._question = Call(
+                f"asking for the migration of {name}",
+                lambda: domain_state.with_lookup(self._subject, self._ask),
+            )
 
-    def _ask(self) -> Job | None:
-        with Connection(self._subject.uri) as connection:
-            identity = self._subject.identity
-            domain = connection.lookup(name=identity.name, uuid=identity.uuid)
-            if domain is None:
-                return None
-            now = job.job_of(domain)
-            if now is not None:
-                self._steer(domain, now)
-            return now
+    def _ask(self, domain: Domain | None) -> Job | None:
+        now = None if domain is None else job.job_of(domain)
+        if domain is not None and now is not None:
+            self._steer(domain, now)
+        return now
 
     def _steer(self, domain: Domain, now: Job) -> None:
         order = steer(self._steering, now, self._time_s)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
-    from pmkvm.virt.connection import Domain
 
 # What a person may see in the file: with its secrets, and as it will be at the next start.
 _SECURE = 1  # VIR_DOMAIN_XML_SECURE
@@ -47,14 +46,13 @@ def save(context: Context, subject: Subject, deadline: Deadline) -> bool:
     if not context.text("config"):
         return False
     name, path = subject.identity.name, os.path.realpath(context.text("config"))
-    said: list[str] = []
-
-    def ask(domain: Domain) -> None:
-        said.append(domain.description(_SECURE | XML_INACTIVE))
-
     try:
-        domain_state.command(subject, deadline.at_most(_SAVE_S), "reading the definition of", ask)
-        new = said[0]
+        new = domain_state.command(
+            subject,
+            deadline.at_most(_SAVE_S),
+            "reading the definition of",
+            lambda domain: domain.description(_SECURE | XML_INACTIVE),
+        )
         if parse_identity(new.encode(), "libvirt's definition").name != name:
             raise DefinitionError("libvirt's definition is another guest's")
         if _text(path) == new:

@@ -12,7 +12,7 @@ from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.thread_call import Call
 from pmkvm.virt import image, job
-from pmkvm.virt.connection import Connection, LibvirtError
+from pmkvm.virt.connection import LibvirtError
 from pmkvm.virt.definition import parse_identity
 from pmkvm.virt.identity import DefinitionError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
-    from pmkvm.virt.connection import Domain
+    from pmkvm.virt.connection import Connection, Domain
 
 # To end a save that takes too long.
 _ABORT_S = 5.0
@@ -45,14 +45,12 @@ def save(
     """
     path = path_of(context, subject.identity.name)
 
-    def act() -> None:
-        with Connection(subject.uri) as connection:
-            identity = subject.identity
-            domain = connection.lookup(name=identity.name, uuid=identity.uuid)
-            if domain is not None:
-                image.save(domain, path)
+    def act(domain: Domain | None) -> None:
+        if domain is not None:
+            image.save(domain, path)
 
-    call = Call(f"saving {subject.identity.name} to {path}", act)
+    what = f"saving {subject.identity.name} to {path}"
+    call = Call(what, lambda: domain_state.with_lookup(subject, act))
     while not call.is_done(patience.at_most(LOOK_S)):
         if is_wanted_dead():
             call.abandon()
@@ -93,7 +91,7 @@ def restore_paused(connection: Connection, subject: Subject, path: str) -> Domai
         image.restore_paused(connection, path)
     except LibvirtError as error:
         raise _advised(error, path) from error
-    domain = connection.lookup(name=identity.name, uuid=saved.uuid)
+    domain = connection.lookup(identity.name, saved.uuid)
     if domain is None:
         raise LibvirtError(0, f"{identity.name} is gone as soon as it was restored")
     os.unlink(path)

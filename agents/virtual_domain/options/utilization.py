@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from agents.virtual_domain.guest import domain_state
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import cib, tools
-from pmkvm.virt.size import Size, size_of
+from pmkvm.virt.size import size_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
+    from pmkvm.virt.size import Size
 
 NAMES = ("cpu", "host_memory", "hv_memory")
 _TIME_S = 5.0
@@ -37,16 +38,10 @@ def is_wanted(context: Context) -> bool:
 def update(context: Context, subject: Subject) -> None:
     """Make the attributes what the running guest is."""
     deadline = context.deadline.less(_RESERVE_S).at_most(_TIME_S)
-    sizes: list[Size] = []
     try:
-        domain_state.command(
-            subject,
-            deadline,
-            "asking for the size of",
-            lambda domain: sizes.append(size_of(domain)),
-        )
+        size = domain_state.command(subject, deadline, "asking for the size of", size_of)
         now = _read(context.instance, deadline)
-        for name, value in changes(_wanted(context, sizes[0]), now).items():
+        for name, value in changes(_wanted(context, size), now).items():
             _write(context.instance, name, value, deadline)
             context.log.info(f"utilization {name}: {now.get(name)} -> {value}")
     except (HaError, OSError) as error:

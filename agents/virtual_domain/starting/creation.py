@@ -46,7 +46,7 @@ def create_paused(context: Context, connection: Connection, subject: Subject) ->
     UnwrittenError when libvirt was asked for nothing.
     """
     name, path = subject.identity.name, context.text("config")
-    domain = connection.lookup(name=name, uuid="")
+    domain = connection.lookup(name)
     if domain is not None and subject.identity.uuid not in ("", domain.uuid()):
         raise OcfError(
             OcfCode.INSTALLED,

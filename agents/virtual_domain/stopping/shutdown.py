@@ -14,14 +14,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import ExhaustedError
 from pmkvm.ocf.errors import OcfError
 from pmkvm.thread_call import Call
-from pmkvm.virt.connection import (
-    Connection,
-    ErrorCode,
-    LibvirtError,
-    PausedReason,
-    State,
-    Status,
-)
+from pmkvm.virt.connection import LibvirtError, PausedReason, State, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +23,7 @@ if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.errors import DeadlineError
     from pmkvm.ocf.context import Context
+    from pmkvm.virt.connection import Domain
 
 # A libvirtd that is being restarted comes back in this time, and the guest is shut down in order.
 _LIBVIRT_RETURN_S = 10.0
@@ -50,9 +44,9 @@ class _Request:
         # Whether libvirt has told the guest's state: it is there, whatever comes of the request.
         self.met_libvirt = False
         self.woke = False
-        self._subject = subject
         self._method = method
-        self._call = Call(f"asking {subject.identity.name} to shut down", self._ask)
+        what = f"asking {subject.identity.name} to shut down"
+        self._call = Call(what, lambda: domain_state.with_domain(subject, self._ask))
 
     def is_over(self) -> bool:
         return self._call.is_done(Deadline(0))
@@ -64,25 +58,20 @@ class _Request:
     def abandon(self) -> DeadlineError:
         return self._call.abandon()
 
-    def _ask(self) -> None:
-        with Connection(self._subject.uri) as connection:
-            identity = self._subject.identity
-            domain = connection.lookup(name=identity.name, uuid=identity.uuid)
-            if domain is None:
-                raise LibvirtError(ErrorCode.NO_DOMAIN, "libvirt has no such domain")
-            status = domain.status()
-            self.met_libvirt = True
-            if status.state == State.CRASHED:
-                raise HopelessError(0, "the guest has crashed")
-            if status.state in (State.SHUTDOWN, State.SHUTOFF):
-                return
-            if status.state == State.PM_SUSPENDED:
-                domain.wake()
-                self.woke = True
-            elif status == Status(State.PAUSED, PausedReason.IO_ERROR):
-                # QEMU tries the I/O again. A guest that somebody else paused is left to them.
-                domain.resume()
-            domain.shutdown(self._method)
+    def _ask(self, domain: Domain) -> None:
+        status = domain.status()
+        self.met_libvirt = True
+        if status.state == State.CRASHED:
+            raise HopelessError(0, "the guest has crashed")
+        if status.state in (State.SHUTDOWN, State.SHUTOFF):
+            return
+        if status.state == State.PM_SUSPENDED:
+            domain.wake()
+            self.woke = True
+        elif status == Status(State.PAUSED, PausedReason.IO_ERROR):
+            # QEMU tries the I/O again. A guest that somebody else paused is left to them.
+            domain.resume()
+        domain.shutdown(self._method)
 
 
 class _Requests:

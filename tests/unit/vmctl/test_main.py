@@ -326,7 +326,7 @@ def test_figures_of_a_migration_are_libvirts(monkeypatch: pytest.MonkeyPatch) ->
         def __exit__(self, *_error: object) -> None:
             pass
 
-        def lookup(self, **_which: str) -> Moving:
+        def lookup(self, _name: str) -> Moving:
             return self
 
     monkeypatch.setattr(commands, "Connection", Moving)
