@@ -44,13 +44,10 @@ def save(
     left half done.
     """
     path = path_of(context, subject.identity.name)
-
-    def act(domain: Domain | None) -> None:
-        if domain is not None:
-            image.save(domain, path)
-
-    what = f"saving {subject.identity.name} to {path}"
-    call = Call(what, lambda: domain_state.with_lookup(subject, act))
+    call = Call(
+        f"saving {subject.identity.name} to {path}",
+        lambda: domain_state.with_domain(subject, lambda domain: image.save(domain, path)),
+    )
     while not call.is_done(patience.at_most(LOOK_S)):
         if is_wanted_dead():
             call.abandon()

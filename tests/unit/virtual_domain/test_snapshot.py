@@ -86,6 +86,17 @@ def test_a_guest_that_cannot_be_saved_is_shut_down(world: World, image: Path) ->
     assert len(world.here.called(SHUTDOWN)) == 1
 
 
+def test_a_guest_that_libvirt_does_not_know_is_not_said_to_be_saved(
+    world: World, image: Path
+) -> None:
+    """It lives, and was never asked to shut down when it was destroyed."""
+    world.guest()
+    world.here.domains.pop("g1")
+    called = world.act("stop", snapshot=str(image.parent))
+    assert f"not saved to {image}: libvirt has no such domain" in called.err
+    assert "saved to" not in called.err.replace("not saved to", "")
+
+
 def test_a_save_that_takes_too_long_is_aborted(world: World, image: Path) -> None:
     qemu = world.qemu_of(world.guest())
 
