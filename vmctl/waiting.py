@@ -65,7 +65,7 @@ def wait_for(
 def why(cluster: Cluster, resource: str) -> str:
     """What Pacemaker remembers as failed of it, to stand behind a sentence."""
     said = ""
-    for key, node, _rc, reason in cluster.failures:
+    for key, node, reason in cluster.failures:
         if key.startswith(f"{resource}_"):
             task, _, _interval = key[len(resource) + 1 :].rpartition("_")
             said += f"; {task} failed on {node}" + (f": {reason}" if reason else "")
