@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 # For the transition to begin, and for the answer of one crm_mon on a busy host.
 SLACK_S = 15.0
-# What Pacemaker takes for an operation that has no timeout of its own.
-DEFAULT_TIMEOUT_S = 20.0
 
 
 class Outcome(NamedTuple):
