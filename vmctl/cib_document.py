@@ -27,6 +27,8 @@ NEVER_EMPTY = ("resource_set", "tag", "rsc_location", "rsc_colocation", "rsc_ord
 
 # The result of an operation that is under way (PCMK_OCF_UNKNOWN).
 PENDING = "193"
+# What Pacemaker takes for an operation that has no timeout of its own.
+DEFAULT_TIMEOUT_S = 20.0
 
 
 class CibDocument:
@@ -155,12 +157,12 @@ class CibDocument:
             if not doomed.isdisjoint(filter(None, map(element.get, REFERENCES))):
                 _remove(element)
 
-    def timeout_s(self, domain: str, operation: str, default_s: float) -> float:
+    def timeout_s(self, domain: str, operation: str) -> float:
         op = self.primitive(domain).find(f"operations/op[@name='{operation}'][@timeout]")
         try:
-            return default_s if op is None else resource.seconds(str(op.get("timeout")))
+            return DEFAULT_TIMEOUT_S if op is None else resource.seconds(str(op.get("timeout")))
         except ValueError:
-            return default_s
+            return DEFAULT_TIMEOUT_S
 
 
 def _last_move(history: etree._Element) -> etree._Element:

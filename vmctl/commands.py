@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pmkvm.pacemaker.status import Cluster
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
-    from vmctl.hosts import Ask, Survey
+    from vmctl.hosts import Survey
 
 QUERY_S = transaction.QUERY_S
 
@@ -35,11 +35,10 @@ class Session(NamedTuple):
 
     request: Request
     configuration: Configuration
-    ask: Ask
 
 
 def add(session: Session) -> None:
-    request, configuration, _ask = session
+    request, configuration = session
     cluster = _cluster()
     undefined = [
         each for each in request.domains if not os.path.isfile(configuration.definition(each))
@@ -61,12 +60,12 @@ def _cluster() -> Cluster:
 
 def _survey(session: Session, cluster: Cluster) -> Survey:
     """This host's libvirt, and in a cluster those of the other hosts that are online."""
-    request, configuration, ask = session
+    request, configuration = session
     offline = tools.is_offline()
     local = "this host" if offline else resource.local_node(Deadline(QUERY_S))
     nodes = {local} if offline else {local, *cluster.online_members()}
     uris = {node: _uri(configuration, node, local) for node in nodes}
-    found = hosts.survey(local, uris, request.domains, ask)
+    found = hosts.survey(local, uris, request.domains)
     if local not in found.silent:
         return found
     if not offline:
@@ -98,8 +97,7 @@ def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]
             transaction.make(lambda r: r.discard(plan.expired(domains, r, time.time())), request)
     if request.dry_run or request.no_wait or tools.is_offline():
         return
-    default = waiting.DEFAULT_TIMEOUT_S
-    timeouts = (cib_document.timeout_s(each, request.verb, default) for each in domains)
+    timeouts = (cib_document.timeout_s(each, request.verb) for each in domains)
     patience_s = max(timeouts) + waiting.SLACK_S
     resources = [names.resource(domain) for domain in domains]
     outcome = waiting.wait_for(resources, reached, patience_s, wanted.lower)
@@ -171,7 +169,7 @@ def list_(session: Session) -> None:
 
 
 def locate(session: Session) -> None:
-    request, configuration, _ask = session
+    request, configuration = session
     cluster = _cluster()
 
     def planned(cib_document: CibDocument) -> None:

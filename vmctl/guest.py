@@ -52,16 +52,13 @@ def constraints(domain: str, node: str, configuration: Configuration) -> Iterato
     for required in configuration.required_clones():
         if required.attribute is not None:
             yield _health(domain, required, required.attribute)
-        together = {"score": required.score, "with-rsc": required.resource}
-        yield _of(
-            domain, "rsc_colocation", names.constraint("col", domain, required.resource), together
-        )
-        order = {
-            "id": names.constraint("odr", domain, required.resource),
-            "first": required.resource,
-        }
+        clone = required.resource
+        together = {"score": required.score, "with-rsc": clone}
+        yield _of(domain, "rsc_colocation", names.constraint("col", domain, clone), together)
+        both = {"first": clone, "then": names.resource(domain)}
         kind = {"kind": required.order_kind(), "symmetrical": required.order[1]}
-        yield etree.Element("rsc_order", {**order, "then": names.resource(domain), **kind})
+        order = {"id": names.constraint("odr", domain, clone), **both, **kind}
+        yield etree.Element("rsc_order", order)
 
 
 def preferred_node(domain: str, node: str, score: str) -> etree._Element:

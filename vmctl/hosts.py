@@ -15,7 +15,7 @@ from pmkvm.virt import definition
 from pmkvm.virt.connection import XML_INACTIVE, Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from xml.etree.ElementTree import Element
 
 # For each host, all at once: opening a connection over ssh takes about half a second.
@@ -38,7 +38,6 @@ class Domain(NamedTuple):
 
 if TYPE_CHECKING:
     Host = Mapping[str, Domain]
-    Ask = Callable[[str, Sequence[str]], Host]
 
 
 class Survey(NamedTuple):
@@ -75,10 +74,13 @@ def remote_uri(hypervisor: str, transport: str, node: str) -> str:
     return f"{parts.scheme}+{transport}://{node}{parts.path}?no_tty=1"
 
 
-def survey(local: str, uris: Mapping[str, str], domains: Sequence[str], ask: Ask) -> Survey:
+def survey(local: str, uris: Mapping[str, str], domains: Sequence[str]) -> Survey:
     """Ask all hosts (uris by node) at the same time, ANSWER_S at most and a little a domain."""
     deadline = Deadline(ANSWER_S + A_DOMAIN_S * len(domains))
-    calls = {node: Call(f"asking {uri}", partial(ask, uri, domains)) for node, uri in uris.items()}
+    calls = {
+        node: Call(f"asking {uri}", partial(ask_libvirt, uri, domains))
+        for node, uri in uris.items()
+    }
     hosts: dict[str, Host] = {}
     silent: dict[str, str] = {}
     for node, call in calls.items():

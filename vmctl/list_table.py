@@ -47,7 +47,7 @@ def on_node(
 ) -> list[tuple[str, ...]]:
     """All VirtualDomain resources that run there, ours or not."""
     rows = []
-    for instance in sorted(cluster.resources):
+    for instance in sorted(cluster.resources, key=lambda each: each.id):
         if node in instance.nodes and instance.agent.split(":")[-1] == "VirtualDomain":
             domain = names.domain(instance.id)
             if domain is not None and cib_document.has(domain):

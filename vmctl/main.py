@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vmctl.command_line import Request
-    from vmctl.hosts import Ask
 
 
-def main(argv: Sequence[str] | None = None, ask: Ask | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """0: done, or there was nothing to do; 1: anything else."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments in (["--help"], ["-h"], ["--version"]):
@@ -33,18 +32,17 @@ def main(argv: Sequence[str] | None = None, ask: Ask | None = None) -> int:
         return 1
     except SystemExit:
         return 0
-    rc = _carry_out(request, ask)
+    rc = _carry_out(request)
     return thread_call.leave(rc) if argv is None else rc
 
 
-def _carry_out(request: Request, ask: Ask | None) -> int:
+def _carry_out(request: Request) -> int:
     # After the grammar: lxml is worth 20 ms.
-    from vmctl import commands, configuration, hosts
+    from vmctl import commands, configuration
     from vmctl.messages import RefusedError, message, say
 
     try:
-        settings = configuration.load(request.config)
-        session = commands.Session(request, settings, ask or hosts.ask_libvirt)
+        session = commands.Session(request, configuration.load(request.config))
         commands.VERBS[request.noun, request.verb](session)
         return 0
     except RefusedError as error:

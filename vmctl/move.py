@@ -84,8 +84,7 @@ def _bound_s(domain: str, cib_document: CibDocument) -> float:
     operations = ["stop", "start"]
     if cib_document.meta(domain, "allow-migrate") == "true":
         operations += ["migrate_to", "migrate_from"]
-    known = (cib_document.timeout_s(domain, name, waiting.DEFAULT_TIMEOUT_S) for name in operations)
-    return sum(known) + waiting.SLACK_S
+    return sum(cib_document.timeout_s(domain, op) for op in operations) + waiting.SLACK_S
 
 
 def begin(move: Move, request: Request) -> None:

@@ -31,12 +31,12 @@ def add(
     role = "Started" if request.running else "Stopped"
     known = set(cib_document.ids)
     for domain in request.domains:
-        new = [guest.primitive(domain, configuration, allow_migrate=migrate, role=role)]
-        cib_document.section("resources").extend(new)
+        new = guest.primitive(domain, configuration, allow_migrate=migrate, role=role)
+        cib_document.section("resources").append(new)
         rules = list(guest.constraints(domain, request.preferred or "", configuration))
         cib_document.section("constraints").extend(rules)
-        named = [inner for each in new + rules for inner in each.iter() if inner.get("id")]
-        ids = {str(each.get("id")) for each in named}
+        named = (inner.get("id") for each in (new, *rules) for inner in each.iter())
+        ids = set(filter(None, named))
         refuse(message(36, id=taken) for taken in sorted(known & ids))
         known |= ids
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 # For the transition to begin, and for the answer of one crm_mon on a busy host.
 SLACK_S = 15.0
-# What Pacemaker takes for an operation that has no timeout of its own.
-DEFAULT_TIMEOUT_S = 20.0
 
 
 class Outcome(NamedTuple):
@@ -65,7 +63,7 @@ def wait_for(
 def why(cluster: Cluster, resource: str) -> str:
     """What Pacemaker remembers as failed of it, to stand behind a sentence."""
     said = ""
-    for key, node, _rc, reason in cluster.failures:
+    for key, node, reason in cluster.failures:
         if key.startswith(f"{resource}_"):
             task, _, _interval = key[len(resource) + 1 :].rpartition("_")
             said += f"; {task} failed on {node}" + (f": {reason}" if reason else "")

@@ -5,58 +5,20 @@ from __future__ import annotations
 
 from agents.virtual_domain.parameters import PARAMETERS
 from pmkvm.ocf import agent
-from pmkvm.ocf.table import Action, Agent
+from pmkvm.ocf.table import Action, Agent, lazy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from pmkvm.ocf.codes import OcfCode
-    from pmkvm.ocf.context import Context
-
-
 # Each action loads what it needs: a monitor runs every few seconds for every guest.
-def _start(context: Context) -> OcfCode:
-    from agents.virtual_domain.actions.start import start
-
-    return start(context)
-
-
-def _stop(context: Context) -> OcfCode:
-    from agents.virtual_domain.actions.stop import stop
-
-    return stop(context)
-
-
-def _monitor(context: Context) -> OcfCode:
-    from agents.virtual_domain.actions.monitor import monitor
-
-    return monitor(context)
-
-
-def _migrate_to(context: Context) -> OcfCode:
-    from agents.virtual_domain.actions.migrate_to import migrate_to
-
-    return migrate_to(context)
-
-
-def _migrate_from(context: Context) -> OcfCode:
-    from agents.virtual_domain.actions.migrate_from import migrate_from
-
-    return migrate_from(context)
-
-
-def _validate_all(context: Context) -> OcfCode:
-    from agents.virtual_domain.actions.validate import validate_all
-
-    return validate_all(context)
-
-
-def _reload_agent(context: Context) -> OcfCode:
-    from agents.virtual_domain.actions.reload import reload_agent
-
-    return reload_agent(context)
-
+_start = lazy("agents.virtual_domain.actions.start:start")
+_stop = lazy("agents.virtual_domain.actions.stop:stop")
+_monitor = lazy("agents.virtual_domain.actions.monitor:monitor")
+_migrate_to = lazy("agents.virtual_domain.actions.migrate_to:migrate_to")
+_migrate_from = lazy("agents.virtual_domain.actions.migrate_from:migrate_from")
+_validate_all = lazy("agents.virtual_domain.actions.validate:validate_all")
+_reload_agent = lazy("agents.virtual_domain.actions.reload:reload_agent")
 
 AGENT = Agent(
     name="VirtualDomain",

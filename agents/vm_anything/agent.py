@@ -5,42 +5,17 @@ from __future__ import annotations
 
 from agents.vm_anything.parameters import LONGDESC, PARAMETERS
 from pmkvm.ocf import agent
-from pmkvm.ocf.table import Action, Agent
+from pmkvm.ocf.table import Action, Agent, lazy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from pmkvm.ocf.codes import OcfCode
-    from pmkvm.ocf.context import Context
-
-
 # Each action loads what it needs: a monitor runs every few seconds.
-def _start(context: Context) -> OcfCode:
-    from agents.vm_anything.start import start
-
-    return start(context)
-
-
-def _stop(context: Context) -> OcfCode:
-    from agents.vm_anything.stop import stop
-
-    return stop(context)
-
-
-def _monitor(context: Context) -> OcfCode:
-    from agents.vm_anything.monitor import monitor
-
-    return monitor(context)
-
-
-def _validate_all(context: Context) -> OcfCode:
-    from agents.vm_anything.program import from_context
-    from pmkvm.ocf.codes import OcfCode
-
-    from_context(context)
-    return OcfCode.SUCCESS
-
+_start = lazy("agents.vm_anything.start:start")
+_stop = lazy("agents.vm_anything.stop:stop")
+_monitor = lazy("agents.vm_anything.monitor:monitor")
+_validate_all = lazy("agents.vm_anything.program:validate_all")
 
 AGENT = Agent(
     name="vm-anything",

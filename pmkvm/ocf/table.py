@@ -52,6 +52,20 @@ class Action(NamedTuple):
     tolerant: bool = False
 
 
+def lazy(function: str) -> Callable[[Context], OcfCode]:
+    """An action's function as "module:name". Its module is loaded when the action is carried out.
+
+    Not by importlib, which most actions would load for this alone.
+    """
+    module, _, name = function.partition(":")
+
+    def act(context: Context) -> OcfCode:
+        code: OcfCode = getattr(__import__(module, fromlist=(name,)), name)(context)
+        return code
+
+    return act
+
+
 class Agent(NamedTuple):
     """A resource agent: what its metadata says and what its actions do."""
 

@@ -11,20 +11,11 @@ from pmkvm.errors import CommandError, HaError
 class ExitCode(IntEnum):
     """The crm_exit_e codes that we rely on, under Pacemaker's names (crm/common/results.h)."""
 
-    OK = 0
-    ERROR = 1
-    INSUFFICIENT_PRIV = 4
-    USAGE = 64
     UNAVAILABLE = 69
-    PROTOCOL = 76
     CONFIG = 78
     DISCONNECT = 102
-    OLD = 103
-    DIGEST = 104
     NOSUCH = 105
     QUORUM = 106
-    UNSAFE = 107
-    EXISTS = 108
     TIMEOUT = 124
 
 

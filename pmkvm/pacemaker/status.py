@@ -25,14 +25,8 @@ class Node(NamedTuple):
     """A cluster node, a remote node or a bundle's node (kind: member, remote, ping, unknown)."""
 
     name: str
-    id: str
     kind: str
     online: bool
-    pending: bool
-    unclean: bool
-    standby: bool
-    maintenance: bool
-    shutdown: bool
 
 
 class Resource(NamedTuple):
@@ -46,7 +40,6 @@ class Resource(NamedTuple):
     managed: bool
     failed: bool
     blocked: bool
-    orphaned: bool
     pending: str | None
     nodes: tuple[str, ...]
     parents: tuple[str, ...]
@@ -57,23 +50,16 @@ class Failure(NamedTuple):
 
     key: str
     node: str
-    rc: int
     reason: str
 
 
 class Cluster(NamedTuple):
-    """A moment of the cluster. dc is None while none is elected."""
+    """A moment of the cluster."""
 
-    dc: str | None
-    quorum: bool
     stonith_enabled: bool
-    maintenance: bool
     nodes: tuple[Node, ...]
     resources: tuple[Resource, ...]
     failures: tuple[Failure, ...]
-
-    def node(self, name: str) -> Node | None:
-        return next((node for node in self.nodes if node.name == name), None)
 
     def instances(self, resource: str) -> tuple[Resource, ...]:
         """All instances of that id: one, or one a copy when it is cloned."""
@@ -121,7 +107,7 @@ def parse(document: str) -> Cluster:
         raise BadAnswerError(f"crm_mon's answer has no nodes: {said or 'no reason given'}")
     try:
         return _cluster(root, summary, nodes, resources)
-    except (KeyError, ValueError) as error:
+    except KeyError as error:
         raise BadAnswerError(f"crm_mon's answer is not understood: {error!r}") from error
 
 
@@ -141,38 +127,28 @@ def _cluster(
     nodes: ElementTree.Element,
     resources: ElementTree.Element | None,
 ) -> Cluster:
-    dc = summary.find("current_dc")
     options = summary.find("cluster_options")
     option = {} if options is None else options.attrib
     # fencing-enabled: the name from 3.0.2 on. Absent means true, as in Pacemaker itself.
     fencing = option.get("fencing-enabled", option.get("stonith-enabled", "true"))
     failures = root.iterfind("failures/failure[@op_key]")
     return Cluster(
-        dc=None if dc is None else dc.get("name"),
-        quorum=dc is not None and dc.get("with_quorum") == "true",
         stonith_enabled=fencing != "false",
-        maintenance=option.get("maintenance-mode") == "true",
         nodes=tuple(_node(element) for element in nodes.iterfind("node")),
         resources=() if resources is None else tuple(_resources(resources, ())),
         failures=tuple(_failure(element) for element in failures),
     )
 
 
-def _flag(element: ElementTree.Element, *names: str) -> bool:
-    return any(element.get(name) == "true" for name in names)
+def _flag(element: ElementTree.Element, name: str) -> bool:
+    return element.get(name) == "true"
 
 
 def _node(element: ElementTree.Element) -> Node:
     return Node(
         name=element.attrib["name"],
-        id=element.attrib["id"],
         kind=element.get("type", "unknown"),
         online=_flag(element, "online"),
-        pending=_flag(element, "pending"),
-        unclean=_flag(element, "unclean"),
-        standby=_flag(element, "standby", "standby_onfail"),
-        maintenance=_flag(element, "maintenance"),
-        shutdown=_flag(element, "shutdown"),
     )
 
 
@@ -196,8 +172,6 @@ def _resource(element: ElementTree.Element, parents: tuple[str, ...]) -> Resourc
         managed=_flag(element, "managed"),
         failed=_flag(element, "failed"),
         blocked=_flag(element, "blocked"),
-        # removed: what 3.0.2 and later call it beside the old name
-        orphaned=_flag(element, "orphaned", "removed"),
         pending=element.get("pending"),
         nodes=tuple(node.attrib["name"] for node in element.iterfind("node")),
         parents=parents,
@@ -208,6 +182,5 @@ def _failure(element: ElementTree.Element) -> Failure:
     return Failure(
         key=element.attrib["op_key"],
         node=element.get("node", ""),
-        rc=int(element.get("exitcode", "1")),
         reason=element.get("exitreason", ""),
     )

@@ -11,7 +11,7 @@ from pmkvm.pacemaker.errors import ClusterDownError, ExitCode, ToolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pmkvm.deadline import Deadline
 
@@ -38,17 +38,13 @@ def call(
     *,
     stdin: str | None = None,
     also_fine: Sequence[int] = (),
-    environment: Mapping[str, str] | None = None,
 ) -> run.Completed:
     """Run the tool; the exit code of the result is 0 or one of also_fine.
-
-    environment stands in the place of what is passed on of our own.
 
     Raises CommandMissingError, ClusterDownError, ToolError, and DeadlineError.
     """
     deadline.check(f"waiting for {argv[0]}")
-    if environment is None:
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     done = run.run(argv, timeout_s=deadline.remaining(), stdin=stdin, environment=environment)
     if done.rc != 0 and done.rc not in also_fine:
         raise _failure(argv[0], done)

@@ -32,7 +32,11 @@ class ParameterError(HaError):
 
 
 class Parameter(NamedTuple):
-    """One parameter, as the metadata of both faces tells it. replaced_by: its newer spelling."""
+    """One parameter, as the metadata of both faces tells it. replaced_by: its newer spelling.
+
+    The rest is of fence_vm_stonith's command line. argument: its name in the help, empty for a
+    switch. long: an option of another name than the parameter's.
+    """
 
     name: str
     content_type: str
@@ -41,6 +45,9 @@ class Parameter(NamedTuple):
     default: str = ""
     required: bool = False
     replaced_by: str = ""
+    argument: str = ""
+    letter: str = ""
+    long: str = ""
 
 
 HOSTLIST = Parameter(
@@ -50,6 +57,7 @@ HOSTLIST = Parameter(
     "The guests that this device can fence, separated by blanks. Each is NAME:TOKEN: the name of"
     " its cluster node, and the token that the administrator of the hosts made for it.",
     required=True,
+    argument="list",
 )
 DELIMETER = Parameter(
     "delimeter",
@@ -58,6 +66,7 @@ DELIMETER = Parameter(
     "The same as delimiter.",
     default=DELIMITER,
     replaced_by="delimiter",
+    argument="text",
 )
 DELIMITER_PARAMETER = Parameter(
     "delimiter",
@@ -65,6 +74,7 @@ DELIMITER_PARAMETER = Parameter(
     "Delimiter of name and token",
     "The text between name and token in hostlist. It must not have a blank.",
     default=DELIMITER,
+    argument="text",
 )
 TIMEOUT = Parameter(
     "timeout",
@@ -74,6 +84,7 @@ TIMEOUT = Parameter(
     " stonith-timeout must be more than 2 s longer. To survive the loss of a host, timeout must be"
     " longer than the hosts' cluster takes to fence a host.",
     default=str(TIMEOUT_S),
+    argument="seconds",
 )
 SHARED = (HOSTLIST, DELIMETER, DELIMITER_PARAMETER, TIMEOUT)
 

@@ -7,12 +7,6 @@ from pmkvm.version import VERSION
 from stonith.plugin import parameters
 from stonith.vm_stonith.options import OPTIONS, spelling
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import xml.etree.ElementTree as ET
-
-    from stonith.vm_stonith.options import Option
-
 NAME = "fence_vm_stonith"
 SHORTDESC = "Fences a guest through the cluster of the hosts"
 LONGDESC = (
@@ -46,7 +40,18 @@ def metadata() -> str:
     ET.SubElement(root, "vendor-url").text = parameters.VENDOR_URL
     listed = ET.SubElement(root, "parameters")
     for option in OPTIONS:
-        _describe(listed, option)
+        element = ET.SubElement(listed, "parameter", name=option.name, unique="0")
+        element.set("required", "1" if option.required else "0")
+        if option.replaced_by:
+            element.set("deprecated", "1")
+        for older in OPTIONS:
+            if older.replaced_by == option.name:
+                element.set("obsoletes", older.name)
+        ET.SubElement(element, "getopt", mixed=spelling(option))
+        content = ET.SubElement(element, "content", type=option.content_type)
+        if option.default:
+            content.set("default", option.default)
+        ET.SubElement(element, "shortdesc", lang="en").text = option.longdesc
     actions = ET.SubElement(root, "actions")
     for name, _ in ACTIONS:
         action = ET.SubElement(actions, "action", name=name)
@@ -54,23 +59,6 @@ def metadata() -> str:
             action.set("automatic", "0")
     ET.indent(root)
     return f'<?xml version="1.0" ?>\n{ET.tostring(root, encoding="unicode")}'
-
-
-def _describe(listed: ET.Element, option: Option) -> None:
-    import xml.etree.ElementTree as ET
-
-    element = ET.SubElement(listed, "parameter", name=option.name, unique="0")
-    element.set("required", "1" if option.required else "0")
-    if option.replaced_by:
-        element.set("deprecated", "1")
-    for older in OPTIONS:
-        if older.replaced_by == option.name:
-            element.set("obsoletes", older.name)
-    ET.SubElement(element, "getopt", mixed=spelling(option))
-    content = ET.SubElement(element, "content", type=option.content_type)
-    if option.default:
-        content.set("default", option.default)
-    ET.SubElement(element, "shortdesc", lang="en").text = option.shortdesc
 
 
 def usage() -> str:
@@ -82,7 +70,7 @@ def usage() -> str:
             default = f" Default: {option.default}." if option.default else ""
             lines.append(f"    {spelling(option)}")
             lines += textwrap.wrap(
-                option.shortdesc + default, initial_indent=" " * 8, subsequent_indent=" " * 8
+                option.longdesc + default, initial_indent=" " * 8, subsequent_indent=" " * 8
             )
     lines.append("Actions:")
     lines += [f"    {name:<14}{text}" for name, text in ACTIONS]
@@ -109,7 +97,7 @@ def manpage() -> str:
         if not option.replaced_by:
             default = f" Default: {option.default}." if option.default else ""
             tag = f"{spelling(option)} ({option.name})"
-            lines += [".TP", f".B {plain(tag)}", plain(option.shortdesc + default)]
+            lines += [".TP", f".B {plain(tag)}", plain(option.longdesc + default)]
     lines.append(".SH ACTIONS")
     for name, text in ACTIONS:
         lines += [".TP", f".B {plain(name)}", plain(text)]

@@ -4,83 +4,48 @@
 from __future__ import annotations
 
 from pmkvm.errors import HaError
-from pmkvm.light_types import NamedTuple
-from stonith.plugin import parameters
+from stonith.plugin.parameters import SHARED, Parameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from stonith.plugin.parameters import Parameter
 
 
 class UsageError(HaError):
     """A command line that can't be understood."""
 
 
-class Option(NamedTuple):
-    """One option. argument is its name in the help, empty for a switch.
-
-    name is that of stdin and the metadata. replaced_by: the name that is preferred now.
-    """
-
-    name: str
-    letter: str
-    long: str
-    argument: str
-    content_type: str
-    shortdesc: str
-    default: str = ""
-    required: bool = False
-    replaced_by: str = ""
-
-
-def _shared(parameter: Parameter, argument: str) -> Option:
-    return Option(
-        parameter.name,
-        "",
-        parameter.name,
-        argument,
-        parameter.content_type,
-        parameter.longdesc,
-        parameter.default,
-        parameter.required,
-        parameter.replaced_by,
-    )
-
-
 _GUEST = "Guest to be fenced: the name of its cluster node."
 
+# Only cluster-glue shows a shortdesc, and it knows the shared parameters alone.
 OPTIONS = (
-    Option("action", "o", "action", "action", "string", "Fencing action.", "reboot"),
-    Option("plug", "n", "plug", "name", "string", _GUEST),
-    Option("port", "n", "plug", "name", "string", _GUEST, replaced_by="plug"),
-    _shared(parameters.HOSTLIST, "list"),
-    _shared(parameters.DELIMETER, "text"),
-    _shared(parameters.DELIMITER_PARAMETER, "text"),
-    _shared(parameters.TIMEOUT, "seconds"),
-    Option(
+    Parameter("action", "string", "", "Fencing action.", "reboot", argument="action", letter="o"),
+    Parameter("plug", "string", "", _GUEST, argument="name", letter="n"),
+    Parameter(
+        "port", "string", "", _GUEST, replaced_by="plug", argument="name", letter="n", long="plug"
+    ),
+    *SHARED,
+    Parameter(
         "delay",
-        "",
-        "delay",
-        "seconds",
         "second",
+        "",
         "Seconds to wait before off and reboot, in addition to timeout. Guests that fence each"
         " other need no delay: exactly one of them succeeds.",
         "0",
+        argument="seconds",
     ),
-    Option("quiet", "q", "quiet", "", "boolean", "Say nothing on stderr."),
-    Option("verbose", "v", "verbose", "", "boolean", "Say more on stderr."),
-    Option(
+    Parameter("quiet", "boolean", "", "Say nothing on stderr.", letter="q"),
+    Parameter("verbose", "boolean", "", "Say more on stderr.", letter="v"),
+    Parameter(
         "debug_file",
-        "D",
-        "debug-file",
-        "file",
         "string",
+        "",
         "Append a log of what the agent does to this file.",
+        argument="file",
+        letter="D",
     ),
-    Option("version", "V", "version", "", "boolean", "Print the version and exit."),
-    Option("help", "h", "help", "", "boolean", "Print the help and exit."),
+    Parameter("version", "boolean", "", "Print the version and exit.", letter="V"),
+    Parameter("help", "boolean", "", "Print the help and exit.", letter="h"),
 )
 
 # Those of all agents of fence-agents that mean nothing here: no login, no power switch.
@@ -119,15 +84,15 @@ def from_arguments(argv: Sequence[str]) -> dict[str, str]:
     letters = _ACCEPTED_LETTERS + "".join(
         dict.fromkeys(f"{one.letter}{':' * bool(one.argument)}" for one in OPTIONS if one.letter)
     )
-    long = [*_ACCEPTED_LONG, *dict.fromkeys(f"{o.long}{'=' * bool(o.argument)}" for o in OPTIONS)]
+    words = [*_ACCEPTED_LONG, *dict.fromkeys(f"{long(o)}{'=' * bool(o.argument)}" for o in OPTIONS)]
     try:
-        pairs, rest = getopt.gnu_getopt(list(argv), letters, long)
+        pairs, rest = getopt.gnu_getopt(list(argv), letters, words)
     except getopt.GetoptError as error:
         # Its text has the option's name only; opt may hold "name=value".
         raise UsageError(f"option {error.opt.partition('=')[0]} is unknown or incomplete") from None
     if rest:
         raise UsageError("there are words that belong to no option")
-    names = {f"--{one.long}": one.name for one in reversed(OPTIONS)}
+    names = {f"--{long(one)}": one.name for one in reversed(OPTIONS)}
     names.update({f"-{one.letter}": one.name for one in reversed(OPTIONS) if one.letter})
     switches = {one.name for one in OPTIONS if not one.argument}
     return {
@@ -141,7 +106,12 @@ def is_set(values: dict[str, str], name: str) -> bool:
     return values.get(name, "").lower() in (_TRUE, "yes", "on", "true")
 
 
-def spelling(option: Option) -> str:
+def long(option: Parameter) -> str:
+    """Its name on the command line, without the hyphens in front."""
+    return option.long or option.name.replace("_", "-")
+
+
+def spelling(option: Parameter) -> str:
     """As in the help: -n, --plug=[name]."""
     short = f"-{option.letter}, " if option.letter else ""
-    return f"{short}--{option.long}" + (f"=[{option.argument}]" if option.argument else "")
+    return f"{short}--{long(option)}" + (f"=[{option.argument}]" if option.argument else "")

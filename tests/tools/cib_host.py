@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from tests.unit.vmctl import world
-from vmctl import main, names
+from vmctl import names
 from vmctl.hosts import Domain
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Host:
             (directory / f"guest{number}.xml").touch()
 
     def vm_ctl(self, *arguments: str) -> int:
-        return main.main([*arguments, "--config", str(self.conf)], defined)
+        return world.vm_ctl([*arguments, "--config", str(self.conf)], defined)
 
     def root(self) -> etree._Element:
         return etree.fromstring(self.cib.read_bytes())

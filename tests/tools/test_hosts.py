@@ -31,6 +31,6 @@ def test_an_answer_that_does_not_come_is_an_error() -> None:
 
 def test_a_libvirt_that_is_not_there_is_silent_with_a_reason() -> None:
     uri = "qemu+unix:///system?socket=/nonexistent/socket"
-    found = hosts.survey("here", {"here": uri}, ["test"], hosts.ask_libvirt)
+    found = hosts.survey("here", {"here": uri}, ["test"])
     assert found.hosts == {}
     assert "/nonexistent/socket" in found.silent["here"]

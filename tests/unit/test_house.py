@@ -32,7 +32,8 @@ def planted(root: Path, files: dict[str, str]) -> dict[str, tree.Module]:
 def test_the_tree_is_read_at_all() -> None:
     assert "pmkvm.run" in OURS
     assert "agents.virtual_domain.agent" in OURS
-    assert "pmkvm.ocf.agent" in OURS["agents.virtual_domain.agent"].imports
+    imports = OURS["agents.virtual_domain.agent"].imports
+    assert {"pmkvm.ocf.agent", "agents.virtual_domain.actions.stop"} <= imports
 
 
 def test_programs_import_the_library_and_never_each_other() -> None:
@@ -46,6 +47,7 @@ def test_programs_import_the_library_and_never_each_other() -> None:
         ("vmctl/main.py", "from agents import a", "vmctl.main imports agents"),
         ("daemons/d.py", "def f():\n    import stonith", "daemons.d imports stonith"),
         ("daemons/d.py", "importlib.import_module('stonith.a')", "daemons.d imports stonith.a"),
+        ("agents/a.py", "_start = lazy('stonith.a:start')", "agents.a imports stonith.a"),
         ("pmkvm/base.py", "from agents.a import b", "pmkvm.base imports agents.a"),
         ("pmkvm/base.py", "from pmkvm import ocf", "pmkvm.base imports pmkvm.ocf"),
         ("pmkvm/virt/v.py", "from pmkvm.ocf import codes", "pmkvm.virt.v imports pmkvm.ocf.codes"),
@@ -209,6 +211,10 @@ def test_nothing_runs_text() -> None:
         "eval('1')",
         "exec('1')",
         "import importlib\nimportlib.import_module(name)",
+        "from importlib import import_module\nimport_module(name)",
+        "lazy(f'agents.{name}:start')",
+        "table.lazy(name)",
+        "__import__('agents.b')",
         "asyncio.create_subprocess_shell('ls')",
     ],
 )

@@ -235,7 +235,7 @@ def test_words_about_it_need_no_device() -> None:
     help_text = _run(["-h"], "").out
     manual = _run([], "action=manpage\n").out
     for one in options.OPTIONS:
-        assert f"--{one.long}" in help_text or one.replaced_by
+        assert f"--{options.long(one)}" in help_text or one.replaced_by
     for name, _ in ACTIONS:
         assert name in help_text
         assert name.replace("-", "\\-") in manual

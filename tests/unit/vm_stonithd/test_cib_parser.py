@@ -54,7 +54,6 @@ def instance(resource: str, **fields: object) -> Instance:
         managed=True,
         failed=False,
         blocked=False,
-        orphaned=False,
         pending=None,
         nodes=("host2",),
         parents=(),

@@ -168,11 +168,11 @@ def test_domain_problems_come_before_those_of_the_cluster() -> None:
 
 def test_a_guest_that_runs_is_refused_with_its_host() -> None:
     with pytest.raises(RefusedError, match="MSG31 guest1: runs on hostB"):
-        added(found=facts(hosts=survey("guest1", guest1="hostB")))
+        added(found=facts(known=survey("guest1", guest1="hostB")))
 
 
 def test_running_registers_it_as_started() -> None:
-    running = facts(hosts=survey("guest1", guest1="hostA"))
+    running = facts(known=survey("guest1", guest1="hostA"))
     document = added("guest1 -a hostA --running", found=running)
     pairs = document.iterfind(".//meta_attributes/nvpair")
     assert {str(p.get("name")): p.get("value") for p in pairs}["target-role"] == "Started"
@@ -180,14 +180,14 @@ def test_running_registers_it_as_started() -> None:
 
 @pytest.mark.parametrize("where", ["hostB", "nowhere"])
 def test_running_wants_it_on_the_preferred_node_and_only_there(where: str) -> None:
-    found = facts(hosts=survey("guest1", guest1=where))
+    found = facts(known=survey("guest1", guest1=where))
     assert numbers(found, "guest1 -a hostA --running") == [32]
 
 
 def test_running_on_two_hosts_is_refused() -> None:
     here = survey("guest1", guest1="hostA").hosts["hostA"]
     twice = survey("guest1")._replace(hosts={"hostA": here, "hostB": here})
-    assert numbers(facts(hosts=twice), "guest1 -a hostA --running") == [32]
+    assert numbers(facts(known=twice), "guest1 -a hostA --running") == [32]
 
 
 def on_b(**values: object) -> Survey:
@@ -245,35 +245,35 @@ def test_a_guest_that_another_resource_may_be_given_is_refused_too(theirs: str) 
 
 
 def test_a_domain_that_libvirt_starts_by_itself_is_refused_with_the_host() -> None:
-    assert numbers(facts(hosts=on_b(autostart=True))) == [48]
+    assert numbers(facts(known=on_b(autostart=True))) == [48]
 
 
 def test_another_uuid_on_another_host_is_refused() -> None:
     with pytest.raises(RefusedError, match="MSG45 guest1: has uuid u2 on hostB and u1 here"):
-        added(found=facts(hosts=on_b(xml=world.definition("guest1", "u2"))))
+        added(found=facts(known=on_b(xml=world.definition("guest1", "u2"))))
 
 
 def test_another_content_on_another_host_is_warned_about_with_its_place() -> None:
     more = "<devices><disk><source file='/b'/></disk></devices>"
     hosts = on_b(xml=world.definition("guest1", more=more))
-    assert warnings(facts(hosts=hosts)) == [
+    assert warnings(facts(known=hosts)) == [
         "MSG46 guest1: its definition on hostB differs from the one here in <domain>"
     ]
     alike = world.definition("guest1").replace("><", ">\n  <")
-    assert warnings(facts(hosts=on_b(xml=alike))) == []
+    assert warnings(facts(known=on_b(xml=alike))) == []
 
 
 def test_a_definition_that_is_not_on_another_host_is_warned_about() -> None:
     alike = survey("guest1")
     only_here = alike._replace(hosts={**alike.hosts, "hostB": {}})
-    assert warnings(facts(hosts=only_here)) == [
+    assert warnings(facts(known=only_here)) == [
         "MSG44 guest1: not defined on hostB, and cannot move there"
     ]
 
 
 def test_hosts_that_could_not_be_asked_are_warned_about() -> None:
     silent = survey("guest1")._replace(silent={"hostC": "no route"})
-    assert warnings(facts(hosts=silent)) == [
+    assert warnings(facts(known=silent)) == [
         "MSG34 hostC: its libvirt could not be asked about the guests: no route"
     ]
 
@@ -296,7 +296,7 @@ def test_hard_bonds_are_warned_about_with_the_nodes_that_they_bar() -> None:
 
 
 def test_nothing_is_known_of_an_unasked_libvirt() -> None:
-    unasked = facts(hosts=Survey("hostA", {}, {}))
+    unasked = facts(known=Survey("hostA", {}, {}))
     assert len(added(found=unasked)) == 2
 
 
@@ -315,7 +315,7 @@ ODD = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_any_name_becomes_an_id_and_is_read_back(name: str) -> None:
-    known = facts(hosts=survey(name))
+    known = facts(known=survey(name))
     arguments = ["resource", "add", name, "-a", "hostA"]
     cib_document = CibDocument(cib())
     plan.add(command_line.parse(arguments), slides_conf(), known, cib_document)

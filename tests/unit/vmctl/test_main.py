@@ -16,14 +16,17 @@ from pmkvm.files import Lock
 from pmkvm.virt.connection import LibvirtError
 from pmkvm.virt.job import Job
 from tests.unit.pacemaker.script import Script, Step, player
+from tests.unit.vmctl import world
 from tests.unit.vmctl.world import DATA, cib, crm_mon, definition, guest, running, target_role
-from vmctl import commands, hosts, main, transaction, waiting
+from vmctl import cib_document, commands, hosts, transaction, waiting
 from vmctl.hosts import Domain
 from vmctl.messages import TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    Ask = Callable[[str, Sequence[str]], Mapping[str, Domain]]
 
 MON = ("crm_mon", "--output-as=xml")
 NODE = ("crm_node", "--name")
@@ -59,8 +62,8 @@ def conf(tmp_path: Path) -> str:
     return str(path)
 
 
-def vm_ctl(typed: str, conf: str, ask: hosts.Ask = nothing_runs) -> int:
-    return main.main([*typed.split(), "--config", conf], ask)
+def vm_ctl(typed: str, conf: str, ask: Ask = nothing_runs) -> int:
+    return world.vm_ctl([*typed.split(), "--config", conf], ask)
 
 
 def test_the_slides_command_is_one_change(play: Callable[..., Script], conf: str) -> None:
@@ -176,7 +179,7 @@ def test_one_that_does_not_start_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(waiting, "SLACK_S", 0.05)
-    monkeypatch.setattr(waiting, "DEFAULT_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(cib_document, "DEFAULT_TIMEOUT_S", 0.0)
     monkeypatch.setattr(waiting, "POLL_S", 1.0)
     stopped = Step(MON, out=crm_mon(running("guest1", role="Stopped")))
     play(stopped, Step(QUERY, out=STOPPED), Step(MODIFY), stopped, stopped)

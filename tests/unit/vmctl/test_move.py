@@ -368,9 +368,9 @@ def test_progress_of_one_guest_gives_the_others_their_time(
 
 def test_why_says_what_pacemaker_remembers() -> None:
     failures = (
-        status.Failure("prmVMCTL_g1_start_0", "hostA", 1, "no image"),
-        status.Failure("prmVMCTL_g10_start_0", "hostA", 1, "another"),
-        status.Failure("prmVMCTL_g1_migrate_to_0", "hostB", 1, ""),
+        status.Failure("prmVMCTL_g1_start_0", "hostA", "no image"),
+        status.Failure("prmVMCTL_g10_start_0", "hostA", "another"),
+        status.Failure("prmVMCTL_g1_migrate_to_0", "hostB", ""),
     )
     found = cluster()._replace(failures=failures)
     said = waiting.why(found, "prmVMCTL_g1")

@@ -366,6 +366,13 @@ def test_list_of_a_node_has_the_guests_of_others_too() -> None:
     ]
 
 
+def test_copies_of_a_clone_may_differ_in_what_is_under_way() -> None:
+    monitored = running("g9", "hostA", more='pending="Monitoring"')
+    found = cluster(monitored + running("g9", "hostB"))
+    rows = list_table.on_node("hostB", CibDocument(cib()), found, time.time())
+    assert rows == [("-", "prmVMCTL_g9", "-", "-", "hostB", "-", "-")]
+
+
 def test_columns_hold_wide_letters() -> None:
     lines = list_table.table([("ゲスト", *"abcdef"), ("guest1", *"abcdef")]).splitlines()
     assert lines[2] == "ゲスト  " + lines[3][8:]

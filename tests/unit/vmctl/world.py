@@ -7,17 +7,20 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from lxml import etree
 
 from pmkvm.pacemaker import status
 from pmkvm.pacemaker.cib import Change, selection
-from vmctl import configuration, difference
+from vmctl import configuration, difference, hosts, main
 from vmctl.checks import Facts
 from vmctl.cib_document import CibDocument
 from vmctl.hosts import Domain, Survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from vmctl.hosts import Host
 
 DATA = Path(__file__).parent / "data"
 
@@ -82,22 +85,29 @@ def definition(domain: str, uuid: str = "u1", more: str = "") -> str:
 
 def survey(*defined: str, **running_on: str) -> Survey:
     """On both hosts the domains defined; running_on: domain=host."""
-    hosts = {
+    found = {
         host: {
             each: Domain(running_on.get(each) == host, False, definition(each))
             for each in {*defined, *(d for d, where in running_on.items() if where == host)}
         }
         for host in ("hostA", "hostB")
     }
-    return Survey("hostA", hosts, {})
+    return Survey("hostA", found, {})
+
+
+def vm_ctl(arguments: Sequence[str], ask: Callable[[str, Sequence[str]], Host]) -> int:
+    """Its exit code; ask stands for libvirt."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(hosts, "ask_libvirt", ask)
+        return main.main(arguments)
 
 
 def facts(
     found: status.Cluster | None = None,
-    hosts: Survey | None = None,
+    known: Survey | None = None,
     undefined: tuple[str, ...] = (),
 ) -> Facts:
-    return Facts(found or cluster(), hosts or survey("guest1", "guest2"), undefined)
+    return Facts(found or cluster(), known or survey("guest1", "guest2"), undefined)
 
 
 def differ(document: str, plan: Callable[[CibDocument], None]) -> Change | None:
