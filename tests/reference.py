@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.virtual_domain.agent import AGENT as VIRTUAL_DOMAIN
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 DOC = tree.ROOT / "doc"
 MAN = DOC / "man"
+# Of a line of documentation.
+WIDTH = 120
 
 
 class Page(NamedTuple):
@@ -38,9 +41,9 @@ class Page(NamedTuple):
 
 
 def markdown(agent: Agent) -> str:
-    """One row for each parameter and each action."""
-    lines = ["", "### Parameters", "", "| parameter | type, default | meaning |", "|---|---|---|"]
-    lines += [_row(parameter, agent) for parameter in agent.parameters]
+    """One item for each parameter, one row for each action."""
+    lines = ["", "### Parameters", ""]
+    lines += [_item(parameter, agent) for parameter in agent.parameters]
     lines += ["", "### Actions", "", "| action | timeout | interval |", "|---|---|---|"]
     for action in agent.actions:
         interval = "" if action.interval_s is None else f"{action.interval_s} s"
@@ -48,9 +51,9 @@ def markdown(agent: Agent) -> str:
     return "\n".join([*lines, "", ""])
 
 
-def _row(parameter: OcfParameter, agent: Agent) -> str:
-    kind = _kind(parameter)
-    return f"| `{parameter.name}` | {kind} | {_meaning(parameter, agent)} |".replace("\n", " ")
+def _item(parameter: OcfParameter, agent: Agent) -> str:
+    text = f"- `{parameter.name}` ({_kind(parameter)}): {_meaning(parameter, agent)}"
+    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _kind(parameter: OcfParameter) -> str:
