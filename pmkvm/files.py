@@ -57,6 +57,15 @@ def read_beginning(path: str, at_most: int) -> bytes:
     return b"".join(pieces)
 
 
+def stamp(path: str) -> tuple[int, int, int] | None:
+    """Another one for each version of the file; None if it can't be told."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 

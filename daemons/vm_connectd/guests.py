@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from daemons.vm_connectd import resources, roster
 from daemons.vm_connectd.paths import Paths
-from pmkvm import settings
+from pmkvm import files, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError, is_exhaustion
 from pmkvm.pacemaker import tools
@@ -39,14 +39,6 @@ CIB_S = 10.0
 FILES_S = 10.0
 
 
-class _Stamp(NamedTuple):
-    """A version of a file."""
-
-    inode: int
-    mtime_ns: int
-    size: int
-
-
 class _Drawn(NamedTuple):
     """A roster and what it was drawn up from."""
 
@@ -63,15 +55,15 @@ class Guests:
         self.found: tuple[Guest, ...] = ()
         self._calls = calls
         self._directories = directories
-        self._cib: _Stamp | None = None
+        self._cib: tuple[int, ...] | None = None
         self._polls_to_wait = 0
         self._last: _Drawn | None = None
         self._paths = Paths()
-        self._identities: dict[str, tuple[_Stamp, Identity]] = {}
+        self._identities: dict[str, tuple[tuple[int, ...], Identity]] = {}
 
     async def look(self) -> bool:
         """Read the CIB if it has changed; whether it had."""
-        stamp = _stamp(os.environ.get(tools.CIB_FILE) or settings.CIB_XML)
+        stamp = files.stamp(os.environ.get(tools.CIB_FILE) or settings.CIB_XML)
         if stamp == self._cib and self.state == "read":
             return False
         if self.state != "read" and self._polls_to_wait > 0:
@@ -109,7 +101,7 @@ class Guests:
 
     def _identity(self, resource: str, path: str) -> Identity:
         """By its definition, as it is now; else as VirtualDomain remembers it; else by name."""
-        stamp = _stamp(path)
+        stamp = files.stamp(path)
         known = self._identities.get(path)
         if known is not None and known[0] == stamp:
             return known[1]
@@ -139,11 +131,3 @@ def _remembered(resource: str) -> Identity | None:
             raise
         return None
     return None if remembered is None else remembered.identity
-
-
-def _stamp(path: str) -> _Stamp | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return _Stamp(status.st_ino, status.st_mtime_ns, status.st_size)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -20,7 +19,7 @@ from daemons.vm_stonithd.cluster import cib_parser, queries
 from daemons.vm_stonithd.cluster.queries import Company
 from daemons.vm_stonithd.model.events import CibSeen
 from daemons.vm_stonithd.model.pace import pause_s
-from pmkvm import settings
+from pmkvm import files, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError, reason_of
 
@@ -63,7 +62,7 @@ class CibWatcher:
         self._is_idle = is_idle
         self._ticket = 0
         self._asked = asyncio.Event()
-        self._file: tuple[int, int] | None = None
+        self._file: tuple[int, ...] | None = None
         # When the last reading of the whole was begun.
         self._began = float("-inf")
         self._company: Company | None = None
@@ -105,7 +104,12 @@ class CibWatcher:
     async def _may_rest(self) -> bool:
         """Whether there is no ban, and no need to know more than that."""
         age = time.monotonic() - self._began
-        if self._asked.is_set() or _stamp() != self._file or not self._is_idle() or age > WHOLE_S:
+        if (
+            self._asked.is_set()
+            or files.stamp(settings.CIB_XML) != self._file
+            or not self._is_idle()
+            or age > WHOLE_S
+        ):
             return False
         try:
             return not await self._call(queries.bans_text)
@@ -114,7 +118,7 @@ class CibWatcher:
             return False
 
     async def _read(self, *, is_asked: bool) -> Seen:
-        self._file = _stamp()
+        self._file = files.stamp(settings.CIB_XML)
         began = self._began = time.monotonic()
         oldest = pause_s(self._quiet_s(), COMPANY_BUSY_S, COMPANY_IDLE_S)
         company = self._company
@@ -154,7 +158,7 @@ class CibWatcher:
     async def _pause(self) -> None:
         """Until somebody asks, the file is another, or it is time."""
         end = time.monotonic() + pause_s(self._quiet_s(), BUSY_S, IDLE_S)
-        while time.monotonic() < end and _stamp() == self._file:
+        while time.monotonic() < end and files.stamp(settings.CIB_XML) == self._file:
             try:
                 await asyncio.wait_for(self._asked.wait(), LOOK_S)
                 return
@@ -171,11 +175,3 @@ class CibWatcher:
         if state != self.state:
             log.log(logging.INFO if state == "read" else logging.WARNING, "cluster: %s", state)
         self.state = state
-
-
-def _stamp() -> tuple[int, int] | None:
-    try:
-        status = os.stat(settings.CIB_XML)
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns

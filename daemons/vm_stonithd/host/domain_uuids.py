@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.host import qemu_processes
+from pmkvm import files
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker.this_host import ThisHost
@@ -59,11 +59,9 @@ class DomainUuids:
 
     def _uuid_in(self, path: str) -> str:
         """Empty if none can be told."""
-        try:
-            status = os.stat(path)
-        except OSError:
+        stamp = files.stamp(path)
+        if stamp is None:
             return ""
-        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
             identity = qemu_processes.identity_of(path)
