@@ -14,14 +14,15 @@ from pmkvm.service.listener import Listener
 from pmkvm.service.sole import Sole
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Coroutine
+    from typing import Any
 
     from pmkvm.service.loop import Service
 
 log = logging.getLogger(__name__)
 
 
-def serve(path: str, start: Callable[[Service, Listener], Awaitable[None]]) -> int:
+def serve(path: str, start: Callable[[Service, Listener], Coroutine[Any, Any, None]]) -> int:
     """Run until asked to end, and end the process; path is that of the local socket.
 
     Returns 1 if another daemon of this kind runs, or if this one can't begin anew.
