@@ -8,7 +8,7 @@ import sys
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.version import VERSION
+from pmkvm.service.command_line import Parser
 from pmkvm.wire import client
 from pmkvm.wire.codec import MAX_SECONDS
 from pmkvm.wire.errors import UnavailableError
@@ -28,7 +28,7 @@ TRY_AGAIN = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0: reply printed, whatever it says, or request sent; 2: try again; 1: anything else."""
-    chosen = _parser().parse_args(sys.argv[1:] if argv is None else argv)
+    chosen = _parser().parse_args(argv)
     deadline = Deadline(chosen.timeout)
     try:
         if chosen.send is not None:
@@ -54,10 +54,8 @@ def _complain(error: Exception, *, is_quiet: bool) -> None:
         sys.stderr.write(f"vm-connect: {error}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="vm-connect", add_help=False, description="Send a request to this guest's host."
-    )
+def _parser() -> Parser:
+    parser = Parser("vm-connect", "Send a request to this guest's host.")
     parser.add_argument("-t", "--type", required=True, choices=SERVICES, help="the service")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("-r", "--request", metavar="TEXT", help="send it, print the reply")
@@ -71,8 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_TIMEOUT_S,
         help=f"for the reply (default: {DEFAULT_TIMEOUT_S:.0f})",
     )
-    parser.add_argument("-V", "--version", action="version", version=f"vm-connect {VERSION}")
-    parser.add_argument("-?", "-h", "--help", action="help", help="this text")
+    parser.add_version_and_help()
     parser.add_argument("--socket", help=argparse.SUPPRESS)
     return parser
 
@@ -82,12 +79,6 @@ def _seconds(text: str) -> float:
     if not 0 < value <= MAX_SECONDS:
         raise argparse.ArgumentTypeError(f"from 0 to {MAX_SECONDS:.0f} seconds")
     return value
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        self.print_usage(sys.stderr)
-        self.exit(FAILED, f"vm-connect: {message}\n")
 
 
 if __name__ == "__main__":

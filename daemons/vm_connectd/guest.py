@@ -122,7 +122,7 @@ class Guest:
 
     def _open_router(self) -> None:
         self._pause = None
-        self._router.opened(is_new=True)
+        self._router.opened()
         self._pump()
 
     def _closed(self) -> None:

@@ -77,12 +77,11 @@ class GuestRouter(Generic[C]):
 
     # --- the port
 
-    def opened(self, *, is_new: bool) -> None:
-        """The host's end has said hello; is_new: it knows of no request."""
+    def opened(self) -> None:
+        """A new host's end has said hello: it knows of no request."""
         self.is_up = True
-        if is_new:
-            for pending in self._pending.values():
-                self._wait(pending)
+        for pending in self._pending.values():
+            self._wait(pending)
 
     def closed(self) -> None:
         self.is_up = False

@@ -50,12 +50,11 @@ class _Key(NamedTuple):
 class Hypervisor:
     """One connection, opened again when it is lost."""
 
-    def __init__(self, calls: ThreadCalls, changed: Callable[[], None], uri: str = URI) -> None:
+    def __init__(self, calls: ThreadCalls, changed: Callable[[], None]) -> None:
         """changed is called in the loop, often without need."""
         self.state = "not asked yet"
         self._calls = calls
         self._changed = changed
-        self._uri = uri
         self._libvirt: Any = None
         self._connection: Any = None
         self._known: dict[_Key, Domain] = {}
@@ -124,7 +123,7 @@ class Hypervisor:
 
     def _open(self) -> Any:
         libvirt = self._libvirt
-        connection = libvirt.openReadOnly(self._uri)
+        connection = libvirt.openReadOnly(URI)
         connection.registerCloseCallback(self._notice, None)
         for event in (
             libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,

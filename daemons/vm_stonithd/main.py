@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import sys
+from functools import partial
 
 from daemons.vm_stonithd import options
-from pmkvm.deadline import Deadline
-from pmkvm.errors import ExhaustedError, HaError
+from pmkvm.errors import ExhaustedError
+from pmkvm.service.command_line import print_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,26 +20,15 @@ if TYPE_CHECKING:
     from pmkvm.service.listener import Listener
     from pmkvm.service.loop import Service
 
-log = logging.getLogger(__name__)
-
-STATUS_S = 10.0
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0: asked to stop, or status printed; 1: anything else."""
-    chosen = options.parse(sys.argv[1:] if argv is None else argv)
-    return _status(chosen) if chosen.is_status else _serve(chosen)
-
-
-def _status(chosen: Options) -> int:
+    chosen = options.parse(argv)
+    if not chosen.is_status:
+        return _serve(chosen)
     from daemons.vm_stonithd import status_socket
 
-    try:
-        sys.stdout.write(status_socket.ask(chosen.socket, Deadline(STATUS_S)))
-    except HaError as error:
-        sys.stderr.write(f"vm-stonithd: {error}\n")
-        return 1
-    return 0
+    return print_status("vm-stonithd", partial(status_socket.ask, chosen.socket))
 
 
 def _serve(chosen: Options) -> int:
@@ -58,14 +46,7 @@ def _serve(chosen: Options) -> int:
     async def start(service: Service, listener: Listener) -> None:
         await Daemon(tokens, chosen.connectd_socket).start(service, listener)
 
-    try:
-        rc = daemon.serve(chosen.socket, start)
-    except HaError as error:
-        log.error("%s", error)
-        return 1
-    # A call that hangs has no end: the interpreter's way out would wait for it.
-    sys.stdout.flush()
-    os._exit(rc)
+    return daemon.serve(chosen.socket, start)
 
 
 def _tokens(chosen: Options) -> Readers:

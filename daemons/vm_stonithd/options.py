@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import NamedTuple
 
 from pmkvm import settings
-from pmkvm.version import VERSION
+from pmkvm.service.command_line import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,14 +34,12 @@ class Options(NamedTuple):
     key_file: str
 
 
-def parse(argv: Sequence[str]) -> Options:
+def parse(argv: Sequence[str] | None) -> Options:
     """Ends the program with 1 for what is no command line, as in 2011, and 0 after --help."""
-    parser = _Parser(
-        prog="vm-stonithd",
-        add_help=False,
-        epilog=EPILOG,
-        description="Fences guests of this cluster at the request of other guests.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = Parser(
+        "vm-stonithd",
+        "Fences guests of this cluster at the request of other guests.",
+        EPILOG,
     )
     parser.add_argument(
         "-c", metavar="CMD", dest="command", help="take tokens of 2011; CMD decrypts them"
@@ -56,32 +53,14 @@ def parse(argv: Sequence[str]) -> Options:
     parser.add_argument(
         "-e", metavar="N", dest="success", type=int, default=0, help="CMD's exit code for success"
     )
-    parser.add_argument(
-        "--status", action="store_true", help="print the status of the running daemon, as JSON"
-    )
-    parser.add_argument("--debug", action="store_true", help="log more")
-    parser.add_argument("-V", "--version", action="version", version=f"vm-stonithd {VERSION}")
-    parser.add_argument("-?", "-h", "--help", action="help", help="this text")
+    parser.add_status_and_debug()
+    parser.add_version_and_help()
     own = os.path.join(settings.RUN_DIR, "vm-stonithd.sock")
     parser.add_argument("--socket", default=own, help=argparse.SUPPRESS)
     connectd = settings.connectd_socket()
     parser.add_argument("--connectd-socket", default=connectd, help=argparse.SUPPRESS)
     keys = settings.STONITH_KEY
-    parser.add_argument("--keys", default=keys, metavar="FILE", help=f"instead of {keys}")
-    found = parser.parse_args(argv)
-    return Options(
-        is_status=found.status,
-        command=found.command,
-        is_on_stdin=found.is_on_stdin,
-        success=found.success,
-        is_debug=found.debug,
-        socket=found.socket,
-        connectd_socket=found.connectd_socket,
-        key_file=found.keys,
+    parser.add_argument(
+        "--keys", dest="key_file", default=keys, metavar="FILE", help=f"instead of {keys}"
     )
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        self.print_usage(sys.stderr)
-        self.exit(1, f"vm-stonithd: {message}\n")
+    return Options(**vars(parser.parse_args(argv)))

@@ -69,7 +69,7 @@ def ask(path: str, deadline: Deadline) -> str:
             raise DeadlineError("vm-stonithd does not answer") from error
         except OSError as error:
             raise StatusError(f"vm-stonithd does not run ({path}: {error.strerror})") from error
-    text = b"".join(parts).decode()
+    text = b"".join(parts).decode().strip()
     if not text or text.startswith(_FAILED):
-        raise StatusError(f"vm-stonithd can't tell: {text.strip() or 'it hung up'}")
+        raise StatusError(f"vm-stonithd can't tell: {text or 'it hung up'}")
     return text

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pmkvm.ocf.table import Action, Agent, Parameter, Value
 
 # As ocf_is_true of ocf-shellfuncs, and crm_str_to_boolean of Pacemaker.
-_TRUE = ("yes", "true", "1", "on", "y")
-_FALSE = ("no", "false", "0", "off", "n")
+TRUE = ("yes", "true", "1", "on", "y")
+FALSE = ("no", "false", "0", "off", "n")
 
 # Pacemaker kills with SIGKILL and no warning: the action must have spoken before that.
 _MARGIN_SHARE = 0.1
@@ -86,9 +86,9 @@ def make_context(agent: Agent, action: Action, env: Mapping[str, str], log: Log)
 def parse_boolean(text: str) -> bool:
     """Raises ValueError for anything but the words that Pacemaker knows, in any case."""
     value = text.lower()
-    if value in _TRUE:
+    if value in TRUE:
         return True
-    if value in _FALSE:
+    if value in FALSE:
         return False
     raise ValueError(text)
 

@@ -22,7 +22,7 @@ from pmkvm.service.thread_calls import ThreadCalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine
+    from collections.abc import Coroutine
 
 log = logging.getLogger(__name__)
 
@@ -79,14 +79,14 @@ class Service:
                 os._exit(1)
             log.info("stopping: %s", reason)
 
-    async def run(self, start: Callable[[Service], Awaitable[None]]) -> int:
+    async def run(self, start: Callable[[Service], Coroutine[Any, Any, None]]) -> int:
         """Start, serve until stop() or a signal, end all tasks."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._hear_error)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, signal.Signals(number).name)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        self.supervise("the start", _start(start, self))
+        self.supervise("the start", start(self))
         await self._stopped.wait()
         await self._end_tasks()
         return self._rc
@@ -100,9 +100,7 @@ class Service:
         """Only if what is installed now starts: else this one goes on."""
         calls = ThreadCalls(1)
         try:
-            await calls.call(
-                "checking the program", lambda: reexec.check(reexec.own_argv()), RENEW_S
-            )
+            await calls.call("checking the program", reexec.check, RENEW_S)
         except (HaError, OSError) as error:
             log.error("what is installed now does not start, so this goes on: %s", error)
             self._is_renewing = False
@@ -137,7 +135,7 @@ class Service:
                 log.error("%s does not end", task)
 
 
-def run(start: Callable[[Service], Awaitable[None]]) -> int:
+def run(start: Callable[[Service], Coroutine[Any, Any, None]]) -> int:
     """The daemon's exit code: 0 after a signal, 1 if a supervised task failed, anew.ANEW if it is
     to execute itself anew once it has let go of what it holds."""
 
@@ -149,7 +147,3 @@ def run(start: Callable[[Service], Awaitable[None]]) -> int:
     except MemoryError:
         # The loop's own: whoever is left does nothing any more.
         return 1
-
-
-async def _start(start: Callable[[Service], Awaitable[None]], service: Service) -> None:
-    await start(service)

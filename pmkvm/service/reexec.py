@@ -48,9 +48,9 @@ def program(argv: list[str]) -> list[str]:
     raise HaError("nobody knows how this program was started")
 
 
-def check(argv: list[str]) -> None:
+def check() -> None:
     """Whether what is installed now starts at all. Raises HaError."""
-    done = run.run([*program(argv), "--version"], timeout_s=CHECK_S)
+    done = run.run([*program(own_argv()), "--version"], timeout_s=CHECK_S)
     if done.rc != 0:
         said = (done.err or done.out).strip().splitlines()
         raise CommandError(f"--version ended with {done.rc}: {said[-1] if said else 'no reason'}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from pmkvm.deadline import Deadline
     from pmkvm.wire.codec import Expected
-    from pmkvm.wire.message import Message
+    from pmkvm.wire.message import Message, Request
     from pmkvm.wire.session import Event
 
 _READ_BYTES = 65536
@@ -99,6 +99,19 @@ class Connection:
             except (FrameError, MessageError) as error:
                 raise WireError(f"vm-connectd is not understood: {error}") from error
 
+    def ask(self, request: Request) -> str:
+        """The body of its reply, whatever that says. Raises UnavailableError."""
+        self.send(request)
+        for event in self.events():
+            if not isinstance(event, (Reply, Unavailable)):
+                continue
+            if (event.service, event.id) != (request.service, request.id):
+                continue
+            if isinstance(event, Unavailable):
+                raise UnavailableError(event.reason)
+            return event.body
+        raise NotRunningError("vm-connectd ended the connection")
+
     def wait_open(self) -> None:
         """Until vm-connectd has said hello, so that it has taken what was sent before."""
         for event in self.events():
@@ -137,6 +150,7 @@ class Connection:
 
 def new_id() -> str:
     """A request's id; whoever sends the request again must send the same one."""
+    # As good as uuid4's, whose module takes a tenth of vm-stonith's time to load.
     return os.urandom(_RANDOM_BYTES).hex()
 
 
@@ -146,7 +160,6 @@ def ask(
     deadline: Deadline,
     *,
     request_id: str | None = None,
-    program: str = "vm-connect",
     path: str | None = None,
 ) -> str:
     """The body of the reply, whatever it says.
@@ -154,15 +167,9 @@ def ask(
     Raises MessageError for what can't be sent, NotRunningError, UnavailableError, RefusedError,
     and NoAnswerError; after the last nobody knows what became of the request.
     """
-    wanted = request_id or new_id()
-    with Connection(deadline, program=program, path=path) as connection:
-        connection.send(codec.request(service, wanted, deadline.remaining() or 0.001, body))
-        for event in connection.events():
-            if isinstance(event, (Reply, Unavailable)) and _is_for(event, service, wanted):
-                if isinstance(event, Unavailable):
-                    raise UnavailableError(event.reason)
-                return event.body
-    raise NotRunningError("vm-connectd ended the connection")
+    with Connection(deadline, path=path) as connection:
+        seconds = deadline.remaining() or 0.001
+        return connection.ask(codec.request(service, request_id or new_id(), seconds, body))
 
 
 def tell(
@@ -171,14 +178,13 @@ def tell(
     deadline: Deadline,
     *,
     request_id: str | None = None,
-    program: str = "vm-connect",
     path: str | None = None,
 ) -> None:
     """Send a request and do not wait for the reply; raises as ask() does.
 
     It is handed to the port if the host is there, and forgotten if not.
     """
-    with Connection(deadline, program=program, path=path) as connection:
+    with Connection(deadline, path=path) as connection:
         seconds = deadline.remaining() or 0.001
         connection.send(codec.request(service, request_id or new_id(), seconds, body))
         connection.wait_open()
@@ -196,7 +202,3 @@ def status(deadline: Deadline, *, path: str | None = None) -> str:
                 if event.is_last:
                     break
     return "".join(parts)
-
-
-def _is_for(answer: Reply | Unavailable, service: str, request_id: str) -> bool:
-    return answer.service == service and answer.id == request_id

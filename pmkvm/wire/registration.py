@@ -10,7 +10,6 @@ import asyncio
 import logging
 from typing import Callable
 
-from pmkvm import settings
 from pmkvm.errors import reason_of
 from pmkvm.wire import codec, stream
 from pmkvm.wire.errors import FrameError
@@ -40,7 +39,7 @@ class Registration:
         on_request: Callable[[Forwarded], None],
         *,
         program: str,
-        path: str | None = None,
+        path: str,
     ) -> None:
         self.service = service
         self.is_registered = False
@@ -48,7 +47,7 @@ class Registration:
         self.reason = "not tried yet"
         self._on_request = on_request
         self._program = program
-        self._path = path or settings.connectd_socket()
+        self._path = path
         self._stream: Stream | None = None
         self._ended = asyncio.Event()
 

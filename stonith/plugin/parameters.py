@@ -22,7 +22,7 @@ LONGEST_S = 3600.0
 # Of the project that these plugins come from.
 VENDOR_URL = "https://linux-ha.osdn.jp/"
 
-_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
+HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{1,4096}", re.ASCII)
 _SECONDS = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?) ?s?", re.ASCII)
 
@@ -148,7 +148,7 @@ def _entries(hostlist: str, delimiter: str, problems: list[str]) -> list[Entry]:
         problems.append("hostlist is empty")
     for number, field in enumerate(fields, 1):
         host, found, token = field.partition(delimiter)
-        if not found or not _HOST.fullmatch(host) or not _TOKEN.fullmatch(token):
+        if not found or not HOST.fullmatch(host) or not _TOKEN.fullmatch(token):
             # The field may be a token, and so may be what stands before a wrong delimiter.
             problems.append(f"entry {number} of hostlist is not NAME{delimiter}TOKEN")
         elif host.lower() in seen:

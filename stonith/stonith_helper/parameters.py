@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from pmkvm.light_types import NamedTuple
-from stonith.plugin.parameters import LONGEST_S, Parameter, ParameterError, seconds
+from pmkvm.ocf.context import parse_boolean
+from stonith.plugin.parameters import HOST, LONGEST_S, Parameter, ParameterError, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +17,8 @@ if TYPE_CHECKING:
 
 MOST_TRIALS = 60
 
-_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 # linux/if.h: 15 bytes, no "/"; never the beginning of an option.
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}", re.ASCII)
-_TRUE = ("y", "yes", "true", "on", "1")
-_FALSE = ("n", "no", "false", "off", "0")
 
 HOSTLIST = Parameter(
     "hostlist",
@@ -186,10 +184,11 @@ def _split(text: str) -> list[str]:
 
 
 def _is_set(values: Mapping[str, str], parameter: Parameter, problems: list[str]) -> bool:
-    text = _value(values, parameter).strip().lower()
-    if text not in (*_TRUE, *_FALSE):
+    try:
+        return parse_boolean(_value(values, parameter).strip())
+    except ValueError:
         problems.append(f"{parameter.name} is neither yes nor no")
-    return text in _TRUE
+        return False
 
 
 def _seconds(values: Mapping[str, str], parameter: Parameter, problems: list[str]) -> float:
@@ -211,7 +210,7 @@ def _hosts(values: Mapping[str, str], problems: list[str]) -> tuple[str, ...]:
     names = _split(values.get(HOSTLIST.name, ""))
     if not names:
         problems.append("hostlist is empty")
-    problems += [f"hostlist: {name!r} is no node" for name in names if not _HOST.fullmatch(name)]
+    problems += [f"hostlist: {name!r} is no node" for name in names if not HOST.fullmatch(name)]
     return tuple(names)
 
 

@@ -103,6 +103,7 @@ def from_arguments(argv: Sequence[str]) -> dict[str, str]:
 
 
 def is_set(values: dict[str, str], name: str) -> bool:
+    """By fence-agents' words, which are not all of Pacemaker's (pmkvm.ocf.context)."""
     return values.get(name, "").lower() in (_TRUE, "yes", "on", "true")
 
 

@@ -18,7 +18,6 @@ from pmkvm.wire.errors import (
     UnavailableError,
     WireError,
 )
-from pmkvm.wire.message import Reply, Unavailable
 from stonith.plugin import answer
 from stonith.plugin.answer import Answer
 
@@ -39,7 +38,7 @@ _HASH_DIGITS = 16
 
 def fence(operation: Operation, entry: Entry, deadline: Deadline, journal: Journal) -> Answer:
     """Carry it out; its line is in the log when this returns."""
-    request_id = _new_id()
+    request_id = client.new_id()
     began = time.monotonic()
     answered = ask(operation, entry, deadline, journal, request_id=request_id)
     took_ms = (time.monotonic() - began) * 1000
@@ -63,7 +62,7 @@ def ask(
     request_id: str | None = None,
 ) -> Answer:
     """Until the deadline, and WAY_BACK_S more for an answer that is under way by then."""
-    wanted = request_id or _new_id()
+    wanted = request_id or client.new_id()
     reason = ""
     while True:
         try:
@@ -80,11 +79,6 @@ def ask(
         deadline.pause(RETRY_S)
         if deadline.expired():
             return _no(reason)
-
-
-def _new_id() -> str:
-    """As good as uuid4's, whose module takes a tenth of the program's time to load."""
-    return os.urandom(16).hex()
 
 
 def _sha256(data: bytes) -> str:
@@ -104,13 +98,4 @@ def _exchange(text: str, request_id: str, deadline: Deadline) -> str:
     if not seconds:
         raise NoAnswerError("the time is over")
     with client.Connection(deadline.less(-WAY_BACK_S), program="vm-stonith") as connection:
-        connection.send(codec.request(SERVICE, request_id, seconds, text))
-        for event in connection.events():
-            if not isinstance(event, (Reply, Unavailable)):
-                continue
-            if (event.service, event.id) != (SERVICE, request_id):
-                continue
-            if isinstance(event, Unavailable):
-                raise UnavailableError(event.reason)
-            return event.body
-    raise NotRunningError("vm-connectd ended the connection")
+        return connection.ask(codec.request(SERVICE, request_id, seconds, text))

@@ -42,7 +42,7 @@ class Routers:
 
     def register(self, _who: int, number: int) -> None:
         self.host.registered(number, "stonith")
-        self.guest.opened(is_new=bool(number & 1))
+        self.guest.opened()
 
     def forward(self, _who: int, _number: int) -> None:
         taken = self.host.next_for("stonith", self.now)

@@ -11,6 +11,7 @@ from daemons.vm_stonithd.model.facts import History, Resource, Standing, View
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import role
 from pmkvm.fencing.role import Written
+from pmkvm.ocf.context import TRUE
 from pmkvm.pacemaker.errors import BadAnswerError
 from pmkvm.pacemaker.targets import cluster_name, targets
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pmkvm.pacemaker.parameter import Parameter
     from pmkvm.pacemaker.status import Resource as Instance
 
-_TRUE = ("true", "yes", "on", "y", "1")
 _MAINTENANCE = ("maintenance-mode", "stop-all-resources")
 
 
@@ -155,4 +155,4 @@ def _is_in_maintenance(configuration: Element, states: Iterable[Element]) -> boo
 
 
 def _is_true(pair: Element) -> bool:
-    return pair.get("value", "").lower() in _TRUE
+    return pair.get("value", "").lower() in TRUE

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pmkvm.ocf.context import FALSE
+
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-_NO = ("false", "no", "off", "n", "0")
 _OPTIONS = "crm_config/cluster_property_set/nvpair"
 
 
@@ -20,9 +21,9 @@ def read(configuration: Element) -> tuple[str, ...]:
         found.append("resource-stickiness is 0: a fence may let other guests move")
     if _value(configuration, _OPTIONS, "cluster-recheck-interval").rstrip("smhinec") == "0":
         found.append("cluster-recheck-interval is 0: a ban that nobody removes stops its guest")
-    if _value(configuration, _OPTIONS, "stonith-enabled") in _NO:
+    if _value(configuration, _OPTIONS, "stonith-enabled") in FALSE:
         found.append("stonith-enabled is false: with a host lost no fence is proven")
-    if _value(configuration, "op_defaults/meta_attributes/nvpair", "record-pending") in _NO:
+    if _value(configuration, "op_defaults/meta_attributes/nvpair", "record-pending") in FALSE:
         found.append("record-pending is false: what is under way can't be seen")
     return tuple(found)
 

@@ -95,15 +95,11 @@ def _write(own: HostReport, deadline: Deadline) -> None:
 
 
 def _read(deadline: Deadline) -> dict[str, HostReport]:
-    """All hosts' reports; a host without one is not in it. Raises HaError."""
-    return _decoded(attributes.hear(ATTRIBUTE, deadline))
+    """All hosts' reports. Raises HaError."""
+    return decoded(attributes.hear(ATTRIBUTE, deadline))
 
 
-def parse(answer: str) -> dict[str, HostReport]:
-    """Of attrd's answer. A line of others', or a value that can't be read, says nothing."""
-    return _decoded(attributes.parse(answer, ATTRIBUTE))
-
-
-def _decoded(values: dict[str, str]) -> dict[str, HostReport]:
+def decoded(values: dict[str, str]) -> dict[str, HostReport]:
+    """A host without a report, or with one that can't be read, is not in it."""
     read = {host: host_report.decode(text) for host, text in values.items()}
     return {host: each for host, each in read.items() if each is not None}

@@ -229,7 +229,7 @@ def sent(router: GuestRouter[str], now: float = 0.0) -> list[tuple[str, float]]:
 @pytest.fixture
 def guest() -> GuestRouter[str]:
     made: GuestRouter[str] = GuestRouter()
-    made.opened(is_new=True)
+    made.opened()
     return made
 
 
@@ -241,11 +241,9 @@ def test_each_new_host_end_gets_all_that_is_outstanding_again(guest: GuestRouter
     guest.closed()
     guest.requested("c", request(3), 2.0)
     assert sent(guest, 2.0) == []
-    guest.opened(is_new=True)
+    guest.opened()
     assert sent(guest, 3.0) == [("id-2", 8.0), ("id-3", 9.0)]
-    guest.opened(is_new=False)
-    assert sent(guest, 3.0) == []
-    guest.opened(is_new=True)
+    guest.opened()
     assert len(sent(guest, 3.0)) == 2
     assert guest.sent_again == 3
 
@@ -283,7 +281,7 @@ def test_a_request_that_never_left_is_refused_before_its_end(guest: GuestRouter[
     guest.requested("c", request(1, 5.0), 0.0)
     (refusal,) = guest.tick(4.5)
     assert isinstance(refusal.message, Unavailable)
-    guest.opened(is_new=True)
+    guest.opened()
     assert sent(guest, 4.6) == []
 
 

@@ -16,8 +16,10 @@ from daemons.vm_stonithd.intake.requests import Place
 from daemons.vm_stonithd.model import host_report
 from daemons.vm_stonithd.model.facts import REFUSED, Operation, Request
 from daemons.vm_stonithd.model.host_report import BanReport, Done, HostReport, Stage
+from pmkvm.pacemaker import attributes
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.process import Life
+from pmkvm.tokens.key_report import ATTRIBUTE
 from pmkvm.wire.message import Forwarded, Sender
 
 if TYPE_CHECKING:
@@ -161,7 +163,7 @@ def test_a_report_comes_back_from_attrd() -> None:
     answer = (
         f'name="vm-stonith" host="host1" value="{text}"\nname="vm-stonith" host="host2" value=""\n'
     )
-    assert report_exchange.parse(answer) == {"host1": said}
+    assert report_exchange.decoded(attributes.parse(answer, ATTRIBUTE)) == {"host1": said}
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_a_report_comes_back_from_attrd() -> None:
     ],
 )
 def test_other_lines_say_nothing(line: str) -> None:
-    assert report_exchange.parse(line) == {}
+    assert report_exchange.decoded(attributes.parse(line, ATTRIBUTE)) == {}
 
 
 def test_a_definition_that_this_host_alone_lacks_refuses_no_fence() -> None:
