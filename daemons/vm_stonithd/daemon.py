@@ -21,14 +21,7 @@ from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.intake.desk import AT_A_TIME as READ_AT_A_TIME
 from daemons.vm_stonithd.intake.desk import Desk
 from daemons.vm_stonithd.machine.machine import Machine
-from daemons.vm_stonithd.model.events import (
-    Arrived,
-    CibSeen,
-    KeysSeen,
-    PendingStopsSeen,
-    Terminated,
-    Tick,
-)
+from daemons.vm_stonithd.model.events import Arrived, KeysSeen, Terminated, Tick
 from daemons.vm_stonithd.model.pace import NOTHING, TICK_S, tick_s
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
@@ -75,8 +68,6 @@ class Daemon:
         self._service: Service | None = None
         self._host = ""
         self._state = "asking for this host's name"
-        self._has_bans = False
-        self._has_pending_stops = False
         self._looked_at = float("-inf")
         self._look: asyncio.TimerHandle | None = None
         self._began = time.monotonic()
@@ -124,10 +115,6 @@ class Daemon:
     def _tell(self, event: Event) -> None:
         if self._machine is None:
             return
-        if isinstance(event, PendingStopsSeen):
-            self._has_pending_stops = bool(event.pending_stops)
-        if isinstance(event, CibSeen):
-            self._has_bans = bool(event.view.bans)
         try:
             self._executor.add(self._machine.step(event, time.monotonic(), time.time()))
         except Exception:
@@ -161,7 +148,8 @@ class Daemon:
         return NOTHING if machine is None else machine.quiet_s(time.monotonic())
 
     def _is_idle(self) -> bool:
-        return not (self._has_bans or self._desk.open or self._has_pending_stops)
+        machine = self._machine
+        return not self._desk.open and (machine is None or machine.is_idle)
 
     async def _tick(self) -> None:
         try:

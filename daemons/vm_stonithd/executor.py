@@ -14,6 +14,7 @@ from daemons.vm_stonithd.cluster.cib_writes import CreateBans, WriteEnd
 from daemons.vm_stonithd.host import qemu_processes
 from daemons.vm_stonithd.host.pending_stop_files import CHANGES, PendingStopFiles
 from daemons.vm_stonithd.host.shared_look import SharedLook
+from daemons.vm_stonithd.machine.outbox import Outbox
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
 from pmkvm.deadline import Deadline
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.intake.desk import Desk
     from daemons.vm_stonithd.model.actions import Action
     from daemons.vm_stonithd.model.events import Event
-    from daemons.vm_stonithd.model.host_report import HostReport
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +68,8 @@ class Executor:
         self._fail = fail
         self._queue: asyncio.Queue[Action | CreateBans] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
-        # An answer waits for the words that it comes with, or later ones, to be taken.
-        self._report: HostReport | None = None
-        self._asked = self._heard = 0
+        self._outbox = Outbox()
         self._news = asyncio.Event()
-        self._held: list[tuple[int, actions.Answer]] = []
 
     def add(self, wanted: list[Action]) -> None:
         for each in cib_writes.together(wanted):
@@ -87,8 +84,7 @@ class Executor:
 
     async def _carry_out(self, action: Action | CreateBans) -> None:
         if isinstance(action, actions.Say):
-            self._report = action.report
-            self._asked += 1
+            self._outbox.say(action.report)
             self._news.set()
         elif isinstance(action, actions.Answer):
             self._hold(action)
@@ -101,7 +97,7 @@ class Executor:
         elif isinstance(action, CHANGES):
             await self._change_pending_stop(action)
         elif isinstance(action, actions.RemoveBan):
-            self._begin(self._remove(action, self._asked))
+            self._begin(self._remove(action, self._outbox.number))
         else:
             self._begin(self._work(action))
 
@@ -141,25 +137,20 @@ class Executor:
         while True:
             await self._news.wait()
             self._news.clear()
-            number = self._asked
-            if self._report is not None and await self._exchange.say(self._report):
-                self._heard = number
+            number, report = self._outbox.number, self._outbox.report
+            if report is not None and await self._exchange.say(report):
+                self._outbox.take(number)
                 self._release()
 
     def _hold(self, answer: actions.Answer) -> None:
-        self._held.append((self._asked, answer))
+        self._outbox.hold(answer)
         self._release()
-        if self._held:
+        if self._outbox.held:
             asyncio.get_running_loop().call_at(answer.by, self._release)
 
     def _release(self) -> None:
-        now = time.monotonic()
-        held, self._held = self._held, []
-        for number, answer in held:
-            if number <= self._heard or answer.by <= now:
-                self._desk.answer(answer.number, answer.text)
-            else:
-                self._held.append((number, answer))
+        for answer in self._outbox.due(time.monotonic()):
+            self._desk.answer(answer.number, answer.text)
 
     async def _change_pending_stop(self, action: Change) -> None:
         try:
@@ -246,7 +237,7 @@ class Executor:
         """After the words before it, so that whoever sees the ban gone hears what became of it;
         but an attrd that hangs keeps nobody stopped."""
         deadline = Deadline(REPORTS_S)
-        while self._heard < number and not deadline.expired():
+        while not self._outbox.is_taken(number) and not deadline.expired():
             await asyncio.sleep(POLL_S)
         await self._write(action)
 

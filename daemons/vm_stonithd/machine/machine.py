@@ -95,6 +95,12 @@ class Machine:
             for part in (self._coordinator, self._on_status_list, self._participant)
         )
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is neither a ban nor a pending stop of this host's."""
+        view = self._state.view
+        return not (self._pending_stops.are_there or (view is not None and view.bans))
+
     def _take(self, event: Event) -> None:
         self._state.take(event)
         if isinstance(event, events.Looked):

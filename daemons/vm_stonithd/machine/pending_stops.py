@@ -44,6 +44,8 @@ class PendingStops:
         self._before: View | None = None
         self._before_at = float("-inf")
         self._since: dict[str, tuple[str, float]] = {}
+        # By the last reading.
+        self.are_there = False
 
     def advance(self) -> None:
         state = self._state
@@ -56,6 +58,7 @@ class PendingStops:
 
     def seen(self, event: PendingStopsSeen) -> list[Settlement]:
         """Which of them are to be settled now."""
+        self.are_there = bool(event.pending_stops)
         view = self._before
         if event.ticket != self._ticket or view is None:
             return []

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.cluster import cib_writes
 from daemons.vm_stonithd.cluster.cib_writes import CreateBans
+from daemons.vm_stonithd.machine.outbox import Outbox
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Doubt, Outcome
 from daemons.vm_stonithd.model.host_report import HostReport, Objection, encode
+from daemons.vm_stonithd.model.invariants import known
 from tests.unit.vm_stonithd.simulation import guards
 from tests.unit.vm_stonithd.simulation.engine import HOSTS
 from tests.unit.vm_stonithd.simulation.pending_stops import PendingStopFiles
@@ -37,11 +39,8 @@ class Daemon:
         self._known: View | None = None
         self._seen_at = 0.0
         self.stopped_until = 0.0
-        # How often it wanted to speak, and was heard; what is said by then, and what waits for it.
-        self._asked = self._heard = 0
-        self._said = HostReport(0.0)
+        self._outbox = Outbox()
         self._is_speaking = False
-        self._held: list[tuple[int, actions.Answer]] = []
         self.pending_stop_files = PendingStopFiles(world, host)
         world.engine.spawn(self._tick(), self.lives)
         self._seen()
@@ -165,25 +164,24 @@ class Daemon:
 
     def _tell_others(self, action: actions.Say | actions.Answer) -> None:
         if isinstance(action, actions.Answer):
-            self._held.append((self._asked, action))
+            self._outbox.hold(action)
             self._release()
             self._after(max(0.0, action.by - self.world.engine.now), self._release)
             return
-        self._said = action.report
-        self._asked += 1
+        self._outbox.say(action.report)
         if not self._is_speaking:
             self._is_speaking = True
             self.world.engine.spawn(self._speak(), self.lives)
 
     def _speak(self) -> Process:
         """The newest words; nothing but answers waits for attrd to take them."""
-        while self._heard < self._asked:
+        while not self._outbox.is_taken(self._outbox.number):
             yield from self._hands(0.02)
             while self.world.attributes.hangs(self.host):
                 yield self.world.attributes.hangs(self.host)
-            number = self._asked
-            self.world.attributes.write(self.host, encode(self._said))
-            self._heard = number
+            number, report = self._outbox.number, self._outbox.report
+            self.world.attributes.write(self.host, encode(known(report)))
+            self._outbox.take(number)
             self._release()
         self._is_speaking = False
 
@@ -191,17 +189,13 @@ class Daemon:
         if self.world.engine.now < self.stopped_until:
             self._after(self.stopped_until - self.world.engine.now, self._release)
             return
-        held, self._held = self._held, []
-        for number, action in held:
-            if number <= self._heard or action.by <= self.world.engine.now:
-                self._answer(action)
-            else:
-                self._held.append((number, action))
+        for answer in self._outbox.due(self.world.engine.now):
+            self._answer(answer)
 
     def _answer(self, action: actions.Answer) -> None:
         request = self.requests.pop(action.number)
         key = (request.requester, request.hash, request.target)
-        said = self._said.done
+        said = () if self._outbox.report is None else self._outbox.report.done
         ids = [d.ban_id for d in said if (d.requester, d.request, d.target) == key]
         self.world.answered(request, action.text, ids[-1] if ids else "-")
 
