@@ -44,9 +44,10 @@ def is_exhaustion(error: BaseException) -> bool:
     # Here: a module less for a monitor, whose errors are few.
     import errno
 
-    if isinstance(error, OSError):
-        lacking = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS)
-        return error.errno in lacking
+    # Of an OSError, and of a LibvirtError.
+    lacking = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS)
+    if getattr(error, "errno", None) in lacking:
+        return True
     if isinstance(error, ImportError):
         return any(text in str(error) for text in _NOT_LOADED)
     # The interpreter itself, where it finds no memory for an error, fails by a SystemError.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Times of day in UTC as ISO 8601, the form of a ban's end. Pure.
+"""Times of day in UTC as ISO 8601, the form of a ban's end.
 
-Only a function that is called loads datetime: an agent that meets no ban does not need it.
+It knows no clock. Only a function that is called loads datetime: an agent that meets no ban does
+not need it.
 """
 
 from __future__ import annotations

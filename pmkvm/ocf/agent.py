@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pmkvm.ocf.context import Context
     from pmkvm.ocf.table import Action, Agent
 
-# What they do twice is done once (OCF resource agent API).
-_IDEMPOTENT = ("start", "stop", "monitor", "status")
 # A host that lacks memory or the like is asked again so soon.
 _RETRY_S = 0.2
 
@@ -88,7 +86,8 @@ def run(
 
 
 def _act(agent: Agent, action: Action, env: Mapping[str, str], log: Log) -> OcfCode:
-    """Again and again while this host lacks memory or the like, if that does no harm."""
+    """Again and again while this host lacks memory or the like: what an action does twice is done
+    once (OCF resource agent API)."""
     context = make_context(agent, action, env, log)
     while True:
         try:
@@ -96,7 +95,7 @@ def _act(agent: Agent, action: Action, env: Mapping[str, str], log: Log) -> OcfC
             break
         except Exception as error:
             is_over = context.deadline.less(_RETRY_S).expired()
-            if not is_exhaustion(error) or action.name not in _IDEMPOTENT or is_over:
+            if not is_exhaustion(error) or is_over:
                 raise
         context.deadline.pause(_RETRY_S)
     if not isinstance(code, OcfCode):

@@ -33,6 +33,7 @@ else:
 
     libvirtmod = _Libvirtmod()
 
+_SYSTEM_ERROR = 38  # VIR_ERR_SYSTEM_ERROR: int1 is the errno
 _START_PAUSED = 1  # VIR_DOMAIN_START_PAUSED
 XML_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE: as after its next start, without a life's own
 
@@ -77,12 +78,14 @@ class LibvirtError(HaError):
     """libvirt said no; code is virErrorNumber, the text libvirt's own.
 
     str() is its last line: what ssh has to say fills a screen, and ends with what was wrong.
+    errno: the system's own number where a call to it failed, else 0.
     """
 
-    def __init__(self, code: int, text: str) -> None:
+    def __init__(self, code: int, text: str, errno: int = 0) -> None:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         super().__init__(lines[-1] if lines else "libvirt failed without a reason")
         self.code = code
+        self.errno = errno
         self.full_text = " ".join(lines)
 
 
@@ -231,4 +234,5 @@ def _last_error() -> LibvirtError:
     error = libvirtmod.virGetLastError()
     if error is None:
         return LibvirtError(0, "")
-    return LibvirtError(error[0], error[2])
+    code, *_, errno, _ = error
+    return LibvirtError(code, error[2], errno if code == _SYSTEM_ERROR else 0)

@@ -18,7 +18,7 @@ def test_a_page_is_as_its_table_is(page: Page) -> None:
 def test_a_page_that_is_behind_is_found() -> None:
     page = next(page for page in PAGES if page.path.name == "virtualdomain.md")
     text = page.path.read_text(encoding="utf-8")
-    behind = text.replace("| `shutdown_mode` | string", "| `shutdown_way` | string")
+    behind = text.replace("- `shutdown_mode` (string", "- `shutdown_way` (string")
     assert behind != text
     assert reference.renewed(page, behind) == text
 

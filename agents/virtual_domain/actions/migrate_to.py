@@ -13,7 +13,7 @@ from agents.virtual_domain.migration import last_target, outcome
 from agents.virtual_domain.migration.plan import Migration, plan
 from agents.virtual_domain.migration.progress import Progress, limit_downtime
 from agents.virtual_domain.options.config_file import save_for_all
-from pmkvm.errors import DeadlineError, ExhaustedError
+from pmkvm.errors import DeadlineError, ExhaustedError, is_exhaustion
 from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -23,6 +23,8 @@ from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
+    from pmkvm.deadline import Deadline
+    from pmkvm.errors import HaError
     from pmkvm.ocf.context import Context
     from pmkvm.virt.connection import Domain
 
@@ -62,8 +64,12 @@ def migrate_to(context: Context) -> OcfCode:
             # A fence may have killed it since the look before.
             fence.look()
             said = "does not run here" if verdict.code == OcfCode.NOT_RUNNING else verdict.reason
-            text = f"{name}: {said}, so it can't leave for {target}"
-            raise OcfError(OcfCode.GENERIC, text)
+            text = f"{said}, so it can't leave for {target}"
+            if last_target.noted(context) != target:
+                raise OcfError(OcfCode.GENERIC, f"{name}: {text}")
+            # It has left before: this action's try before ended for lack of memory, or another.
+            outcome.settle(context, subject, migration, text)
+            return OcfCode.SUCCESS
         fence.during(
             context.deadline,
             f"saving the definition of {name}",
@@ -83,29 +89,21 @@ def migrate_to(context: Context) -> OcfCode:
 
 def _leave(context: Context, subject: Subject, migration: Migration, fence: Fence) -> None:
     """Raises OcfError when the guest has not left, FencedError when it is to leave no more."""
-    patience = context.deadline.at_most(_CLEAR_S)
+    patience, told = context.deadline.at_most(_CLEAR_S), ""
     while True:
         try:
             _migrate(context, subject, migration, fence)
             break
-        except LibvirtError as error:
+        except (LibvirtError, ExhaustedError, DeadlineError) as error:
             fence.look()
-            context.log.warning(f"{subject.identity.name}: {error.full_text}")
-            if not (_passes_by_itself(error) and _is_here(subject)) or patience.expired():
-                outcome.settle(context, subject, migration, str(error))
-                return
-            patience.pause(_RETRY_S)
-        except ExhaustedError as error:
-            # Nothing has become of it for lack of a thread or of memory: that passes, too.
-            fence.look()
-            if context.deadline.remaining() <= _ABORT_MAX_S or not _is_here(subject):
+            text = error.full_text if isinstance(error, LibvirtError) else str(error)
+            if text != told:
+                context.log.warning(f"{subject.identity.name}: {text}")
+                told = text
+            if not (_passes_by_itself(error, context, patience) and _is_here(subject)):
                 outcome.settle(context, subject, migration, str(error))
                 return
             context.deadline.pause(_RETRY_S)
-        except DeadlineError as error:
-            fence.look()
-            outcome.settle(context, subject, migration, str(error))
-            return
     if not _is_gone(context, subject):
         reason = "libvirt says migrated, but QEMU lives here"
         outcome.settle(context, subject, migration, reason)
@@ -116,13 +114,16 @@ def _is_here(subject: Subject) -> bool:
     return not subject.identity.is_qemu or bool(domain_state.living(subject))
 
 
-def _passes_by_itself(error: LibvirtError) -> bool:
-    """The other end still has a domain of that uuid: a life just killed, or an abandoned create.
+def _passes_by_itself(error: HaError, context: Context, patience: Deadline) -> bool:
+    """A lack of memory or the like, at this end or the other one; or the other end still has a
+    domain of that uuid, a life just killed or an abandoned create, which goes in a moment.
 
-    Both go in a moment. An error would have this host fenced (vm-ctl's on-fail), with a guest
-    on it that runs well.
+    An error would have this host fenced (vm-ctl's on-fail), with a guest on it that runs well.
     """
-    return error.code == ErrorCode.OPERATION_INVALID
+    if is_exhaustion(error):
+        return context.deadline.remaining() > _ABORT_MAX_S
+    is_in_the_way = getattr(error, "code", None) == ErrorCode.OPERATION_INVALID
+    return is_in_the_way and not patience.expired()
 
 
 def _migrate(context: Context, subject: Subject, migration: Migration, fence: Fence) -> None:

@@ -55,7 +55,7 @@ def forget(context: Context) -> None:
 
 def require_ended(context: Context, subject: Subject, fence: Fence, deadline: Deadline) -> None:
     """Raises OcfError if the guest lives where it went. What can't be asked is no obstacle."""
-    node = _noted(context)
+    node = noted(context)
     if not node or not _may_be_member(context, node):
         return
     patience = deadline.at_most(GOES_S)
@@ -83,7 +83,7 @@ def _lives(context: Context, subject: Subject, fence: Fence, node: str, limit: D
     return status is not None and status.state != State.SHUTOFF
 
 
-def _noted(context: Context) -> str:
+def noted(context: Context) -> str:
     try:
         return (files.read_text(_path(context)) or "").strip()
     except (OSError, ValueError) as error:

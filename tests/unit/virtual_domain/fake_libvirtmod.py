@@ -44,13 +44,13 @@ Error = Optional[tuple[int, int, str, int, Optional[str], Optional[str], Optiona
 
 
 class Trouble(Exception):
-    """An error of libvirt's. breaks: the connection is gone with it, as libvirtd is killed."""
+    """An error of libvirt's, or the system's errno. breaks: the connection is gone with it."""
 
-    def __init__(self, code: int, text: str, *, breaks: bool = False) -> None:
+    def __init__(self, code: int, text: str, *, breaks: bool = False, errno: int = -1) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
-        self.breaks = breaks
+        self.breaks, self.errno = breaks, errno
 
 
 class Call(NamedTuple):
@@ -221,7 +221,7 @@ class FakeLibvirt(FakeServices):
         trouble: Trouble | None = getattr(self._last, "trouble", None)
         if trouble is None:
             return None
-        return (trouble.code, 10, trouble.text, 2, "%s", trouble.text, None, -1, -1)
+        return (trouble.code, 10, trouble.text, 2, "%s", trouble.text, None, trouble.errno, -1)
 
     def virConnectOpen(self, uri: str | None) -> _Connection | None:
         assert uri is None or isinstance(uri, str)

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -10,9 +13,10 @@ import pytest
 
 from agents.virtual_domain.actions import monitor, start, stop
 from agents.virtual_domain.stopping import budget, shutdown
+from pmkvm import process
 from tests.unit import exhaustion
 from tests.unit.test_house_loaded import Host
-from tests.unit.virtual_domain.fake_libvirtmod import RUNNING
+from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, SYSTEM, Trouble
 from tests.unit.virtual_domain.world import UUID, World, migrate_to
 
 if TYPE_CHECKING:
@@ -93,6 +97,67 @@ def test_a_migration_waits_for_a_thread(world: World, there: FakeHypervisor) -> 
         called = migrate_to(world)
     assert (called.rc, called.reason) == (0, "")
     assert "g1" in there.domains
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM, errno.EAGAIN])
+def test_a_migration_waits_for_what_libvirt_lacks(
+    world: World, there: FakeHypervisor, number: int
+) -> None:
+    """Here or at the other end. An error would have this host fenced for a moment's lack."""
+    world.guest()
+    trouble = Trouble(SYSTEM, f"Unable to open: {os.strerror(number)}", errno=number)
+    world.here.script("virDomainMigrate3", trouble, trouble)
+    called = migrate_to(world)
+    assert (called.rc, called.reason) == (0, "")
+    assert called.err.count(trouble.text) == 1
+    assert "g1" in there.domains
+
+
+@pytest.mark.parametrize("function", ["virDomainGetState", "virDomainMigrate3"])
+def test_a_migration_goes_on_when_there_is_memory(
+    world: World, there: FakeHypervisor, function: str
+) -> None:
+    world.guest()
+    NoMemory(world, 3, function)
+    called = migrate_to(world)
+    assert (called.rc, called.reason) == (0, "")
+    assert "g1" in there.domains
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_migration_that_can_t_look_at_a_process_for_a_moment_ends_well(
+    world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Whenever that is: before it leaves, or when it has left."""
+    world.guest()
+    looks = itertools.count(1)
+    stat = process.stat
+
+    def short_of_descriptors(directory: str) -> process.Stat:
+        if next(looks) == at:
+            raise OSError(errno.EMFILE, "Too many open files", directory)
+        return stat(directory)
+
+    monkeypatch.setattr(process, "stat", short_of_descriptors)
+    called = migrate_to(world)
+    assert (called.rc, called.reason) == (0, "")
+    assert there.domains["g1"].state == RUNNING
+    assert world.table.living() == []
+    assert next(looks) > at, "there was no such look"
+
+
+def test_a_guest_that_has_left_is_not_asked_to_leave_again(
+    world: World, there: FakeHypervisor
+) -> None:
+    """The action's try before may have ended when the guest was there already."""
+    world.guest()
+    assert migrate_to(world).rc == 0
+    called = migrate_to(world)
+    assert (called.rc, called.reason) == (0, "")
+    there.domains.clear()
+    called = migrate_to(world)
+    assert called.rc == 1
+    assert "does not run here, so it can't leave" in called.reason
 
 
 def test_an_action_without_a_thread_ends_at_its_deadline_and_says_where_it_was(
