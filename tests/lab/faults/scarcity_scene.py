@@ -92,8 +92,10 @@ class Scene(NamedTuple):
         self.lab.cluster.wait_running(name, at.name)
         self.away.must(["crm_resource", "--clear", "-r", name])
         if action.operation == scarcity.PROBE:
-            # Pacemaker starts anew what it has migrated there and then forgets: now, not later.
-            self.away.must(["crm_resource", "--refresh", "-r", name, "-N", self.home.name])
+            # Pacemaker starts anew what it has migrated there and then forgets on that host alone
+            # ("Forcing recovery ... because it can no longer migrate"): the other host forgets it
+            # before.
+            self.away.must(["crm_resource", "--refresh", "-r", name])
             self.away.must(["crm_resource", "--wait"], timeout_s=BOOT_S)
             self.lab.cluster.wait_running(name, at.name)
         if action.agent != ANYTHING and not self.subject.counter.is_ticking():
