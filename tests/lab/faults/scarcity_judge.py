@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # Without a hand, from the lack's end on; and what it takes to see it.
 RECOVERED_S, LOOK_S = 10.0, 1.0
-# Between two looks at the process table.
-SEEN_S = 0.1
+# Between two looks at the process table; where the processors are busy, a look is so late.
+SEEN_S, LATE_S = 0.1, 0.5
 # One that ends within that time has not outlived anything.
 STILL_S = 0.05
 # It runs, and something is wrong with it.
@@ -164,7 +164,7 @@ def _met(facts: Facts, call: Call) -> bool:
     ended_s = call.began_s if call.ended_s is None else call.ended_s
     return any(
         life.host == call.host
-        and life.first_s < ended_s + SEEN_S
-        and life.last_s > call.began_s - SEEN_S
+        and life.first_s < ended_s + LATE_S
+        and life.last_s > call.began_s - LATE_S
         for life in facts.lives
     )
