@@ -9,7 +9,7 @@ events, import libvirt itself.
 
 from __future__ import annotations
 
-from pmkvm.errors import HaError
+from pmkvm.errors import ExhaustedError, HaError, is_exhaustion
 from pmkvm.light_types import IntEnum, NamedTuple
 
 TYPE_CHECKING = False
@@ -170,13 +170,16 @@ class Connection:
     """An open connection to a hypervisor. An empty uri is libvirt's default."""
 
     def __init__(self, uri: str) -> None:
-        """Raises LibvirtError."""
+        """Raises LibvirtError, and ExhaustedError where there is no memory to load it."""
         try:
             # Without a handler libvirt prints every error to stderr by itself.
             libvirtmod.virRegisterErrorHandler(_ignore, None)
         except ImportError as error:
             # As silent as a libvirtd that does not run: the process table still answers.
-            raise LibvirtError(0, f"libvirt's Python binding can't be loaded: {error}") from error
+            text = f"libvirt's Python binding can't be loaded: {error}"
+            raise (
+                ExhaustedError(text) if is_exhaustion(error) else LibvirtError(0, text)
+            ) from error
         self.handle = result(libvirtmod.virConnectOpen(uri or None))
 
     def __enter__(self) -> Connection:

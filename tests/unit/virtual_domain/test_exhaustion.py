@@ -113,6 +113,22 @@ def test_a_migration_waits_for_what_libvirt_lacks(
     assert "g1" in there.domains
 
 
+def test_a_migration_waits_for_the_memory_to_load_libvirt(
+    world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.guest()
+    tries = itertools.count(1)
+
+    def load(*_arguments: object) -> None:
+        if next(tries) < 4:
+            raise ImportError("libvirt.so.0: failed to map segment from shared object")
+
+    monkeypatch.setattr(world.libvirt, "virRegisterErrorHandler", load)
+    called = migrate_to(world)
+    assert (called.rc, called.reason) == (0, "")
+    assert "g1" in there.domains
+
+
 @pytest.mark.parametrize("function", ["virDomainGetState", "virDomainMigrate3"])
 def test_a_migration_goes_on_when_there_is_memory(
     world: World, there: FakeHypervisor, function: str
