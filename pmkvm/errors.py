@@ -37,6 +37,8 @@ class CommandExhaustedError(CommandError, ExhaustedError):
 
 # What the loader of libraries says where there is no memory or no descriptor for one.
 _NOT_LOADED = ("failed to map segment", "allocate memory", "Too many open files")
+# What the interpreter says where there is no memory for a lock of a file, and no thread.
+_NOT_MADE = ("can't allocate", "can't start new thread")
 
 
 def is_exhaustion(error: BaseException) -> bool:
@@ -50,6 +52,8 @@ def is_exhaustion(error: BaseException) -> bool:
         return True
     if isinstance(error, ImportError):
         return any(text in str(error) for text in _NOT_LOADED)
+    if isinstance(error, RuntimeError):
+        return str(error).startswith(_NOT_MADE)
     # The interpreter itself, where it finds no memory for an error, fails by a SystemError.
     return isinstance(error, (MemoryError, SystemError, ExhaustedError))
 
