@@ -29,6 +29,8 @@ _RESERVE_S = 4.0
 # How soon a death is seen while the socket is silent.
 _POLL_S = 0.02
 _HOOK_PAUSE_S = 1.0
+# With less time left the hook is not begun once more.
+_HOOK_TIME_S = 0.5
 # How long a killed program is waited for when there is no time left at all.
 _KILL_S = 0.3
 
@@ -106,15 +108,20 @@ def _wait_until_ready(life: Life, socket: NotifySocket, stderr: Output, deadline
 
 def _wait_until_healthy(context: Context, life: Life, stderr: Output, deadline: Deadline) -> None:
     """The hook may need the program to be further than it said, so it is asked again."""
+    said: OcfError | None = None
     while True:
         try:
             run_hook(context, deadline)
             return
-        except OcfError:
+        except OcfError as error:
             _check_alive(life, stderr)
-            if deadline.less(_HOOK_PAUSE_S).expired():
+            if said is not None and deadline.expired():
+                # The deadline has cut this one short: the reason is what it said before.
+                raise said from error
+            if deadline.less(_HOOK_PAUSE_S + _HOOK_TIME_S).expired():
                 raise
-            deadline.pause(_HOOK_PAUSE_S)
+            said = error
+        deadline.pause(_HOOK_PAUSE_S)
 
 
 def _check_alive(life: Life, stderr: Output) -> None:

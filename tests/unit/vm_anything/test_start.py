@@ -233,6 +233,16 @@ def test_a_hook_that_is_never_content_is_no_start(world: World) -> None:
     assert not world.pidfile().exists()
 
 
+def test_a_hook_that_the_deadline_cuts_short_has_the_reason_that_it_gave_before(
+    world: World,
+) -> None:
+    hook = f"cd {world.directory}; test -e tried && exec sleep 61; touch tried; echo no; exit 4"
+    parameters = {**world.program(WAIT), "monitor_hook": hook}
+    called = world.act("start", parameters, timeout_s=5)
+    assert (called.rc, called.reason) == (1, "monitor_hook ended with 4: no")
+    assert world.processes() == []
+
+
 @pytest.mark.parametrize(
     ("parameters", "code", "reason"),
     [
