@@ -79,6 +79,11 @@ def test_an_enemy_finds_the_machine_that_looks_again_for_what_it_repeats() -> No
     assert "P2: an answer without its record" in next(filter(None, found), "nothing")
 
 
+def test_a_migration_that_failed_before_a_fence_is_not_the_fence_s_fault() -> None:
+    """Pacemaker recorded it after the kill. Found by a search."""
+    assert complaint(50070) == ""
+
+
 def test_bans_that_refuse_each_other_are_missed_in_one_write(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

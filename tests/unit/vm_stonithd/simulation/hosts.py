@@ -198,6 +198,11 @@ class Hosts:
         self.forget_pending_stop(host, resource)
         return 0
 
+    def is_fenced(self, host: str, resource: str, operation: str) -> bool:
+        """Whether a fence was what ended it last, for a migrate_from on whatever host."""
+        here = self.ends.get((host, resource))
+        return (self.last_end.get(resource) if operation == "migrate_from" else here) == "fence"
+
     def migrate_to(self, source: str, target: str, resource: str) -> Action:
         before = self.pending_stops[source].get(resource)
         guests = [q for q in self.living(source, resource) if q.runs]

@@ -123,8 +123,11 @@ class Judge:
         if (ban.requester, sender, ban.resource, qemu.born) in self.kills and not is_by_hand:
             raise BrokenError(f"P4: {ban.resource} and {ban.requester} killed each other")
 
-    def failed(self, hosts: Hosts, host: str, resource: str, operation: str) -> None:
-        """Pacemaker saw a failure: nobody's fault but a crash's."""
+    def failed(
+        self, hosts: Hosts, host: str, resource: str, operation: str, *, is_fenced: bool
+    ) -> None:
+        """Pacemaker saw a failure: nobody's fault but a crash's. is_fenced: a fence had ended the
+        guest when the agent said so, which Pacemaker may hear much later."""
         if operation == "migrate_from" and resource in self.taken_by_hand:
             # Known: deleted before the destination's daemon saw it, the ban leaves no pending stop
             # there.
@@ -139,8 +142,7 @@ class Judge:
             # A ban deleted by hand, and no vm-stonithd on that host: after 5 minutes it is void.
             self.count("forgotten pending stop")
             return
-        here = hosts.ends.get((host, resource))
-        if (hosts.last_end.get(resource) if operation == "migrate_from" else here) == "fence":
+        if is_fenced:
             raise BrokenError(f"P5: a fence made {operation} of {resource} fail on {host}")
         self.count(f"failed {operation}")
 

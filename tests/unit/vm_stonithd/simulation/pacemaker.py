@@ -113,7 +113,8 @@ class Pacemaker:
         for host in sorted(self.cib.head.members - self.cib.cut):
             is_due = self.entry(host, resource).is_active and resource not in self.busy
             if is_due and self.hosts.monitor(host, resource) != 0:
-                self.judge.failed(self.hosts, host, resource, "monitor")
+                is_fenced = self.hosts.is_fenced(host, resource, "monitor")
+                self.judge.failed(self.hosts, host, resource, "monitor", is_fenced=is_fenced)
                 self.failed.add(resource)
                 self.decide(resource)
 
@@ -155,6 +156,7 @@ class Pacemaker:
                 break
             yield delay
         action.close()
+        is_fenced = self.hosts.is_fenced(host, resource, operation)
         # The record reaches the CIB a moment after the agent has ended.
         is_late = self.engine.chance(self.slow_records)
         yield self.engine.between(0.01, 3.0 if is_late else 0.08)
@@ -165,7 +167,7 @@ class Pacemaker:
         self.calls += 1
         self._note(host, resource, self._after(self.entry(host, resource), operation, rc))
         if rc != 0 and operation != "monitor":
-            self.judge.failed(self.hosts, host, resource, operation)
+            self.judge.failed(self.hosts, host, resource, operation, is_fenced=is_fenced)
         return rc
 
     def _after(self, entry: Entry, operation: str, rc: int) -> Entry:
