@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 EPOCH = 1_795_000_000.0
 
+# vm-stonithd reads its pending stops each second, and writes what it could not write before.
+CATCHES_UP_S = 1.5
+
 
 class Qemu:
     """runs: its CPUs have run; a paused one is nobody's life. born: of the guest, kept in moves.
@@ -47,6 +50,8 @@ class Hosts:
         self.locks: set[tuple[str, str]] = set()
         # Hosts on which no file of ours can be written or removed.
         self.read_only: set[str] = set()
+        # By host: when its /run could be written again.
+        self._writable_since: dict[str, float] = {}
         self.ahead = dict.fromkeys(HOSTS, 0.0)
         self._pids = 100
         # How the last QEMU of a resource ended on a host.
@@ -197,6 +202,16 @@ class Hosts:
         yield 0.02
         self.forget_pending_stop(host, resource)
         return 0
+
+    def end_read_only(self, host: str) -> None:
+        self.read_only.discard(host)
+        self._writable_since[host] = self.engine.now
+
+    def lacks_files(self, host: str) -> bool:
+        """Whether its vm-stonithd may keep a pending stop in memory alone: while nothing can be
+        written, and until it has read its pending stops once more."""
+        since = self._writable_since.get(host, float("-inf"))
+        return host in self.read_only or self.engine.now - since < CATCHES_UP_S
 
     def is_fenced(self, host: str, resource: str, operation: str) -> bool:
         """Whether a fence was what ended it last, for a migrate_from on whatever host."""

@@ -133,7 +133,7 @@ class Judge:
             # there.
             self.count("migrate_from without a pending stop")
             return
-        if resource in self.taken_by_hand and host in hosts.read_only:
+        if resource in self.taken_by_hand and hosts.lacks_files(host):
             # Known: neither ban nor file, until vm-stonithd settles what it keeps in memory.
             self.count(f"{operation} without a pending stop")
             return

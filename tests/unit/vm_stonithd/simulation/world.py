@@ -264,9 +264,7 @@ class World:
     def _lose_files(self, host: str) -> None:
         """Its /run is read-only for a while."""
         self.hosts.read_only.add(host)
-        self.engine.later(
-            self.engine.between(0.5, 20.0), lambda: self.hosts.read_only.discard(host)
-        )
+        self.engine.later(self.engine.between(0.5, 20.0), lambda: self.hosts.end_read_only(host))
 
     def _restart(self, host: str) -> None:
         if not self._speaks(host):
