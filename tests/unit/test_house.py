@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import tree
+from tests import tree, tree_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,7 +235,12 @@ def test_a_shell_elsewhere_is_found(tmp_path: Path, argv: str) -> None:
 
 # As sources name the repository's root; written so that this file names nothing.
 ROOT, BELOW_PROJECT = "ROOT", "{PROJECT}/"
-RULES = [tree.without_licence, tree.too_long, tree.named_for_nothing, tree.leads_to_nothing]
+RULES = [
+    tree_files.without_licence,
+    tree_files.too_long,
+    tree_files.named_for_nothing,
+    tree_files.leads_to_nothing,
+]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -246,14 +251,30 @@ def test_every_file_keeps_the_rule(rule: Callable[[Path], list[Path]]) -> None:
 @pytest.mark.parametrize(
     ("rule", "name", "text"),
     [
-        (tree.without_licence, "tests/unit/test_a.py", '"""No licence."""\n'),
-        (tree.without_licence, "stubs/a.pyi", f"\n{tree.SPDX}\n"),
-        (tree.without_licence, "tests/program.py", f"#!/usr/bin/python3\n\n{tree.SPDX}\n"),
-        (tree.too_long, "pmkvm/a.py", f"{tree.SPDX}\n" + "x = 1\n" * tree.MAX_LINES),
-        (tree.named_for_nothing, "tests/utils.py", f"{tree.SPDX}\n"),
-        (tree.named_for_nothing, "pmkvm/common/a.py", f"{tree.SPDX}\n"),
-        (tree.leads_to_nothing, "tests/a.py", f'{tree.SPDX}\nA = {ROOT} / "pmkvm" / "gone.py"\n'),
-        (tree.leads_to_nothing, "tests/b.py", f'{tree.SPDX}\nA = f"{BELOW_PROJECT}pmkvm/no.py"\n'),
+        (tree_files.without_licence, "tests/unit/test_a.py", '"""No licence."""\n'),
+        (tree_files.without_licence, "stubs/a.pyi", f"\n{tree_files.SPDX}\n"),
+        (
+            tree_files.without_licence,
+            "tests/program.py",
+            f"#!/usr/bin/python3\n\n{tree_files.SPDX}\n",
+        ),
+        (
+            tree_files.too_long,
+            "pmkvm/a.py",
+            f"{tree_files.SPDX}\n" + "x = 1\n" * tree_files.MAX_LINES,
+        ),
+        (tree_files.named_for_nothing, "tests/utils.py", f"{tree_files.SPDX}\n"),
+        (tree_files.named_for_nothing, "pmkvm/common/a.py", f"{tree_files.SPDX}\n"),
+        (
+            tree_files.leads_to_nothing,
+            "tests/a.py",
+            f'{tree_files.SPDX}\nA = {ROOT} / "pmkvm" / "gone.py"\n',
+        ),
+        (
+            tree_files.leads_to_nothing,
+            "tests/b.py",
+            f'{tree_files.SPDX}\nA = f"{BELOW_PROJECT}pmkvm/no.py"\n',
+        ),
     ],
 )
 def test_a_file_that_breaks_the_rule_is_found(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pmkvm import settings
-from tests import tree
+from tests import tree, tree_files
 
 INSTALL = tree.ROOT / "rpm" / "install.py"
 AGENT = "usr/lib/ocf/resource.d/extra/VirtualDomain"
@@ -71,7 +71,7 @@ def test_the_stub_is_what_the_table_says(root: Path) -> None:
 
 
 def test_every_module_is_there_compiled_and_nothing_else_is(root: Path) -> None:
-    modules = {str(path.relative_to(tree.ROOT)) for path in tree.sources(tree.ROOT)}
+    modules = {str(path.relative_to(tree.ROOT)) for path in tree_files.sources(tree.ROOT)}
     shipped = {path for path in modules if path.partition("/")[0] in (tree.LIBRARY, *tree.PROGRAMS)}
     installed = files(private(root))
     tag = sys.implementation.cache_tag
