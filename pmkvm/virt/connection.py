@@ -33,7 +33,6 @@ else:
 
     libvirtmod = _Libvirtmod()
 
-_SYSTEM_ERROR = 38  # VIR_ERR_SYSTEM_ERROR: int1 is the errno
 _START_PAUSED = 1  # VIR_DOMAIN_START_PAUSED
 XML_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE: as after its next start, without a life's own
 
@@ -41,13 +40,11 @@ XML_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE: as after its next start, without a 
 class ErrorCode(IntEnum):
     """virErrorNumber, as far as something here depends on it."""
 
-    SYSTEM_ERROR = 38
-    RPC = 39
+    SYSTEM_ERROR = 38  # int1 is the errno
     NO_DOMAIN = 42
     NO_NETWORK = 43
     NO_STORAGE_POOL = 49
     OPERATION_INVALID = 55
-    AGENT_UNRESPONSIVE = 86
 
 
 class State(IntEnum):
@@ -238,4 +235,4 @@ def _last_error() -> LibvirtError:
     if error is None:
         return LibvirtError(0, "")
     code, *_, errno, _ = error
-    return LibvirtError(code, error[2], errno if code == _SYSTEM_ERROR else 0)
+    return LibvirtError(code, error[2], errno if code == ErrorCode.SYSTEM_ERROR else 0)

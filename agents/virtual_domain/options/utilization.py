@@ -11,8 +11,9 @@ import xml.etree.ElementTree as ET
 
 from agents.virtual_domain.guest import domain_state
 from pmkvm.errors import HaError
+from pmkvm.light_types import NamedTuple
 from pmkvm.pacemaker import cib, tools
-from pmkvm.virt.size import size_of
+from pmkvm.virt.connection import libvirtmod, result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +22,18 @@ if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
-    from pmkvm.virt.size import Size
+    from pmkvm.virt.connection import Domain
 
 NAMES = ("cpu", "host_memory", "hv_memory")
 _TIME_S = 5.0
 _RESERVE_S = 1.0
+
+
+class Size(NamedTuple):
+    """memory_mib is what the guest may take at most, as `virsh dominfo` has it."""
+
+    cpus: int
+    memory_mib: int
 
 
 def is_wanted(context: Context) -> bool:
@@ -39,7 +47,7 @@ def update(context: Context, subject: Subject) -> None:
     """Make the attributes what the running guest is."""
     deadline = context.deadline.less(_RESERVE_S).at_most(_TIME_S)
     try:
-        size = domain_state.command(subject, deadline, "asking for the size of", size_of)
+        size = domain_state.command(subject, deadline, "asking for the size of", _size)
         now = _read(context.instance, deadline)
         for name, value in changes(_wanted(context, size), now).items():
             _write(context.instance, name, value, deadline)
@@ -51,6 +59,12 @@ def update(context: Context, subject: Subject) -> None:
 def changes(wanted: Mapping[str, str | None], now: Mapping[str, str]) -> dict[str, str | None]:
     """Of the attributes as they are, those to set and those to remove (None). Pure."""
     return {name: value for name, value in wanted.items() if now.get(name) != value}
+
+
+def _size(domain: Domain) -> Size:
+    info = result(libvirtmod.virDomainGetInfo(domain.handle))
+    _state, max_memory_kib, _memory_kib, cpus, _cpu_time_ns = info
+    return Size(cpus, max_memory_kib // 1024)
 
 
 def _wanted(context: Context, size: Size) -> dict[str, str | None]:
