@@ -238,6 +238,7 @@ ROOT, BELOW_PROJECT = "ROOT", "{PROJECT}/"
 RULES = [
     tree_files.without_licence,
     tree_files.too_long,
+    tree_files.too_wide,
     tree_files.named_for_nothing,
     tree_files.leads_to_nothing,
 ]
@@ -263,6 +264,7 @@ def test_every_file_keeps_the_rule(rule: Callable[[Path], list[Path]]) -> None:
             "pmkvm/a.py",
             f"{tree_files.SPDX}\n" + "x = 1\n" * tree_files.MAX_LINES,
         ),
+        (tree_files.too_wide, "doc/measurements/a.md", f"| {'x' * tree_files.MAX_COLUMNS} |\n"),
         (tree_files.named_for_nothing, "tests/utils.py", f"{tree_files.SPDX}\n"),
         (tree_files.named_for_nothing, "pmkvm/common/a.py", f"{tree_files.SPDX}\n"),
         (
