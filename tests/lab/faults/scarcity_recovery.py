@@ -23,8 +23,8 @@ LOOK_S = 0.2
 ASK_S = 3.0
 # After that nobody waits any longer.
 PATIENCE_S = 25.0
-# A recurring monitor's interval, and what it takes.
-MONITOR_S = 10.0 + 4.0
+# A recurring monitor's interval, and what it and the one before it take where all are busy.
+MONITOR_S = 10.0 + 30.0
 
 
 class Recovery(Watcher):
