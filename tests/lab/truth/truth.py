@@ -170,7 +170,7 @@ def mistake(row: Row, rc: int, end: End) -> str:
 
 def _harm(scene: Scene, boot: str) -> str:
     counter = scene.lab.guests.counter(scene.row.guest)
-    if scene.row.counts and not (counter.is_ticking(5) and counter.boots() == [boot]):
+    if scene.row.counts and not (counter.is_ticking() and counter.boots() == [boot]):
         return "the guest no longer counts"
     if scene.row.by_itself and "POWERBUTTON" not in counter.console():
         return "destroyed"
