@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from pmkvm.wire.session import Event
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 QEMU = """\
 import os, select, socket, sys
