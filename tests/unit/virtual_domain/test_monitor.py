@@ -32,11 +32,6 @@ if TYPE_CHECKING:
     from tests.unit.ocf.sample import Called
 
 
-@pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor, "_PATIENCE_S", 0.3)
-
-
 def heard(world: World, monkeypatch: pytest.MonkeyPatch) -> Called:
     """A monitor with little patience, and more where a call has not come back in that."""
     for patience_s in (0.3, 3.0, 10.0):
@@ -306,7 +301,6 @@ def test_a_shell_is_removed_in_time_although_libvirt_is_stuck(world: World) -> N
     assert not abandoned.lives
 
 
-@pytest.mark.usefixtures("_impatient")
 def test_the_abandoned_create_of_a_running_start_is_left_alone(world: World) -> None:
     """Who holds the lock is still at work."""
     abandoned = world.qemu_of(world.guest(PAUSED))
