@@ -116,14 +116,14 @@ class Slow:
 @pytest.mark.usefixtures("there")
 def test_libvirts_own_figures_are_in_the_log(world: World) -> None:
     slow = Slow(world)
-    slow.until = threading.Event()
+    slow.until = said = threading.Event()
     asked = itertools.count(1)
     tell = slow.domain.job
 
     def tell_and_move_on() -> dict[str, object]:
         # Asked again, it has been told; said it is every other time or so.
         if next(asked) == 10:
-            slow.until.set()
+            said.set()
         return tell()
 
     slow.domain.job = tell_and_move_on

@@ -312,9 +312,9 @@ def libvirt(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLibvirt]:
 
 def test_figures_of_a_migration_are_libvirts(libvirt: FakeLibvirt) -> None:
     mib = 1 << 20
-    job = {"type": 2, "data_processed": 256 * mib, "data_total": 1024 * mib}
+    job: dict[str, object] = {"type": 2, "data_processed": 256 * mib, "data_total": 1024 * mib}
     libvirt.hypervisors[THERE] = world.libvirt(["guest1", "guest2"])
-    libvirt.hypervisors[THERE].domains["guest1"].job = lambda: dict(job)
+    libvirt.hypervisors[THERE].domains["guest1"].job = lambda: job
     assert commands.figures("guest1", THERE) == "moved: 256 of 1024 MiB"
     # Neither a guest that does not move, nor one that is not there, nor a libvirt that is away.
     assert commands.figures("guest2", THERE) == "moved"
