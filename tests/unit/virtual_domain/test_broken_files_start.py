@@ -78,7 +78,7 @@ def test_a_ban_ends_the_wait(world: World, cib: LocalCib, breaks: Callable[[], N
     threading.Timer(SOON_S, cib.ban).start()
     began = time.monotonic()
     assert by_pacemaker(world, "start", timeout_s=600).rc == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert world.here.called(*ORDERS) == []
 
 

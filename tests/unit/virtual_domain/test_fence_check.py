@@ -336,7 +336,10 @@ def test_a_ban_ends_the_making_of_a_disk(
     assert pending_stops.load("vm1") is not None
 
 
-def test_a_ban_ends_the_question_to_the_source(world: World, cib: LocalCib) -> None:
+def test_a_ban_ends_the_question_to_the_source(
+    world: World, cib: LocalCib, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate_from, "SOURCE_S", 300.0)
     source = world.libvirt.hypervisors["qemu+tcp://node1/system"] = FakeHypervisor()
     world.guest()
 

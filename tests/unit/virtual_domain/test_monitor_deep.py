@@ -95,15 +95,15 @@ def test_a_start_of_a_guest_that_is_degraded_is_a_success(world: World) -> None:
 # A guest that vanishes for a moment.
 
 
-def xen(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeHypervisor:
-    monkeypatch.setattr(monitor, "_REBOOT_S", 0.5)
+def xen(world: World, monkeypatch: pytest.MonkeyPatch, reboot_s: float = 0.5) -> FakeHypervisor:
+    monkeypatch.setattr(monitor, "_REBOOT_S", reboot_s)
     world.define(kind="xen")
     hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
     return hypervisor
 
 
 def test_a_guest_that_reboots_is_not_missed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    hypervisor = xen(world, monkeypatch)
+    hypervisor = xen(world, monkeypatch, reboot_s=20.0)
     lookup = "virDomainLookupByUUIDString"
 
     def come_back(function: str) -> None:

@@ -35,10 +35,9 @@ SHUTDOWN, DESTROY = ORDERS
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a libvirt that is away nor QEMU is waited for any longer than this."""
+    """A libvirt that is away is waited for no longer than this."""
     monkeypatch.setattr(shutdown, "_LIBVIRT_RETURN_S", 0.1)
     monkeypatch.setattr(stop, "_ANSWER_S", 0.1)
-    monkeypatch.setattr(budget, "_TERM_MAX_S", 0.2)
 
 
 def orders(world: World) -> list[str]:
@@ -66,7 +65,7 @@ def test_a_guest_that_honours_the_request_is_not_destroyed(world: World) -> None
 def test_a_guest_that_ignores_the_request_is_destroyed_with_time_left(world: World) -> None:
     domain = world.guest()
     domain.honours_shutdown = False
-    called = world.act("stop", timeout_s=4)
+    called = world.act("stop", timeout_s=6, destroy_margin="100")
     assert (called.rc, called.reason) == (0, "")
     assert orders(world) == [SHUTDOWN, DESTROY]
     assert world.table.living() == []
@@ -161,7 +160,10 @@ def test_with_libvirt_down_qemu_gets_sigterm(world: World) -> None:
 
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("force", ["no", "yes"])
-def test_with_libvirt_down_a_deaf_qemu_gets_sigkill(world: World, force: str) -> None:
+def test_with_libvirt_down_a_deaf_qemu_gets_sigkill(
+    world: World, monkeypatch: pytest.MonkeyPatch, force: str
+) -> None:
+    monkeypatch.setattr(budget, "_TERM_MAX_S", 0.2)
     qemu = world.qemu_of(deaf_guest(world))
     world.here.down = "Connection refused"
     called = world.act("stop", force_stop=force)
@@ -174,7 +176,7 @@ def test_a_stuck_libvirt_leaves_time_for_the_kill_in_a_short_timeout(world: Worl
     """With no limit of ours set lower: the shares must fit into what Pacemaker allows."""
     qemu = world.qemu_of(deaf_guest(world))
     world.here.stuck = True
-    called = world.act("stop", timeout_s=6)
+    called = world.act("stop", timeout_s=8, destroy_margin="100")
     assert (called.rc, called.reason) == (0, "")
     assert qemu.exit_code() == -signal.SIGKILL
 
@@ -321,7 +323,7 @@ def test_guests_of_other_hypervisors_are_stopped_by_libvirts_word(
 ) -> None:
     hypervisor = xen(world, RUNNING)
     hypervisor.domains["g1"].honours_shutdown = honours
-    assert world.act("stop", timeout_s=3, force_stop=force).rc == 0
+    assert world.act("stop", timeout_s=6, force_stop=force, destroy_margin="100").rc == 0
     assert [call.function for call in hypervisor.called(*ORDERS)] == expected
     assert world.act("monitor").rc == 7
 
@@ -339,5 +341,5 @@ def test_guests_of_other_hypervisors_that_are_off_are_stopped(
 
 def test_guests_of_other_hypervisors_are_not_stopped_while_libvirt_is_away(world: World) -> None:
     xen(world, RUNNING).down = "Connection refused"
-    called = world.act("stop", timeout_s=1.6)
+    called = world.act("stop", timeout_s=4)
     assert (called.rc, called.reason) == (1, "Connection refused")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -13,32 +14,28 @@ from pmkvm.deadline import Deadline
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.files import Lock
-from pmkvm.virt.connection import LibvirtError
-from pmkvm.virt.job import Job
 from tests.unit.pacemaker.script import Script, Step, player
+from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, FakeHypervisor, FakeLibvirt
 from tests.unit.vmctl import world
-from tests.unit.vmctl.world import DATA, cib, crm_mon, definition, guest, running, target_role
+from tests.unit.vmctl.world import DATA, cib, crm_mon, guest, running, target_role
 from vmctl import cib_document, commands, hosts, transaction, waiting
-from vmctl.hosts import Domain
 from vmctl.messages import TEXTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
-
-    Ask = Callable[[str, Sequence[str]], Mapping[str, Domain]]
 
 MON = ("crm_mon", "--output-as=xml")
 NODE = ("crm_node", "--name")
 QUERY, MODIFY = ("cibadmin", "--query"), ("cibadmin", "--modify")
 
 
-def nothing_runs(_uri: str, domains: Sequence[str]) -> Mapping[str, Domain]:
-    return {
-        domain: Domain(False, False, definition(domain))
-        for domain in domains
-        if domain in {"guest1", "guest2"}
-    }
+HERE, THERE = "qemu:///system", "qemu+ssh://hostB/system?no_tty=1"
+
+
+def nothing_runs() -> dict[str, FakeHypervisor]:
+    """Both hosts' libvirts, which have two guests."""
+    return {uri: world.libvirt(("guest1", "guest2")) for uri in (HERE, THERE)}
 
 
 @pytest.fixture
@@ -62,8 +59,8 @@ def conf(tmp_path: Path) -> str:
     return str(path)
 
 
-def vm_ctl(typed: str, conf: str, ask: Ask = nothing_runs) -> int:
-    return world.vm_ctl([*typed.split(), "--config", conf], ask)
+def vm_ctl(typed: str, conf: str, libvirts: Mapping[str, FakeHypervisor] | None = None) -> int:
+    return world.vm_ctl([*typed.split(), "--config", conf], libvirts or nothing_runs())
 
 
 def test_the_slides_command_is_one_change(play: Callable[..., Script], conf: str) -> None:
@@ -90,18 +87,11 @@ def test_dry_run_prints_and_writes_nothing(
 def test_all_hosts_that_are_online_are_asked_over_the_migration_transport(
     play: Callable[..., Script], conf: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[str] = []
-
-    def ask(uri: str, wanted: Sequence[str]) -> Mapping[str, Domain]:
-        asked.append(uri)
-        known = dict(nothing_runs(uri, wanted))
-        if "hostB" in uri:
-            known["guest2"] = known["guest2"]._replace(running=True)
-        return known
-
+    libvirts = nothing_runs()
+    libvirts[THERE].domains["guest2"].state = RUNNING
     play(Step(MON, out=crm_mon()), Step(NODE, out="hostA\n"), Step(QUERY, out=cib()))
-    assert vm_ctl("resource add guest1,guest2 -a hostA", conf, ask) == 1
-    assert sorted(asked) == ["qemu+ssh://hostB/system?no_tty=1", "qemu:///system"]
+    assert vm_ctl("resource add guest1,guest2 -a hostA", conf, libvirts) == 1
+    assert [len(each.called("virConnectOpen")) for each in libvirts.values()] == [1, 1]
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == (
@@ -116,17 +106,12 @@ def test_a_host_that_hangs_is_named_and_holds_nobody_up(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hosts, "ANSWER_S", 0.2)
-
-    def ask(uri: str, wanted: Sequence[str]) -> Mapping[str, Domain]:
-        if "hostB" in uri:
-            time.sleep(2)
-        return nothing_runs(uri, wanted)
-
+    # Whoever waits for it longer than that waits for ever.
+    monkeypatch.setattr(hosts, "ANSWER_S", 1.0)
+    libvirts = nothing_runs()
+    libvirts[THERE].stuck = True
     play(Step(MON, out=crm_mon()), Step(NODE, out="hostA"), Step(QUERY, out=cib()), Step(MODIFY))
-    begun = time.monotonic()
-    assert vm_ctl("resource add guest1 -a hostA", conf, ask) == 0
-    assert time.monotonic() - begun < 1.5
+    assert vm_ctl("resource add guest1 -a hostA", conf, libvirts) == 0
     said = capsys.readouterr().err
     assert "MSG34 hostB: its libvirt could not be asked about the guests: out of time" in said
 
@@ -134,11 +119,11 @@ def test_a_host_that_hangs_is_named_and_holds_nobody_up(
 def test_a_silent_libvirt_here_is_not_taken_for_an_undefined_guest(
     play: Callable[..., Script], conf: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def ask(_uri: str, _domains: Sequence[str]) -> Mapping[str, Domain]:
-        raise LibvirtError(1, "no socket")
-
+    libvirts = nothing_runs()
+    for each in libvirts.values():
+        each.down = "no socket"
     play(Step(MON, out=crm_mon()), Step(NODE, out="hostA\n"))
-    assert vm_ctl("resource add guest1 -a hostA", conf, ask) == 1
+    assert vm_ctl("resource add guest1 -a hostA", conf, libvirts) == 1
     assert capsys.readouterr().err == "vm-ctl: MSG05 libvirt on hostA: no socket\n"
 
 
@@ -317,24 +302,21 @@ def test_a_move_may_be_left_to_end_by_itself(
     )
 
 
-def test_figures_of_a_migration_are_libvirts(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Moving:
-        def __init__(self, uri: str) -> None:
-            if uri != "qemu+ssh://hostB/system?no_tty=1":
-                raise LibvirtError(1, uri)
+@pytest.fixture
+def libvirt(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLibvirt]:
+    played = FakeLibvirt()
+    monkeypatch.setitem(sys.modules, "libvirtmod", played.module())
+    yield played
+    played.close()
 
-        def __enter__(self) -> Moving:
-            return self
 
-        def __exit__(self, *_error: object) -> None:
-            pass
-
-        def lookup(self, _name: str) -> Moving:
-            return self
-
-    monkeypatch.setattr(commands, "Connection", Moving)
-    job = Job(3.0, 256, 768, 1024, 85, 1, 300)
-    monkeypatch.setattr(commands, "job_of", lambda _guest: job)
-    uri = "qemu+ssh://hostB/system?no_tty=1"
-    assert commands.figures("guest1", uri) == "moved: 256 of 1024 MiB"
-    assert commands.figures("guest1", "qemu:///system") == "moved"
+def test_figures_of_a_migration_are_libvirts(libvirt: FakeLibvirt) -> None:
+    mib = 1 << 20
+    job: dict[str, object] = {"type": 2, "data_processed": 256 * mib, "data_total": 1024 * mib}
+    libvirt.hypervisors[THERE] = world.libvirt(["guest1", "guest2"])
+    libvirt.hypervisors[THERE].domains["guest1"].job = lambda: job
+    assert commands.figures("guest1", THERE) == "moved: 256 of 1024 MiB"
+    # Neither a guest that does not move, nor one that is not there, nor a libvirt that is away.
+    assert commands.figures("guest2", THERE) == "moved"
+    assert commands.figures("guest3", THERE) == "moved"
+    assert commands.figures("guest1", HERE) == "moved"
