@@ -16,13 +16,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pmkvm.service import listener, sole
 from pmkvm.service.listener import Listener
 from pmkvm.service.sole import AnotherDaemonError, Sole
+from tests.unit.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,13 +81,6 @@ def stranger(monkeypatch: pytest.MonkeyPatch) -> int | None:
         return NOBODY
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY + 1)
     return None
-
-
-def eventually(is_so: Callable[[], object]) -> None:
-    end = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.005)
 
 
 # --- the socket
@@ -189,7 +183,7 @@ def test_connections_go_on_while_the_path_is_made_anew(
         for _time in range(3):
             shutil.rmtree(os.path.dirname(path))
             assert not os.path.exists(path)
-            eventually(served.is_found)
+            eventually("it is found", served.is_found)
         old.sendall(b"still there")
         assert old.recv(20) == b"still there"
     assert served.ready == 1
@@ -211,12 +205,12 @@ def test_what_has_taken_its_place_is_replaced_when_it_can_be(
             other.symlink_to("/nowhere")
         else:
             other.mkdir()
-            eventually(lambda: "socket: Is a directory" in caplog.text)
+            eventually("it is told", lambda: "socket: Is a directory" in caplog.text)
             time.sleep(0.2)
             assert caplog.text.count("Is a directory") == 1, "said once, not at each look"
             assert os.listdir(other.parent) == ["socket.lock", "socket"]
             other.rmdir()
-        eventually(served.is_found)
+        eventually("it is found", served.is_found)
 
 
 @pytest.mark.parametrize("is_directory", [True, False])
@@ -237,7 +231,7 @@ def test_a_path_that_can_t_be_had_is_had_later(
             Path(path).rmdir()
         else:
             directory.unlink()
-        eventually(served.is_found)
+        eventually("it is found", served.is_found)
         assert served.ready == 1
 
 
@@ -246,7 +240,7 @@ def test_a_lock_that_was_deleted_is_taken_again(path: str, monkeypatch: pytest.M
     monkeypatch.setattr(listener, "LOCK_S", 0.0)
     with Served(path) as served:
         os.unlink(f"{path}.lock")
-        eventually(lambda: os.path.exists(f"{path}.lock"))
+        eventually("it is there", lambda: os.path.exists(f"{path}.lock"))
         with pytest.raises(AnotherDaemonError, match="holds"):
             Listener(path).__enter__()
         assert served.is_found()
@@ -261,7 +255,7 @@ def test_who_has_the_lock_has_the_path(
         shutil.rmtree(os.path.dirname(path))
         other = stack.enter_context(Listener(path))
         file = os.lstat(path).st_ino
-        eventually(lambda: "is held by another process" in caplog.text)
+        eventually("it is told", lambda: "is held by another process" in caplog.text)
         time.sleep(0.2)
         assert os.lstat(path).st_ino == file
         assert caplog.text.count("is held by another process") == 1

@@ -16,12 +16,12 @@ from pmkvm import process
 from pmkvm.deadline import Deadline
 from pmkvm.wire import client
 from pmkvm.wire.errors import NoAnswerError, NotRunningError, RefusedError, UnavailableError
-from tests.unit.vm_connectd.world import World, eventually
+from tests.unit.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.unit.vm_connectd.world import Process
+    from tests.unit.vm_connectd.world import Process, World
 
 
 @pytest.fixture

@@ -115,47 +115,39 @@ def test_a_program_without_a_descriptor_may_try_again(tmp_path: Path) -> None:
         client.ask("stonith", "status", Deadline(1), path=str(tmp_path / "s"))
 
 
-def test_a_server_that_is_not_registered_in_time_connects_again(
+async def test_a_server_that_is_not_registered_in_time_connects_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By a vm-connectd that has lost it: it takes the connection and says nothing."""
     monkeypatch.setattr(registration, "REGISTER_S", 0.05)
     path = str(tmp_path / "s")
-
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        with listening(path) as vm_connectd:
-            one = Registration("stonith", lambda _: None, program="vm-stonithd", path=path)
-            task = loop.create_task(one.run())
-            for _ in range(3):
-                connection, _address = await asyncio.wait_for(loop.sock_accept(vm_connectd), 5)
-                connection.close()
-            assert not one.is_registered
-            task.cancel()
-            await asyncio.wait([task])
-
-    asyncio.run(run())
+    loop = asyncio.get_running_loop()
+    with listening(path) as vm_connectd:
+        one = Registration("stonith", lambda _: None, program="vm-stonithd", path=path)
+        task = loop.create_task(one.run())
+        for _ in range(3):
+            connection, _address = await asyncio.wait_for(loop.sock_accept(vm_connectd), 5)
+            connection.close()
+        assert not one.is_registered
+        task.cancel()
+        await asyncio.wait([task])
 
 
-def test_a_channel_without_a_descriptor_is_not_connected(
+async def test_a_channel_without_a_descriptor_is_not_connected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "LIBVIRT_PID_DIR", str(tmp_path))
     path = str(tmp_path / "s")
-
-    async def run() -> None:
-        channel = Channel(Target("prm", "g1", UUID, path), [str(tmp_path)], cast("Hub", Nobody()))
-        with listening(path):
-            task = asyncio.get_running_loop().create_task(channel.run())
-            for room in range(3):
-                with exhaustion.no_descriptors(room):
-                    await asyncio.sleep(0.3)
-                    assert TOO_MANY in channel.last_error or "no QEMU" in channel.last_error
-                    assert channel.stream is None
-            task.cancel()
-            await asyncio.wait([task])
-
-    asyncio.run(run())
+    channel = Channel(Target("prm", "g1", UUID, path), [str(tmp_path)], cast("Hub", Nobody()))
+    with listening(path):
+        task = asyncio.get_running_loop().create_task(channel.run())
+        for room in range(3):
+            with exhaustion.no_descriptors(room):
+                await asyncio.sleep(0.3)
+                assert TOO_MANY in channel.last_error or "no QEMU" in channel.last_error
+                assert channel.stream is None
+        task.cancel()
+        await asyncio.wait([task])
 
 
 RESOURCES = """\
@@ -164,7 +156,7 @@ RESOURCES = """\
 </primitive></resources>"""
 
 
-def test_guests_whose_definitions_can_not_be_read_now_keep_their_names(
+async def test_guests_whose_definitions_can_not_be_read_now_keep_their_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
@@ -172,16 +164,12 @@ def test_guests_whose_definitions_can_not_be_read_now_keep_their_names(
     config.write_text(f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid></domain>")
     primitive = RESOURCES.format(config)
     monkeypatch.setattr("pmkvm.run.run", lambda _argv, **_options: Completed(0, primitive, ""))
-
-    async def run() -> None:
-        guests = Guests(ThreadCalls(4), (str(tmp_path),))
-        assert await guests.look()
-        with exhaustion.no_descriptors(), pytest.raises(ExhaustedError, match=TOO_MANY):
-            await guests.draw_up([])
-        assert (await guests.draw_up([])).targets == ()
-        assert guests._identity("prm", str(config)).name == "g1"
-
-    asyncio.run(run())
+    guests = Guests(ThreadCalls(4), (str(tmp_path),))
+    assert await guests.look()
+    with exhaustion.no_descriptors(), pytest.raises(ExhaustedError, match=TOO_MANY):
+        await guests.draw_up([])
+    assert (await guests.draw_up([])).targets == ()
+    assert guests._identity("prm", str(config)).name == "g1"
 
 
 LIBVIRT = """\
@@ -208,26 +196,22 @@ def openReadOnly(uri): return Connection()
 """
 
 
-def test_libvirt_is_asked_again_by_the_same_connection(
+async def test_libvirt_is_asked_again_by_the_same_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "libvirt.py").write_text(LIBVIRT, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(__import__("sys").modules, "libvirt", raising=False)
     monkeypatch.setattr(hypervisor_module, "EVENTS_AGAIN_S", 0.01)
-
-    async def run() -> None:
-        one = Hypervisor(ThreadCalls(4), lambda: None)
-        with exhaustion.no_threads(), pytest.raises(HypervisorAwayError, match="no thread can be"):
-            await one.domains()
-        assert await one.domains() == []
-        libvirt = one._libvirt
-        with exhaustion.no_threads(), pytest.raises(HypervisorAwayError):
-            await one.domains()
-        assert await one.domains() == []
-        assert len(libvirt.opened) == 1
-        # Its events are heard though their loop has failed twice.
-        while len(libvirt.ran) < 5:
-            await asyncio.sleep(0.01)
-
-    asyncio.run(asyncio.wait_for(run(), 10))
+    one = Hypervisor(ThreadCalls(4), lambda: None)
+    with exhaustion.no_threads(), pytest.raises(HypervisorAwayError, match="no thread can be"):
+        await one.domains()
+    assert await one.domains() == []
+    libvirt = one._libvirt
+    with exhaustion.no_threads(), pytest.raises(HypervisorAwayError):
+        await one.domains()
+    assert await one.domains() == []
+    assert len(libvirt.opened) == 1
+    # Its events are heard though their loop has failed twice.
+    while len(libvirt.ran) < 5:
+        await asyncio.sleep(0.01)
