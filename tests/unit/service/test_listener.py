@@ -53,6 +53,12 @@ time.sleep(60)
 """
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "LOOK_S", 0.05)
+    monkeypatch.setattr(sole, "WAIT_S", 0.2)
+
+
 @pytest.fixture
 def path() -> Iterator[str]:
     # Not tmp_path: a unix socket's path has at most 107 characters.
@@ -175,9 +181,8 @@ class Echo(asyncio.Protocol):
 
 
 def test_connections_go_on_while_the_path_is_made_anew(
-    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(listener, "LOOK_S", 0.05)
     with Served(path) as served, served.connect() as old:
         assert old.recv(10) == b"welcome"
         for _time in range(3):
@@ -193,9 +198,8 @@ def test_connections_go_on_while_the_path_is_made_anew(
 
 @pytest.mark.parametrize("instead", ["file", "link", "directory"])
 def test_what_has_taken_its_place_is_replaced_when_it_can_be(
-    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, instead: str
+    path: str, caplog: pytest.LogCaptureFixture, instead: str
 ) -> None:
-    monkeypatch.setattr(listener, "LOOK_S", 0.05)
     with Served(path) as served:
         other = Path(path)
         other.unlink()
@@ -215,9 +219,8 @@ def test_what_has_taken_its_place_is_replaced_when_it_can_be(
 
 @pytest.mark.parametrize("is_directory", [True, False])
 def test_a_path_that_can_t_be_had_is_had_later(
-    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_directory: bool
+    path: str, caplog: pytest.LogCaptureFixture, is_directory: bool
 ) -> None:
-    monkeypatch.setattr(listener, "LOOK_S", 0.05)
     directory = Path(path).parent
     if is_directory:
         Path(path).mkdir(parents=True)
@@ -236,7 +239,6 @@ def test_a_path_that_can_t_be_had_is_had_later(
 
 
 def test_a_lock_that_was_deleted_is_taken_again(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "LOOK_S", 0.05)
     monkeypatch.setattr(listener, "LOCK_S", 0.0)
     with Served(path) as served:
         os.unlink(f"{path}.lock")
@@ -246,11 +248,8 @@ def test_a_lock_that_was_deleted_is_taken_again(path: str, monkeypatch: pytest.M
         assert served.is_found()
 
 
-def test_who_has_the_lock_has_the_path(
-    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_who_has_the_lock_has_the_path(path: str, caplog: pytest.LogCaptureFixture) -> None:
     """Two of them do not take it from each other each second."""
-    monkeypatch.setattr(listener, "LOOK_S", 0.05)
     with Served(path), contextlib.ExitStack() as stack:
         shutil.rmtree(os.path.dirname(path))
         other = stack.enter_context(Listener(path))
@@ -266,8 +265,7 @@ def test_who_has_the_lock_has_the_path(
 # --- one of a kind
 
 
-def test_another_one_of_ours_is_named(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sole, "WAIT_S", 0.2)
+def test_another_one_of_ours_is_named(path: str) -> None:
     with holder(path) as pid:
         with pytest.raises(AnotherDaemonError, match=f"another daemon runs here: process {pid} "):
             Sole(path).__enter__()
@@ -275,7 +273,8 @@ def test_another_one_of_ours_is_named(path: str, monkeypatch: pytest.MonkeyPatch
             pass
 
 
-def test_the_one_before_is_waited_for(path: str) -> None:
+def test_the_one_before_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sole, "WAIT_S", 10.0)
     with contextlib.ExitStack() as stack:
         pid = stack.enter_context(holder(path))
         threading.Timer(0.3, os.kill, (pid, signal.SIGKILL)).start()
@@ -285,13 +284,8 @@ def test_the_one_before_is_waited_for(path: str) -> None:
 
 @pytest.mark.parametrize("how", ["listens", "deaf", "full"])
 def test_no_stranger_keeps_a_daemon_from_starting(
-    path: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    stranger: int | None,
-    how: str,
+    path: str, caplog: pytest.LogCaptureFixture, stranger: int | None, how: str
 ) -> None:
-    monkeypatch.setattr(sole, "WAIT_S", 0.2)
     with holder(path, how, user=stranger) as pid:
         # The child's user is the tests' own where that is not root.
         uid = stranger if stranger is not None else os.getuid()
@@ -302,11 +296,8 @@ def test_no_stranger_keeps_a_daemon_from_starting(
     assert "only the lock on its socket's path" in caplog.text
 
 
-def test_a_container_s_root_is_a_stranger(
-    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_container_s_root_is_a_stranger(path: str, caplog: pytest.LogCaptureFixture) -> None:
     """One that shares this host's network, and so its names."""
-    monkeypatch.setattr(sole, "WAIT_S", 0.2)
     own = ["--user", "--map-root-user"] if os.geteuid() != 0 else []
     with holder(path, "listens", "unshare", *own, "--pid", "--fork", "--kill-child"), Sole(path):
         pass

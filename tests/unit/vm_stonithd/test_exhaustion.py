@@ -11,7 +11,6 @@ import pytest
 from daemons.vm_stonithd.host import helper_processes, qemu_processes
 from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.host.qemu_processes import ProcessTable
-from daemons.vm_stonithd.intake.grant import TokenError
 from daemons.vm_stonithd.intake.key_file import Keys
 from daemons.vm_stonithd.intake.legacy_tokens import Decoder
 from pmkvm import settings
@@ -21,10 +20,8 @@ from pmkvm.tokens import ring, seal
 from pmkvm.tokens.ring import Ring, State
 from pmkvm.tokens.seal import Content
 from tests.unit import exhaustion
-from tests.unit.virt.fake_qemu import process_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.unit.virt.fake_qemu import FakeProcessTable
@@ -32,12 +29,6 @@ if TYPE_CHECKING:
 RESOURCE, UUID = "prmVMCTL_guest2", "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
 DEFINITION = f"<domain type='kvm'><name>guest2</name><uuid>{UUID}</uuid></domain>"
 TOO_MANY = "Too many open files"
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProcessTable]:
-    with process_table(tmp_path, monkeypatch) as table:
-        yield table
 
 
 @pytest.fixture
@@ -104,13 +95,6 @@ def test_a_daemon_that_starts_without_descriptors_finds_its_keys_later(tmp_path:
     assert TOO_MANY in keys.complaint
     keys.look()
     assert (keys.complaint, [each.id for each in keys.reports]) == ("", [key.id])
-
-
-def test_a_missing_key_file_is_no_lack_of_anything(tmp_path: Path) -> None:
-    keys = Keys(str(tmp_path / "stonith.key"))
-    assert keys.is_missing
-    with pytest.raises(TokenError, match="no key to open the token with"):
-        keys.open("t")
 
 
 @pytest.mark.parametrize("room", range(3))

@@ -30,10 +30,9 @@ from pmkvm.virt import record
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.record import Record, Stage
 from tests import impostor
-from tests.unit.virt.fake_qemu import process_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from daemons.vm_stonithd.host.qemu_processes import Sighting
     from tests.unit.virt.fake_qemu import FakeProcessTable
@@ -41,12 +40,6 @@ if TYPE_CHECKING:
 RESOURCE, UUID, OTHER = "prmVMCTL_guest2", "0123abcd-2222-3333-4444-555555555555", "aaaa-1"
 NOBODY = 65534
 EDITED = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProcessTable]:
-    with process_table(tmp_path, monkeypatch) as table:
-        yield table
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One simulated host's pending stops: kept by the product's own class, on the files of that host."""
+"""One simulated host's pending stops: kept by the product's own class, on that host's files."""
 
 from __future__ import annotations
 
