@@ -55,9 +55,14 @@ def pin(resource: str) -> Path:
     return path
 
 
-def test_pending_stops_are_changed_only_while_they_are_the_same(host: FakeProcessTable) -> None:
+@pytest.mark.parametrize("is_in_memory", [False, True])
+def test_pending_stops_are_changed_only_while_they_are_the_same(
+    host: FakeProcessTable, is_in_memory: bool
+) -> None:
     target = host.start_qemu("guest2", UUID)
     pending_stop_files, pending_stop = PendingStopFiles(), owed(target.life, age_s=100)
+    if is_in_memory:
+        break_pending_stops()
     pending_stop_files.change(WritePendingStop(RESOURCE, pending_stop))
     assert pending_stop_files.read() == {RESOURCE: (pending_stop, (target.life,))}
     pending_stop_files.change(TouchPendingStop(RESOURCE, pending_stop))
@@ -67,6 +72,10 @@ def test_pending_stops_are_changed_only_while_they_are_the_same(host: FakeProces
     assert list(pending_stop_files.read()) == [RESOURCE]
     pending_stop_files.change(RemovePendingStop(RESOURCE, pending_stop))
     assert pending_stop_files.read() == {}
+    if is_in_memory:
+        mend_pending_stops()
+        assert pending_stop_files.read() == {}
+    assert pending_stops.resources() == []
     assert pending_stop_files.troubles == []
 
 
@@ -80,22 +89,6 @@ def test_a_pending_stop_that_can_t_be_written_is_kept_until_it_can() -> None:
     assert pending_stop_files.read() == {RESOURCE: (pending_stop, ())}
     assert pending_stops.load(RESOURCE) == pending_stop
     assert pending_stop_files.troubles == []
-
-
-def test_a_pending_stop_in_memory_is_touched_and_paid_like_any_other() -> None:
-    pending_stop_files, pending_stop = PendingStopFiles(), owed(age_s=100)
-    break_pending_stops()
-    pending_stop_files.change(WritePendingStop(RESOURCE, pending_stop))
-    pending_stop_files.change(TouchPendingStop(RESOURCE, pending_stop))
-    touched = pending_stop_files.read()[RESOURCE][0]
-    assert touched.stamp > pending_stop.stamp + 50
-    pending_stop_files.change(RemovePendingStop(RESOURCE, pending_stop._replace(ban_id="another")))
-    assert list(pending_stop_files.read()) == [RESOURCE]
-    pending_stop_files.change(RemovePendingStop(RESOURCE, pending_stop))
-    assert pending_stop_files.read() == {}
-    mend_pending_stops()
-    assert pending_stop_files.read() == {}
-    assert pending_stops.resources() == []
 
 
 def test_a_pending_stop_is_not_written_late_beside_a_start(host: FakeProcessTable) -> None:
