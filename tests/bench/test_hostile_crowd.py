@@ -17,7 +17,8 @@ from pathlib import Path
 from daemons.vm_connectd import limits
 from tests.bench.connectd_load import BELIEVE, Cpu
 from tests.unit.hostile.whole_host import WholeHost
-from tests.unit.vm_connectd.world import Process, eventually
+from tests.unit.vm_connectd.world import Process
+from tests.unit.waiting import eventually
 
 ENEMIES = 20
 ROUNDS = 6

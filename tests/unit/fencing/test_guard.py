@@ -9,7 +9,7 @@ import pytest
 
 from pmkvm.fencing import ban, guard
 from tests.unit.fencing import cibs
-from tests.unit.fencing.cibs import add, add_ban, add_operation, add_option, last, state
+from tests.unit.fencing.cibs import add, add_ban, add_operation, add_option, history, last, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,10 +79,6 @@ def setting(host: str, name: str, value: str | None) -> Breaking:
     return change
 
 
-def no_state(cib: etree._Element, _version: str) -> None:
-    cibs.remove(state(cib, "host4"))
-
-
 def unknown_node(cib: etree._Element, _version: str) -> None:
     nodes = cibs.element(cib, "/cib/configuration/nodes")
     add(nodes, '<node id="9" uname="host9"/>')
@@ -118,22 +114,16 @@ def joined(cib: etree._Element, _version: str) -> None:
         state(cib, "host4").set(name, str(state(cib, "host1").get(name)))
 
 
-def operation(name: str, call_id: int, rc: int = 0) -> Breaking:
-    return lambda cib, _version: add_operation(
-        cibs.history(cib, "host3", TARGET), name, call_id, rc
-    )
+def operation(name: str, call_id: int, rc: int = 0, on: str = "host3") -> Breaking:
+    return lambda cib, _version: add_operation(history(cib, on, TARGET), name, call_id, rc)
 
 
 def half_pending(attribute: str, value: str) -> Breaking:
     def change(cib: etree._Element, _version: str) -> None:
-        add_operation(cibs.history(cib, "host3", TARGET), "migrate_to", 3)
-        cibs.history(cib, "host3", TARGET)[-1].set(attribute, value)
+        add_operation(history(cib, "host3", TARGET), "migrate_to", 3)
+        history(cib, "host3", TARGET)[-1].set(attribute, value)
 
     return change
-
-
-def missing_history(cib: etree._Element, _version: str) -> None:
-    cibs.remove(cibs.history(cib, "host3", TARGET))
 
 
 def live_migrated(cib: etree._Element, _version: str) -> None:
@@ -151,12 +141,8 @@ def on_the_remote_node(name: str, rc: int) -> Breaking:
     )
 
 
-def remote_arrival(cib: etree._Element, _version: str) -> None:
-    add_operation(cibs.history(cib, "remote1", TARGET), "migrate_from", 40)
-
-
 def remote_not_probed(cib: etree._Element, _version: str) -> None:
-    cibs.remove(cibs.history(cib, "remote1", TARGET)[0])
+    cibs.remove(history(cib, "remote1", TARGET)[0])
 
 
 def remote_lost(cib: etree._Element, version: str) -> None:
@@ -180,10 +166,10 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("down but expected", "hosts", setting("host3", "expected", "member")),
     ("down but joined", "hosts", setting("host3", "join", "member")),
     ("down, crmd unknown", "hosts", setting("host3", "crmd", None)),
-    ("no node_state", "hosts", no_state),
+    ("no node_state", "hosts", lambda cib, _: cibs.remove(state(cib, "host4"))),
     ("node never seen", "hosts", unknown_node),
     ("state of no known node", "states", setting("host2", "join", "pending")),
-    ("missing on a DOWN host", "may run", missing_history),
+    ("missing on DOWN", "may run", lambda cib, _: cibs.remove(history(cib, "host3", TARGET))),
     ("last is a start", "may run", changed_last("operation", "start")),
     ("stop failed", "may run", changed_last("rc-code", "1")),
     ("pending by rc-code", "may run", half_pending("rc-code", "193")),
@@ -195,7 +181,7 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("found on a remote node", "may run remotely", on_the_remote_node("monitor", 0)),
     ("stop failed on a remote node", "may run remotely", on_the_remote_node("stop", 1)),
     ("under way on a remote node", "may run remotely", on_the_remote_node("monitor", 193)),
-    ("migrated to a remote node", "may run remotely", remote_arrival),
+    ("migrated to a remote node", "may run remotely", operation("migrate_from", 40, on="remote1")),
     ("remote node not probed yet", "may run remotely", remote_not_probed),
     ("remote node lost with it", "may run remotely", remote_lost),
     ("maintenance-mode", "maintenance", option("maintenance-mode", "true")),
@@ -358,10 +344,11 @@ def test_the_expression_grows_with_the_members_and_no_faster() -> None:
 
 @pytest.mark.parametrize("name", ["a'b", 'a"b', "a b", "", "a]b", "a\nb", "a<b", "a&b", "../a"])
 def test_an_id_that_would_leave_its_quotes_is_refused(name: str) -> None:
-    for write in (
+    writes: list[Callable[[], guard.Write]] = [
         lambda: guard.create(guard.Creation(of(name), CALL)),
         lambda: guard.create(guard.Creation(of(TARGET, name), CALL)),
         lambda: guard.forget_history("host1", name),
-    ):
+    ]
+    for write in writes:
         with pytest.raises(ValueError, match="can't be an id"):
             write()

@@ -151,7 +151,7 @@ class Table:
 
     def banned(self, operation: Operation = Operation.RESET, **changes: object) -> Ban:
         """A request has come, and its ban is there."""
-        self.ask(operation=operation, **changes)
+        self.ask(1, operation, **changes)
         self.written(self.last(actions.CreateBan))
         return self.last(actions.CreateBan).ban
 

@@ -92,18 +92,14 @@ async def test_while_idle_only_the_bans_are_asked_for(scene: Cluster) -> None:
         assert scene.wholes() == 1
 
 
-async def test_a_ban_is_seen_by_the_poll_alone(scene: Cluster) -> None:
-    async with watching(scene):
-        await scene.until(1)
-        scene.bans = "<rsc_location/>"
-        await scene.until_whole(2)
-
-
-@pytest.mark.parametrize("what", ["file", "nudge", "ask", "work", "down"])
+@pytest.mark.parametrize("what", ["ban", "file", "nudge", "ask", "work", "down"])
 async def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
     async with watching(scene) as made:
         await scene.until(1)
-        if what == "file":
+        if what == "ban":
+            # By the poll alone.
+            scene.bans = "<rsc_location/>"
+        elif what == "file":
             scene.replace_file()
         elif what == "nudge":
             made.nudge()
