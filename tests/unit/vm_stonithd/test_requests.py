@@ -112,7 +112,7 @@ def test_two_domains_of_one_uuid_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("operation", [Operation.STATUS, Operation.LIST])
 def test_a_guest_may_ask_how_it_is_itself(operation: Operation) -> None:
-    grant = Grant(TARGET, "0000-1", frozenset({"0000-1"}))
+    grant = Grant(TARGET, "0000-1", frozenset({"0000-1"}), frozenset({"off", "reset"}))
     assert allowed(operation, grant, "0000-1").refusal == ""
 
 
