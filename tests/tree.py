@@ -111,15 +111,17 @@ def read(root: Path) -> dict[str, Module]:
 
 def _imports(syntax: ast.Module, ours: set[str]) -> Iterator[str]:
     for node in _running(syntax):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            source = node.module or ""
-            for alias in node.names:
-                submodule = f"{source}.{alias.name}"
-                yield submodule if submodule in ours else source
-        elif isinstance(node, ast.Call):
-            yield from _imported_by_name(node)
+        yield from _imported_by_name(node) if isinstance(node, ast.Call) else _imported(node, ours)
+
+
+def _imported(node: ast.AST, ours: set[str]) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        source = node.module or ""
+        for alias in node.names:
+            submodule = f"{source}.{alias.name}"
+            yield submodule if submodule in ours else source
 
 
 def _imported_by_name(call: ast.Call) -> Iterator[str]:
@@ -229,16 +231,8 @@ def _floor(name: str, program: str, floors: tuple[tuple[str, ...], ...]) -> int:
 
 def _named(module: Module, modules: dict[str, Module]) -> set[str]:
     """Of ours, all that it imports, for a type checker too."""
-    found = set()
-    for node in ast.walk(module.syntax):
-        if isinstance(node, ast.ImportFrom):
-            source = node.module or ""
-            for alias in node.names:
-                name = f"{source}.{alias.name}"
-                found.add(name if name in modules else source)
-        elif isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-    return found & set(modules)
+    ours = set(modules)
+    return {name for node in ast.walk(module.syntax) for name in _imported(node, ours)} & ours
 
 
 def impure(modules: dict[str, Module]) -> list[str]:

@@ -14,11 +14,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemons.vm_connectd import limits
 from tests.bench.connectd_load import BELIEVE, Cpu
 from tests.unit.hostile.whole_host import WholeHost
-from tests.unit.vm_connectd.world import Process, eventually
+from tests.unit.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.unit.vm_connectd.world import Process
 
 ENEMIES = 20
 ROUNDS = 6

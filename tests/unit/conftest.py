@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""All unit tests: a user who is another, and hypothesis, to which a busy machine is no failure."""
+"""All unit tests: a loop for each that needs one, a user who is another, and hypothesis, to which a
+busy machine is no failure."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
 
 import pytest
@@ -12,6 +15,20 @@ from tests.impostor import NOBODY
 
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+# No test waits longer for what never comes.
+LONGEST_S = 150.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test that is a coroutine runs in a loop of its own."""
+    test = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(test):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters}
+    asyncio.run(asyncio.wait_for(test(**arguments), LONGEST_S))
+    return True
 
 
 @pytest.fixture

@@ -56,6 +56,18 @@ def last(cib: etree._Element, host: str, resource: str) -> etree._Element:
     )
 
 
+def remove(gone: etree._Element) -> None:
+    parent = gone.getparent()
+    assert parent is not None
+    parent.remove(gone)
+
+
+def set_all(changed: etree._Element, **values: str) -> None:
+    """Attributes by their names, in which _ stands for -."""
+    for name, value in values.items():
+        changed.set(name.replace("_", "-"), value)
+
+
 def add(parent: etree._Element, text: str) -> None:
     parent.append(etree.fromstring(text))
 

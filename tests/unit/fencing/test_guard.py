@@ -9,7 +9,7 @@ import pytest
 
 from pmkvm.fencing import ban, guard
 from tests.unit.fencing import cibs
-from tests.unit.fencing.cibs import add, add_ban, add_operation, add_option, last, state
+from tests.unit.fencing.cibs import add, add_ban, add_operation, add_option, history, last, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,16 +31,6 @@ def of(target: str, requester: str = GUEST1) -> ban.Ban:
     return BAN._replace(resource=target, requester=requester)
 
 
-@pytest.fixture(params=cibs.VERSIONS)
-def version(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def cib(version: str) -> etree._Element:
-    return cibs.load(version)
-
-
 def is_broken(cib: etree._Element, target: str = TARGET, requester: str = GUEST1) -> set[str]:
     """The conditions of the guard that do not hold in this CIB."""
     root = cib.getroottree()
@@ -50,6 +40,15 @@ def is_broken(cib: etree._Element, target: str = TARGET, requester: str = GUEST1
         for name, condition in conditions.items()
         if not root.xpath(f"boolean(/cib[{condition}])")
     }
+
+
+def is_created(
+    cib: etree._Element,
+    wanted: ban.Ban = BAN,
+    calls: guard.CallIds = CALL,
+    replaced: ban.Ban | None = None,
+) -> bool:
+    return cibs.matches(cib, guard.create(guard.Creation(wanted, calls, replaced)))
 
 
 def not_in_ccm(cib: etree._Element, version: str) -> None:
@@ -80,13 +79,6 @@ def setting(host: str, name: str, value: str | None) -> Breaking:
     return change
 
 
-def no_state(cib: etree._Element, _version: str) -> None:
-    gone = state(cib, "host4")
-    parent = gone.getparent()
-    assert parent is not None
-    parent.remove(gone)
-
-
 def unknown_node(cib: etree._Element, _version: str) -> None:
     nodes = cibs.element(cib, "/cib/configuration/nodes")
     add(nodes, '<node id="9" uname="host9"/>')
@@ -110,8 +102,7 @@ def changed_last(attribute: str, value: str) -> Breaking:
 
 
 def requester_stopped(cib: etree._Element, _version: str) -> None:
-    last(cib, "host1", GUEST1).set("operation", "stop")
-    last(cib, "host1", GUEST1).set("call-id", "22")
+    cibs.set_all(last(cib, "host1", GUEST1), operation="stop", call_id="22")
 
 
 def changed_call(host: str, call_id: str) -> Breaking:
@@ -123,31 +114,21 @@ def joined(cib: etree._Element, _version: str) -> None:
         state(cib, "host4").set(name, str(state(cib, "host1").get(name)))
 
 
-def operation(name: str, call_id: int, rc: int = 0) -> Breaking:
-    return lambda cib, _version: add_operation(
-        cibs.history(cib, "host3", TARGET), name, call_id, rc
-    )
+def operation(name: str, call_id: int, rc: int = 0, on: str = "host3") -> Breaking:
+    return lambda cib, _version: add_operation(history(cib, on, TARGET), name, call_id, rc)
 
 
 def half_pending(attribute: str, value: str) -> Breaking:
     def change(cib: etree._Element, _version: str) -> None:
-        add_operation(cibs.history(cib, "host3", TARGET), "migrate_to", 3)
-        cibs.history(cib, "host3", TARGET)[-1].set(attribute, value)
+        add_operation(history(cib, "host3", TARGET), "migrate_to", 3)
+        history(cib, "host3", TARGET)[-1].set(attribute, value)
 
     return change
 
 
-def missing_history(cib: etree._Element, _version: str) -> None:
-    entry = cibs.history(cib, "host3", TARGET)
-    parent = entry.getparent()
-    assert parent is not None
-    parent.remove(entry)
-
-
 def live_migrated(cib: etree._Element, _version: str) -> None:
     """monitor 7 in _last_0 beside a later migrate_from: it runs there."""
-    cibs.last(cib, "host3", TARGET).set("operation", "monitor")
-    cibs.last(cib, "host3", TARGET).set("rc-code", "7")
+    cibs.set_all(last(cib, "host3", TARGET), operation="monitor", rc_code="7")
     arrival = cibs.element(cib, f"//node_state[@uname='host3']//*[@id='{TARGET}_migrate_from_0']")
     arrival.set("call-id", "23")
 
@@ -155,20 +136,13 @@ def live_migrated(cib: etree._Element, _version: str) -> None:
 def on_the_remote_node(name: str, rc: int) -> Breaking:
     """What Pacemaker's record says last of the target there."""
 
-    def change(cib: etree._Element, _version: str) -> None:
-        last(cib, "remote1", TARGET).set("operation", name)
-        last(cib, "remote1", TARGET).set("rc-code", str(rc))
-
-    return change
-
-
-def remote_arrival(cib: etree._Element, _version: str) -> None:
-    add_operation(cibs.history(cib, "remote1", TARGET), "migrate_from", 40)
+    return lambda cib, _version: cibs.set_all(
+        last(cib, "remote1", TARGET), operation=name, rc_code=str(rc)
+    )
 
 
 def remote_not_probed(cib: etree._Element, _version: str) -> None:
-    entry = cibs.history(cib, "remote1", TARGET)
-    entry.remove(entry[0])
+    cibs.remove(history(cib, "remote1", TARGET)[0])
 
 
 def remote_lost(cib: etree._Element, version: str) -> None:
@@ -192,10 +166,10 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("down but expected", "hosts", setting("host3", "expected", "member")),
     ("down but joined", "hosts", setting("host3", "join", "member")),
     ("down, crmd unknown", "hosts", setting("host3", "crmd", None)),
-    ("no node_state", "hosts", no_state),
+    ("no node_state", "hosts", lambda cib, _: cibs.remove(state(cib, "host4"))),
     ("node never seen", "hosts", unknown_node),
     ("state of no known node", "states", setting("host2", "join", "pending")),
-    ("missing on a DOWN host", "may run", missing_history),
+    ("missing on DOWN", "may run", lambda cib, _: cibs.remove(history(cib, "host3", TARGET))),
     ("last is a start", "may run", changed_last("operation", "start")),
     ("stop failed", "may run", changed_last("rc-code", "1")),
     ("pending by rc-code", "may run", half_pending("rc-code", "193")),
@@ -207,7 +181,7 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("found on a remote node", "may run remotely", on_the_remote_node("monitor", 0)),
     ("stop failed on a remote node", "may run remotely", on_the_remote_node("stop", 1)),
     ("under way on a remote node", "may run remotely", on_the_remote_node("monitor", 193)),
-    ("migrated to a remote node", "may run remotely", remote_arrival),
+    ("migrated to a remote node", "may run remotely", operation("migrate_from", 40, on="remote1")),
     ("remote node not probed yet", "may run remotely", remote_not_probed),
     ("remote node lost with it", "may run remotely", remote_lost),
     ("maintenance-mode", "maintenance", option("maintenance-mode", "true")),
@@ -235,13 +209,13 @@ BROKEN: list[tuple[str, str, Breaking]] = [
 def test_one_broken_condition_refuses(
     cib: etree._Element, version: str, name: str, breaking: Breaking
 ) -> None:
-    assert cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
+    assert is_created(cib)
     assert is_broken(cib) == set()
     breaking(cib, version)
     assert name in is_broken(cib)
     # A node_state that is neither OK nor DOWN breaks two conditions, of which one would do.
     assert is_broken(cib) <= {name, "hosts", "states"}
-    assert not cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
+    assert not is_created(cib)
 
 
 @pytest.mark.parametrize("rc", ["5", "7"])
@@ -283,27 +257,27 @@ def test_targets(cib: etree._Element, number: int, is_target: bool) -> None:
     wrong = is_broken(cib, target)
     assert ("target" not in wrong) == is_target
     if is_target:
-        assert cibs.matches(cib, guard.create(guard.Creation(of(target), LATE)))
+        assert is_created(cib, of(target), LATE)
 
 
 @pytest.mark.parametrize("value", ["false", "off", "no", "n", "0", "FALSE", ""])
 def test_what_is_switched_off_is_no_maintenance(cib: etree._Element, value: str) -> None:
     add_option(cib, "maintenance-mode", value)
-    assert cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
+    assert is_created(cib)
 
 
 def test_a_fenced_host_and_a_remote_node_do_not_matter(cib: etree._Element) -> None:
     assert not state(cib, "host4").findall("lrm")
     assert state(cib, "remote1").get("join") is None
-    assert cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
+    assert is_created(cib)
 
 
 def test_the_second_of_two_mutual_fences_is_refused(cib: etree._Element) -> None:
     mine, other = of(TARGET, GUEST1), of(GUEST1, TARGET)._replace(coordinator="host2")
-    assert cibs.matches(cib, guard.create(guard.Creation(mine, CALL)))
-    assert cibs.matches(cib, guard.create(guard.Creation(other, LATE)))
+    assert is_created(cib, mine)
+    assert is_created(cib, other, LATE)
     add_ban(cib, ban.to_xml(mine))
-    assert not cibs.matches(cib, guard.create(guard.Creation(other, LATE)))
+    assert not is_created(cib, other, LATE)
 
 
 GUEST3, GUEST4 = "prmVMCTL_guest3", "prmVMCTL_guest4"
@@ -356,10 +330,10 @@ def test_a_settle_ban_is_rewritten_and_only_the_one_that_was_read(cib: etree._El
         operation="settle", id="77", requester="", request="", coordinator="host2"
     )
     add_ban(cib, ban.to_xml(settle))
-    assert not cibs.matches(cib, guard.create(guard.Creation(BAN, CALL)))
-    assert cibs.matches(cib, guard.create(guard.Creation(BAN, CALL, settle)))
-    assert not cibs.matches(cib, guard.create(guard.Creation(BAN, CALL, settle._replace(id="78"))))
-    assert not cibs.matches(cib, guard.create(guard.Creation(BAN, CALL, settle._replace(end=1701))))
+    assert not is_created(cib)
+    assert is_created(cib, replaced=settle)
+    assert not is_created(cib, replaced=settle._replace(id="78"))
+    assert not is_created(cib, replaced=settle._replace(end=1701))
 
 
 def test_the_expression_grows_with_the_members_and_no_faster() -> None:
@@ -370,9 +344,11 @@ def test_the_expression_grows_with_the_members_and_no_faster() -> None:
 
 @pytest.mark.parametrize("name", ["a'b", 'a"b', "a b", "", "a]b", "a\nb", "a<b", "a&b", "../a"])
 def test_an_id_that_would_leave_its_quotes_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="can't be an id"):
-        guard.create(guard.Creation(of(name), CALL))
-    with pytest.raises(ValueError, match="can't be an id"):
-        guard.create(guard.Creation(of(TARGET, name), CALL))
-    with pytest.raises(ValueError, match="can't be an id"):
-        guard.forget_history("host1", name)
+    writes: list[Callable[[], guard.Write]] = [
+        lambda: guard.create(guard.Creation(of(name), CALL)),
+        lambda: guard.create(guard.Creation(of(TARGET, name), CALL)),
+        lambda: guard.forget_history("host1", name),
+    ]
+    for write in writes:
+        with pytest.raises(ValueError, match="can't be an id"):
+            write()

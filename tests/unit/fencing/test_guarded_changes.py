@@ -16,16 +16,9 @@ if TYPE_CHECKING:
     from lxml import etree
 
 
-@pytest.fixture(params=cibs.VERSIONS)
-def cib(request: pytest.FixtureRequest) -> etree._Element:
-    return cibs.load(str(request.param))
-
-
 def stopped(cib: etree._Element, host: str = "host2", rc: int = 0) -> etree._Element:
     """Pacemaker has recorded a stop of the target there."""
-    entry = last(cib, host, TARGET)
-    for name, value in (("operation", "stop"), ("rc-code", str(rc)), ("call-id", "50")):
-        entry.set(name, value)
+    cibs.set_all(last(cib, host, TARGET), operation="stop", rc_code=str(rc), call_id="50")
     return cib
 
 
@@ -50,9 +43,7 @@ def test_a_stop_is_a_record_whatever_its_result(cib: etree._Element, rc: int) ->
 )
 def test_what_is_a_record(cib: etree._Element, operation: str, rc: str, goes: bool) -> None:
     add_ban(stopped(cib), ban.to_xml(BAN))
-    entry = last(cib, "host2", TARGET)
-    entry.set("operation", operation)
-    entry.set("rc-code", rc)
+    cibs.set_all(last(cib, "host2", TARGET), operation=operation, rc_code=rc)
     assert cibs.matches(cib, guard.remove(BAN)) == goes
 
 
@@ -128,8 +119,7 @@ def test_a_settle_is_written_where_pacemaker_believes_a_dead_guest(cib: etree._E
 def test_a_settle_never_stops_a_fresh_start(cib: etree._Element) -> None:
     settled_elsewhere(cib)
     assert not cibs.matches(cib, guard.settle(SETTLE, "host1", 13))
-    last(cib, "host2", GUEST10).set("operation", "start")
-    last(cib, "host2", GUEST10).set("rc-code", "0")
+    cibs.set_all(last(cib, "host2", GUEST10), operation="start", rc_code="0")
     assert not cibs.matches(cib, guard.settle(SETTLE, "host1", 14))
 
 

@@ -20,7 +20,7 @@ from pmkvm.deadline import Deadline
 from tests import hostile_guest
 from tests.hostile_guest import KINDS
 from tests.unit.hostile.whole_host import WholeHost, cpu_s, rss_mib
-from tests.unit.vm_connectd.world import WAIT_S
+from tests.unit.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

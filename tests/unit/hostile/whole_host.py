@@ -17,7 +17,8 @@ from pmkvm.tokens.ring import Ring, State
 from pmkvm.tokens.seal import Content
 from pmkvm.wire import client
 from tests import tree
-from tests.unit.vm_connectd.world import PRIMITIVE, WAIT_S, Process, World, eventually
+from tests.unit.vm_connectd.world import PRIMITIVE, Process, World
+from tests.unit.waiting import WAIT_S, eventually
 
 CLUSTER = "hosts"
 KEY = ring.new_key(State.SEALS, bytes(range(32)))

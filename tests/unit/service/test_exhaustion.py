@@ -17,6 +17,7 @@ from pmkvm.service import loop
 from pmkvm.service.notify import notify
 from pmkvm.service.thread_calls import ThreadCalls
 from tests.unit import exhaustion
+from tests.unit.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,20 +28,17 @@ LIMIT = 2
 MANY = 20
 
 
-def test_a_call_without_a_thread_has_an_error_of_its_own_and_takes_no_place() -> None:
-    async def work() -> None:
-        calls = ThreadCalls(LIMIT)
-        with exhaustion.no_threads():
-            for _ in range(MANY):
-                with pytest.raises(ExhaustedError) as caught:
-                    await calls.call("looking", lambda: 1, 5)
-        assert str(caught.value) == "no thread can be started for looking"
-        assert isinstance(caught.value, (DeadlineError, HaError))
-        assert calls.hanging == []
-        assert calls.complaint == ""
-        assert await calls.call("looking", lambda: 1, 5) == 1
-
-    asyncio.run(work())
+async def test_a_call_without_a_thread_has_an_error_of_its_own_and_takes_no_place() -> None:
+    calls = ThreadCalls(LIMIT)
+    with exhaustion.no_threads():
+        for _ in range(MANY):
+            with pytest.raises(ExhaustedError) as caught:
+                await calls.call("looking", lambda: 1, 5)
+    assert str(caught.value) == "no thread can be started for looking"
+    assert isinstance(caught.value, (DeadlineError, HaError))
+    assert calls.hanging == []
+    assert calls.complaint == ""
+    assert await calls.call("looking", lambda: 1, 5) == 1
 
 
 @pytest.mark.parametrize(
@@ -51,38 +49,29 @@ def test_a_call_without_a_thread_has_an_error_of_its_own_and_takes_no_place() ->
         (OSError(errno.EAGAIN, "Try again"), "Try again while looking"),
     ],
 )
-def test_what_a_call_lacks_is_one_kind_of_error(error: Exception, text: str) -> None:
+async def test_what_a_call_lacks_is_one_kind_of_error(error: Exception, text: str) -> None:
     def fail() -> None:
         raise error
 
-    async def work() -> None:
-        with pytest.raises(ExhaustedError) as caught:
-            await ThreadCalls(LIMIT).call("looking", fail, 5)
-        assert str(caught.value) == text
-
-    asyncio.run(work())
+    with pytest.raises(ExhaustedError) as caught:
+        await ThreadCalls(LIMIT).call("looking", fail, 5)
+    assert str(caught.value) == text
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "no"), ValueError("no")])
-def test_any_other_error_of_a_call_is_what_it_was(error: Exception) -> None:
+async def test_any_other_error_of_a_call_is_what_it_was(error: Exception) -> None:
     def fail() -> None:
         raise error
 
-    async def work() -> None:
-        with pytest.raises(type(error)) as caught:
-            await ThreadCalls(LIMIT).call("looking", fail, 5)
-        assert caught.value is error
-
-    asyncio.run(work())
+    with pytest.raises(type(error)) as caught:
+        await ThreadCalls(LIMIT).call("looking", fail, 5)
+    assert caught.value is error
 
 
-def test_calls_one_after_the_other_find_a_place_each() -> None:
-    async def work() -> None:
-        calls = ThreadCalls(1)
-        for number in range(500):
-            assert await calls.call("counting", lambda n=number: n, 5) == number  # type: ignore[misc]
-
-    asyncio.run(work())
+async def test_calls_one_after_the_other_find_a_place_each() -> None:
+    calls = ThreadCalls(1)
+    for number in range(500):
+        assert await calls.call("counting", lambda n=number: n, 5) == number  # type: ignore[misc]
 
 
 def test_nobody_is_told_of_what_a_call_that_was_given_up_ends_with() -> None:
@@ -99,8 +88,7 @@ def test_nobody_is_told_of_what_a_call_that_was_given_up_ends_with() -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        while calls.hanging:
-            await asyncio.sleep(0.01)
+        await until(lambda: not calls.hanging)
         await asyncio.sleep(0.01)
         gc.collect()
 
@@ -187,8 +175,7 @@ def test_that_a_daemon_is_ready_is_told_as_soon_as_it_can_be(
         with exhaustion.no_descriptors():
             service.ready()
             assert "not told that this is ready: Too many open files" in caplog.text
-        while supervisor_hears(supervisor) != b"READY=1":
-            await asyncio.sleep(0.01)
+        await until(lambda: supervisor_hears(supervisor) == b"READY=1")
         service.stop("enough")
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:

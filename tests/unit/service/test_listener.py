@@ -16,13 +16,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pmkvm.service import listener, sole
 from pmkvm.service.listener import Listener
 from pmkvm.service.sole import AnotherDaemonError, Sole
+from tests.unit.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,12 @@ if sys.argv[2] == "full":
 print("holds", flush=True)
 time.sleep(60)
 """
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "LOOK_S", 0.05)
+    monkeypatch.setattr(sole, "WAIT_S", 0.2)
 
 
 @pytest.fixture
@@ -80,13 +87,6 @@ def stranger(monkeypatch: pytest.MonkeyPatch) -> int | None:
         return NOBODY
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY + 1)
     return None
-
-
-def eventually(is_so: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.005)
 
 
 # --- the socket
@@ -197,15 +197,14 @@ class Echo(asyncio.Protocol):
 
 
 def test_connections_go_on_while_the_path_is_made_anew(
-    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(listener, "LOOK_S", 0.05)
     with Served(path) as served, served.connect() as old:
         assert old.recv(10) == b"welcome"
         for _time in range(3):
             with served.paused():
                 shutil.rmtree(os.path.dirname(path))
-            eventually(served.is_found)
+            eventually("it is found", served.is_found)
         old.sendall(b"still there")
         assert old.recv(20) == b"still there"
     assert served.ready == 1
@@ -215,9 +214,8 @@ def test_connections_go_on_while_the_path_is_made_anew(
 
 @pytest.mark.parametrize("instead", ["file", "link", "directory"])
 def test_what_has_taken_its_place_is_replaced_when_it_can_be(
-    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, instead: str
+    path: str, caplog: pytest.LogCaptureFixture, instead: str
 ) -> None:
-    monkeypatch.setattr(listener, "LOOK_S", 0.05)
     with Served(path) as served:
         other = Path(path)
         with served.paused():
@@ -229,20 +227,19 @@ def test_what_has_taken_its_place_is_replaced_when_it_can_be(
             else:
                 other.mkdir()
         if instead == "directory":
-            eventually(lambda: "socket: Is a directory" in caplog.text)
+            eventually("it is told", lambda: "socket: Is a directory" in caplog.text)
             time.sleep(0.2)
             assert caplog.text.count("Is a directory") == 1, "said once, not at each look"
             with served.paused():
                 assert sorted(os.listdir(other.parent)) == ["socket", "socket.lock"]
             other.rmdir()
-        eventually(served.is_found)
+        eventually("it is found", served.is_found)
 
 
 @pytest.mark.parametrize("is_directory", [True, False])
 def test_a_path_that_can_t_be_had_is_had_later(
-    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_directory: bool
+    path: str, caplog: pytest.LogCaptureFixture, is_directory: bool
 ) -> None:
-    monkeypatch.setattr(listener, "LOOK_S", 0.05)
     directory = Path(path).parent
     if is_directory:
         Path(path).mkdir(parents=True)
@@ -256,33 +253,29 @@ def test_a_path_that_can_t_be_had_is_had_later(
             Path(path).rmdir()
         else:
             directory.unlink()
-        eventually(served.is_found)
+        eventually("it is found", served.is_found)
         assert served.ready == 1
 
 
 def test_a_lock_that_was_deleted_is_taken_again(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "LOOK_S", 0.05)
     monkeypatch.setattr(listener, "LOCK_S", 0.0)
     with Served(path) as served:
         os.unlink(f"{path}.lock")
-        eventually(lambda: os.path.exists(f"{path}.lock"))
+        eventually("it is there", lambda: os.path.exists(f"{path}.lock"))
         # Made and held by then.
         with served.paused(), pytest.raises(AnotherDaemonError, match="holds"):
             Listener(path).__enter__()
         assert served.is_found()
 
 
-def test_who_has_the_lock_has_the_path(
-    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_who_has_the_lock_has_the_path(path: str, caplog: pytest.LogCaptureFixture) -> None:
     """Two of them do not take it from each other each second."""
-    monkeypatch.setattr(listener, "LOOK_S", 0.05)
     with Served(path) as served, contextlib.ExitStack() as stack:
         with served.paused():
             shutil.rmtree(os.path.dirname(path))
             other = stack.enter_context(Listener(path))
         file = os.lstat(path).st_ino
-        eventually(lambda: "is held by another process" in caplog.text)
+        eventually("it is told", lambda: "is held by another process" in caplog.text)
         time.sleep(0.2)
         assert os.lstat(path).st_ino == file
         assert caplog.text.count("is held by another process") == 1
@@ -293,8 +286,7 @@ def test_who_has_the_lock_has_the_path(
 # --- one of a kind
 
 
-def test_another_one_of_ours_is_named(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sole, "WAIT_S", 0.2)
+def test_another_one_of_ours_is_named(path: str) -> None:
     with holder(path) as pid:
         with pytest.raises(AnotherDaemonError, match=f"another daemon runs here: process {pid} "):
             Sole(path).__enter__()
@@ -302,7 +294,8 @@ def test_another_one_of_ours_is_named(path: str, monkeypatch: pytest.MonkeyPatch
             pass
 
 
-def test_the_one_before_is_waited_for(path: str) -> None:
+def test_the_one_before_is_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sole, "WAIT_S", 10.0)
     with contextlib.ExitStack() as stack:
         pid = stack.enter_context(holder(path))
         threading.Timer(0.3, os.kill, (pid, signal.SIGKILL)).start()
@@ -312,13 +305,8 @@ def test_the_one_before_is_waited_for(path: str) -> None:
 
 @pytest.mark.parametrize("how", ["listens", "deaf", "full"])
 def test_no_stranger_keeps_a_daemon_from_starting(
-    path: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    stranger: int | None,
-    how: str,
+    path: str, caplog: pytest.LogCaptureFixture, stranger: int | None, how: str
 ) -> None:
-    monkeypatch.setattr(sole, "WAIT_S", 0.2)
     with holder(path, how, user=stranger) as pid:
         # The child's user is the tests' own where that is not root.
         uid = stranger if stranger is not None else os.getuid()
@@ -329,11 +317,8 @@ def test_no_stranger_keeps_a_daemon_from_starting(
     assert "only the lock on its socket's path" in caplog.text
 
 
-def test_a_container_s_root_is_a_stranger(
-    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_container_s_root_is_a_stranger(path: str, caplog: pytest.LogCaptureFixture) -> None:
     """One that shares this host's network, and so its names."""
-    monkeypatch.setattr(sole, "WAIT_S", 0.2)
     own = ["--user", "--map-root-user"] if os.geteuid() != 0 else []
     with holder(path, "listens", "unshare", *own, "--pid", "--fork", "--kill-child"), Sole(path):
         pass

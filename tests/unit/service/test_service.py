@@ -18,6 +18,7 @@ from pmkvm.service import log, loop
 from pmkvm.service.log import DescriptorHandler, LineFormatter, SyslogHandler
 from pmkvm.service.notify import notify
 from pmkvm.service.thread_calls import ThreadCalls
+from tests.unit.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,23 +153,18 @@ def test_an_error_in_a_callback_is_logged_and_ends_nothing(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_call_that_hangs_is_left_behind_and_there_are_only_so_many() -> None:
+async def test_a_call_that_hangs_is_left_behind_and_there_are_only_so_many() -> None:
     release = threading.Event()
-
-    async def work() -> None:
-        calls = ThreadCalls(2)
-        assert await calls.call("adding", lambda: 1 + 1, 5) == 2
-        with pytest.raises(ValueError, match="no"):
-            await calls.call("failing", lambda: int("no"), 5)
-        for _ in range(2):
-            with pytest.raises(DeadlineError, match="out of time while hanging"):
-                await calls.call("hanging", release.wait, 0.05)
-        with pytest.raises(DeadlineError, match="2 calls hang already, the first while hanging"):
-            await calls.call("adding", lambda: 1 + 1, 5)
-        assert calls.hanging == ["hanging", "hanging"]
-        release.set()
-        while calls.hanging:
-            await asyncio.sleep(0.01)
-        assert await calls.call("adding", lambda: 1 + 1, 5) == 2
-
-    asyncio.run(work())
+    calls = ThreadCalls(2)
+    assert await calls.call("adding", lambda: 1 + 1, 5) == 2
+    with pytest.raises(ValueError, match="no"):
+        await calls.call("failing", lambda: int("no"), 5)
+    for _ in range(2):
+        with pytest.raises(DeadlineError, match="out of time while hanging"):
+            await calls.call("hanging", release.wait, 0.05)
+    with pytest.raises(DeadlineError, match="2 calls hang already, the first while hanging"):
+        await calls.call("adding", lambda: 1 + 1, 5)
+    assert calls.hanging == ["hanging", "hanging"]
+    release.set()
+    await until(lambda: not calls.hanging)
+    assert await calls.call("adding", lambda: 1 + 1, 5) == 2

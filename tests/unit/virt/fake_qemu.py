@@ -159,7 +159,7 @@ class FakeProcessTable:
     def write_pid_file(self, domain: str, pid: int, *, age_s: float = 0.0) -> Path:
         """libvirt's, written so long ago."""
         path = Path(settings.LIBVIRT_PID_DIR, f"{domain}.pid")
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{pid}\n", encoding="ascii")
         os.utime(path, (time.time() - age_s, time.time() - age_s))
         return path

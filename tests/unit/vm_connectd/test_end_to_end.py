@@ -16,12 +16,12 @@ from pmkvm import process
 from pmkvm.deadline import Deadline
 from pmkvm.wire import client
 from pmkvm.wire.errors import NoAnswerError, NotRunningError, RefusedError, UnavailableError
-from tests.unit.vm_connectd.world import World, eventually
+from tests.unit.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.unit.vm_connectd.world import Process
+    from tests.unit.vm_connectd.world import Process, World
 
 
 @pytest.fixture
@@ -36,14 +36,15 @@ def qemu(world: World) -> Process:
     return joined(world)[0]
 
 
-def joined(world: World) -> tuple[Process, Process]:
-    """QEMU and the host's daemon."""
+def joined(world: World) -> tuple[Process, Process, Process]:
+    """QEMU, the host's daemon and the guest's."""
     uuid = world.define("g1")
     host = world.start_host()
     qemu = world.start_qemu("g1", uuid)
-    world.wait_ready(host, world.start_guest("g1"))
+    guest = world.start_guest("g1")
+    world.wait_ready(host, guest)
     world.wait_joined("g1")
-    return qemu, host
+    return qemu, host, guest
 
 
 def test_a_request_reaches_the_server_with_its_senders_stamp_and_the_reply_comes_back(
@@ -101,7 +102,7 @@ def test_a_request_waits_for_a_server_and_is_unavailable_just_before_its_end(
 def test_the_hosts_daemon_restarts_and_the_guest_sends_again_by_itself(
     world: World, clients: ThreadPoolExecutor
 ) -> None:
-    _qemu, host = joined(world)
+    _qemu, host, _guest = joined(world)
     server = world.serve()
     answer = clients.submit(world.ask, "g1", "reset A", 60.0, "id-1")
     request = server.take()
@@ -122,7 +123,7 @@ def test_the_hosts_daemon_restarts_and_the_guest_sends_again_by_itself(
 def test_an_upgrade_of_the_host_in_place_loses_no_request(
     world: World, clients: ThreadPoolExecutor
 ) -> None:
-    _qemu, host = joined(world)
+    _qemu, host, _guest = joined(world)
     first = world.serve()
     answer = clients.submit(world.ask, "g1", "reset A", 60.0, "id-1")
     asked = first.take()
@@ -140,12 +141,7 @@ def test_an_upgrade_of_the_guest_in_place_loses_no_request(
     world: World, clients: ThreadPoolExecutor
 ) -> None:
     """The plugin sends again when vm-connectd ends the connection."""
-    uuid = world.define("g1")
-    host = world.start_host()
-    world.start_qemu("g1", uuid)
-    guest = world.start_guest("g1")
-    world.wait_ready(host, guest)
-    world.wait_joined("g1")
+    _qemu, _host, guest = joined(world)
     server = world.serve()
     path = world.socket_of("g1")
 

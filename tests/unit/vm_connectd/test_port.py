@@ -5,21 +5,21 @@ system, two ends, and hangs up; what a virtio port itself does is seen in the la
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tty
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from daemons.vm_connectd import port
 from daemons.vm_connectd.port import Port
 from tests.unit import exhaustion
+from tests.unit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
-
-SOON_S = 10.0
 
 
 class Plug:
@@ -76,34 +76,23 @@ def link(path: Path, plug: Plug) -> None:
     new.replace(path)
 
 
-def play(path: Path, act: Callable[[Port, Reader], Awaitable[None]]) -> None:
-    async def run() -> None:
-        reader = Reader()
-        one = Port(str(path), reader)
-        task = asyncio.get_running_loop().create_task(one.run())
-        try:
-            await act(one, reader)
-        finally:
-            assert not task.done(), task
-            task.cancel()
-            await asyncio.wait([task])
-
-    asyncio.run(run())
+@contextlib.asynccontextmanager
+async def at_work(path: Path) -> AsyncIterator[tuple[Port, Reader]]:
+    reader = Reader()
+    one = Port(str(path), reader)
+    task = asyncio.get_running_loop().create_task(one.run())
+    try:
+        yield one, reader
+    finally:
+        assert not task.done(), task
+        task.cancel()
+        await asyncio.wait([task])
 
 
-async def until(is_so: Callable[[], object]) -> None:
-    for _ in range(int(SOON_S / 0.01)):
-        if is_so():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("not in time")
-
-
-def test_another_device_under_the_path_is_opened(tmp_path: Path, plugs: list[Plug]) -> None:
+async def test_another_device_under_the_path_is_opened(tmp_path: Path, plugs: list[Plug]) -> None:
     path = tmp_path / "vmconnectd"
     first, second = plugs
-
-    async def act(_port: Port, reader: Reader) -> None:
+    async with at_work(path) as (_port, reader):
         link(path, first)
         await until(lambda: reader.heard == ["up"])
         first.say(b"one")
@@ -114,15 +103,12 @@ def test_another_device_under_the_path_is_opened(tmp_path: Path, plugs: list[Plu
         await until(lambda: len(reader.heard) == 5)
         assert reader.heard[2:] == ["down: another device has its place", "up", b"two"]
 
-    play(path, act)
 
-
-def test_a_path_that_is_missing_for_a_moment_changes_nothing(
+async def test_a_path_that_is_missing_for_a_moment_changes_nothing(
     tmp_path: Path, plugs: list[Plug]
 ) -> None:
     path = tmp_path / "vmconnectd"
-
-    async def act(_port: Port, reader: Reader) -> None:
+    async with at_work(path) as (_port, reader):
         link(path, plugs[0])
         await until(lambda: reader.heard == ["up"])
         path.unlink()
@@ -133,16 +119,13 @@ def test_a_path_that_is_missing_for_a_moment_changes_nothing(
         await asyncio.sleep(0.1)
         assert reader.heard == ["up", b"one"]
 
-    play(path, act)
-
 
 @pytest.mark.parametrize("room", [0, 1])
-def test_a_port_that_could_not_be_opened_is_opened_later(
+async def test_a_port_that_could_not_be_opened_is_opened_later(
     tmp_path: Path, plugs: list[Plug], room: int
 ) -> None:
     path = tmp_path / "vmconnectd"
-
-    async def act(one: Port, reader: Reader) -> None:
+    async with at_work(path) as (one, reader):
         await until(lambda: one.last_error.endswith("No such file or directory"))
         before = exhaustion.descriptors()
         with exhaustion.no_descriptors(room):
@@ -152,5 +135,3 @@ def test_a_port_that_could_not_be_opened_is_opened_later(
         await until(lambda: reader.heard == ["up"])
         assert one.last_error == ""
         assert exhaustion.descriptors() == before + 2
-
-    play(path, act)

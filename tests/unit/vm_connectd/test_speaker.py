@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.vm_connectd.world import World, eventually
+from tests.unit.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.unit.vm_connectd.world import World
 
 
 def started(world: World) -> Path:

@@ -12,9 +12,8 @@ import json
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 from pmkvm.deadline import Deadline
 from pmkvm.wire import client, codec
@@ -23,13 +22,12 @@ from pmkvm.wire.errors import NotRunningError
 from pmkvm.wire.message import Answer, Forwarded, Refused, Register, Registered
 from tests import tree
 from tests.unit.virt.fake_qemu import qemu_arguments
+from tests.unit.waiting import WAIT_S, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pmkvm.wire.session import Event
-
-WAIT_S = 60.0
 
 QEMU = """\
 import os, select, socket, sys
@@ -134,14 +132,6 @@ PRIMITIVE = """\
 <instance_attributes id='{resource}-a'><nvpair id='{resource}-c' name='config' value='{config}'/>
 </instance_attributes></primitive>
 """
-
-
-def eventually(what: str, is_so: Callable[[], object]) -> None:
-    """Wait for it, at most WAIT_S."""
-    deadline = Deadline(WAIT_S)
-    while not is_so():
-        assert not deadline.expired(), f"never: {what}"
-        time.sleep(0.01)
 
 
 class Process:

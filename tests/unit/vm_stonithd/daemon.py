@@ -159,7 +159,8 @@ class Daemon:
         elif isinstance(action, actions.ReadCib):
             self._soon(lambda: self._seen(action.ticket))
         else:
-            self._soon(lambda: self._read_pending_stops(action.ticket))
+            read = self.pending_stop_files.read
+            self._soon(lambda: self.tell(events.PendingStopsSeen(action.ticket, read())))
 
     def _tell_others(self, action: actions.Say | actions.Answer) -> None:
         if isinstance(action, actions.Answer):
@@ -229,9 +230,6 @@ class Daemon:
                 self.world.judge.killed(ban, qemu)
                 engine.later(engine.between(0.001, 0.3), partial(hosts.end, qemu, "fence"))
         self.tell(events.Killed(action.ticket))
-
-    def _read_pending_stops(self, ticket: int) -> None:
-        self.tell(events.PendingStopsSeen(ticket, self.pending_stop_files.read()))
 
     def _create_soon(self, wanted: tuple[actions.CreateBan, ...]) -> None:
         for each in wanted:

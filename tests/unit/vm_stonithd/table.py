@@ -45,6 +45,11 @@ def view(**changes: object) -> View:
     return plain._replace(**changes)  # type: ignore[arg-type]
 
 
+def target(**fields: object) -> dict[str, Resource]:
+    """The resources, with the target so."""
+    return {GUEST1: Resource(), TARGET: Resource()._replace(**fields)}  # type: ignore[arg-type]
+
+
 def request(number: int = 1, operation: Operation = Operation.RESET, **changes: object) -> Request:
     plain = Request(number, operation, GUEST1, "hash1", TARGET, "uuid2", 15.0, SENDER)
     return plain._replace(**changes)  # type: ignore[arg-type]
@@ -53,8 +58,9 @@ def request(number: int = 1, operation: Operation = Operation.RESET, **changes: 
 class Table:
     """The machine, the CIB it sees, the other host's words; done: all that it wanted so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_other_up: bool = True) -> None:
         self.now = 100.0
+        self.is_other_up = is_other_up
         self.machine = Machine("host1", lambda: "b1", self.now)
         self.done: list[actions.Action] = []
         self.view = view()
@@ -77,17 +83,31 @@ class Table:
         """Everything is read once more."""
         self.now += seconds
         self.other = self.other._replace(up=WALL + self.now)
-        own = {} if self.own is None else {"host1": self.own}
-        self.tell(events.ReportsSeen({"host2": self.other, **own}, self.now))
+        self.tell(events.ReportsSeen(self.reports(), self.now))
         tickets = [one.ticket for one in self.all(actions.ReadCib)]
         self.tell(events.CibSeen(self.view, max(tickets, default=0)))
         self.tell(events.Tick())
+
+    def reports(self) -> dict[str, HostReport]:
+        """What attrd shows."""
+        own = {} if self.own is None else {"host1": self.own}
+        return {"host2": self.other, **own} if self.is_other_up else own
 
     def all(self, kind: type[A]) -> list[A]:
         return [action for action in self.done if isinstance(action, kind)]
 
     def last(self, kind: type[A]) -> A:
         return self.all(kind)[-1]
+
+    @property
+    def report(self) -> HostReport:
+        """What this host has said of itself."""
+        assert self.own is not None
+        return self.own
+
+    def said(self, ban_id: str = "b1") -> BanReport:
+        """What this host has said of that ban."""
+        return self.report.of(ban_id)
 
     def answers(self) -> dict[int, str]:
         return {action.number: action.text for action in self.all(actions.Answer)}
@@ -122,34 +142,39 @@ class Table:
         self.other = self.other._replace(bans={ban_id: ban_report})
         self.wait()
 
-    def banned(self, operation: Operation = Operation.RESET) -> Ban:
-        """A request has come, and its ban is there."""
-        self.tell(events.Arrived(request(operation=operation)))
+    def ask(
+        self, number: int = 1, operation: Operation = Operation.RESET, **changes: object
+    ) -> None:
+        """A request has come, and everything is read once more."""
+        self.tell(events.Arrived(request(number, operation, **changes)))
         self.wait()
+
+    def banned(self, operation: Operation = Operation.RESET, **changes: object) -> Ban:
+        """A request has come, and its ban is there."""
+        self.ask(1, operation, **changes)
         self.written(self.last(actions.CreateBan))
         return self.last(actions.CreateBan).ban
 
-    def proven(self) -> None:
+    def other_ban(self, operation: str = "reset", coordinator: str = "host2", **more: str) -> Ban:
+        """Somebody else's, or one of before a restart."""
+        fields = {"requester": "guest3", "request": "hash3", "uuid": "uuid2", **more}
+        end = int(WALL + self.now) + 60
+        ban = Ban(TARGET, operation, "b2", coordinator=coordinator, end=end, **fields)
+        self.show(ban)
+        self.wait()
+        return ban
+
+    def proven(self, ban_id: str = "b1") -> None:
         self.look()
-        self.other_says(Stage.BARRED)
+        self.other_says(Stage.BARRED, ban_id)
         self.look()
-        self.other_says(Stage.DEAD)
+        self.other_says(Stage.DEAD, ban_id)
 
+    def becomes(self, **changes: object) -> None:
+        """The cluster is so from now on."""
+        self.view = self.view._replace(**changes)  # type: ignore[arg-type]
+        self.wait()
 
-def other_ban(
-    table: Table, operation: str = "reset", coordinator: str = "host2", **more: str
-) -> Ban:
-    fields = {"requester": "guest3", "request": "hash3", "uuid": "uuid2", **more}
-    ban = Ban(
-        TARGET, operation, "b2", coordinator=coordinator, end=int(WALL + table.now) + 60, **fields
-    )
-    table.show(ban)
-    table.wait()
-    return ban
-
-
-def ended(table: Table) -> None:
-    """Pacemaker has recorded the stop."""
-    histories = {("host1", TARGET): ENDED, ("host2", TARGET): ENDED}
-    table.view = table.view._replace(histories=histories)
-    table.wait()
+    def ended(self) -> None:
+        """Pacemaker has recorded the stop."""
+        self.becomes(histories={("host1", TARGET): ENDED, ("host2", TARGET): ENDED})

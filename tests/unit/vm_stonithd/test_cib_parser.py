@@ -99,8 +99,7 @@ def test_standing_is_the_guards(
 
 
 def test_host_without_a_state_is_neither(cib: etree._Element) -> None:
-    state = cibs.state(cib, "host3")
-    state.getparent().remove(state)  # type: ignore[union-attr]
+    cibs.remove(cibs.state(cib, "host3"))
     assert look(cib).hosts["host3"] is Standing.OTHER
 
 
@@ -113,8 +112,7 @@ def test_histories_are_the_guards(cib: etree._Element, host: str, resource: str)
         (None, ("migrate_from", 5, 0), ("migrate_from", 9999, 0), ("stop", 9999, 193)),
     )
     for (operation, rc), added in shapes:
-        last.set("operation", operation)
-        last.set("rc-code", rc)
+        cibs.set_all(last, operation=operation, rc_code=rc)
         if added is not None:
             cibs.add_operation(entry, *added)
         said = look(cib).history(host, resource)
@@ -143,8 +141,7 @@ def test_what_may_run_on_a_remote_node_is_the_guards(
     if last is None:
         entry.remove(entry[0])
     else:
-        cibs.last(cib, "remote1", resource).set("operation", last[0])
-        cibs.last(cib, "remote1", resource).set("rc-code", last[1])
+        cibs.set_all(cibs.last(cib, "remote1", resource), operation=last[0], rc_code=last[1])
     if added is not None:
         cibs.add_operation(entry, *added)
     if not is_up:

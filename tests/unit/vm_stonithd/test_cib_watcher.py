@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,14 @@ from pmkvm.errors import CommandError
 from pmkvm.run import Completed
 from pmkvm.service.thread_calls import ThreadCalls
 from tests.unit import exhaustion
+from tests.unit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from daemons.vm_stonithd.model.events import CibSeen
 
-SECONDS = 30.0
 CIB = '<cib have-quorum="1"><configuration><nodes/></configuration><status/></cib>'
 MON = '<pacemaker-result><summary/><nodes/><status code="0" message="OK"/></pacemaker-result>'
 OTHERS = {"crm_node": "host1\n", "crm_mon": MON}
@@ -63,18 +64,10 @@ class Cluster:
         return self.asked.count("whole")
 
     async def until(self, count: int) -> None:
-        for _ in range(2500):
-            if self.asked.count("bans") >= count:
-                return
-            await asyncio.sleep(0.01)
-        pytest.fail(f"the bans were not asked for {count} times: {self.asked}")
+        await until(lambda: self.asked.count("bans") >= count)
 
     async def until_whole(self, count: int) -> None:
-        for _ in range(2500):
-            if len(self.told) >= count:
-                return
-            await asyncio.sleep(0.01)
-        pytest.fail(f"the whole was not read {count} times: {self.asked}")
+        await until(lambda: len(self.told) >= count)
 
 
 @pytest.fixture
@@ -82,41 +75,31 @@ def scene(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
     return Cluster(monkeypatch, tmp_path / "cib.xml")
 
 
-def play(scene: Cluster, act: object) -> None:
-    async def run() -> None:
-        made = CibWatcher(ThreadCalls(8), scene.told.append, lambda: False, lambda: scene.is_idle)
-        task = asyncio.get_running_loop().create_task(made.run())
-        try:
-            await scene.until_whole(1)
-            await act(made)  # type: ignore[operator]
-        finally:
-            task.cancel()
-
-    asyncio.run(asyncio.wait_for(run(), SECONDS))
+@contextlib.asynccontextmanager
+async def watching(scene: Cluster) -> AsyncIterator[CibWatcher]:
+    made = CibWatcher(ThreadCalls(8), scene.told.append, lambda: False, lambda: scene.is_idle)
+    task = asyncio.get_running_loop().create_task(made.run())
+    try:
+        await scene.until_whole(1)
+        yield made
+    finally:
+        task.cancel()
 
 
-def test_while_idle_only_the_bans_are_asked_for(scene: Cluster) -> None:
-    async def act(_watch: CibWatcher) -> None:
+async def test_while_idle_only_the_bans_are_asked_for(scene: Cluster) -> None:
+    async with watching(scene):
         await scene.until(4)
         assert scene.wholes() == 1
 
-    play(scene, act)
 
-
-def test_a_ban_is_seen_by_the_poll_alone(scene: Cluster) -> None:
-    async def act(_watch: CibWatcher) -> None:
+@pytest.mark.parametrize("what", ["ban", "file", "nudge", "ask", "work", "down"])
+async def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
+    async with watching(scene) as made:
         await scene.until(1)
-        scene.bans = "<rsc_location/>"
-        await scene.until_whole(2)
-
-    play(scene, act)
-
-
-@pytest.mark.parametrize("what", ["file", "nudge", "ask", "work", "down"])
-def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
-    async def act(made: CibWatcher) -> None:
-        await scene.until(1)
-        if what == "file":
+        if what == "ban":
+            # By the poll alone.
+            scene.bans = "<rsc_location/>"
+        elif what == "file":
             scene.replace_file()
         elif what == "nudge":
             made.nudge()
@@ -133,21 +116,18 @@ def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
         assert scene.told[-1].ticket == (7 if what == "ask" else 0)
         assert scene.told[-1].began > scene.told[0].began
 
-    play(scene, act)
 
-
-def test_the_whole_is_read_now_and_then(scene: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_whole_is_read_now_and_then(
+    scene: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cib_watcher, "WHOLE_S", 0.1)
-
-    async def act(_watch: CibWatcher) -> None:
+    async with watching(scene):
         await scene.until_whole(3)
         await scene.until(1)
 
-    play(scene, act)
-
 
 @pytest.mark.parametrize("failing", [{"whole"}, {"crm_mon"}, {"whole", *OTHERS}])
-def test_a_failed_reading_is_one_line_and_nobody_else_complains(
+async def test_a_failed_reading_is_one_line_and_nobody_else_complains(
     scene: Cluster,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -155,8 +135,7 @@ def test_a_failed_reading_is_one_line_and_nobody_else_complains(
 ) -> None:
     monkeypatch.setattr(cib_watcher, "RETRY_S", 0.01)
     complaints: list[dict[str, object]] = []
-
-    async def act(made: CibWatcher) -> None:
+    async with watching(scene) as made:
         asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
         scene.down, before = failing, {each: scene.asked.count(each) for each in failing}
         while any(scene.asked.count(each) < before[each] + 3 for each in failing):
@@ -168,8 +147,6 @@ def test_a_failed_reading_is_one_line_and_nobody_else_complains(
         told = len(scene.told)
         made.ask(8)
         await scene.until_whole(told + 1)
-
-    play(scene, act)
     gc.collect()
     assert complaints == []
     lines = [each for each in caplog.records if "can't be read" in each.getMessage()]
@@ -177,21 +154,16 @@ def test_a_failed_reading_is_one_line_and_nobody_else_complains(
     assert [each for each in caplog.records if each.exc_info or each.name == "asyncio"] == []
 
 
-def test_a_moment_without_threads_passes(
+async def test_a_moment_without_threads_passes(
     scene: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(cib_watcher, "RETRY_S", 0.01)
-
-    async def act(made: CibWatcher) -> None:
+    async with watching(scene) as made:
         with exhaustion.no_threads():
             made.ask(7)
-            while made.state == "read":
-                await asyncio.sleep(0.01)
+            await until(lambda: made.state != "read")
             assert made.state.startswith("the CIB can't be read: no thread can be started")
             await asyncio.sleep(0.3)
-        while scene.told[-1].ticket != 7:
-            await asyncio.sleep(0.01)
+        await until(lambda: scene.told[-1].ticket == 7)
         assert made.state == "read"
-
-    play(scene, act)
     assert len([each for each in caplog.records if "can't be read" in each.getMessage()]) == 1

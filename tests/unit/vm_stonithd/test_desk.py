@@ -22,6 +22,7 @@ from pmkvm.wire.message import Forwarded, Sender
 from pmkvm.wire.registration import Registration
 from tests.unit import exhaustion
 from tests.unit.vm_stonithd.unread_cib import UnreadCib
+from tests.unit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,8 +55,7 @@ def read(ask: Callable[[Desk], int]) -> list[Request]:
         readers = readers_of(Decoder("/bin/sh -c 'sleep .02; cat'", is_on_stdin=True))
         desk = Desk(readers, UnreadCib(), DEFINITIONS, ThreadCalls(AT_A_TIME), hear)
         count = ask(desk)
-        while len(told) < count:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(told) >= count)
 
     def hear(event: Arrived) -> None:
         told.append(event.request)
@@ -134,8 +134,7 @@ def read_of_one(tokens: Tokens, calls: ThreadCalls) -> list[Request]:
         desk = Desk(*whole, lambda event: told.append(event.request))
         for number in range(1, MANY + 1):
             desk.arrived(asked("guest", number)._replace(body=f"status token{number}"))
-        while len(told) < MANY:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(told) == MANY)
 
     asyncio.run(asyncio.wait_for(run(), SECONDS))
     tokens.may_end.set()
@@ -194,8 +193,7 @@ def lacking(
                 desk.arrived(asked("guest", number)._replace(seconds=seconds))
             while loop.time() < began + lack_s and len(answers.said) < 2:
                 await asyncio.sleep(0.01)
-        while len(told) + len(answers.said) < 2:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(told) + len(answers.said) == 2)
         assert desk.open.keys() == {one.number for one in told}
         return loop.time() - began
 

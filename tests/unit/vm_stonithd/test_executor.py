@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -28,12 +29,12 @@ from pmkvm.run import Completed
 from pmkvm.service.thread_calls import ThreadCalls
 from tests.unit import exhaustion
 from tests.unit.vm_stonithd.unread_cib import UnreadCib
+from tests.unit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-SOON_S = 30.0
 NEVER = float("inf")
 
 
@@ -90,38 +91,26 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ran
 
 
-def run(play: Callable[[Hands], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        hands = Hands()
-        task = asyncio.get_running_loop().create_task(hands.executor.run())
-        try:
-            await play(hands)
-        finally:
-            task.cancel()
-
-    asyncio.run(whole())
+@contextlib.asynccontextmanager
+async def at_work() -> AsyncIterator[Hands]:
+    hands = Hands()
+    task = asyncio.get_running_loop().create_task(hands.executor.run())
+    try:
+        yield hands
+    finally:
+        task.cancel()
 
 
-async def until(is_true: Callable[[], object]) -> None:
-    for _ in range(int(SOON_S / 0.01)):
-        if is_true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("not in time")
-
-
-def test_reports_that_are_not_taken_keep_nothing_else_waiting() -> None:
-    async def play(hands: Hands) -> None:
+async def test_reports_that_are_not_taken_keep_nothing_else_waiting() -> None:
+    async with at_work() as hands:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.ReadPendingStops(7)])
         await until(lambda: hands.told)
         assert hands.told == [events.PendingStopsSeen(7, {})]
         assert hands.attrd.said == []
 
-    run(play)
 
-
-def test_an_answer_waits_for_the_report_that_it_comes_with() -> None:
-    async def play(hands: Hands) -> None:
+async def test_an_answer_waits_for_the_report_that_it_comes_with() -> None:
+    async with at_work() as hands:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.Answer(1, "OK", NEVER)])
         await hands.attrd.is_hanging.wait()
         hands.executor.add([actions.Say(HostReport(2.0)), actions.Answer(2, "NG no", NEVER)])
@@ -132,11 +121,9 @@ def test_an_answer_waits_for_the_report_that_it_comes_with() -> None:
         await until(lambda: len(hands.answers) == 2)
         assert hands.answers == [(1, "OK"), (2, "NG no")]
 
-    run(play)
 
-
-def test_an_answer_waits_longer_when_its_report_is_refused() -> None:
-    async def play(hands: Hands) -> None:
+async def test_an_answer_waits_longer_when_its_report_is_refused() -> None:
+    async with at_work() as hands:
         hands.attrd.goes_on.set()
         hands.attrd.takes = False
         hands.executor.add([actions.Say(HostReport(1.0)), actions.Answer(1, "OK", NEVER)])
@@ -146,11 +133,9 @@ def test_an_answer_waits_longer_when_its_report_is_refused() -> None:
         hands.executor.add([actions.Say(HostReport(2.0))])
         await until(lambda: hands.answers)
 
-    run(play)
 
-
-def test_of_reports_that_wait_only_the_newest_is_said() -> None:
-    async def play(hands: Hands) -> None:
+async def test_of_reports_that_wait_only_the_newest_is_said() -> None:
+    async with at_work() as hands:
         hands.executor.add([actions.Say(HostReport(1.0))])
         await hands.attrd.is_hanging.wait()
         hands.executor.add([actions.Say(HostReport(up)) for up in (2.0, 3.0, 4.0)])
@@ -160,13 +145,10 @@ def test_of_reports_that_wait_only_the_newest_is_said() -> None:
         await until(lambda: len(hands.attrd.said) == 2)
         assert hands.attrd.said == [1.0, 4.0]
 
-    run(play)
 
-
-def test_an_answer_whose_time_is_over_waits_for_nobody() -> None:
+async def test_an_answer_whose_time_is_over_waits_for_nobody() -> None:
     """Nobody sends that request again: there is nothing that a report could keep from happening."""
-
-    async def play(hands: Hands) -> None:
+    async with at_work() as hands:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.Answer(1, "OK", NEVER)])
         hands.executor.add([actions.Answer(3, "NG no quorum")])
         await until(lambda: hands.answers)
@@ -177,14 +159,12 @@ def test_an_answer_whose_time_is_over_waits_for_nobody() -> None:
         assert time.monotonic() >= soon
         assert hands.attrd.said == []
 
-    run(play)
-
 
 BAN = Ban("guest2", "reset", "b1", "guest1", "h", "host1", "uuid2", 1795370064)
 
 
-def test_a_ban_ends_after_the_report_about_it(commands: list[str]) -> None:
-    async def play(hands: Hands) -> None:
+async def test_a_ban_ends_after_the_report_about_it(commands: list[str]) -> None:
+    async with at_work() as hands:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.RemoveBan(7, BAN)])
         await hands.attrd.is_hanging.wait()
         await asyncio.sleep(0.1)
@@ -194,47 +174,38 @@ def test_a_ban_ends_after_the_report_about_it(commands: list[str]) -> None:
         assert hands.attrd.said == [1.0]
         assert (commands, hands.told) == (["cibadmin"], [events.Written(7, Outcome.DONE)])
 
-    run(play)
 
-
-def test_a_ban_ends_without_a_report_when_attrd_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_ban_ends_without_a_report_when_attrd_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(executor, "REPORTS_S", 0.2)
-
-    async def play(hands: Hands) -> None:
+    async with at_work() as hands:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.RemoveBan(7, BAN)])
         await until(lambda: hands.told)
         assert (hands.attrd.said, hands.told) == ([], [events.Written(7, Outcome.DONE)])
 
-    run(play)
 
-
-def test_a_definition_that_cannot_be_told_is_one_witness_less(
+async def test_a_definition_that_cannot_be_told_is_one_witness_less(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     """Others remain, and the QEMUs of the ban's uuid are looked for all the same."""
     monkeypatch.setattr(settings, "PROC", str(tmp_path))
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
-
-    async def play(hands: Hands) -> None:
+    async with at_work() as hands:
         varies = Parameter(("/a.xml", "/b.xml"), "", "start may be given another config")
         hands.configs = {"guest2": varies}
         hands.executor.add([actions.Look(7, "guest2", "uuid2"), actions.Look(8, "gone", "uuid2")])
         await until(lambda: len(hands.told) == 2)
         expected = {events.Looked(number, (), is_remembered=False) for number in (7, 8)}
         assert {event for event in hands.told if isinstance(event, events.Looked)} == expected
-
-    run(play)
     assert "can't be told: start may be given another config" in caplog.text
     assert "gone: one witness less: gone is no VirtualDomain" in caplog.text
 
 
-def test_a_pending_stop_that_finds_no_thread_to_be_written_in_is_kept() -> None:
+async def test_a_pending_stop_that_finds_no_thread_to_be_written_in_is_kept() -> None:
     pending_stop = PendingStop("9c41", "uuid2", None, 1.0)
-
-    async def play(hands: Hands) -> None:
+    async with at_work() as hands:
         with exhaustion.no_threads():
             hands.executor.add([actions.WritePendingStop("guest2", pending_stop)])
             await until(lambda: bool(hands.executor.pending_stop_files.troubles))
         assert hands.executor.pending_stop_files.read()["guest2"][0] == pending_stop
-
-    run(play)

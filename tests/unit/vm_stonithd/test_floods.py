@@ -8,12 +8,12 @@ import pytest
 from daemons.vm_stonithd.machine.fence import MARGIN_S
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
-from daemons.vm_stonithd.model.facts import Operation, Resource
+from daemons.vm_stonithd.model.facts import Operation
 from daemons.vm_stonithd.model.host_report import MOST_DONE, Stage
 from daemons.vm_stonithd.model.pace import NOTHING, pause_s, tick_s
 from pmkvm.fencing.role import Written
 from pmkvm.service.bucket import LINES_BURST
-from tests.unit.vm_stonithd.table import TARGET, Table, request
+from tests.unit.vm_stonithd.table import Table, request, target
 
 FLOOD = 300
 # As many as vm-connectd lets a guest have under way.
@@ -64,9 +64,8 @@ def test_an_answer_to_another_guest_is_still_remembered(table: Table) -> None:
     table.proven()
     flood(table, target="nobody")
     table.wait()
-    assert table.own is not None
-    assert len(table.own.done) == MOST_DONE
-    assert "guest1" in {one.requester for one in table.own.done}
+    assert len(table.report.done) == MOST_DONE
+    assert "guest1" in {one.requester for one in table.report.done}
 
 
 @pytest.mark.parametrize("operation", list(Operation))
@@ -91,9 +90,7 @@ def test_nobody_hurries_for_a_refusal(table: Table) -> None:
 def test_who_waits_for_what_stays_impossible_is_served_less_and_less(
     table: Table, operation: Operation
 ) -> None:
-    table.view = table.view._replace(quorum=False)
-    resource = table.view.resources[TARGET]._replace(runs_on=())
-    table.view = table.view._replace(resources={**table.view.resources, TARGET: resource})
+    table.becomes(quorum=False)
     table.tell(events.Arrived(request(operation=operation, seconds=300.0)))
     pauses = []
     for _ in range(300):
@@ -115,9 +112,7 @@ def test_an_answer_leaves_in_time_however_long_it_was_quiet(table: Table) -> Non
 
 
 def test_a_fence_that_makes_progress_is_served_at_once_again(table: Table) -> None:
-    table.tell(events.Arrived(request(seconds=60.0)))
-    table.wait()
-    table.written(table.last(actions.CreateBan))
+    table.banned(seconds=60.0)
     for _ in range(10):
         table.wait(1.0)
     assert table.machine.quiet_s(table.now) > 9.0
@@ -132,8 +127,7 @@ def test_a_fence_that_makes_progress_is_served_at_once_again(table: Table) -> No
 
 
 def test_a_ban_that_the_guard_refuses_is_tried_less_and_less(table: Table) -> None:
-    table.tell(events.Arrived(request(seconds=60.0)))
-    table.wait()
+    table.ask(seconds=60.0)
     for _ in range(100):
         table.wait(0.1)
         table.tell(events.Written(table.last(actions.CreateBan).ticket, Outcome.NOT_MATCHED))
@@ -147,8 +141,8 @@ def test_nothing_is_asked_for_an_off_that_is_answered(table: Table) -> None:
     """Its ban stands for another minute."""
     table.banned(Operation.OFF)
     table.proven()
-    off = Resource(target_role="Stopped", own=Written("Stopped", "guest1"))
-    table.view = table.view._replace(resources={**table.view.resources, TARGET: off})
+    off = target(target_role="Stopped", own=Written("Stopped", "guest1"))
+    table.view = table.view._replace(resources=off)
     table.written(table.last(actions.SwitchOff))
     assert table.answers() == {1: "OK"}
     table.wait()

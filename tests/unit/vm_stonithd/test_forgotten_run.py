@@ -21,19 +21,12 @@ import pytest
 from daemons.vm_stonithd import status_socket
 from pmkvm.deadline import Deadline
 from tests import tree
+from tests.unit.waiting import WAIT_S, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PROGRAM = [sys.executable, "-m", "daemons.vm_stonithd.main"]
-WAIT_S = 60.0
-
-
-def eventually(is_so: Callable[[], object]) -> None:
-    deadline = Deadline(WAIT_S)
-    while not is_so():
-        assert not deadline.expired()
-        time.sleep(0.01)
 
 
 class Host:
@@ -61,7 +54,7 @@ class Host:
     def start(self) -> subprocess.Popen[bytes]:
         """Back when it answers, or has ended."""
         daemon = self.begin()
-        eventually(lambda: daemon.poll() is not None or self.asked() == daemon.pid)
+        eventually("it answers", lambda: daemon.poll() is not None or self.asked() == daemon.pid)
         return daemon
 
     def lose_run(self) -> None:
@@ -121,7 +114,7 @@ def test_no_second_one_gets_in_though_every_file_is_gone_and_the_first_begins_an
 def test_its_socket_is_back_without_a_restart(host: Host) -> None:
     daemon = host.start()
     host.lose_run()
-    eventually(lambda: host.asked() == daemon.pid)
+    eventually("it answers", lambda: host.asked() == daemon.pid)
     names = {host.socket.name, f"{host.socket.name}.lock"}
     assert {path.name for path in host.run.iterdir()} == names
     assert stat.S_IMODE(host.run.stat().st_mode) == 0o755
@@ -146,7 +139,7 @@ def test_one_that_can_t_have_its_socket_goes_on_and_has_it_later(host: Host) -> 
     """So that a start at a bad moment needs no hand afterwards."""
     host.run.write_text("no directory")
     daemon = host.begin()
-    eventually(lambda: "info: ready" in host.said)
+    eventually("it is ready", lambda: "info: ready" in host.said)
     assert host.asked() is None
     host.run.unlink()
-    eventually(lambda: host.asked() == daemon.pid)
+    eventually("it answers", lambda: host.asked() == daemon.pid)

@@ -75,9 +75,11 @@ def test_a_machine_with_a_rule_left_out_is_caught(
     assert catch(machine, first).startswith(promise)
 
 
-@pytest.mark.parametrize("seed", [*range(20), 175, 384, 40764, 41998])
+# The last two were the world's own mistakes: a migration that had failed before the fence, whose
+# record came after it; a ban taken by hand in the second after its host could write files again.
+@pytest.mark.parametrize("seed", [*range(20), 175, 384, 40764, 41998, 50070, 50142])
 def test_an_enemy_with_valid_tokens_breaks_no_promise(seed: int) -> None:
-    """See enemy.py. A longer search: search.py."""
+    """See enemy.py. Those beyond the first twenty a longer search has found: search.py."""
     assert complaint(seed) == ""
 
 
@@ -85,13 +87,6 @@ def test_an_enemy_finds_the_machine_that_looks_again_for_what_it_repeats() -> No
     seeds = range(725, 725 + BUDGET)
     found = (complaint(seed, broken.DoesNotCarryWhatItRepeats) for seed in seeds)
     assert "P2: an answer without its record" in next(filter(None, found), "nothing")
-
-
-@pytest.mark.parametrize("seed", [50070, 50142])
-def test_what_a_search_has_found_is_not_found_again(seed: int) -> None:
-    """The world's own mistakes: a migration that had failed before the fence, whose record came
-    after it; a ban taken by hand in the second after its host could write files again."""
-    assert complaint(seed) == ""
 
 
 class AllInOneWrite(World):

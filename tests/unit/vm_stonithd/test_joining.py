@@ -8,43 +8,31 @@ import pytest
 from daemons.vm_stonithd.machine.machine import Machine
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
-from daemons.vm_stonithd.model.facts import Operation, Resource
-from daemons.vm_stonithd.model.host_report import Done, HostReport, Stage
+from daemons.vm_stonithd.model.facts import Operation
+from daemons.vm_stonithd.model.host_report import Done, HostReport
 from pmkvm.fencing.ban import Ban
 from pmkvm.fencing.role import Written
 from pmkvm.tokens.key_report import KeyReport
-from tests.unit.vm_stonithd.table import (
-    ENDED,
-    GUEST1,
-    TARGET,
-    WALL,
-    Table,
-    ended,
-    other_ban,
-    request,
-    view,
-)
+from tests.unit.vm_stonithd.table import ENDED, GUEST1, TARGET, WALL, Table, request, target
 
 # As an off leaves its target.
-OFF = {GUEST1: Resource(), TARGET: Resource(target_role="Stopped", own=Written("Stopped", GUEST1))}
+OFF = target(target_role="Stopped", own=Written("Stopped", GUEST1))
+# As a person leaves it who undoes that, with the mark of the off still there.
+STARTED = target(own=Written("Started", GUEST1))
+ANSWERED_OFF = (Done("b2", True, "guest3", "hash3", TARGET, "off"),)
 
 
 def test_a_second_reset_joins_and_is_answered_by_the_same_words(table: Table) -> None:
-    other_ban(table)
-    table.tell(events.Arrived(request()))
-    table.wait()
-    table.look()
-    table.other_says(Stage.BARRED, "b2")
-    table.look()
-    table.other_says(Stage.DEAD, "b2")
+    table.other_ban()
+    table.ask()
+    table.proven("b2")
     assert table.answers() == {1: "OK"}
     assert not table.all(actions.CreateBan) + table.all(actions.RemoveBan)
 
 
 def test_a_joiner_takes_the_word_of_a_ban_that_went(table: Table) -> None:
-    other_ban(table)
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.other_ban()
+    table.ask()
     done = (Done("b2", True, "guest3", "hash3", TARGET, "reset"),)
     table.other = table.other._replace(done=done)
     table.show(None)
@@ -53,9 +41,8 @@ def test_a_joiner_takes_the_word_of_a_ban_that_went(table: Table) -> None:
 
 
 def test_a_ban_that_went_without_a_word_is_no_answer(table: Table) -> None:
-    other_ban(table)
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.other_ban()
+    table.ask()
     table.show(None)
     table.wait()
     assert table.answers() == {}
@@ -64,14 +51,12 @@ def test_a_ban_that_went_without_a_word_is_no_answer(table: Table) -> None:
 
 
 def test_a_reset_under_an_off_joins_and_an_off_under_a_reset_rewrites(table: Table) -> None:
-    other_ban(table, "off")
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.other_ban("off")
+    table.ask()
     assert table.all(actions.RewriteBan) == []
     over = Table()
-    ban = other_ban(over)
-    over.tell(events.Arrived(request(operation=Operation.OFF)))
-    over.wait()
+    ban = over.other_ban()
+    over.ask(operation=Operation.OFF)
     over.wait()
     rewrite = over.last(actions.RewriteBan)
     assert rewrite.old == ban
@@ -79,17 +64,15 @@ def test_a_reset_under_an_off_joins_and_an_off_under_a_reset_rewrites(table: Tab
 
 
 def test_a_resend_makes_its_host_the_coordinator(table: Table) -> None:
-    ban = other_ban(table, requester=GUEST1, request="hash1")
-    table.tell(events.Arrived(request()))
-    table.wait()
+    ban = table.other_ban(requester=GUEST1, request="hash1")
+    table.ask()
     rewrite = table.last(actions.RewriteBan)
     assert (rewrite.old, rewrite.new.coordinator, rewrite.new.id) == (ban, "host1", "b2")
 
 
 def test_anything_under_a_settle_takes_its_place(table: Table) -> None:
-    ban = other_ban(table, "settle", requester="", request="")
-    table.tell(events.Arrived(request()))
-    table.wait()
+    ban = table.other_ban("settle", requester="", request="")
+    table.ask()
     create = table.last(actions.CreateBan)
     assert (create.replaced, create.ban.id) == (ban, "b1")
 
@@ -115,8 +98,7 @@ def test_a_settle_ban_on_the_requester_is_waited_for(table: Table) -> None:
     end = int(WALL + table.now) + 60
     table.show(Ban(GUEST1, "settle", "b9", "", "", "host2", "uuid1", end))
     table.wait()
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.ask()
     assert table.answers() == {}
     assert table.all(actions.CreateBan) == []
     table.show(None)
@@ -134,7 +116,7 @@ def test_an_off_is_answered_when_the_role_is_written_and_its_ban_runs_out(table:
     table.view = table.view._replace(resources=OFF)
     table.written(role)
     assert table.answers() == {1: "OK"}
-    ended(table)
+    table.ended()
     table.wait(5.0)
     assert table.all(actions.RemoveBan) == []
 
@@ -144,9 +126,8 @@ def test_a_reset_that_joins_an_answered_off_does_not_end_it(table: Table) -> Non
     table.proven()
     table.view = table.view._replace(resources=OFF)
     table.written(table.last(actions.SwitchOff))
-    ended(table)
-    table.tell(events.Arrived(request(2, hash="hash2")))
-    table.wait()
+    table.ended()
+    table.ask(2, hash="hash2")
     table.wait(5.0)
     assert table.answers() == {1: "OK", 2: "OK"}
     assert table.all(actions.RemoveBan) == []
@@ -167,29 +148,25 @@ def test_an_off_whose_ban_went_before_the_role_was_written_is_not_proven(table: 
 
 
 def test_a_sender_that_died_after_its_time_was_over_is_no_trouble(table: Table) -> None:
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.ask()
     table.wait(15.0)
     table.written(table.last(actions.CreateBan), Outcome.SENDER_GONE)
     assert list(table.answers()) == [1]
 
 
 def test_on_takes_an_off_back(table: Table) -> None:
-    ban = other_ban(table, "off")
+    ban = table.other_ban("off")
     table.view = table.view._replace(resources=OFF)
-    table.other = table.other._replace(done=(Done("b2", True, "guest3", "hash3", TARGET, "off"),))
+    table.other = table.other._replace(done=ANSWERED_OFF)
     table.wait()
-    table.tell(events.Arrived(request(operation=Operation.ON)))
-    table.wait()
+    table.ask(operation=Operation.ON)
     assert table.last(actions.SwitchOn).resource == TARGET
     assert table.all(actions.RemoveBan) == []
-    started = {GUEST1: Resource(), TARGET: Resource(own=Written("Started", GUEST1))}
-    table.view = table.view._replace(resources=started)
+    table.view = table.view._replace(resources=STARTED)
     table.written(table.last(actions.SwitchOn))
     table.wait(1.1)
     assert table.last(actions.RemoveBan).ban == ban
-    running = {GUEST1: Resource(), TARGET: Resource(runs_on=("host2",))}
-    table.view = table.view._replace(resources=running)
+    table.view = table.view._replace(resources=target(runs_on=("host2",)))
     table.written(table.last(actions.RemoveBan))
     table.wait()
     assert table.answers() == {1: "OK"}
@@ -197,22 +174,19 @@ def test_on_takes_an_off_back(table: Table) -> None:
 
 def test_on_ends_the_ban_of_an_off_whose_role_a_person_has_undone(table: Table) -> None:
     """As `vm-ctl resource start` does, which leaves the ban where it is."""
-    ban = other_ban(table, "off")
-    started = {GUEST1: Resource(), TARGET: Resource(own=Written("Started", GUEST1))}
-    table.view = table.view._replace(resources=started)
-    table.other = table.other._replace(done=(Done("b2", True, "guest3", "hash3", TARGET, "off"),))
+    ban = table.other_ban("off")
+    table.view = table.view._replace(resources=STARTED)
+    table.other = table.other._replace(done=ANSWERED_OFF)
     table.wait()
-    table.tell(events.Arrived(request(operation=Operation.ON)))
-    table.wait()
+    table.ask(operation=Operation.ON)
     assert table.last(actions.RemoveBan).ban == ban
 
 
 def test_on_leaves_the_ban_of_an_off_under_which_a_reset_was_answered(table: Table) -> None:
     """The off has rewritten the reset's ban, and its role is on the way."""
-    other_ban(table, "off")
-    table.other = table.other._replace(
-        done=(Done("b2", True, "guest3", "the reset's", TARGET, "reset"),)
-    )
+    table.other_ban("off")
+    done = (Done("b2", True, "guest3", "the reset's", TARGET, "reset"),)
+    table.other = table.other._replace(done=done)
     table.tell(events.Arrived(request(operation=Operation.ON)))
     table.wait(1.0)
     table.wait(1.0)
@@ -221,13 +195,13 @@ def test_on_leaves_the_ban_of_an_off_under_which_a_reset_was_answered(table: Tab
 
 def test_on_leaves_the_ban_of_an_off_that_is_not_answered(table: Table) -> None:
     """Nor does it believe a reading of before the answer: that can't show the role Stopped."""
-    other_ban(table, "off")
+    table.other_ban("off")
     table.tell(events.Arrived(request(operation=Operation.ON)))
     table.wait(1.0)
     table.tell(events.CibSeen(table.view, began=table.now))
     table.now += 1.0
-    done = (Done("b2", True, "guest3", "hash3", TARGET, "off"),)
-    table.tell(events.ReportsSeen({"host2": table.other._replace(done=done)}, table.now))
+    table.other = table.other._replace(done=ANSWERED_OFF)
+    table.tell(events.ReportsSeen({"host2": table.other}, table.now))
     table.tell(events.Tick())
     assert table.all(actions.RemoveBan) == []
     table.tell(events.CibSeen(table.view, began=table.now))
@@ -235,20 +209,15 @@ def test_on_leaves_the_ban_of_an_off_that_is_not_answered(table: Table) -> None:
 
 
 def test_on_starts_nothing_that_an_administrator_has_stopped(table: Table) -> None:
-    by_hand = Resource(target_role="Stopped", own=Written("Stopped"))
-    table.view = table.view._replace(resources={GUEST1: Resource(), TARGET: by_hand})
-    table.wait()
-    table.tell(events.Arrived(request(operation=Operation.ON)))
-    table.wait()
+    table.becomes(resources=target(target_role="Stopped", own=Written("Stopped")))
+    table.ask(operation=Operation.ON)
     assert table.answers() == {1: "NG target-role is Stopped, and no off has written that"}
     assert table.all(actions.SwitchOn) == []
 
 
 def test_on_starts_nothing_that_is_stopped_by_more_than_its_own_role(table: Table) -> None:
     """As by its group's, or by a set with a higher score."""
-    started = Resource(target_role="Stopped", own=Written("Started", GUEST1))
-    table.view = table.view._replace(resources={GUEST1: Resource(), TARGET: started})
-    table.wait()
+    table.becomes(resources=target(target_role="Stopped", own=Written("Started", GUEST1)))
     table.tell(events.Arrived(request(operation=Operation.ON)))
     table.wait(15.0)
     assert table.answers() == {1: "NG its target-role is Stopped"}
@@ -256,15 +225,12 @@ def test_on_starts_nothing_that_is_stopped_by_more_than_its_own_role(table: Tabl
 
 
 def test_the_mark_of_an_off_that_a_person_has_undone_is_taken_away(table: Table) -> None:
-    undone = Resource(own=Written("Started", GUEST1))
-    table.view = table.view._replace(resources={GUEST1: Resource(), TARGET: undone})
-    table.wait()
+    table.becomes(resources=STARTED)
     assert [one.resource for one in table.all(actions.ForgetMark)] == [TARGET]
 
 
 def test_many_that_ask_for_on_cause_one_write_at_a_time(table: Table) -> None:
-    table.view = table.view._replace(resources=OFF)
-    table.wait()
+    table.becomes(resources=OFF)
     for number in range(32):
         table.tell(events.Arrived(request(number, Operation.ON, hash=f"hash{number}")))
     for _ in range(10):
@@ -277,10 +243,9 @@ def test_many_that_ask_for_on_cause_one_write_at_a_time(table: Table) -> None:
 
 def test_status_is_off_only_on_evidence_from_every_member(table: Table) -> None:
     table.tell(events.Arrived(request(1, Operation.STATUS)))
-    ended(table)
+    table.ended()
     table.tell(events.Arrived(request(2, Operation.STATUS)))
-    table.view = view(histories={("host1", TARGET): ENDED})
-    table.wait()
+    table.becomes(histories={("host1", TARGET): ENDED})
     table.tell(events.Arrived(request(3, Operation.STATUS)))
     assert table.answers() == {1: "OK on", 2: "OK off", 3: "OK on"}
 
@@ -291,8 +256,8 @@ def test_list_tells_what_the_token_names(table: Table) -> None:
 
 
 def test_an_owner_that_restarted_ends_its_ban_after_a_while(table: Table) -> None:
-    other_ban(table, coordinator="host1")
-    ended(table)
+    table.other_ban(coordinator="host1")
+    table.ended()
     assert table.all(actions.RemoveBan) == []
     table.wait(3.0)
     assert table.all(actions.RemoveBan)
@@ -325,15 +290,14 @@ def test_a_list_says_what_is_allowed_and_who_has_the_key(table: Table) -> None:
 
 def test_keys_are_said_and_remembered_over_a_restart(table: Table) -> None:
     table.tell(events.KeysSeen((KeyReport("3f9a01c2", 1_795_000_300, 0),)))
-    assert table.own is not None
-    assert table.own.keys == (KeyReport("3f9a01c2", 1_795_000_300, 0),)
+    assert table.report.keys == (KeyReport("3f9a01c2", 1_795_000_300, 0),)
     again = Table()
     again.machine = Machine("host1", lambda: "b1", again.now)
     before = (KeyReport("3f9a01c2", 1_795_000_000, 1_795_000_200),)
     again.own = HostReport(WALL, keys=before)
     again.wait()
     again.tell(events.KeysSeen((KeyReport("3f9a01c2", 1_795_000_900, 0),)))
-    assert again.own.keys == before
+    assert again.report.keys == before
 
 
 @pytest.mark.parametrize("operation", [Operation.RESET, Operation.STATUS])
@@ -341,10 +305,8 @@ def test_an_old_view_decides_nothing(table: Table, operation: Operation) -> None
     table.now += 1.0
     table.tell(events.CibSeen(table.view, began=table.now - 0.5))
     table.tell(events.Arrived(request(operation=operation)))
-    own = {} if table.own is None else {"host1": table.own}
-    table.tell(
-        events.ReportsSeen({"host2": table.other._replace(up=WALL + table.now), **own}, 999.0)
-    )
+    table.other = table.other._replace(up=WALL + table.now)
+    table.tell(events.ReportsSeen(table.reports(), 999.0))
     assert (table.answers(), table.all(actions.CreateBan)) == ({}, [])
     read = max((each.ticket for each in table.all(actions.ReadCib)), default=0)
     table.tell(events.CibSeen(table.view, read, began=table.now))

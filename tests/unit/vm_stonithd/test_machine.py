@@ -8,7 +8,7 @@ import pytest
 from daemons.vm_stonithd.machine.replies import ng
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Doubt, Outcome
-from daemons.vm_stonithd.model.facts import Operation, Resource, Standing
+from daemons.vm_stonithd.model.facts import Operation, Standing
 from daemons.vm_stonithd.model.host_report import BanReport, Done, HostReport, Objection, Stage
 from daemons.vm_stonithd.model.invariants import BrokenPromiseError
 from pmkvm.fencing.ban import Ban
@@ -22,10 +22,8 @@ from tests.unit.vm_stonithd.table import (
     TARGET,
     WALL,
     Table,
-    ended,
-    other_ban,
     request,
-    view,
+    target,
 )
 
 
@@ -34,16 +32,15 @@ def test_a_reset_is_proven_in_two_rounds_and_ended_after_the_record(table: Table
     assert (ban.operation, ban.coordinator, ban.requester) == ("reset", "host1", GUEST1)
     assert ban.end == pytest.approx(WALL + table.now + 60, abs=2)
     table.look()
-    assert table.own is not None
-    assert table.own.of("b1").stage is Stage.BARRED
+    assert table.said().stage is Stage.BARRED
     table.other_says(Stage.BARRED)
     table.look()
-    assert table.own.of("b1") == BanReport(Stage.DEAD, BOTH)
+    assert table.said() == BanReport(Stage.DEAD, BOTH)
     assert table.answers() == {}
     table.other_says(Stage.DEAD)
     assert table.answers() == {1: "OK"}
     assert table.all(actions.RemoveBan) == []
-    ended(table)
+    table.ended()
     assert table.last(actions.RemoveBan).ban.id == "b1"
 
 
@@ -52,11 +49,10 @@ def test_a_ban_outlives_a_refresh_until_the_probes(table: Table, is_probed: bool
     """What the deleted entry said of a migration that is on its way would fail without the ban."""
     table.banned()
     table.proven()
-    table.view = table.view._replace(histories={("host1", TARGET): ENDED})
-    table.wait()
+    table.becomes(histories={("host1", TARGET): ENDED})
     assert table.all(actions.RemoveBan) == []
     if is_probed:
-        ended(table)
+        table.ended()
     else:
         # No probe ever comes where resource-discovery is off.
         table.wait(30.0)
@@ -89,12 +85,11 @@ def test_what_lives_here_is_killed_with_a_pending_stop(table: Table) -> None:
     kill = table.last(actions.Kill)
     assert (kill.ban.value, kill.lives) == (ban.value, (LIFE,))
     assert kill.pending_stop[:3] == ("b1", "uuid2", LIFE)
-    assert table.own is not None
-    assert table.own.of("b1").stage is Stage.SILENT
+    assert table.said().stage is Stage.SILENT
     table.tell(events.Killed(kill.ticket))
     table.wait()
     table.look()
-    assert table.own.of("b1").stage is Stage.BARRED
+    assert table.said().stage is Stage.BARRED
 
 
 def test_helpers_of_a_qemu_that_does_not_die_are_killed_after_a_second(table: Table) -> None:
@@ -113,12 +108,11 @@ def test_helpers_of_a_qemu_that_does_not_die_are_killed_after_a_second(table: Ta
 def test_a_start_that_holds_the_lock_bars_nothing(table: Table) -> None:
     table.banned()
     table.look(is_locked=True)
-    assert table.own is not None
-    assert table.own.of("b1").stage is Stage.SILENT
+    assert table.said().stage is Stage.SILENT
 
 
 def test_where_none_lives_but_the_history_runs_there_is_a_pending_stop(table: Table) -> None:
-    table.view = view(histories={("host1", TARGET): RUNS, ("host2", TARGET): ENDED})
+    table.becomes(histories={("host1", TARGET): RUNS, ("host2", TARGET): ENDED})
     table.banned()
     table.look()
     assert table.last(actions.WritePendingStop).pending_stop[:3] == ("b1", "uuid2", None)
@@ -140,7 +134,7 @@ def test_the_deadline_says_what_is_known_and_ends_the_ban(table: Table) -> None:
     table.look()
     table.wait(15.0)
     assert table.answers() == {1: "NG banned; not proven on host2: it says silent"}
-    ended(table)
+    table.ended()
     assert table.all(actions.RemoveBan)
 
 
@@ -149,24 +143,20 @@ WAITED_FOR: dict[str, dict[str, object]] = {
     "maintenance": {"maintenance": True},
     "host2 is neither": {"hosts": {"host1": Standing.OK, "host2": Standing.OTHER}},
     "host2 is not in this partition": {"partition": frozenset({"host1"})},
-    "guest2 is unmanaged": {"resources": {GUEST1: Resource(), TARGET: Resource(managed=False)}},
+    "guest2 is unmanaged": {"resources": target(managed=False)},
     "host3 has left and may run": {
         "hosts": {**dict.fromkeys(BOTH, Standing.OK), "host3": Standing.DOWN},
         "lrm": frozenset({"host3"}),
     },
     "remote1 is a remote node and may run guest2": {"remote": {"remote1": True}},
-    "remote2 is a remote node and may run guest2": {
-        "resources": {GUEST1: Resource(), TARGET: Resource(runs_on=("remote2",))}
-    },
+    "remote2 is a remote node and may run guest2": {"resources": target(runs_on=("remote2",))},
 }
 
 
 @pytest.mark.parametrize("reason", WAITED_FOR)
 def test_what_waiting_can_cure_is_waited_for(table: Table, reason: str) -> None:
-    table.view = view(**WAITED_FOR[reason])
-    table.wait()
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.becomes(**WAITED_FOR[reason])
+    table.ask()
     table.wait(5.0)
     assert table.answers() == {}
     assert table.all(actions.CreateBan) == []
@@ -183,9 +173,7 @@ def test_a_target_that_comes_to_a_remote_node_under_its_ban_is_not_dead(table: T
     """As by a migration that was under way when the ban came. All members say dead."""
     table.banned()
     arrived = {("remote1", TARGET): RUNS}
-    table.view = table.view._replace(
-        remote={"remote1": True}, histories={**table.view.histories, **arrived}
-    )
+    table.becomes(remote={"remote1": True}, histories={**table.view.histories, **arrived})
     table.proven()
     assert table.answers() == {}
 
@@ -196,11 +184,9 @@ def test_a_target_that_was_managed_when_last_looked_at_is_looked_at_anew(table: 
     table.tell(events.CibSeen(table.view, 0))
     table.tell(events.Tick())
     assert table.all(actions.CreateBan) == []
-    table.view = view(**WAITED_FOR["guest2 is unmanaged"])
-    table.wait()
+    table.becomes(**WAITED_FOR["guest2 is unmanaged"])
     assert table.all(actions.CreateBan) == []
-    table.view = view()
-    table.wait()
+    table.becomes(resources=target())
     assert len(table.all(actions.CreateBan)) == 1
 
 
@@ -224,8 +210,7 @@ def test_what_waiting_can_t_cure_is_refused_at_once(table: Table) -> None:
     own = Ban(GUEST1, "reset", "b9", TARGET, "h9", "host2", "uuid1", int(WALL + table.now) + 60)
     table.show(own)
     table.wait()
-    table.tell(events.Arrived(request(3, hash="h3")))
-    table.wait()
+    table.ask(3, hash="h3")
     assert table.answers()[1] == "NG the token is refused"
     assert any("nobody is no VirtualDomain" in each.text for each in table.all(actions.Log))
     assert table.answers()[2] == "NG a token is missing"
@@ -235,30 +220,24 @@ def test_what_waiting_can_t_cure_is_refused_at_once(table: Table) -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.NOT_MATCHED, Outcome.TIMED_OUT])
 def test_after_a_write_that_may_have_come_one_looks_first(table: Table, outcome: Outcome) -> None:
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.ask()
     create = table.last(actions.CreateBan)
     table.show(create.ban)
     table.written(create, outcome)
-    table.look()
-    table.other_says(Stage.BARRED)
-    table.look()
-    table.other_says(Stage.DEAD)
+    table.proven()
     assert len(table.all(actions.CreateBan)) == 1
     assert table.answers() == {1: "OK"}
 
 
 def test_a_write_that_did_not_come_is_tried_again_under_the_same_id(table: Table) -> None:
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.ask()
     table.written(table.last(actions.CreateBan), Outcome.TIMED_OUT)
     first, second = table.all(actions.CreateBan)
     assert first.ban.value == second.ban.value
 
 
 def test_a_request_whose_sender_died_is_dropped(table: Table) -> None:
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.ask()
     assert table.last(actions.CreateBan).sender == SENDER
     table.written(table.last(actions.CreateBan), Outcome.SENDER_GONE)
     assert table.answers() == {}
@@ -271,24 +250,21 @@ def test_a_request_whose_sender_died_is_dropped(table: Table) -> None:
 def test_a_host_lost_at_the_second_look_begins_anew(table: Table) -> None:
     table.banned()
     table.view = table.view._replace(partition=frozenset({"host1"}))
-    ended(table)
+    table.ended()
     table.written(table.last(actions.RemoveBan))
     assert table.answers() == {}
-    table.view = table.view._replace(partition=BOTH)
-    table.wait()
+    table.becomes(partition=BOTH)
     assert len(table.all(actions.CreateBan)) == 2
 
 
 def test_the_lease_is_renewed_by_its_owner_and_by_nobody_else(table: Table) -> None:
-    table.tell(events.Arrived(request(seconds=60.0)))
-    table.wait()
-    table.written(table.last(actions.CreateBan))
+    table.banned(seconds=60.0)
     table.wait(21.0)
     renewal = table.last(actions.RewriteBan)
     assert renewal.new.value == renewal.old.value
     assert renewal.new.end == pytest.approx(WALL + table.now + 60, abs=2)
     stranger = Table()
-    other_ban(stranger)
+    stranger.other_ban()
     stranger.wait(21.0)
     stranger.wait(21.0)
     assert stranger.all(actions.RewriteBan) == []
@@ -302,8 +278,7 @@ def test_a_ban_is_obeyed_when_its_end_is_near_enough(
     table.show(Ban(TARGET, "reset", "b2", "guest3", "h3", "host2", "uuid2", end))
     table.wait()
     assert bool(table.all(actions.Look)) == is_obeyed
-    assert table.own is not None
-    assert (table.own.of("b2").objection is None) == is_obeyed
+    assert (table.said("b2").objection is None) == is_obeyed
 
 
 def test_two_expired_bans_are_removed_without_a_storm(table: Table) -> None:
@@ -321,7 +296,7 @@ def test_two_expired_bans_are_removed_without_a_storm(table: Table) -> None:
 
 
 def test_an_expired_ban_is_removed_by_anybody(table: Table) -> None:
-    ban = other_ban(table)
+    ban = table.other_ban()
     table.wait(70.0)
     table.wait(4.0)
     assert table.all(actions.RemoveExpired) == []
@@ -330,8 +305,7 @@ def test_an_expired_ban_is_removed_by_anybody(table: Table) -> None:
 
 
 def test_a_write_that_hangs_past_the_deadline_is_a_reason(table: Table) -> None:
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.ask()
     assert table.all(actions.CreateBan)
     table.wait(16.0)
     assert table.answers() == {
@@ -342,13 +316,9 @@ def test_a_write_that_hangs_past_the_deadline_is_a_reason(table: Table) -> None:
 def test_an_off_that_has_joined_another_hosts_says_that_the_role_is_not_stopped(
     table: Table,
 ) -> None:
-    ban = other_ban(table, "off")
-    table.tell(events.Arrived(request(operation=Operation.OFF)))
-    table.wait()
-    table.look()
-    table.other_says(Stage.BARRED, ban.id)
-    table.look()
-    table.other_says(Stage.DEAD, ban.id)
+    ban = table.other_ban("off")
+    table.ask(operation=Operation.OFF)
+    table.proven(ban.id)
     table.show(ban._replace(end=ban.end + 60))
     table.wait(16.0)
     assert table.answers() == {1: "NG banned; dead, but target-role is not Stopped"}

@@ -21,22 +21,17 @@ from pmkvm.process import life_of
 from pmkvm.virt import record
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.record import Record, Stage
-from tests.unit.virt.fake_qemu import process_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pmkvm.process import Life
     from tests.unit.virt.fake_qemu import FakeProcessTable
 
 RESOURCE, UUID, OTHER = "prmVMCTL_guest2", "aaaa-2", "aaaa-1"
 
 
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProcessTable]:
-    with process_table(tmp_path, monkeypatch) as table:
-        Path(settings.RUN_DIR).mkdir()
-        yield table
+@pytest.fixture(autouse=True)
+def _run_dir(host: FakeProcessTable) -> None:  # noqa: ARG001 - it says where that is
+    Path(settings.RUN_DIR).mkdir()
 
 
 def owed(life: Life | None = None, age_s: float = 0, ban_id: str = "9c41") -> PendingStop:
@@ -60,9 +55,14 @@ def pin(resource: str) -> Path:
     return path
 
 
-def test_pending_stops_are_changed_only_while_they_are_the_same(host: FakeProcessTable) -> None:
+@pytest.mark.parametrize("is_in_memory", [False, True])
+def test_pending_stops_are_changed_only_while_they_are_the_same(
+    host: FakeProcessTable, is_in_memory: bool
+) -> None:
     target = host.start_qemu("guest2", UUID)
     pending_stop_files, pending_stop = PendingStopFiles(), owed(target.life, age_s=100)
+    if is_in_memory:
+        break_pending_stops()
     pending_stop_files.change(WritePendingStop(RESOURCE, pending_stop))
     assert pending_stop_files.read() == {RESOURCE: (pending_stop, (target.life,))}
     pending_stop_files.change(TouchPendingStop(RESOURCE, pending_stop))
@@ -72,10 +72,13 @@ def test_pending_stops_are_changed_only_while_they_are_the_same(host: FakeProces
     assert list(pending_stop_files.read()) == [RESOURCE]
     pending_stop_files.change(RemovePendingStop(RESOURCE, pending_stop))
     assert pending_stop_files.read() == {}
+    if is_in_memory:
+        mend_pending_stops()
+        assert pending_stop_files.read() == {}
+    assert pending_stops.resources() == []
     assert pending_stop_files.troubles == []
 
 
-@pytest.mark.usefixtures("host")
 def test_a_pending_stop_that_can_t_be_written_is_kept_until_it_can() -> None:
     pending_stop_files, pending_stop = PendingStopFiles(), owed()
     break_pending_stops()
@@ -86,23 +89,6 @@ def test_a_pending_stop_that_can_t_be_written_is_kept_until_it_can() -> None:
     assert pending_stop_files.read() == {RESOURCE: (pending_stop, ())}
     assert pending_stops.load(RESOURCE) == pending_stop
     assert pending_stop_files.troubles == []
-
-
-@pytest.mark.usefixtures("host")
-def test_a_pending_stop_in_memory_is_touched_and_paid_like_any_other() -> None:
-    pending_stop_files, pending_stop = PendingStopFiles(), owed(age_s=100)
-    break_pending_stops()
-    pending_stop_files.change(WritePendingStop(RESOURCE, pending_stop))
-    pending_stop_files.change(TouchPendingStop(RESOURCE, pending_stop))
-    touched = pending_stop_files.read()[RESOURCE][0]
-    assert touched.stamp > pending_stop.stamp + 50
-    pending_stop_files.change(RemovePendingStop(RESOURCE, pending_stop._replace(ban_id="another")))
-    assert list(pending_stop_files.read()) == [RESOURCE]
-    pending_stop_files.change(RemovePendingStop(RESOURCE, pending_stop))
-    assert pending_stop_files.read() == {}
-    mend_pending_stops()
-    assert pending_stop_files.read() == {}
-    assert pending_stops.resources() == []
 
 
 def test_a_pending_stop_is_not_written_late_beside_a_start(host: FakeProcessTable) -> None:
@@ -120,7 +106,6 @@ def test_a_pending_stop_is_not_written_late_beside_a_start(host: FakeProcessTabl
     assert pending_stops.load(RESOURCE) is None
 
 
-@pytest.mark.usefixtures("host")
 def test_what_an_action_wrote_meanwhile_counts() -> None:
     pending_stop_files = PendingStopFiles()
     break_pending_stops()
@@ -132,7 +117,6 @@ def test_what_an_action_wrote_meanwhile_counts() -> None:
     assert pending_stops.load(RESOURCE) == later
 
 
-@pytest.mark.usefixtures("host")
 def test_a_file_that_can_t_be_replaced_does_not_hide_the_pending_stop() -> None:
     pending_stop_files, pending_stop = PendingStopFiles(), owed()
     path = pin(RESOURCE)
@@ -143,7 +127,6 @@ def test_a_file_that_can_t_be_replaced_does_not_hide_the_pending_stop() -> None:
     assert pending_stops.load(RESOURCE) == pending_stop
 
 
-@pytest.mark.usefixtures("host")
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", None])
 def test_one_pending_stop_that_can_t_be_read_hides_no_other(content: bytes | None) -> None:
     pending_stop_files, pending_stop = PendingStopFiles(), owed()
@@ -179,7 +162,6 @@ def test_a_qemu_without_a_name_makes_no_pending_stop_unreadable(host: FakeProces
     assert pending_stop_files.troubles == []
 
 
-@pytest.mark.usefixtures("host")
 def test_each_trouble_is_logged_once_and_shown_while_it_lasts(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -6,19 +6,11 @@ from __future__ import annotations
 import pytest
 
 from daemons.vm_stonithd.machine.silent_hosts import Verdict, verdict
-from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model import actions
 from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.facts import History
 from daemons.vm_stonithd.model.host_report import BanReport, Objection, Stage
-from tests.unit.vm_stonithd.table import (
-    BOTH,
-    RUNS,
-    TARGET,
-    Table,
-    other_ban,
-    request,
-    view,
-)
+from tests.unit.vm_stonithd.table import BOTH, RUNS, TARGET, Table
 
 OLD_STOP = History(ended=True, recorded=True, call_id=5, last="key1 5 0 0")
 NEW_STOP = History(ended=True, recorded=True, call_id=9, last="key2 9 0 0")
@@ -58,21 +50,6 @@ def test_what_the_record_tells(
 class Silent(Table):
     """host2 says nothing: no attribute at all, or only that it is up."""
 
-    def __init__(self, *, is_up: bool) -> None:
-        self.is_up = is_up
-        super().__init__()
-
-    def wait(self, seconds: float = 0.3) -> None:
-        if self.is_up:
-            super().wait(seconds)
-            return
-        self.now += seconds
-        own = {} if self.own is None else {"host1": self.own}
-        self.tell(events.ReportsSeen(own, self.now))
-        tickets = [one.ticket for one in self.all(actions.ReadCib)]
-        self.tell(events.CibSeen(self.view, max(tickets, default=0)))
-        self.tell(events.Tick())
-
     def shows(self, entry: History | None) -> None:
         """What Pacemaker's record of host2 is from now on."""
         histories = dict(self.view.histories)
@@ -81,6 +58,11 @@ class Silent(Table):
             histories["host2", TARGET] = entry
         self.view = self.view._replace(histories=histories)
         self.wait(0.1)
+
+    def third_host(self, entry: History | None = None) -> None:
+        hosts = {**self.view.hosts, "host3": self.view.hosts["host1"]}
+        histories = {**self.view.histories, **({("host3", TARGET): entry} if entry else {})}
+        self.becomes(hosts=hosts, partition=frozenset(hosts), histories=histories)
 
     def deletions(self) -> list[actions.ForgetHistory]:
         return self.all(actions.ForgetHistory)
@@ -94,7 +76,7 @@ class Silent(Table):
 
 @pytest.fixture
 def silent() -> Silent:
-    return Silent(is_up=False)
+    return Silent(is_other_up=False)
 
 
 def test_a_stop_that_was_recorded_under_the_ban_is_death(silent: Silent) -> None:
@@ -102,10 +84,9 @@ def test_a_stop_that_was_recorded_under_the_ban_is_death(silent: Silent) -> None
     silent.bar()
     assert silent.answers() == {}
     silent.shows(NEW_STOP)
-    assert silent.own is not None
-    assert silent.own.of("b1").judged == {"host2"}
+    assert silent.said().judged == {"host2"}
     silent.look()
-    assert silent.own.of("b1").stage is Stage.DEAD
+    assert silent.said().stage is Stage.DEAD
     assert silent.answers() == {1: "OK"}
     assert silent.deletions() == []
 
@@ -155,32 +136,30 @@ def test_a_probe_that_finds_it_is_waited_out(silent: Silent) -> None:
 
 
 def test_one_that_is_up_gets_two_seconds() -> None:
-    silent = Silent(is_up=True)
+    silent = Silent(is_other_up=True)
     silent.banned()
     silent.bar()
     silent.shows(NEW_STOP)
     silent.wait(1.0)
-    assert silent.own is not None
-    assert silent.own.of("b1").judged == frozenset()
+    assert silent.said().judged == frozenset()
     silent.wait(1.0)
-    assert silent.own.of("b1").judged == {"host2"}
+    assert silent.said().judged == {"host2"}
 
 
 @pytest.mark.parametrize("ban_report", [BanReport(objection=each) for each in Objection])
 def test_one_that_says_why_not_is_not_judged(ban_report: BanReport) -> None:
-    silent = Silent(is_up=True)
+    silent = Silent(is_other_up=True)
     silent.banned()
     silent.bar()
     silent.other = silent.other._replace(bans={"b1": ban_report})
     silent.shows(NEW_STOP)
     silent.wait(3.0)
-    assert silent.own is not None
-    assert silent.own.of("b1").judged == frozenset()
+    assert silent.said().judged == frozenset()
     assert silent.answers() == {}
 
 
 def test_one_that_died_after_its_bar_is_judged() -> None:
-    silent = Silent(is_up=True)
+    silent = Silent(is_other_up=True)
     silent.banned()
     silent.look()
     silent.other_says(Stage.BARRED)
@@ -192,9 +171,7 @@ def test_one_that_died_after_its_bar_is_judged() -> None:
 
 
 def test_two_silent_hosts_do_not_wait_for_each_other(silent: Silent) -> None:
-    hosts = {**silent.view.hosts, "host3": silent.view.hosts["host1"]}
-    histories = {**silent.view.histories, ("host3", TARGET): OLD_STOP}
-    silent.view = silent.view._replace(hosts=hosts, partition=frozenset(hosts), histories=histories)
+    silent.third_host(OLD_STOP)
     silent.shows(OLD_STOP)
     silent.banned()
     silent.look()
@@ -202,9 +179,7 @@ def test_two_silent_hosts_do_not_wait_for_each_other(silent: Silent) -> None:
 
 
 def test_a_silent_host_that_may_run_it_holds_the_other_questions_back(silent: Silent) -> None:
-    hosts = {**silent.view.hosts, "host3": silent.view.hosts["host1"]}
-    histories = {**silent.view.histories, ("host3", TARGET): OLD_STOP}
-    silent.view = silent.view._replace(hosts=hosts, partition=frozenset(hosts), histories=histories)
+    silent.third_host(OLD_STOP)
     silent.shows(RUNS._replace(last="key0 1 0 0"))
     silent.banned()
     silent.look()
@@ -220,28 +195,22 @@ def test_a_host_that_came_back_is_judged_anew(silent: Silent) -> None:
     silent.bar()
     alone = {"host1": silent.view.hosts["host1"]}
     both = silent.view.hosts
-    silent.view = silent.view._replace(hosts=alone, partition=frozenset(alone))
-    silent.wait(0.0)
+    silent.becomes(hosts=alone, partition=frozenset(alone))
     silent.view = silent.view._replace(hosts=both, partition=BOTH)
     silent.shows(PROBE)
-    assert silent.own is not None
-    assert silent.own.of("b1").judged == frozenset()
+    assert silent.said().judged == frozenset()
 
 
 def test_everybody_takes_the_owners_word_for_a_silent_host() -> None:
-    table = Table()
-    table.view = view(hosts={**table.view.hosts, "host3": table.view.hosts["host1"]})
-    table.view = table.view._replace(partition=frozenset(table.view.hosts))
-    table.wait()
-    other_ban(table)
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table = Silent(is_other_up=True)
+    table.third_host()
+    table.other_ban()
+    table.ask()
     table.look()
     three = frozenset(table.view.hosts)
     table.other_says(Stage.BARRED, "b2", judged=frozenset({"host3"}))
     table.look()
-    assert table.own is not None
-    assert table.own.of("b2").saw == three
+    assert table.said("b2").saw == three
     table.other_says(Stage.DEAD, "b2", saw=three, judged=frozenset({"host3"}))
     assert table.answers() == {1: "OK"}
     assert not table.all(actions.ForgetHistory), "only the coordinator judges"
@@ -251,9 +220,8 @@ def test_judgements_go_with_their_ban(silent: Silent) -> None:
     silent.banned()
     silent.bar()
     silent.shows(NEW_STOP)
-    assert silent.own is not None
-    assert silent.own.of("b1").judged == {"host2"}
+    assert silent.said().judged == {"host2"}
     silent.look()
     silent.written(silent.last(actions.RemoveBan))
     silent.wait(6.0)
-    assert silent.own.bans == {}
+    assert silent.report.bans == {}

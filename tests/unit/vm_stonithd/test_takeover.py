@@ -9,16 +9,7 @@ from daemons.vm_stonithd.machine.machine import Machine
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.host_report import BanReport, Done, HostReport, Stage
-from tests.unit.vm_stonithd.table import (
-    BOTH,
-    GUEST1,
-    TARGET,
-    WALL,
-    Table,
-    ended,
-    other_ban,
-    request,
-)
+from tests.unit.vm_stonithd.table import BOTH, GUEST1, TARGET, WALL, Table, request
 
 
 def test_an_owner_whose_ban_was_taken_over_answers_and_touches_nothing(table: Table) -> None:
@@ -27,7 +18,7 @@ def test_an_owner_whose_ban_was_taken_over_answers_and_touches_nothing(table: Ta
     table.wait()
     table.proven()
     assert table.answers() == {1: "OK"}
-    ended(table)
+    table.ended()
     table.wait(21.0)
     table.wait(21.0)
     assert not table.all(actions.RemoveBan) + table.all(actions.RewriteBan)
@@ -37,7 +28,7 @@ def test_one_that_wakes_up_late_has_lost_what_its_write_no_longer_matches(table:
     ban = table.banned()
     # Stopped for longer than the lease: its ban went, another's stands there now.
     table.now += 80.0
-    there = other_ban(table)
+    there = table.other_ban()
     assert there.id != ban.id
     assert list(table.answers()) == [1]
     assert table.answers()[1].startswith("NG")
@@ -49,9 +40,7 @@ def test_one_that_wakes_up_late_has_lost_what_its_write_no_longer_matches(table:
 @pytest.mark.parametrize("late", [41.0, 61.0, 80.0])
 def test_a_lease_that_has_nearly_run_out_is_not_renewed(table: Table, late: float) -> None:
     """Pacemaker may have started the target again, and the words are of the time before that."""
-    table.tell(events.Arrived(request(seconds=200.0)))
-    table.wait()
-    table.written(table.last(actions.CreateBan))
+    table.banned(seconds=200.0)
     table.look()
     table.other_says(Stage.BARRED)
     table.look()
@@ -63,7 +52,7 @@ def test_a_lease_that_has_nearly_run_out_is_not_renewed(table: Table, late: floa
     table.wait(1.0)
     assert table.all(actions.RewriteBan) == []
     assert table.answers() == {}
-    ended(table)
+    table.ended()
     assert table.last(actions.RemoveBan).ban.id == "b1"
     table.written(table.last(actions.RemoveBan))
     assert len(table.all(actions.CreateBan)) == 2, "it begins anew"
@@ -71,12 +60,11 @@ def test_a_lease_that_has_nearly_run_out_is_not_renewed(table: Table, late: floa
 
 def test_a_restarted_owner_takes_its_own_ban_up_when_the_guest_sends_again(table: Table) -> None:
     table.machine = Machine("host1", lambda: "b9", table.now)
-    other_ban(table, coordinator="host1", requester=GUEST1, request="hash1")
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.other_ban(coordinator="host1", requester=GUEST1, request="hash1")
+    table.ask()
     assert table.all(actions.CreateBan) == []
     table.look()
-    ended(table)
+    table.ended()
     table.wait(4.0)
     assert table.all(actions.RemoveBan) == [], "it is not proven yet, and is waited for"
     for stage in (Stage.BARRED, Stage.DEAD):
@@ -87,33 +75,31 @@ def test_a_restarted_owner_takes_its_own_ban_up_when_the_guest_sends_again(table
 
 
 def test_the_host_of_a_resend_ends_what_it_took_over(table: Table) -> None:
-    ban = other_ban(table, requester=GUEST1, request="hash1")
-    table.tell(events.Arrived(request()))
-    table.wait()
+    ban = table.other_ban(requester=GUEST1, request="hash1")
+    table.ask()
     table.written(table.last(actions.RewriteBan))
     for _ in range(2):
         table.look()
         table.other = table.other._replace(bans={})
     table.wait(15.0)
     assert table.answers()[1].startswith("NG banned; not proven on host2")
-    ended(table)
+    table.ended()
     removal = table.last(actions.RemoveBan).ban
     assert (removal.id, removal.coordinator) == (ban.id, "host1")
 
 
 def test_a_takeover_that_did_not_match_leaves_the_owner_alone(table: Table) -> None:
-    other_ban(table, requester=GUEST1, request="hash1")
-    table.tell(events.Arrived(request()))
-    table.wait()
+    table.other_ban(requester=GUEST1, request="hash1")
+    table.ask()
     table.written(table.last(actions.RewriteBan), Outcome.NOT_MATCHED)
     table.wait(15.0)
-    ended(table)
+    table.ended()
     assert table.all(actions.RemoveBan) == []
 
 
 def test_a_ban_of_a_host_that_is_gone_is_left_to_run_out(table: Table) -> None:
-    other_ban(table, coordinator="host3")
-    ended(table)
+    table.other_ban(coordinator="host3")
+    table.ended()
     for _ in range(12):
         table.wait(5.0)
     assert not table.all(actions.RemoveBan) + table.all(actions.RewriteBan)
@@ -125,13 +111,12 @@ def test_an_answer_is_remembered_for_ten_minutes(table: Table) -> None:
     table.other = HostReport(WALL)
     table.banned()
     table.proven()
-    ended(table)
+    table.ended()
     table.written(table.last(actions.RemoveBan))
     table.wait(590.0)
     table.tell(events.Arrived(request(2)))
     assert table.answers() == {1: "OK", 2: "OK"}
     assert len(table.all(actions.CreateBan)) == 1
-    assert table.own is not None
-    assert table.own.done == (Done("b1", True, GUEST1, "hash1", TARGET, "reset"),)
+    assert table.report.done == (Done("b1", True, GUEST1, "hash1", TARGET, "reset"),)
     table.wait(15.0)
-    assert table.own.done == ()
+    assert table.report.done == ()

@@ -6,18 +6,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING
 
 from pmkvm.wire import codec, stream
 from pmkvm.wire.message import Answer, Forwarded, Register, Registered, Reply, Request, Sender
 from pmkvm.wire.registration import Registration
 from pmkvm.wire.session import Event, Opened, Session
 from pmkvm.wire.stream import Stream
+from tests.unit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
-WAIT_S = 20.0
+    from collections.abc import Callable
 
 
 class Owner:
@@ -40,18 +39,6 @@ class Owner:
         self.ended.set()
 
 
-def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    async def bounded() -> None:
-        await asyncio.wait_for(work(), WAIT_S)
-
-    asyncio.run(bounded())
-
-
-async def wait_for(what: Callable[[], object]) -> None:
-    while not what():
-        await asyncio.sleep(0.005)
-
-
 async def made(
     owner: Owner, meter: Callable[[int], float] | None = None
 ) -> tuple[Stream, socket.socket]:
@@ -66,83 +53,71 @@ def hello() -> bytes:
     return Session("peer", codec.FROM_CLIENT).greeting()
 
 
-def test_a_peer_that_does_not_read_is_not_waited_for_and_then_let_go() -> None:  # L1
-    async def work() -> None:
-        owner = Owner()
-        one, theirs = await made(owner)
-        with theirs:
-            theirs.sendall(hello())
-            await wait_for(lambda: owner.heard)
-            frames = 0
-            while one.is_open:
-                one.send(Reply("stonith", "i", "x" * 30000))
-                frames += 1
-                assert frames < 100
-                assert one.unsent <= stream.UNSENT_BYTES
-            await owner.ended.wait()
-            assert "does not read" in owner.reason
-            assert one.is_busy
-
-    run(work)
+async def test_a_peer_that_does_not_read_is_not_waited_for_and_then_let_go() -> None:  # L1
+    owner = Owner()
+    one, theirs = await made(owner)
+    with theirs:
+        theirs.sendall(hello())
+        await until(lambda: owner.heard)
+        frames = 0
+        while one.is_open:
+            one.send(Reply("stonith", "i", "x" * 30000))
+            frames += 1
+            assert frames < 100
+            assert one.unsent <= stream.UNSENT_BYTES
+        await owner.ended.wait()
+        assert "does not read" in owner.reason
+        assert one.is_busy
 
 
-def test_who_does_not_take_answers_is_not_read_until_it_does() -> None:
-    async def work() -> None:
-        owner = Owner()
-        one, theirs = await made(owner)
-        with theirs:
-            theirs.setblocking(False)
-            theirs.sendall(hello())
-            await wait_for(lambda: owner.heard)
-            while not one.is_busy:
-                one.send(Reply("stonith", "i", "x" * 30000))
-            theirs.sendall(codec.encode(Request("stonith", "i", 1.0, "x")))
-            await asyncio.sleep(0.1)
-            assert len(owner.heard) == 1
-            while len(owner.heard) < 2:
-                try:
-                    theirs.recv(65536)
-                except BlockingIOError:
-                    await asyncio.sleep(0.005)
-            assert owner.drains == 1
-            one.end("enough")
-            await owner.ended.wait()
-
-    run(work)
+async def test_who_does_not_take_answers_is_not_read_until_it_does() -> None:
+    owner = Owner()
+    one, theirs = await made(owner)
+    with theirs:
+        theirs.setblocking(False)
+        theirs.sendall(hello())
+        await until(lambda: owner.heard)
+        while not one.is_busy:
+            one.send(Reply("stonith", "i", "x" * 30000))
+        theirs.sendall(codec.encode(Request("stonith", "i", 1.0, "x")))
+        await asyncio.sleep(0.1)
+        assert len(owner.heard) == 1
+        while len(owner.heard) < 2:
+            try:
+                theirs.recv(65536)
+            except BlockingIOError:
+                await asyncio.sleep(0.005)
+        assert owner.drains == 1
+        one.end("enough")
+        await owner.ended.wait()
 
 
-def test_what_comes_too_fast_is_left_unread_for_a_while() -> None:
-    async def work() -> None:
-        owner = Owner()
-        waits = [0.0, 0.2]
-        one, theirs = await made(owner, lambda _count: waits.pop(0) if waits else 0.0)
-        loop = asyncio.get_running_loop()
-        with theirs:
-            theirs.sendall(hello())
-            await wait_for(lambda: len(owner.heard) == 1)
-            began = loop.time()
-            theirs.sendall(codec.encode(Request("stonith", "1", 1.0, "x")))
-            await wait_for(lambda: len(owner.heard) == 2)
-            theirs.sendall(codec.encode(Request("stonith", "2", 1.0, "x")))
-            await wait_for(lambda: len(owner.heard) == 3)
-            assert loop.time() - began > 0.1
-            one.end("enough")
-            await owner.ended.wait()
-
-    run(work)
+async def test_what_comes_too_fast_is_left_unread_for_a_while() -> None:
+    owner = Owner()
+    waits = [0.0, 0.2]
+    one, theirs = await made(owner, lambda _count: waits.pop(0) if waits else 0.0)
+    loop = asyncio.get_running_loop()
+    with theirs:
+        theirs.sendall(hello())
+        await until(lambda: len(owner.heard) == 1)
+        began = loop.time()
+        theirs.sendall(codec.encode(Request("stonith", "1", 1.0, "x")))
+        await until(lambda: len(owner.heard) == 2)
+        theirs.sendall(codec.encode(Request("stonith", "2", 1.0, "x")))
+        await until(lambda: len(owner.heard) == 3)
+        assert loop.time() - began > 0.1
+        one.end("enough")
+        await owner.ended.wait()
 
 
-def test_a_bad_frame_is_told_and_ends_the_connection() -> None:
-    async def work() -> None:
-        owner = Owner()
-        _one, theirs = await made(owner)
-        with theirs:
-            theirs.sendall(hello() + b"\x00\x00\x00\x02{}")
-            await owner.ended.wait()
-            assert owner.reason == "a frame without a type"
-            assert b'"refused"' in theirs.recv(65536)
-
-    run(work)
+async def test_a_bad_frame_is_told_and_ends_the_connection() -> None:
+    owner = Owner()
+    _one, theirs = await made(owner)
+    with theirs:
+        theirs.sendall(hello() + b"\x00\x00\x00\x02{}")
+        await owner.ended.wait()
+        assert owner.reason == "a frame without a type"
+        assert b'"refused"' in theirs.recv(65536)
 
 
 SENDER = Sender("u", 1, 2, "d", "r")
@@ -177,32 +152,29 @@ class Switchboard:
     def lost(self, reason: str) -> None: ...
 
 
-def test_a_server_registers_again_when_vm_connectd_is_back() -> None:  # L9
-    async def work() -> None:
-        loop = asyncio.get_running_loop()
-        requests: list[Forwarded] = []
-        with tempfile.TemporaryDirectory(prefix="stream-") as directory:
-            path = f"{directory}/socket"
-            one = Registration("stonith", requests.append, program="vm-stonithd", path=path)
-            task = loop.create_task(one.run())
-            await wait_for(lambda: "No such file" in one.reason)
-            board = Switchboard()
-            server = await loop.create_unix_server(board.accept, path)
-            await wait_for(lambda: len(requests) == 1)
-            assert one.is_registered
-            assert one.reason == ""
-            assert one.reply(requests[0], "OK")
-            await wait_for(lambda: board.answers)
-            assert board.answers == [Answer(1, "stonith", "i", "OK")]
-            assert board.current is not None
-            board.current.end("vm-connectd ends")
-            await wait_for(lambda: not one.is_registered)
-            assert not one.reply(requests[0], "OK")
-            await wait_for(lambda: len(requests) == 2)
-            assert one.reply(requests[1], "OK")
-            task.cancel()
-            await asyncio.wait([task])
-            await wait_for(lambda: board.current and not board.current.is_open)
-            server.close()
-
-    run(work)
+async def test_a_server_registers_again_when_vm_connectd_is_back() -> None:  # L9
+    loop = asyncio.get_running_loop()
+    requests: list[Forwarded] = []
+    with tempfile.TemporaryDirectory(prefix="stream-") as directory:
+        path = f"{directory}/socket"
+        one = Registration("stonith", requests.append, program="vm-stonithd", path=path)
+        task = loop.create_task(one.run())
+        await until(lambda: "No such file" in one.reason)
+        board = Switchboard()
+        server = await loop.create_unix_server(board.accept, path)
+        await until(lambda: len(requests) == 1)
+        assert one.is_registered
+        assert one.reason == ""
+        assert one.reply(requests[0], "OK")
+        await until(lambda: board.answers)
+        assert board.answers == [Answer(1, "stonith", "i", "OK")]
+        assert board.current is not None
+        board.current.end("vm-connectd ends")
+        await until(lambda: not one.is_registered)
+        assert not one.reply(requests[0], "OK")
+        await until(lambda: len(requests) == 2)
+        assert one.reply(requests[1], "OK")
+        task.cancel()
+        await asyncio.wait([task])
+        await until(lambda: board.current and not board.current.is_open)
+        server.close()

@@ -28,12 +28,17 @@ if TYPE_CHECKING:
 class _Broken(Machine):
     """Its parts work on, by other rules."""
 
+    state = State
+    participant = Participant
+    coordinator = Coordinator
+    silent_hosts = SilentHosts
+
     def __init__(self, host: str, draw_id: Callable[[], str], now: float) -> None:
         super().__init__(host, draw_id, now)
-        self._break()
-
-    def _break(self) -> None:
-        raise NotImplementedError
+        self._state.__class__ = self.state
+        self._participant.__class__ = self.participant
+        self._coordinator.__class__ = self.coordinator
+        self._coordinator._silent_hosts.__class__ = self.silent_hosts
 
 
 class _HastyParticipant(Participant):
@@ -52,8 +57,7 @@ class _TrustingParticipant(Participant):
 
 
 class NoWitness(_Broken):
-    def _break(self) -> None:
-        self._participant.__class__ = _TrustingParticipant
+    participant = _TrustingParticipant
 
 
 class _ForgetfulParticipant(Participant):
@@ -64,13 +68,11 @@ class _ForgetfulParticipant(Participant):
 
 
 class NoRecordIsFine(_Broken):
-    def _break(self) -> None:
-        self._participant.__class__ = _ForgetfulParticipant
+    participant = _ForgetfulParticipant
 
 
 class OneRound(_Broken):
-    def _break(self) -> None:
-        self._participant.__class__ = _HastyParticipant
+    participant = _HastyParticipant
 
 
 class _CredulousState(State):
@@ -90,8 +92,7 @@ class _CredulousState(State):
 
 
 class AbsenceIsDeath(_Broken):
-    def _break(self) -> None:
-        self._state.__class__ = _CredulousState
+    state = _CredulousState
 
 
 class _HastyCoordinator(Coordinator):
@@ -104,8 +105,7 @@ class _HastyCoordinator(Coordinator):
 
 
 class EarlyEnd(_Broken):
-    def _break(self) -> None:
-        self._coordinator.__class__ = _HastyCoordinator
+    coordinator = _HastyCoordinator
 
 
 class _CredulousSilence(SilentHosts):
@@ -116,8 +116,7 @@ class _CredulousSilence(SilentHosts):
 
 
 class MissingIsDeath(_Broken):
-    def _break(self) -> None:
-        self._coordinator._silent_hosts.__class__ = _CredulousSilence
+    silent_hosts = _CredulousSilence
 
 
 class _HastySilence(SilentHosts):
@@ -129,8 +128,7 @@ class _HastySilence(SilentHosts):
 
 
 class OldRecordIsDeath(_Broken):
-    def _break(self) -> None:
-        self._coordinator._silent_hosts.__class__ = _HastySilence
+    silent_hosts = _HastySilence
 
 
 class DoesNotCarryWhatItRepeats(Machine):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.machine.fence import MARGIN_S
 from daemons.vm_stonithd.model.host_report import MOST_DONE
@@ -36,20 +36,12 @@ class Judge:
         # Which life was killed for which requester's life.
         self.kills: set[tuple[str, float, str, float]] = set()
         self.senders: dict[Key, float] = {}
-        self.on_fenced: Callable[[str], None] = lambda _host: None
-        self.on_back: Callable[[str], None] = lambda _host: None
         # Targets whose ban a person has deleted.
         self.taken_by_hand: set[str] = set()
         self.tally: dict[str, int] = {}
 
     def count(self, what: str) -> None:
         self.tally[what] = self.tally.get(what, 0) + 1
-
-    def fenced(self, host: str) -> None:
-        self.on_fenced(host)
-
-    def back(self, host: str) -> None:
-        self.on_back(host)
 
     def changed(self, hosts: Hosts, old: View, new: View, *, by_rule: bool) -> None:
         """The CIB was written. by_rule: by a vm-stonithd, not by a person."""

@@ -7,7 +7,7 @@ it in the CIB; another resource's long action holds back every new decision.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from daemons.vm_stonithd.model.facts import History, Standing
 from tests.unit.vm_stonithd.simulation.engine import HOSTS
@@ -68,6 +68,8 @@ class Pacemaker:
         self.slow_records = 0.0
         self.calls = 1
         self.boots = dict.fromkeys(HOSTS, 0)
+        self.on_fenced: Callable[[str], None] = lambda _host: None
+        self.on_back: Callable[[str], None] = lambda _host: None
 
     def wake(self, resource: str) -> None:
         self.engine.later(self.engine.between(0.06, 0.15), lambda: self.decide(resource))
@@ -88,15 +90,16 @@ class Pacemaker:
         unknown = [h for h in sorted(view.members) if (h, resource) not in self.entries]
         if unknown:
             # Nothing else is done with a resource before that.
-            self._begin(resource, self._probe(unknown, resource))
+            self._begin(resource, self._each(unknown, resource, "monitor", self.hosts.probe))
             return
         active = [h for h in sorted(view.members) if self.entry(h, resource).is_active]
         is_wanted = state.target_role == "Started" and not self.is_banned(resource)
         if active and (not is_wanted or len(active) > 1 or resource in self.failed):
             self.failed.discard(resource)
-            self._begin(resource, self._stop(active, resource))
+            self._begin(resource, self._each(active, resource, "stop", self.hosts.stop))
         elif is_wanted and not active and not self._is_unclean(view, resource):
-            self._begin(resource, self._start(engine.random.choice(sorted(view.members)), resource))
+            host = engine.random.choice(sorted(view.members))
+            self._begin(resource, self._each([host], resource, "start", self.hosts.start))
 
     def migrate(self, resource: str) -> None:
         view = self.cib.head
@@ -178,13 +181,11 @@ class Pacemaker:
             return entry._replace(came=self.calls)
         return entry._replace(operation=operation, rc=rc, call=self.calls)
 
-    def _stop(self, hosts: list[str], resource: str) -> Generator[float, None, None]:
+    def _each(
+        self, hosts: list[str], resource: str, operation: str, agent: Callable[[str, str], Action]
+    ) -> Generator[float, None, None]:
         for host in hosts:
-            yield from self._act(host, resource, "stop", self.hosts.stop(host, resource))
-
-    def _probe(self, hosts: list[str], resource: str) -> Generator[float, None, None]:
-        for host in hosts:
-            yield from self._act(host, resource, "monitor", self.hosts.probe(host, resource))
+            yield from self._act(host, resource, operation, agent(host, resource))
 
     def forget(self, host: str, resource: str) -> None:
         """Somebody deletes the entry; what is in flight is recorded all the same, later."""
@@ -200,9 +201,6 @@ class Pacemaker:
             self.forget(host, resource)
         self.publish()
 
-    def _start(self, host: str, resource: str) -> Generator[float, None, None]:
-        yield from self._act(host, resource, "start", self.hosts.start(host, resource))
-
     def _migrate(self, source: str, target: str, resource: str) -> Generator[float, None, None]:
         job = self.hosts.migrate_to(source, target, resource)
         rc = yield from self._act(source, resource, "migrate_to", job)
@@ -210,7 +208,8 @@ class Pacemaker:
             arrival = self.hosts.migrate_from(target, resource)
             rc = yield from self._act(target, resource, "migrate_from", arrival)
         both = [source] if rc == 0 and not self.is_banned(resource) else [source, target]
-        yield from self._stop([h for h in both if h in self.cib.head.members], resource)
+        members = [h for h in both if h in self.cib.head.members]
+        yield from self._each(members, resource, "stop", self.hosts.stop)
 
     def _note(self, host: str, resource: str, entry: Entry) -> None:
         self.entries[host, resource] = entry
@@ -257,7 +256,7 @@ class Pacemaker:
         self.hosts.locks = {lock for lock in self.hosts.locks if lock[0] != host}
         self.entries = {key: e for key, e in self.entries.items() if key[0] != host}
         self.publish()
-        self.judge.fenced(host)
+        self.on_fenced(host)
         self._stand(host, Standing.DOWN)
 
     def _back(self, host: str) -> None:
@@ -267,4 +266,4 @@ class Pacemaker:
             self.entries[host, resource] = Entry(call=self.calls)
         self.publish()
         self._stand(host, Standing.OK)
-        self.judge.back(host)
+        self.on_back(host)

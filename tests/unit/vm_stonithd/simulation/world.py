@@ -67,8 +67,8 @@ class World:
         # Numbers that a guest still waits for.
         self._waiting: dict[int, str] = {}
         self.cib.on_change.append(self._cib_changed)
-        self.judge.on_fenced = self._fenced
-        self.judge.on_back = self.boot
+        self.pacemaker.on_fenced = self.attributes.forget
+        self.pacemaker.on_back = self.boot
 
     def log(self, host: str, text: str) -> None:
         self.lines.append(f"{self.engine.now:9.3f} {host}: {text}")
@@ -346,9 +346,6 @@ class World:
         daemon = self.daemons.get(host)
         if daemon is not None:
             daemon.read_reports()
-
-    def _fenced(self, host: str) -> None:
-        self.attributes.forget(host)
 
     def is_alive(self, sender: Sender) -> bool:
         return any(q.life == sender.life and q.runs for q in self.hosts.qemus)
