@@ -3,11 +3,7 @@
 
 from __future__ import annotations
 
-import signal
 import time
-
-from tests.lab.cluster import stonith
-from tests.lab.faults import fence_watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,21 +19,20 @@ BAR = 6.0
 
 
 def test_a_request_that_waits_starts_few_processes(pair: Pair) -> None:
-    """The vm-stonithd of the target's host is stopped, so its word is waited for until the end."""
+    """Nobody manages the target: its fence waits until somebody does, or to its end."""
     host1, host2 = pair.lab.hosts
     pair.place(host2)
     pair.lab.cluster.wait_idle()
+    managed = ["crm_resource", "--meta", "-r", pair.target.resource, "-p", "is-managed"]
+    host1.must([*managed, "-v", "false"])
     time.sleep(SETTLED_S)
     idle = started(host1)
-    silent = fence_watch.daemon(host2, stonith.STONITHD)
-    assert silent is not None
-    silent.send(signal.SIGSTOP)
+    asking = pair.ask("off", timeout_s=REQUEST_S)
     try:
-        asking = pair.ask("off", timeout_s=REQUEST_S)
         time.sleep(SETTLED_S)
         waiting = started(host1)
     finally:
-        silent.send(signal.SIGCONT)
+        host1.must(["crm_resource", "--meta", "-r", pair.target.resource, "-d", "is-managed"])
     answered = asking.answered()
     print(f"\nidle {idle:.1f}, waiting {waiting:.1f} processes and threads a second; {answered}")
     assert answered.took_s > SETTLED_S + WATCH_S, answered
