@@ -18,11 +18,10 @@ SOON_S = 0.5
 
 @pytest.mark.parametrize("hook", ["", "exit 0"])
 def test_what_runs_runs(world: World, hook: str) -> None:
-    parameters = {**world.program(WAIT), "monitor_hook": hook}
-    world.start(parameters)
+    parameters = world.run(WAIT, monitor_hook=hook)
     with exhaustion.no_threads(SOON_S):
         called = world.act("monitor", {**parameters, "CRM_meta_interval": "10000"})
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
 
 
 def test_a_start_waits_for_a_process(world: World) -> None:
@@ -42,9 +41,8 @@ def test_a_start_waits_for_a_process_no_longer_than_it_may(world: World) -> None
 
 
 def test_a_stop_needs_neither(world: World) -> None:
-    parameters = world.program(WAIT)
-    world.start(parameters)
+    parameters = world.run(WAIT)
     with exhaustion.no_threads():
         called = world.act("stop", parameters)
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert world.processes() == []
