@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_LINES = 400
+# Of a line of a document.
+MAX_COLUMNS = 120
 SPDX = "# SPDX-License-Identifier: GPL-2.0-or-later"
 NAMES_OF_NOTHING = frozenset({"utils", "util", "helpers", "helper", "misc", "common"})
 
@@ -38,6 +40,17 @@ def too_long(root: Path) -> list[Path]:
         for path in sources(root)
         if len(path.read_text(encoding="utf-8").splitlines()) > MAX_LINES
     ]
+
+
+def too_wide(root: Path) -> list[Path]:
+    """Documents with a line that a terminal or a side by side view would break."""
+    documents = [*root.glob("*.md"), *root.glob("doc/**/*.md")]
+    return sorted(path for path in documents if _is_wide(path))
+
+
+def _is_wide(path: Path) -> bool:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return any(len(line) > MAX_COLUMNS for line in lines)
 
 
 def named_for_nothing(root: Path) -> list[Path]:

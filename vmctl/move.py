@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.deadline import Deadline
@@ -14,6 +15,7 @@ from pmkvm.pacemaker import cib, resource
 from vmctl import checks, guest, names, plan, transaction, waiting
 from vmctl.cib_document import CibDocument
 from vmctl.messages import RefusedError, message, say
+from vmctl.plan import MigratingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -107,6 +109,7 @@ def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
     a signal is heard once the guest is there, and a second one leaves them to end by themselves.
     """
     name = names.resource(move.domain)
+    deadline = Deadline(move.bound_s)
     with _noted() as signals:
         is_told = False
 
@@ -128,7 +131,7 @@ def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
             _look_ahead(move, outcome.cluster.active_on(name)[0])
         finally:
             if len(signals) <= 1:
-                _clear(move, request)
+                _clear(move, request, lambda: len(signals) > 1 or deadline.expired())
         if signals:
             raise KeyboardInterrupt
 
@@ -174,9 +177,17 @@ def _noted() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _clear(move: Move, request: Request) -> None:
+def _clear(move: Move, request: Request, is_enough: Callable[[], bool]) -> None:
+    """Behind a migration that goes on after the move has failed, as in maintenance."""
     try:
-        transaction.make(lambda cib_document: plan.unmove(move.domain, cib_document), request)
+        while True:
+            try:
+                transaction.make(partial(plan.unmove, move.domain), request)
+                break
+            except MigratingError:
+                if is_enough():
+                    raise
+                time.sleep(waiting.POLL_S)
     except HaError as error:
         # Not the error of the move itself; the constraint ends by itself a little later.
         say([message(54, domain=move.domain, seconds=move.lifetime_s(), reason=error)])

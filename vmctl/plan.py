@@ -55,6 +55,10 @@ def delete(domains: Sequence[str], cluster: Cluster, cib_document: CibDocument, 
     cib_document.discard(map(names.resource, domains))
 
 
+class MigratingError(RefusedError):
+    """A later try may be taken."""
+
+
 def role(domains: Sequence[str], wanted: str, cib_document: CibDocument) -> None:
     """Raises BanError before a start under what nobody understands, RefusedError."""
     checks.registered(domains, cib_document)
@@ -99,11 +103,11 @@ def preferring(node: str, cib_document: CibDocument) -> list[str]:
 
 
 def unmove(domain: str, cib_document: CibDocument) -> None:
-    """Raises RefusedError while Pacemaker migrates: see move.carry_out."""
+    """Raises MigratingError while Pacemaker migrates: see move.carry_out."""
     checks.registered((domain,), cib_document)
     found = cib_document.move_constraints(domain)
     if found and cib_document.is_migrating(domain):
-        raise RefusedError(message(55, domain=domain))
+        raise MigratingError(message(55, domain=domain))
     cib_document.discard([str(each.get("id")) for each in found])
 
 

@@ -9,8 +9,7 @@ import time
 
 from daemons.vm_connectd import limits, reach, speaker
 from pmkvm.errors import reason_of
-from pmkvm.service.bucket import Bucket
-from pmkvm.service.quota import Quota
+from pmkvm.service.bucket import Bucket, Quota
 from pmkvm.wire import codec, stream
 from pmkvm.wire.message import Request, Sender
 from pmkvm.wire.printable import shown

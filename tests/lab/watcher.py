@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     AnyWatcher = TypeVar("AnyWatcher", bound="Watcher")
 
-END_S = 10.0
+# Of asking several programs in turn, each of which has its own deadline.
+END_S = 60.0
 
 
 class Watcher(abc.ABC):

@@ -10,10 +10,8 @@ from lxml import etree
 from pmkvm.run import run
 from tests.unit.vmctl import world
 from vmctl import names
-from vmctl.hosts import Domain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 DUMMY = (
@@ -41,10 +39,8 @@ DOCUMENT = """\
 """
 
 
-def defined(_uri: str, domains: Sequence[str]) -> Mapping[str, Domain]:
-    known = (domain for domain in domains if domain != "nosuch")
-    return {each: Domain(False, False, world.definition(each)) for each in known}
-
+# The libvirts of both hosts.
+URIS = ("qemu:///system", "qemu+ssh://hostB/system?no_tty=1")
 
 ATTRIBUTES = """\
 <transient_attributes id="{0}"><instance_attributes id="status-{0}">
@@ -79,7 +75,11 @@ class Host:
             (directory / f"guest{number}.xml").touch()
 
     def vm_ctl(self, *arguments: str) -> int:
-        return world.vm_ctl([*arguments, "--config", str(self.conf)], defined)
+        """Every guest that is named is defined on both hosts, but for nosuch."""
+        words = " ".join(arguments).replace(",", " ").split()
+        defined = {each for each in words if each != "nosuch"}
+        libvirts = {uri: world.libvirt(defined) for uri in URIS}
+        return world.vm_ctl([*arguments, "--config", str(self.conf)], libvirts)
 
     def add(self, domains: str, at: str = "hostA", *more: str) -> None:
         assert self.vm_ctl("resource", "add", domains, "-a", at, *more) == 0

@@ -23,24 +23,24 @@ class _Asker:
     """Asks and writes down: the question, the answer, and the code of the thread's last error."""
 
     def __init__(self, libvirtmod: Any) -> None:
-        self._module = libvirtmod
+        self.module = libvirtmod
         self.answers: list[tuple[str, Any, int | None]] = []
 
     def ask(self, question: str, function: str, *arguments: Any) -> Any:
-        answer = getattr(self._module, function)(*arguments)
+        answer = getattr(self.module, function)(*arguments)
         plain = answer is None or isinstance(answer, (int, str, list))
         self.answers.append((question, answer if plain else "a handle", self.error_code()))
         return answer
 
     def state(self, question: str, domain: Any) -> None:
         """Without its reason, which differs from driver to driver."""
-        answer = self._module.virDomainGetState(domain, 0)
+        answer = self.module.virDomainGetState(domain, 0)
         state = answer if answer is None else [answer[0], "a reason"]
         assert answer is None or isinstance(answer[1], int)
         self.answers.append((question, state, self.error_code()))
 
     def error_code(self) -> int | None:
-        error = self._module.virGetLastError()
+        error = self.module.virGetLastError()
         if error is None:
             return None
         assert isinstance(error[2], str)
@@ -73,6 +73,8 @@ def _ask_for_domains(asker: _Asker, connection: Any) -> None:
     asker.answers.append(("that error in another thread", others[0], None))
     ask("a uuid that nobody has", "virDomainLookupByUUIDString", connection, OTHER)
     ask("a uuid that is none", "virDomainLookupByUUIDString", connection, "zz")
+    for each in asker.module.virConnectListAllDomains(connection, 0):
+        ask("the name of each", "virDomainGetName", each)
     test = ask("a name", "virDomainLookupByName", connection, "test")
     ask("its name", "virDomainGetName", test)
     uuid = ask("its uuid", "virDomainGetUUIDString", test)
@@ -84,9 +86,12 @@ def _ask_of_a_persistent_one(asker: _Asker, connection: Any) -> None:
     ask, state = asker.ask, asker.state
     test = ask("the persistent one", "virDomainLookupByName", connection, "test")
     state("it runs", test)
+    ask("is it active", "virDomainIsActive", test)
+    ask("does it start by itself", "virDomainGetAutostart", test)
     ask("resuming what runs", "virDomainResume", test)
     ask("destroying it", "virDomainDestroy", test)
     state("a persistent one stays", test)
+    ask("is it active now", "virDomainIsActive", test)
     ask("is its memory kept", "virDomainHasManagedSaveImage", test, 0)
     ask("destroying it again", "virDomainDestroy", test)
     ask("starting it", "virDomainCreateWithFlags", test, 0)

@@ -37,7 +37,7 @@ _EFFECTIVE = 0
 
 
 def child(
-    code: str, *arguments: str, seconds: float = 60, environment: dict[str, str] | None = None
+    code: str, *arguments: str, seconds: float = 120, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the code, which has this module as "exhaustion", to its end."""
     return subprocess.run(
@@ -103,19 +103,29 @@ def descriptors() -> int:
 @contextlib.contextmanager
 def _limited(what: int, soft: int, seconds: float | None = None) -> Iterator[None]:
     before = resource.getrlimit(what)
+    # Plain locks: once it is taken, the thread finds no memory for more.
+    taken, ended = threading.Lock(), threading.Lock()
+    taken.acquire()
+    ended.acquire()
 
     def give_back() -> None:
-        resource.setrlimit(what, before)
+        taken.acquire()
+        if seconds is not None and not ended.acquire(timeout=seconds):
+            resource.setrlimit(what, before)
 
-    timer = threading.Timer(seconds or 0, give_back)
+    # It is started before it is taken, since it could not be afterwards.
+    thread = threading.Thread(target=give_back)
     if seconds is not None:
-        timer.start()
+        thread.start()
     resource.setrlimit(what, (soft, before[1]))
+    taken.release()
     try:
         yield
     finally:
-        timer.cancel()
-        give_back()
+        ended.release()
+        if seconds is not None:
+            thread.join()
+        resource.setrlimit(what, before)
 
 
 def _may_pass(*, is_allowed: bool) -> None:

@@ -239,6 +239,7 @@ LICENSED = f"{tree_files.SPDX}\n"
 RULES = [
     tree_files.without_licence,
     tree_files.too_long,
+    tree_files.too_wide,
     tree_files.named_for_nothing,
     tree_files.leads_to_nothing,
 ]
@@ -256,6 +257,7 @@ def test_every_file_keeps_the_rule(rule: Callable[[Path], list[Path]]) -> None:
         (tree_files.without_licence, "stubs/a.pyi", f"\n{LICENSED}"),
         (tree_files.without_licence, "tests/program.py", f"#!/usr/bin/python3\n\n{LICENSED}"),
         (tree_files.too_long, "pmkvm/a.py", LICENSED + "x = 1\n" * tree_files.MAX_LINES),
+        (tree_files.too_wide, "doc/measurements/a.md", f"| {'x' * tree_files.MAX_COLUMNS} |\n"),
         (tree_files.named_for_nothing, "tests/utils.py", LICENSED),
         (tree_files.named_for_nothing, "pmkvm/common/a.py", LICENSED),
         (

@@ -86,7 +86,7 @@ def python(code: str, environment: dict[str, str] | None = None) -> Ended:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]

@@ -31,6 +31,10 @@ GOOD = Facts(
     is_ok=True,
 )
 HELD = HeldAction(Action(scarcity.VIRTUAL_DOMAIN, scarcity.MONITOR), GOOD.calls[0], is_anew=False)
+# Was seen until 130, and missed for the first time at 131.
+ENDED = Life("host2", 50.0, 130.0, began_s=49.0, gone_s=131.0)
+# The monitor ends at 101.2.
+LATER = Life("host2", 101.5, 130.0, began_s=101.3)
 STARVED = Lack(scarcity.AGENTS, scarcity.TOO_LITTLE, starts_nothing=True)
 
 
@@ -60,7 +64,8 @@ def test_all_well_breaks_nothing() -> None:
         ("says stopped, and it lives", {"calls": [call("monitor", 7, 101, CLONE)]}),
         ("is 1, and it lives", {"calls": [call("monitor", 1, 101)]}),
         ("is 1, and it lives", {"calls": [call("monitor", 1, 101, OTHER)]}),
-        ("says running, and it is dead", {"calls": [call("monitor", 0, 140)]}),
+        ("says running, and it is dead", {"calls": [call("monitor", 0, 140)], "lives": [ENDED]}),
+        ("says running, and it is dead", {"calls": [call("monitor", 0, 101)], "lives": [LATER]}),
         ("beside", {"lives": [*GOOD.lives, Life("host1", 110.0, 111.0)]}),
         ("host2 was fenced", {"fenced": ["host2"]}),
         ("guest1 was started anew", {"anew": ["guest1"]}),
@@ -98,6 +103,9 @@ def test_a_complaint_about_the_action(said: str, action: HeldAction) -> None:
     [
         # An honest failure; another host has it then.
         ({}, held(scarcity.START, 1, is_anew=True)),
+        # The watch came late: to its begin, and to its end.
+        ({"calls": [call("monitor", 0, 101)], "lives": [LATER._replace(began_s=101.1)]}, HELD),
+        ({"calls": [call("monitor", 0, 130.9)], "lives": [ENDED]}, HELD),
         # Dead by then.
         ({"calls": [call("stop", 0, 130.1)]}, held(scarcity.STOP, 0)),
         # It lives, and something is wrong with it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab.truth.truth import End, Row, mistake
+from tests.lab.truth.truth import LATE, End, Row, mistake
 from tests.lab.truth.truth_situations import nothing
 from tests.ocf.agent import OVERDUE
 
@@ -14,14 +14,14 @@ from tests.ocf.agent import OVERDUE
     ("action", "rc", "end", "said"),
     [
         ("monitor", 0, End.HERE, ""),
-        ("monitor", 7, End.HERE, "says stopped, and it lives"),
-        ("stop", 0, End.HERE, "says stopped, and it lives"),
-        ("probe", 7, End.BOTH, "says stopped, and it lives"),
-        ("probe", 0, End.DEAD, "says running, and it is dead"),
-        ("stop", OVERDUE, End.DEAD, "does not end in time"),
+        ("monitor", 7, End.HERE, "says stopped"),
+        ("stop", 0, End.HERE, "says stopped"),
+        ("probe", 7, End.BOTH, "says stopped"),
+        ("probe", 0, End.DEAD, "says running"),
+        ("stop", OVERDUE, End.DEAD, LATE),
         ("monitor", 1, End.HERE, "should be 0"),
         ("migrate_to", 0, End.HERE, ""),
-        ("migrate_to", 0, End.THERE, "should be: lives"),
+        ("migrate_to", 0, End.THERE, "wrong"),
     ],
 )
 def test_what_is_wrong(action: str, rc: int, end: End, said: str) -> None:

@@ -16,7 +16,7 @@ from daemons.vm_stonithd.model.host_report import (
     dispensable,
 )
 from pmkvm.fencing.ban import OFF
-from pmkvm.service.quota import Quota
+from pmkvm.service.bucket import Quota
 from pmkvm.tokens import key_report
 
 if TYPE_CHECKING:

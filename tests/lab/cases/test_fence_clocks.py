@@ -9,6 +9,7 @@ libfaketime stops its daemons that are not root's.
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 
@@ -37,7 +38,9 @@ export FAKETIME_TIMESTAMP_FILE={clock} FAKETIME_NO_CACHE=1
 exec {program}.real "$@"
 """
 # A host says its time when it begins, and is heard each second.
-KNOWN_S = 3.0
+KNOWN_S = 6.0
+# Until host1 reads host2's words, on a busy machine.
+READ_S = 5
 SHORT_S = 6.0
 
 
@@ -65,11 +68,13 @@ def write_clock(host: Machine, seconds: int) -> None:
 def set_clock(pair: Pair, host: Machine, seconds: int) -> None:
     """The same process, anew, with that clock."""
     process = program_of(host)
+    age_s, since_s = begun_s(host), time.monotonic()
     process.send(signal.SIGSTOP)
     write_clock(host, seconds)
     process.send(signal.SIGHUP)
     process.send(signal.SIGCONT)
-    wait_until(lambda: begun_s(host) < 1.0, "vm-stonithd anew")
+    # Without a new begin it would be older than that.
+    wait_until(lambda: age_s + time.monotonic() - since_s > begun_s(host), "vm-stonithd anew")
     stonith.wait_ready(pair.lab)
     time.sleep(KNOWN_S)
     assert program_of(host) == process
@@ -90,7 +95,7 @@ def restart(pair: Pair, host: Machine) -> None:
     """Pacemaker starts it anew when its monitor finds it dead."""
     process = program_of(host)
     process.kill()
-    wait_until(lambda: daemon(host, stonith.STONITHD) not in (None, process), "another one", 30)
+    wait_until(lambda: daemon(host, stonith.STONITHD) not in (None, process), "another one")
     stonith.wait_ready(pair.lab)
     host.must(["crm_resource", "--cleanup", "-r", stonith.STONITHD])
 
@@ -101,15 +106,15 @@ def test_clocks_apart(pair: Pair, other_clock: Machine, is_full: bool) -> None:
     for seconds in (4, -4) if is_full else (4,):
         set_clock(pair, host, seconds)
         with Lives(pair.lab.guests, pair.target.guest) as lives:
+            told = len(pair.lab.hosts[0].on_disk(stonith.LOG))
             answered = pair.answer("reset")
             print(f"{seconds:+d} s:", answered)
             assert answered.is_ok, answered
             at_s = pair.proven()[-1].at_s
             assert lives.outlived(at_s, at_s) == []
             # By its own vm-stonithd's words, not by Pacemaker's record of a silent one.
-            assert f"{pair.target.resource}: dead on host2" not in pair.lab.hosts[0].on_disk(
-                stonith.LOG
-            )
+            said = pair.lab.hosts[0].on_disk(stonith.LOG)[told:]
+            assert f"{pair.target.resource}: dead on host2" not in said
             pair.returned(boot)
         boot = pair.place(host)
     for seconds in (30, 90, -30, -90) if is_full else (30, 90):
@@ -117,9 +122,10 @@ def test_clocks_apart(pair: Pair, other_clock: Machine, is_full: bool) -> None:
         answered = pair.answer("reset", timeout_s=SHORT_S)
         print(f"{seconds:+d} s:", answered)
         assert not answered.is_ok, answered
-        # It was read a moment after it had been written.
-        told = [f"NG clocks: host2's is {each:+d} s from here" for each in (seconds, seconds - 1)]
-        assert any(text in answered.text for text in told), answered
+        found = re.search(r"NG clocks: host2's is ([+-]\d+) s from here", answered.text)
+        assert found is not None, answered
+        # It was read some time after it had been written.
+        assert seconds - READ_S <= int(found[1]) <= seconds, answered
         assert pair.target.counter.boot() == boot
         assert stonith.bans(pair.lab) == []
     assert pair.target.counter.is_ticking()

@@ -13,7 +13,7 @@ from tests.lab.cluster import behind
 from tests.lab.cluster.cib import location
 from tests.lab.cluster.config_shapes import DIFFERENT, SHAPES, SITE, Paths
 from tests.lab.errors import LabError
-from tests.lab.faults.situations import matches
+from tests.lab.faults.situations import matches, wait_until
 from tests.lab.guests.guests import IMAGES, Guest
 from tests.lab.guests.lives import Lives
 
@@ -47,7 +47,8 @@ def given(pair: Pair, shape: Shape) -> Iterator[None]:
     replace(pair, shape.apply(before, pair.target.resource, PATHS))
     try:
         argv = ["crm_resource", "--resource", pair.target.resource, "--get-parameter", "config"]
-        assert lab.hosts[1].must(argv).strip() == PATHS.used
+        # host2 has the change a moment after the host that was told.
+        wait_until(lambda: lab.hosts[1].must(argv).strip() == PATHS.used, "host2's parameter")
         yield
     finally:
         replace(pair, before)

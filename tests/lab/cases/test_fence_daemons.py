@@ -51,6 +51,13 @@ def in_standby(host: Machine) -> Iterator[None]:
         host.must([*argv, "-D"])
 
 
+def banned(host: Machine) -> list[str]:
+    """The resources of the bans that its vm-stonithd tells."""
+    told = stonith.status(host).get("bans", [])
+    assert isinstance(told, list)
+    return [each["resource"] for each in told]
+
+
 def fence(pair: Pair, boot: str) -> None:
     """A reset that is proven, and ends nothing of what comes after it."""
     with Lives(pair.lab.guests, pair.target.guest) as lives:
@@ -77,9 +84,11 @@ def test_each_host_tells_the_ban_that_it_knows(pair: Pair) -> None:
     assert pair.answer("off").is_ok
     # It stands until its lease runs out.
     for host in pair.lab.hosts:
-        told = stonith.status(host)["bans"]
-        assert isinstance(told, list)
-        assert [each["resource"] for each in told] == [pair.target.resource]
+        # A host that was slow to see it has been answered for by Pacemaker's record.
+        wait_until(
+            lambda host=host: banned(host) == [pair.target.resource],  # type: ignore[misc]
+            f"{host.name} tells the ban",
+        )
     assert pair.answer("on").is_ok
     pair.returned(boot)
     assert pair.leftovers("Started", boots) == []

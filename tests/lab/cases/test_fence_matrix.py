@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from tests.lab.guests.lives import Lives
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import pytest
 
@@ -36,6 +37,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("cell", chosen, ids=[cell.name for cell in chosen])
 
 
+@contextlib.contextmanager
+def _monitored(pair: Pair, cell: Cell) -> Iterator[None]:
+    """The target's monitor is as the cell wants it, and for others as it was."""
+    if not cell.on_fail:
+        yield
+        return
+    pair.target.set_operation("monitor-10s", interval="1s", on_fail=cell.on_fail)
+    try:
+        yield
+    finally:
+        pair.target.set_operation("monitor-10s", interval="10s", on_fail="restart")
+
+
 class Before(NamedTuple):
     """What a fence is measured against."""
 
@@ -47,11 +61,11 @@ class Before(NamedTuple):
 
 def test_fence(pair: Pair, cell: Cell, record_property: Callable[[str, object], None]) -> None:
     situation = cell.situation
-    if cell.on_fail:
-        pair.target.set_operation("monitor-10s", interval="1s", on_fail=cell.on_fail)
-    else:
-        pair.target.set_operation("monitor-10s", interval="10s", on_fail="restart")
-    with Lives(pair.lab.guests, pair.target.guest) as lives, situation.enter(pair):
+    with (
+        _monitored(pair, cell),
+        Lives(pair.lab.guests, pair.target.guest) as lives,
+        situation.enter(pair),
+    ):
         before = _before(pair)
         asking = pair.ask(
             cell.operation,

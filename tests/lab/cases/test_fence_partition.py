@@ -58,6 +58,8 @@ def test_both_halves_are_asked(pair: Pair, delay_s: float, is_full: bool) -> Non
         asked = [pool.submit(ask, one, other) for one, other in (pair, pair[::-1])]
         by_loser, by_winner = (each.result() for each in asked)
         wait_until(lambda: not loser.is_alive(), "the fencing of one half", BOOT_S)
+        # The switch notes it after the kill.
+        wait_until(lambda: any(one.answer == "OK" for one in lab.fencing.events()), "its note")
         (fenced,) = [one for one in lab.fencing.events() if one.answer == "OK"]
         print(f"fenced at {fenced.time - cut_s:+.2f} s, writes on that half: {writing.result()}")
         print(by_loser, by_winner, sep="\n")

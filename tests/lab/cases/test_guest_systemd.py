@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
 
 BOOT_S = 180.0
-SOON_S = 30.0
+SOON_S = 90.0
 PROGRAM_S = 30.0
 UNIT = "vm-connectd.service"
 DEVICE = r"dev-virtio\x2dports-vmconnectd.device"

@@ -26,7 +26,7 @@ def test_what_an_administrator_starts_beside_its_mark_lives(clean_lab: Lab) -> N
     counter = clean_lab.guests.counter(guest)
     hypervisor.freeze(host1)
     try:
-        assert agents.call(host1, agents.virtual_domain("extra"), "start", 6).rc == 1
+        assert agents.call(host1, agents.virtual_domain("extra"), "start", 12).rc == 1
     finally:
         hypervisor.thaw(host1)
 
@@ -50,14 +50,14 @@ def test_what_an_administrator_starts_beside_its_mark_lives(clean_lab: Lab) -> N
     assert probe(host1) == 0
     host1.must(["grep", "-qx", "stage=creating", MARK])
     host1.must(["virsh", "-q", "resume", "guest1"])
-    assert counter.is_ticking(5)
+    assert counter.is_ticking()
     assert counter.boots() == [boot]
 
 
 def wait_until_noticed(host: Machine) -> None:
     """libvirt takes a QEMU that was killed beside it for an active domain, for a moment."""
     argv = ["virsh", "-q", "list", "--name"]
-    wait_until(lambda: not host.must(argv).strip(), "libvirt sees the end of it", 10)
+    wait_until(lambda: not host.must(argv).strip(), "libvirt sees the end of it")
 
 
 def probe(host: Machine) -> int:

@@ -28,7 +28,7 @@ def test_ocf_tester_passes_without_a_warning(
 ) -> None:
     config = f"config=/etc/libvirt/qemu/{new_guest('guest1').name}.xml"
     options = ["-o", config, *([] if is_full else ["-o", "force_stop=yes"])]
-    done = host1.run(["ocf-tester", "-n", "tested", *options, AGENT], timeout_s=240)
+    done = host1.run(["ocf-tester", "-n", "tested", *options, AGENT], timeout_s=900)
     assert done.rc == 0, done.out + done.err
     said = (done.out + done.err).splitlines()
     remarks = [line for line in said if not any(text in line for text in OPTIONAL)]
@@ -46,7 +46,7 @@ def test_ocft_cases_of_the_peer_pass(
             cases = cases.replace(GIVEN, f"{GIVEN}\n\tEnv OCF_RESKEY_force_stop=yes")
         host1.write(OCFT_CASES, re.sub(r"OCFT_config=\S+", f"OCFT_config={config}", cases))
         host1.must(["ocft", "make", "VirtualDomain"])
-        done = host1.run(["ocft", "test", "VirtualDomain"], timeout_s=300)
+        done = host1.run(["ocft", "test", "VirtualDomain"], timeout_s=900)
     finally:
         host1.write(OCFT_CASES, original)
     results = re.findall(r"^VirtualDomain: (.*) - (\S+)\.$", uncoloured(done.out), re.MULTILINE)
@@ -67,6 +67,6 @@ def uncoloured(text: str) -> str:
     ],
 )
 def test_both_shells_describe_the_agent(host1: Machine, argv: list[str]) -> None:
-    described = host1.must(argv)
+    described = host1.must(argv, timeout_s=120)
     assert "migration_transport" in described
     assert "migrate_to" in described

@@ -98,7 +98,8 @@ def test_who_does_not_hear_the_first_way_hears_the_next_at_once(place: LoneGuest
     """No guest agent is in it, so libvirt refuses that way."""
     asked = virtual_domain("extra", shutdown_mode="agent,acpi", shutdown_resend="0")
     place.start(asked)
-    assert place.stop(asked) < 8
+    # Nobody hears the first way later, and it would be destroyed after some 25 s.
+    assert place.stop(asked) < 20
     assert "POWERBUTTON" in place.counter.console()
 
 
@@ -107,7 +108,7 @@ def test_a_deaf_guest_is_destroyed_when_the_margin_begins(bare: Lab) -> None:
     agent = virtual_domain("extra", destroy_margin="25")
     deaf.start(agent)
     # Of the 40 s of the stop it would have 26, and has 15 less the stop's own.
-    assert 10 < deaf.stop(agent) < 20
+    assert 10 < deaf.stop(agent) < 25
 
 
 def test_a_disk_over_another_image_is_kept_or_made_anew(bare: Lab) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
 RECORD = os.path.join(CHECKOUT, "build", "split-brain.csv")
+# The second service, with the start of Python in an emulated guest.
+WRITES_S = "15"
 
 
 class Devices(NamedTuple):
@@ -112,7 +114,7 @@ def test_the_witness_sees_two_that_are_active(lab: Lab, clusters: list[GuestClus
     (active,) = cluster.status().hosts_of(nested.SERVICE)
     assert witness.overlaps(cluster.records()) == []
     idle = next(one for one in cluster.members if one.guest.name != active)
-    cluster.ask(idle, ["timeout", "3", f"/usr/sbin/{nested.PROGRAM}", nested.PROGRAM])
+    cluster.ask(idle, ["timeout", WRITES_S, f"/usr/sbin/{nested.PROGRAM}", nested.PROGRAM])
     found = " ".join(witness.overlaps(cluster.records()))
     assert f"while {active}-" in found
     assert f"while {idle.guest.name}-" in found

@@ -26,8 +26,11 @@ pytestmark = pytest.mark.rotating(parts=3)
 
 MONITOR_INTERVAL_S = 10
 # The console is a file that is looked at every 10 ms, and a tick comes every 100 ms; the rest is
-# what two cores that emulate three machines need to come round.
-SILENCE_SLACK_S = 1.0
+# what two cores that emulate three machines, and do other things, need to come round.
+SILENCE_SLACK_S = 3.0
+# ssh gives up a connection after 10 s, and a migration has minutes.
+AT_ONCE_S = 20
+CREATING = "/run/lab/creating"
 
 
 @pytest.fixture
@@ -109,7 +112,7 @@ def test_migration_over_broken_ssh_fails_at_once_and_leaves_the_guest(
     failed = [one for one in vm.history(host1) if one.name == "migrate_to"]
     assert [one.rc for one in failed] == [1]
     assert reason in vm.exit_reasons("migrate_to", host1)[-1]
-    assert failed[0].exec_time_s < 5
+    assert failed[0].exec_time_s < AT_ONCE_S
     assert vm.hosts() == ["host1"]
     assert vm.counter.is_ticking()
     assert vm.counter.boots() == [boot]
@@ -171,7 +174,7 @@ def test_killed_qemu_returns_on_its_own_host_each_time(vm: Registered, is_full: 
     for _ in range(times):
         for _host, process in vm.lab.guests.processes(vm.guest):
             process.kill()
-        boot = vm.counter.wait_for_boot(other_than=boot, timeout_s=60).boot
+        boot = vm.counter.wait_for_boot(other_than=boot, timeout_s=120).boot
         assert vm.hosts() == ["host1"]
     vm.lab.cluster.wait_running(vm.resource, "host1")
     assert len(vm.counter.boots()) == times + 1
@@ -182,28 +185,31 @@ def test_killed_qemu_returns_on_its_own_host_each_time(vm: Registered, is_full: 
 def test_create_that_comes_late_is_no_second_life(lab: Lab, vm: Registered, host1: Machine) -> None:
     """The start on host1 ends while its libvirtd is stopped in the middle of the create."""
     vm.set_operation("start-0", timeout="20s")
-    # The hook keeps the create under way long enough to stop libvirtd inside it.
-    hook = '#!/bin/sh\n[ "$2" = prepare ] && { touch /run/lab/creating; sleep 3; }\nexit 0\n'
+    # The hook keeps the create under way until libvirtd is stopped inside it.
+    wait = f"touch {CREATING}; while [ -e {CREATING} ]; do sleep .1; done"
+    hook = f'#!/bin/sh\n[ "$2" = prepare ] && {{ {wait}; }}\nexit 0\n'
+    host1.must(["rm", "-f", CREATING])
     host1.write("/etc/libvirt/hooks/qemu", hook, "0755")
     hypervisor.stop(host1)
     hypervisor.start(host1)
     try:
         host1.must(["vm-ctl", "resource", "start", "guest1", "--no-wait"])
-        wait_for_file(host1, "/run/lab/creating")
+        wait_for_file(host1, CREATING)
         hypervisor.freeze(host1)
+        host1.must(["rm", CREATING])
         lab.cluster.wait_running(vm.resource, "host2", timeout_s=90)
         boot = vm.counter.wait_for_boot().boot
         hypervisor.thaw(host1)
-        wait_until(lambda: vm.hosts() == ["host1", "host2"], "the late create", 30)
+        wait_until(lambda: vm.hosts() == ["host1", "host2"], "the late create")
         assert "paused" in host1.must(["virsh", "domstate", "guest1"])
         time.sleep(5)
         assert vm.counter.boots() == [boot]
         host1.must(["crm_resource", "--refresh", "-r", vm.resource, "--node", "host1"])
-        wait_until(lambda: vm.hosts() == ["host2"], "the shell's removal", 30)
+        wait_until(lambda: vm.hosts() == ["host2"], "the shell's removal")
         assert vm.counter.boots() == [boot]
         assert vm.counter.is_ticking()
     finally:
-        host1.must(["rm", "-f", "/etc/libvirt/hooks/qemu"])
+        host1.must(["rm", "-f", "/etc/libvirt/hooks/qemu", CREATING])
         hypervisor.stop(host1)
         hypervisor.start(host1)
 
@@ -229,7 +235,7 @@ def test_degraded_guest_is_shown_and_not_recovered(
     vm.set_operation("monitor-10s", interval="2s")
     boot = vm.start()
     life = lab.guests.processes(vm.guest)
-    wait_until(lambda: bool(vm.failures()), "a monitor that says 190", 30)
+    wait_until(lambda: bool(vm.failures()), "a monitor that says 190")
     time.sleep(5)
     (shown,) = vm.failures()
     assert "paused by an I/O error" in shown.reason
@@ -239,7 +245,7 @@ def test_degraded_guest_is_shown_and_not_recovered(
     enlarge(host1)
     host1.must(["virsh", "-q", "resume", "guest1"])
     host1.must(["crm_resource", "--cleanup", "-r", vm.resource])
-    wait_until(lambda: not vm.failures(), "a monitor that says 0", 30)
+    wait_until(lambda: not vm.failures(), "a monitor that says 0")
     time.sleep(5)
     assert vm.failures() == []
     assert lab.guests.processes(vm.guest) == life
@@ -278,4 +284,4 @@ def set_rsc_defaults(host: Machine, flavour: str) -> None:
 
 
 def wait_for_file(host: Machine, path: str) -> None:
-    wait_until(lambda: host.run(["test", "-e", path]).rc == 0, path, 20)
+    wait_until(lambda: host.run(["test", "-e", path]).rc == 0, path)

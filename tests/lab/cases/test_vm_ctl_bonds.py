@@ -36,7 +36,7 @@ SCORES = {"soft": ENTRY, "hard": AS_PRINTED}
 pytestmark = pytest.mark.rotating(parts=8)
 
 UNTOUCHED, MOVED, RESTARTED, STOPPED = "untouched", "moved", "restarted", "stopped"
-SETTLED_S = 60.0
+SETTLED_S = 120.0
 
 
 class Bonds(NamedTuple):
@@ -82,7 +82,7 @@ def bound(lab: Lab, guest: Guest, keys: dict[str, str]) -> Registered:
 @contextlib.contextmanager
 def dies(bonds: Bonds) -> Iterator[None]:
     kill(bonds.lab.hosts[0])
-    wait_until(lambda: has_failed(bonds.lab), "the daemon's failed monitor", 30)
+    wait_until(lambda: has_failed(bonds.lab), "the daemon's failed monitor")
     yield
 
 
@@ -106,9 +106,9 @@ def cannot_start(bonds: Bonds, hosts: list[Machine]) -> Iterator[None]:
         host.must(["mv", PROGRAM, f"{PROGRAM}.away"])
         host.write(PROGRAM, "#!/bin/sh\nexit 1\n", "0755")
     try:
-        wait_until(lambda: has_failed(bonds.lab), "the daemon's failed monitor", 30)
+        wait_until(lambda: has_failed(bonds.lab), "the daemon's failed monitor")
         gone = {host.name for host in hosts}
-        wait_until(lambda: not gone & active(bonds.lab), "the daemon's end", 60)
+        wait_until(lambda: not gone & active(bonds.lab), "the daemon's end")
         yield
     finally:
         for host in hosts:
@@ -126,7 +126,7 @@ def stopped(bonds: Bonds) -> Iterator[None]:
     role = ["crm_resource", "--meta", "-r", CLONE, "-p", "target-role"]
     bonds.lab.hosts[0].must([*role, "-v", "Stopped"])
     try:
-        wait_until(lambda: not active(bonds.lab), "the clone's end", 60)
+        wait_until(lambda: not active(bonds.lab), "the clone's end")
         yield
     finally:
         bonds.lab.hosts[0].must([*role[:-2], "-d", "target-role"])
@@ -202,7 +202,7 @@ def test_trouble_of_the_daemon(bonds: Bonds, row: Row) -> None:
     lab = bonds.lab
     for one in bonds:
         # The last boot in the file may be that of a life before.
-        wait_until(one.counter.is_ticking, f"{one.guest.name} counts", 30)
+        wait_until(one.counter.is_ticking, f"{one.guest.name} counts")
     boots = [one.counter.boot() for one in bonds]
     with row.enter(bonds):
         # What Pacemaker makes of it follows at once, or never.
@@ -226,7 +226,7 @@ def outcome(one: Registered, boot: str) -> str:
         return STOPPED
     if hosts == ["host1"]:
         # One that has just been started does not count yet.
-        wait_until(one.counter.is_ticking, f"{one.guest.name} counts", 30)
+        wait_until(one.counter.is_ticking, f"{one.guest.name} counts")
         return UNTOUCHED if one.counter.boot() == boot else RESTARTED
     return MOVED if hosts == ["host2"] else f"on {hosts}"
 

@@ -33,7 +33,8 @@ SCRIPT = f"{PROJECT}/tests/lab/hosts/killed.py"
 ADD = ("resource", "add", "guest2,guest3", "-a", "host1")
 # Of all operations of a live move, as vm-ctl.conf has them: what its constraints outlive.
 LONGEST_MOVE_S = 120 + 90 + 300 + 240 + 90
-MIGRATION_MIB_S = "16"
+# Slow: vm-ctl is called twice while it is under way, on a busy machine.
+MIGRATION_MIB_S = "4"
 # Columns of `resource list`.
 PREFERRED, MOVE_CONSTRAINT = 3, 5
 
@@ -174,7 +175,7 @@ def test_a_move_that_is_asked_to_end_ends_with_the_migration(vm: Registered) -> 
         done = host.run(["vm-ctl", "resource", *arguments])
         assert (done.rc, "MSG55 guest1: is being migrated" in done.err) == (1, True), done
     host.signal("move", "TERM")
-    wait_until(lambda: host.pid_of("move") is None, "vm-ctl's end", 60)
+    wait_until(lambda: host.pid_of("move") is None, "vm-ctl's end", 300)
     assert vm.hosts() == [target]
     after = snapshot(lab)
     assert (after.moves, after.content) == ({}, before.content)
@@ -197,7 +198,7 @@ def test_a_move_against_the_scores_says_so_and_how_to_keep_it(vm: Registered) ->
     boots, target = vm.counter.boots(), other(vm)
     move = ["vm-ctl", "resource", "move", "guest1", "-n", target]
     try:
-        done = host.run(move, timeout_s=99)
+        done = host.run(move, timeout_s=300)
         assert done.rc == 0
         assert f"MSG51 guest1: its scores will move it back to {home}" in done.err
         assert snapshot(lab).moves == {}

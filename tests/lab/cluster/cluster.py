@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
 LOG = "/var/log/pacemaker/pacemaker.log"
 POLL_S = 0.1
+# What takes seconds on a machine that is not busy.
+WAIT_S = 120.0
 
 
 class Cluster(NamedTuple):
@@ -46,7 +48,7 @@ class Cluster(NamedTuple):
             list(pool.map(corosync.start, chosen))
         if len(chosen) == len(self.hosts):
             # A DC elected before it knows of the other host would fence it.
-            self._wait(lambda: corosync.is_quorate(chosen[0]), "corosync has quorum", 30)
+            self._wait(lambda: corosync.is_quorate(chosen[0]), "corosync has quorum", WAIT_S)
         for host in chosen:
             host.spawn("pacemakerd", ["pacemakerd", "-f"], {"PCMK_logfile": LOG})
 
@@ -95,7 +97,9 @@ class Cluster(NamedTuple):
         """Seconds until what crm_mon says satisfies is_true; the error shows what it said."""
         return self._wait(lambda: is_true(self.status()), what, timeout_s)
 
-    def wait_online(self, hosts: Sequence[Machine] | None = None, timeout_s: float = 60.0) -> float:
+    def wait_online(
+        self, hosts: Sequence[Machine] | None = None, timeout_s: float = WAIT_S
+    ) -> float:
         names = [host.name for host in hosts or self.hosts]
 
         def is_online(now: Status) -> bool:
@@ -104,7 +108,7 @@ class Cluster(NamedTuple):
 
         return self.wait(is_online, f"{', '.join(names)} online", timeout_s)
 
-    def wait_offline(self, host: Machine, timeout_s: float = 60.0) -> float:
+    def wait_offline(self, host: Machine, timeout_s: float = WAIT_S) -> float:
         """Until a host is known to be down: offline and clean, so fenced if it was needed."""
 
         def is_off(now: Status) -> bool:
@@ -113,7 +117,7 @@ class Cluster(NamedTuple):
 
         return self.wait(is_off, f"{host.name} offline and clean", timeout_s)
 
-    def wait_running(self, name: str, host: str | None = None, timeout_s: float = 60.0) -> float:
+    def wait_running(self, name: str, host: str | None = None, timeout_s: float = WAIT_S) -> float:
         """Until a resource is started on exactly one host (that one, if given)."""
 
         def is_running(now: Status) -> bool:
@@ -122,7 +126,7 @@ class Cluster(NamedTuple):
 
         return self.wait(is_running, f"{name} running on {host or 'a host'}", timeout_s)
 
-    def wait_stopped(self, name: str, timeout_s: float = 60.0) -> float:
+    def wait_stopped(self, name: str, timeout_s: float = WAIT_S) -> float:
         def is_stopped(now: Status) -> bool:
             return all(one.role == "Stopped" and not one.pending for one in now.find(name))
 
@@ -136,7 +140,7 @@ class Cluster(NamedTuple):
         done = self.speaker().run(["crmadmin", "--status", dc], timeout_s=10)
         return "S_IDLE" in done.out
 
-    def wait_idle(self, timeout_s: float = 60.0) -> float:
+    def wait_idle(self, timeout_s: float = WAIT_S) -> float:
         return self._wait(self.is_idle, "the DC is idle", timeout_s)
 
     def _wait(self, is_true: Callable[[], bool], what: str, timeout_s: float) -> float:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
 
 CONF = "/etc/corosync/corosync.conf"
+START_S = 60.0
 
 # One setting to a line: corosync 3.1.7 rejects a brace and a setting on the same one.
 HEAD = """totem {{
@@ -58,7 +59,7 @@ def configure(host: Machine, hosts: Sequence[Machine]) -> None:
 def start(host: Machine) -> None:
     """Back when it answers; whether it has quorum is another question."""
     host.spawn("corosync", ["corosync", "-f"])
-    deadline = Deadline(15)
+    deadline = Deadline(START_S)
     while host.run(["corosync-quorumtool", "-s"], timeout_s=5).rc not in (0, 2):
         if deadline.expired():
             raise LabError(f"{host.name}: corosync does not answer")

@@ -58,11 +58,11 @@ def with_logs(text: str) -> str:
 
 DAEMONS = with_logs(SLIDES)
 
-READY_S = 60.0
+READY_S = 120.0
 _OK = re.compile(
     r"^(\S+ \S+) vm-stonithd\[\d+\] info: (\S+) (\S+) (\w+) (\S+)( on [^:]*)?: OK, (.*)$"
 )
-KEY_S = 20.0
+KEY_S = 60.0
 
 
 class Proven(NamedTuple):
@@ -111,7 +111,7 @@ def load_daemons(lab: Lab, text: str = DAEMONS) -> None:
     for host in lab.hosts:
         host.run(["rm", "-f", LOG])
     argv = ["crm", "configure", "load", "update", "-"]
-    lab.cluster.speaker().must(argv, stdin=text, timeout_s=60)
+    lab.cluster.speaker().must(argv, stdin=text, timeout_s=120)
     wait_ready(lab)
 
 

@@ -150,9 +150,10 @@ def _settle(course: Course, act: Act, story: Story) -> Story:
     time.sleep(AFTERWARDS_S)
     ok_s = [one.at_s for one in pair.proven() if one.at_s > story.asked_s]
     events = {event.host for event in pair.lab.fencing.events() if event.answer == "OK"}
-    lives = course.lives.all()
+    # In this order: a life that goes on was seen at the end of the watch.
+    ended_s, lives = course.lives.looked_s, course.lives.all()
     return story._replace(
-        ended_s=time.time(),
+        ended_s=ended_s,
         ok_s=ok_s[0] if ok_s else None,
         requester_died_s=course.watch.requester_died_s,
         bans=course.watch.banned(),

@@ -25,7 +25,7 @@ PLACE = "/usr/lib/ocf/resource.d/extra"
 # Where the agents themselves are meanwhile. Pacemaker lists no agents there.
 BEHIND = "/usr/lib/ocf/lib/behind-the-gate"
 AGENTS = ("VirtualDomain", "vm-anything")
-REACHED_S = 40.0
+REACHED_S = 90.0
 
 SCRIPT = """#!/bin/sh
 at={directory}
@@ -101,12 +101,14 @@ class Gate:
             (directory / "go").touch()
             for path in directory.iterdir():
                 if path.name != "go":
-                    path.unlink()
+                    # A call that was kept may have taken it.
+                    path.unlink(missing_ok=True)
 
     def hold(self, host: Machine, resource: str, action: str, *, is_recurring: bool) -> None:
         """The next such call waits until let_go()."""
         directory = Path(self._outside(host))
-        (directory / "go").unlink(missing_ok=True)
+        for name in ("go", "held"):
+            (directory / name).unlink(missing_ok=True)
         kind = "again" if is_recurring else "once"
         (directory / f"hold-{resource}-{action}-{kind}").touch()
 

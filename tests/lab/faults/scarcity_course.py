@@ -124,14 +124,13 @@ def fenced(scene: Scene) -> list[str]:
 
 
 def _held(scene: Scene, action: Action, began_s: float) -> Call:
-    """The call that waited at the gate."""
+    """The call that waited at the gate. LabError if it has not gone on yet."""
     wanted = (scene.home.name, scene.resource(action), action.call, action.is_recurring)
-    return next(
-        call
-        for call in scene.gate.calls()
-        if (call.host, call.resource, call.action, call.is_recurring) == wanted
-        and call.began_s > began_s
-    )
+    for call in scene.gate.calls():
+        about = (call.host, call.resource, call.action, call.is_recurring)
+        if about == wanted and call.began_s > began_s:
+            return call
+    raise LabError(f"nobody has gone through the gate for {action.name}")
 
 
 def _is_same(scene: Scene, action: Action, before: Before) -> bool:

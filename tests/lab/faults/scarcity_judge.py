@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # Without a hand, from the lack's end on; and what it takes to see it.
 RECOVERED_S, LOOK_S = 10.0, 1.0
-# Between two looks at the process table; where the processors are busy, a look is so late.
-SEEN_S, LATE_S = 0.1, 0.5
+# Between two looks at the process table.
+SEEN_S = 0.1
 # One that ends within that time has not outlived anything.
 STILL_S = 0.05
 # It runs, and something is wrong with it.
@@ -160,11 +160,9 @@ def _lived(facts: Facts, call: Call) -> bool:
 
 
 def _met(facts: Facts, call: Call) -> bool:
-    """Whether it lived there at any time of the call."""
+    """Whether it can have lived there at any time of the call, however late it was looked for."""
     ended_s = call.began_s if call.ended_s is None else call.ended_s
     return any(
-        life.host == call.host
-        and life.first_s < ended_s + LATE_S
-        and life.last_s > call.began_s - LATE_S
+        life.host == call.host and life.may_have_lived(call.began_s, ended_s)
         for life in facts.lives
     )

@@ -98,8 +98,8 @@ class Scene(NamedTuple):
             self.away.must(["crm_resource", "--refresh", "-r", name])
             self.away.must(["crm_resource", "--wait"], timeout_s=BOOT_S)
             self.lab.cluster.wait_running(name, at.name)
-        if action.agent != ANYTHING and not self.subject.counter.is_ticking():
-            self.subject.counter.wait_for_boot(BOOT_S, other_than=self.subject.counter.boot())
+        if action.agent != ANYTHING:
+            self.subject.counter.wait_for_tick(BOOT_S)
 
     def cause(self, action: Action) -> None:
         """Have Pacemaker call it, as an administrator on the other host does."""

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from pmkvm.deadline import Deadline
+from pmkvm.errors import HaError
 from tests.lab.cluster import stonith
 from tests.lab.errors import LabError
 from tests.lab.guests.fencing_guest import REQUEST_S
@@ -27,7 +28,8 @@ SHORT_S = 6.0
 # Longer than the loss of a host takes: token, consensus and its fencing.
 HOST_LOSS_S = 45.0
 MIGRATION_MIB_S = 3
-SLOWEST_S = 20.0
+# Of what takes seconds on a machine that is not busy.
+SLOWEST_S = 60.0
 
 
 class End(Enum):
@@ -103,7 +105,7 @@ def _starting(pair: Pair) -> Iterator[None]:
         yield
     finally:
         for host in pair.lab.hosts:
-            host.must(["rm", "-f", SLOW_START])
+            host.must(["rm", "-f", SLOW_START, CREATING])
 
 
 @contextlib.contextmanager
@@ -182,10 +184,17 @@ def stop(pair: Pair) -> None:
 
 
 def wait_until(is_true: Callable[[], bool], what: str, timeout_s: float = SLOWEST_S) -> None:
+    """Whoever can't be asked at a moment is asked again: a daemon or a guest that begins anew."""
     deadline = Deadline(timeout_s)
-    while not is_true():
+    said = ""
+    while True:
+        try:
+            if is_true():
+                return
+        except HaError as error:
+            said = f" ({error})"
         if deadline.expired():
-            raise LabError(f"not within {timeout_s:.0f} s: {what}")
+            raise LabError(f"not within {timeout_s:.0f} s: {what}{said}")
         deadline.pause(0.05)
 
 

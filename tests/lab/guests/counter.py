@@ -17,6 +17,10 @@ from tests.lab.watcher import Watcher
 
 TICK_S = 0.1
 PERIOD_S = 0.01
+# A small guest boots in some seconds, and beside ten others that compute in many times as many.
+BOOT_S = 120.0
+# One that runs ticks in this time, though it may have to wait for its turn.
+TICKING_S = 10.0
 
 
 class Tick(NamedTuple):
@@ -66,7 +70,7 @@ class Counter:
         changes = sum(1 for one, other in zip(order, order[1:]) if one != other)
         return changes >= len(set(order)) > 0
 
-    def wait_for_boot(self, timeout_s: float = 30.0, *, other_than: str | None = None) -> Tick:
+    def wait_for_boot(self, timeout_s: float = BOOT_S, *, other_than: str | None = None) -> Tick:
         """The first tick of a guest that counts (in another boot than the one named)."""
         deadline = Deadline(timeout_s)
         while True:
@@ -77,7 +81,7 @@ class Counter:
                 raise LabError(f"{self.path}: no new tick within {timeout_s:.0f} s")
             deadline.pause(0.05)
 
-    def is_ticking(self, within_s: float = 2.0) -> bool:
+    def is_ticking(self, within_s: float = TICKING_S) -> bool:
         """Whether a new tick arrives in that time."""
         before = len(self.ticks())
         deadline = Deadline(within_s)
@@ -86,6 +90,14 @@ class Counter:
                 return True
             deadline.pause(0.05)
         return False
+
+    def wait_for_tick(self, timeout_s: float = BOOT_S) -> Tick:
+        """The next one, of whatever boot: what stands there may be of a life that is over."""
+        if self.is_ticking(timeout_s):
+            tick = self.latest()
+            if tick is not None:
+                return tick
+        raise LabError(f"{self.path}: no tick within {timeout_s:.0f} s")
 
     def watch(self) -> Watch:
         """Measure, as a context: with counter.watch() as watch: ...; watch.longest_silence_s."""

@@ -37,6 +37,8 @@ PAUSE_S = 0.02
 SLOWEST_BYTES_PER_S = 100_000
 # For what is not the command's own time: the guest may be migrated, or still be booting.
 GRACE_S = 30.0
+# A guest may still be booting, beside others.
+BEGINS_S = 90.0
 
 
 def socket_path(name: str) -> str:
@@ -75,7 +77,7 @@ class Command:
 
     def begin(self) -> Command:
         """Back when it runs in the guest (or has run)."""
-        self._ask("started", Deadline(GRACE_S))
+        self._ask("started", Deadline(BEGINS_S))
         return self
 
     def result(self) -> Completed:

@@ -27,15 +27,25 @@ RAN_TICKS = 2
 
 
 class Life(NamedTuple):
-    """One QEMU: it was alive at both of these times of day.
+    """One QEMU: it was seen alive at first_s and at last_s, which are times of day.
 
-    has_run: whether its guest did: a start under a ban may leave one that never does.
+    has_run: whether its guest did: a start under a ban may leave one that never does. A look may
+    come late, so it may have lived for longer than that: not before began_s, when its process was
+    started, and not after gone_s, when it was missed for the first time. None: not known.
     """
 
     host: str
     first_s: float
     last_s: float
     has_run: bool = True
+    began_s: float | None = None
+    gone_s: float | None = None
+
+    def may_have_lived(self, since_s: float, until_s: float) -> bool:
+        """Whether it can have been alive at any time between these two."""
+        is_later = self.began_s is not None and self.began_s > until_s
+        is_earlier = self.gone_s is not None and self.gone_s < since_s
+        return not is_later and not is_earlier
 
 
 class Lives(Watcher):
@@ -47,6 +57,8 @@ class Lives(Watcher):
         self._seen: dict[Process, Life] = {}
         # When the process of each number settles (CLOCK_BOOTTIME).
         self._others: dict[int, float] = {}
+        # When the last whole look began: who lives on was seen then, or later.
+        self.looked_s = 0.0
 
     def all(self) -> list[Life]:
         """In the order in which they began."""
@@ -64,12 +76,31 @@ class Lives(Watcher):
         among = {pid for pid, settles_s in others.items() if uptime_s < settles_s}
         among |= {process.pid for process in self._seen}
         is_first = not self._others
-        for host, process in self._guests.processes(self._guest, None if is_first else among):
-            known = self._seen.get(process, Life(host, now, now, has_run=False))
+        found = self._guests.processes(self._guest, None if is_first else among)
+        for host, process in found:
+            known = self._seen.get(process) or Life(
+                host, now, now, has_run=False, began_s=begin_of(process, now, uptime_s)
+            )
             has_run = known.has_run or _has_run(process.pid)
-            self._seen[process] = known._replace(host=host, last_s=now, has_run=has_run)
+            self._seen[process] = known._replace(
+                host=host, last_s=now, has_run=has_run, gone_s=None
+            )
+        self._miss({process for _, process in found})
         self._others = others
+        self.looked_s = now
         return PERIOD_S
+
+    def _miss(self, found: set[Process]) -> None:
+        """Those that this look has not found have ended by now."""
+        gone_s = time.time()
+        for process, life in self._seen.items():
+            if process not in found and life.gone_s is None:
+                self._seen[process] = life._replace(gone_s=gone_s)
+
+
+def begin_of(process: Process, now: float, uptime_s: float) -> float:
+    """The time of day at which a process was started; both clocks as they were at one moment."""
+    return min(now, now - uptime_s + process.start / TICKS_PER_S)
 
 
 def _has_run(pid: int) -> bool:

@@ -86,12 +86,16 @@ class Pair(NamedTuple):
     def echo(self) -> None:
         """guest1's way to its host stands. LabError if not in time."""
         deadline = Deadline(BOOT_S)
-        while True:
-            answered = self.answer("status")
-            if answered.is_ok:
-                return
-            if deadline.expired():
-                raise LabError(f"guest1 has no way to its host: {answered}")
+        said: object = None
+        while not deadline.expired():
+            # It may still be booting.
+            try:
+                said = answered = self.answer("status")
+                if answered.is_ok:
+                    return
+            except LabError as error:
+                said = error
+        raise LabError(f"guest1 has no way to its host: {said}")
 
     def place(self, host: Machine) -> str:
         """guest2 runs there, under Pacemaker, in a boot that counts; gives the boot.
@@ -106,10 +110,7 @@ class Pair(NamedTuple):
         if target.hosts() != [host.name]:
             target.move(host)
         lab.cluster.wait_running(target.resource, host.name)
-        boot = target.counter.boot()
-        if boot is None or not target.counter.is_ticking():
-            return target.counter.wait_for_boot(BOOT_S, other_than=boot).boot
-        return boot
+        return target.counter.wait_for_tick(BOOT_S).boot
 
     def returned(self, boot: str) -> str:
         """guest2 has come back once, on one host, in another boot; gives that."""

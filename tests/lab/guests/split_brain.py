@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from tests.lab.hosts.process import Process
 
 FENCED_S = 90.0
-TAKEN_OVER_S = 60.0
-RETURNED_S = 120.0
-REJOINED_S = 120.0
-CLEAN_S = 30.0
+TAKEN_OVER_S = 120.0
+RETURNED_S = 240.0
+REJOINED_S = 240.0
+CLEAN_S = 60.0
 POLL_S = 0.05
 # Records of the witness: that it runs, and not only has written one.
 SOME = 10
@@ -106,6 +106,7 @@ class SplitBrain:
     def wrong(self, cycle: Cycle) -> list[str]:
         """What must not be after it."""
         cluster, lab = self._cluster, self._cluster.lab
+        stonith.wait_clean(lab, CLEAN_S)
         found = witness.overlaps(cluster.records())
         for member in cluster.members:
             name = member.guest.name
@@ -123,7 +124,6 @@ class SplitBrain:
         found += [f"failed in the guests: {one}" for one in status.failures]
         found += [f"host fenced: {event}" for event in lab.fencing.events()]
         found += [f"{name} in the hosts' CIB" for name in stonith.fail_counts(lab)]
-        stonith.wait_clean(lab, CLEAN_S)
         return found
 
     def _since(self) -> float:
@@ -168,7 +168,11 @@ class SplitBrain:
         deadline = Deadline(RETURNED_S)
         said = ""
         while not deadline.expired():
-            said = self._cluster.ask(fenced, ["corosync-quorumtool", "-s"])
+            # It may still be booting.
+            try:
+                said = self._cluster.ask(fenced, ["corosync-quorumtool", "-s"])
+            except LabError as error:
+                said = str(error)
             rows = [line.split() for line in said.splitlines()]
             if ["Quorate:", "No"] in rows:
                 return

@@ -23,14 +23,18 @@ def living(host: Machine) -> list[Process]:
 
 
 def leaders(host: Machine, *argv: str) -> list[Process]:
-    """Those with these arguments, one after the other, in their command line that lead a session:
-    what they start has none of its own."""
+    """Those with these arguments, one after the other, in their command line that lead a session.
+
+    A program that one of them starts has its command line, and may have a session, for a moment.
+    """
     wanted = b"\0" + b"\0".join(argument.encode() for argument in argv) + b"\0"
-    return [
+    found = [
         one
         for one in living(host)
         if wanted in b"\0" + command_line(one) and _session(one.pid) == one.pid
     ]
+    numbers = {one.pid for one in found}
+    return [one for one in found if _parent(one.pid) not in numbers]
 
 
 def command_line(process: Process) -> bytes:
@@ -44,6 +48,13 @@ def _space(pid: int) -> str:
     with contextlib.suppress(OSError):
         return os.readlink(f"/proc/{pid}/ns/pid")
     return ""
+
+
+def _parent(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return int(text.rpartition(")")[2].split()[1])
+    return -1
 
 
 def _session(pid: int) -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
 
 NAME = "libvirtd"
+START_S = 60.0
 LIBVIRTD, VIRTQEMUD = ["libvirtd", "--listen"], ["virtqemud"]
 # What other hosts call over TCP, which has no option for it and takes a socket from systemd; and
 # what virtqemud asks for a domain's parts.
@@ -70,7 +71,7 @@ def start(host: Machine) -> None:
             if host.pid_of(name) is None:
                 host.spawn(name, argv)
     host.spawn(NAME, VIRTQEMUD if is_modular else LIBVIRTD)
-    deadline = Deadline(20)
+    deadline = Deadline(START_S)
     while not is_answering(host):
         if deadline.expired():
             raise LabError(f"{host.name}: libvirtd does not answer")

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 SHARED = "/mnt/shared"
 PROJECT = "/mnt/project"
 FENCE = "/mnt/fence"
-BOOT_TIMEOUT_S = 20.0
+BOOT_TIMEOUT_S = 60.0
+COMMAND_S = 60.0
+WRITE = 'install -D -m "$2" /dev/stdin "$1.lab-new" && mv -T "$1.lab-new" "$1"'
 
 
 class Machine(NamedTuple):
@@ -130,7 +132,7 @@ class Machine(NamedTuple):
         self,
         argv: Sequence[str],
         *,
-        timeout_s: float = 30.0,
+        timeout_s: float = COMMAND_S,
         stdin: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Completed:
@@ -142,7 +144,7 @@ class Machine(NamedTuple):
         self,
         argv: Sequence[str],
         *,
-        timeout_s: float = 30.0,
+        timeout_s: float = COMMAND_S,
         stdin: str | None = None,
     ) -> str:
         """As run, but anything other than success is an error; gives the output."""
@@ -162,7 +164,8 @@ class Machine(NamedTuple):
         return ""
 
     def write(self, path: str, text: str, mode: str = "0644") -> None:
-        self.must(["install", "-D", "-m", mode, "/dev/stdin", path], stdin=text)
+        """A whole file at any moment, whoever reads or executes it meanwhile."""
+        self.must(["sh", "-ec", WRITE, "sh", path, mode], stdin=text)
 
     def spawn(
         self, name: str, argv: Sequence[str], environment: Mapping[str, str] | None = None

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pmkvm.deadline import Deadline
 from pmkvm.run import run
 from tests.lab.errors import LabError
 
@@ -19,6 +20,10 @@ HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 AUTHORIZED_KEYS = "/root/.ssh/authorized_keys"
 KNOWN_HOSTS = "/root/.ssh/known_hosts"
 PRIVATE_KEY = "/root/.ssh/id_ed25519"
+
+START_S = 60.0
+# Its number, and that of the state in the kernel's table.
+PORT, LISTEN = 22, "0A"
 
 SSHD_CONFIG = """HostKey {host_key}
 PermitRootLogin yes
@@ -48,7 +53,19 @@ def configure(host: Machine, hosts: Sequence[Machine]) -> None:
 
 
 def start(host: Machine) -> None:
+    """Back when it takes connections."""
     host.spawn("sshd", ["/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/sshd_config"])
+    deadline = Deadline(START_S)
+    while not listens(host.read("/proc/net/tcp")):
+        if deadline.expired():
+            raise LabError(f"{host.name}: sshd does not listen")
+        deadline.pause(0.05)
+
+
+def listens(table: str) -> bool:
+    """Whether somebody takes connections to ssh's port, by /proc/net/tcp. Pure."""
+    rows = [line.split() for line in table.splitlines()[1:]]
+    return any(row[1].endswith(f":{PORT:04X}") and row[3] == LISTEN for row in rows)
 
 
 def restart(host: Machine) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # What was under way when an agent was killed comes to its end in this time.
 SETTLE_S = 3.0
+LATE = "does not end in time"
 
 
 class End(Enum):
@@ -35,8 +36,8 @@ class End(Enum):
 
     HERE = "lives"
     DEAD = "is dead"
-    THERE = "lives on the other host"
-    BOTH = "is on both hosts"
+    THERE = "has moved"
+    BOTH = "lives on both"
 
 
 class Row(NamedTuple):
@@ -115,7 +116,10 @@ class Seen(NamedTuple):
     def __str__(self) -> str:
         rc = "killed" if self.called.rc == OVERDUE else str(self.called.rc)
         text = f"{rc} after {self.called.seconds:.1f} s, {self.end.value}"
-        return f"**{text}: {self.wrong}**" if self.wrong else text
+        if not self.wrong:
+            return text
+        # "Killed" says already that it was not in time.
+        return f"**{text}**" if self.wrong == LATE else f"**{text}: {self.wrong}**"
 
 
 def observe(lab: Lab, row: Row, provider: str) -> Seen:
@@ -155,19 +159,19 @@ def mistake(row: Row, rc: int, end: End) -> str:
     is_look = row.action in ("monitor", "probe")
     says_stopped = (is_look and rc == 7) or (row.action == "stop" and rc == 0)
     found = {
-        "says stopped, and it lives": says_stopped and end != End.DEAD,
-        "says running, and it is dead": is_look and rc == 0 and end == End.DEAD,
-        "does not end in time": rc == OVERDUE,
+        "says stopped": says_stopped and end != End.DEAD,
+        "says running": is_look and rc == 0 and end == End.DEAD,
+        LATE: rc == OVERDUE,
         f"should be {' or '.join(map(str, row.codes))}": rc not in row.codes,
-        f"should be: {row.end.value}": end != row.end,
+        "wrong": end != row.end,
     }
     return next((text for text, is_so in found.items() if is_so), "")
 
 
 def _harm(scene: Scene, boot: str) -> str:
     counter = scene.lab.guests.counter(scene.row.guest)
-    if scene.row.counts and not (counter.is_ticking(5) and counter.boots() == [boot]):
+    if scene.row.counts and not (counter.is_ticking() and counter.boots() == [boot]):
         return "the guest no longer counts"
     if scene.row.by_itself and "POWERBUTTON" not in counter.console():
-        return "destroyed instead of shut down"
+        return "destroyed"
     return ""

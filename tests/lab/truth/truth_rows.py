@@ -62,7 +62,7 @@ _BACK = outage(hypervisor.kill, lasts_s=3)
 _AWAY = outage(hypervisor.kill, after_s=0.5, lasts_s=3)
 _MOVE = Row("runs", "migrate_to", (0,), THERE, nothing, timeout_s=30)
 _LEFT = _MOVE._replace(
-    situation="arrived, and libvirtd died before it ended QEMU",
+    situation="libvirtd died before QEMU ended",
     parameters={"migration_speed": "20"},
     counts=True,
     is_long=True,
@@ -87,12 +87,12 @@ ROWS = (
         is_long=True,
     ),
     _LARGER._replace(
-        situation="full disk, larger again, on_io_error=resume",
+        situation="full disk, grown, on_io_error=resume",
         parameters={"on_io_error": "resume"},
         counts=True,
     ),
     _LARGER._replace(
-        situation="full disk, larger again",
+        situation="full disk, grown",
         action="stop",
         codes=(0,),
         end=DEAD,
@@ -143,7 +143,7 @@ ROWS = (
     ),
     _KILLED._replace(situation="libvirtd dead, emulator named kvm", edit=by_kvm, first=emulator),
     _KILLED._replace(
-        situation="libvirtd dead, QEMU killed, guest.1 beside guest-1",
+        situation="libvirtd, QEMU dead, beside guest-1",
         codes=(7,),
         end=DEAD,
         enter=both(act(another_like_it), killed),
@@ -230,14 +230,14 @@ ROWS = (
         is_long=True,
     ),
     _MOVE._replace(
-        situation="arrived, and libvirtd died before it said so",
+        situation="libvirtd died before it said so",
         enter=source_dies_at_its_end,
         counts=True,
         is_long=True,
     ),
     _LEFT._replace(enter=source_breaks(hypervisor.kill)),
     _LEFT._replace(
-        situation="arrived, and libvirtd stopped (SIGSTOP) before it ended QEMU",
+        situation="libvirtd stopped before QEMU ended",
         enter=source_breaks(hypervisor.freeze),
     ),
 )

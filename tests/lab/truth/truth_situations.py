@@ -55,7 +55,7 @@ CLIENTS = "/usr/bin/virsh /usr/lib/python3/dist-packages/libvirtmod.*so"
 HOOK = "/etc/libvirt/hooks/qemu"
 OTHER_UUID = "00000000-1111-2222-3333-444444444444"
 # Emulated beside others a guest takes 15 s from one boot to the next.
-REBOOT_S = 60.0
+REBOOT_S = 120.0
 
 
 def reboots(scene: Scene) -> None:

@@ -44,7 +44,7 @@ class Output:
 
     def of(self, life: Life) -> tuple[int | None, str]:
         with Pidfd(life) as pidfd:
-            assert pidfd.wait_dead(10)
+            assert pidfd.wait_dead(30)
         return exit_code(life), self._path.read_text(encoding="utf-8")
 
 
@@ -109,13 +109,13 @@ def test_an_account_is_taken_on_whole_or_not_at_all(output: Output) -> None:
 
 def test_children_are_waited_for_and_not_for_ever() -> None:
     quick = subprocess.Popen(["sleep", "0.2"])
-    run.wait_for_children(Deadline(10))
+    run.wait_for_children(Deadline(30))
     with pytest.raises(ChildProcessError):
         os.waitpid(quick.pid, 0)
     quick.returncode = 0
     with subprocess.Popen(["sleep", "60"]) as slow:
         began = time.monotonic()
         run.wait_for_children(Deadline(0.2))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
         assert slow.poll() is None
         slow.kill()

@@ -54,40 +54,26 @@ def test_an_error_is_carried_over_as_it_is(error: BaseException) -> None:
     assert not abandoned()
 
 
-def test_a_stuck_call_is_given_up_with_the_line_where_it_is(release: threading.Event) -> None:
-    entered = threading.Event()
-
-    def hang() -> None:
-        spin(entered, release)
-
-    with pytest.raises(DeadlineError) as caught:
-        call_in_thread(Deadline(0.2), "asking libvirt", hang)
-    assert entered.is_set()
-    _, first = inspect.getsourcelines(spin)
-    assert str(caught.value).startswith("out of time while asking libvirt (in ")
+def test_a_stuck_call_is_given_up_with_the_line_where_it_is() -> None:
+    entered, may_end = threading.Lock(), threading.Lock()
+    entered.acquire()
+    may_end.acquire()
+    call = Call("asking libvirt", lambda: hang(entered, may_end))
+    try:
+        assert entered.acquire(timeout=30)
+        assert not call.is_done(Deadline(0))
+        error = call.abandon()
+    finally:
+        may_end.release()
+    _, first = inspect.getsourcelines(hang)
+    where = f"hang, test_thread_call.py:{first + 2}"
+    assert str(error) == f"out of time while asking libvirt (in {where})"
     assert abandoned()
-    # The innermost line of Python: the event's own, or that of the loop around it.
-    where = str(caught.value).partition("(in ")[2]
-    assert where == f"spin, test_thread_call.py:{first + 3})"
 
 
-def spin(entered: threading.Event, release: threading.Event) -> None:
-    entered.set()
-    lock = release_lock(release)
-    lock.acquire()
-
-
-def release_lock(release: threading.Event) -> threading.Lock:
-    """A lock that is opened when the event is set; a call in C has no frame of its own."""
-    lock = threading.Lock()
-    lock.acquire()
-
-    def open_it() -> None:
-        release.wait()
-        lock.release()
-
-    threading.Thread(target=open_it, daemon=True).start()
-    return lock
+def hang(entered: threading.Lock, may_end: threading.Lock) -> None:
+    """In one line: who has entered is at it. A lock's functions have no frames of their own."""
+    _ = entered.release() or may_end.acquire()  # type: ignore[func-returns-value]
 
 
 def test_an_expired_deadline_still_lets_a_quick_call_be_abandoned_not_lost(
@@ -125,15 +111,15 @@ except DeadlineError:
 
 
 def test_a_process_with_a_stuck_call_ends_by_os_exit() -> None:
-    ended = subprocess.run([sys.executable, "-B", "-c", CHILD], timeout=60, check=False)
+    ended = subprocess.run([sys.executable, "-B", "-c", CHILD], timeout=120, check=False)
     assert ended.returncode == 41
 
 
 def test_a_call_waits_for_a_thread_while_none_can_be_had() -> None:
+    began = time.monotonic()
     with exhaustion.no_threads(seconds=0.5):
-        began = time.monotonic()
         assert call_in_thread(Deadline(30), "adding", lambda: 1 + 1) == 2
-    assert 0.4 < time.monotonic() - began < 10
+    assert time.monotonic() - began >= 0.5
     assert not abandoned()
 
 
@@ -164,7 +150,7 @@ def test_without_a_thread_an_alarm_ends_what_takes_too_long(release: threading.E
     began = time.monotonic()
     with pytest.raises(DeadlineError, match=r"^out of time while in stop \(in .*\)$"):
         before_alarm(Deadline(0.2), "in stop", lambda: swallowing(release))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     # The alarm is off again, and the signal nobody's.
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL

@@ -2,7 +2,7 @@
 """Both daemons of a host as processes of their own, on real sockets; Pacemaker's tools are played.
 
 The cluster is one host with all guests of the world running on it. What would change it is
-written down, and changes nothing.
+written down, and changes nothing unless whoever starts the daemons plays that, too.
 """
 
 from __future__ import annotations
@@ -52,6 +52,9 @@ from pmkvm import run, settings
 settings.RUN_DIR = settings.LIBVIRT_PID_DIR = {run_dir!r}
 settings.CIB_XML = {cib!r}
 texts = []
+def cibadmin(argv):
+    return run.Completed(105, "", "")
+{played}
 def play(argv, **more):
     if argv[0] == "attrd_updater":
         if "--update" in argv:
@@ -68,7 +71,7 @@ def play(argv, **more):
     if "--query" not in argv:
         with open({writes!r}, "a") as file:
             file.write(repr(argv) + "\\n")
-    return run.Completed(105, "", "")
+    return cibadmin(argv)
 run.run = play
 from daemons.vm_stonithd import main
 sys.exit(main.main({argv!r}))
@@ -90,16 +93,18 @@ class WholeHost(World):
             self._uuids[name] = self.define(name)
             self.start_qemu(name, self._uuids[name])
 
-    def start(self, *arguments: str, more: str = "") -> tuple[Process, Process]:
+    def start(self, *arguments: str, more: str = "", played: str = "") -> tuple[Process, Process]:
         """Both daemons; the guests do not change from here on.
 
-        arguments: for vm-stonithd; more: code that vm-connectd runs before.
+        arguments: for vm-stonithd; more: code that vm-connectd runs before; played: code that
+        vm-stonithd runs before, with a cibadmin() of its own.
         """
         self._write_cluster()
         host = self.start_host(more)
         self.wait_ready(host)
         code = STONITHD.format(
             paths=[str(tree.ROOT)],
+            played=played,
             run_dir=str(self.directory / "run"),
             cib=str(self.directory / "whole.xml"),
             calls=str(self.directory / "calls"),
@@ -133,6 +138,19 @@ class WholeHost(World):
     def readings(self) -> int:
         """How often it has read the whole of the cluster."""
         return len(self._lines("calls"))
+
+    @property
+    def cib(self) -> str:
+        return (self.directory / "whole.xml").read_text(encoding="utf-8")
+
+    def record_stop(self, name: str) -> None:
+        """As Pacemaker does when its stop of a guest has ended."""
+        resource = f"prm-{name}"
+        start = HISTORY.format(resource)
+        stop = start.replace("start", "stop").replace('call-id="9"', 'call-id="10"')
+        new = self.directory / "whole.new"
+        new.write_text(self.cib.replace(start.strip(), stop.strip()), encoding="utf-8")
+        new.rename(self.directory / "whole.xml")
 
     def _lines(self, name: str) -> list[str]:
         path = self.directory / name

@@ -151,8 +151,12 @@ def test_a_stuck_action_ends_before_pacemaker_kills_it_and_says_where_it_was(
         return OcfCode.SUCCESS
 
     try:
-        env = {**CONFIG, "OCF_RESKEY_CRM_meta_timeout": "200"}
-        called = call(agent_with(("start", hang)), "start", env=env)
+        # More, where there was no thread in it by then.
+        for timeout_ms in (200, 2000, 20000):
+            env = {**CONFIG, "OCF_RESKEY_CRM_meta_timeout": str(timeout_ms)}
+            called = call(agent_with(("start", hang)), "start", env=env)
+            if " (in " in called.reason:
+                break
     finally:
         release.set()
     assert called.rc == OcfCode.GENERIC
@@ -172,8 +176,9 @@ main(agent_with(("start", hang), ("stop", succeed)))
 
 @pytest.mark.parametrize(("action", "code"), [("start", 1), ("stop", 0), ("meta-data", 0)])
 def test_the_process_leaves_with_the_code_even_past_a_stuck_thread(action: str, code: int) -> None:
-    env = {**CONFIG, "OCF_RESKEY_CRM_meta_timeout": "300"}
-    done = run([sys.executable, "-B", "-c", CHILD, action], timeout_s=60, environment=env)
+    timeout_ms = "300" if action == "start" else "60000"
+    env = {**CONFIG, "OCF_RESKEY_CRM_meta_timeout": timeout_ms}
+    done = run([sys.executable, "-B", "-c", CHILD, action], timeout_s=120, environment=env)
     assert done.rc == code, done.err
     assert ("out of time while in start" in done.err) == (action == "start")
     assert done.out.endswith("</resource-agent>\n") == (action == "meta-data")

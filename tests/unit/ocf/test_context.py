@@ -111,7 +111,7 @@ def test_a_probe_is_a_monitor_with_interval_zero(
         ("20000", 18, 20),
         # A tenth is kept back, three seconds at most.
         ("120000", 117, 120),
-        ("500", 0.45, 0.5),
+        ("5500", 4.95, 5.5),
         # Nobody said: the action's own 30 s.
         (None, 27, 0),
         ("", 27, 0),

@@ -115,12 +115,12 @@ def test_an_outage_that_it_does_not_need_is_survived(tested: TheTester) -> None:
         ("environment", '[ "$OCF_RESKEY_CRM_meta_on_node" ] && exit 1', "not-the-host-name"),
         (
             "at_once",
-            'mkdir "$state.lock" || exit 1; sleep .1; rmdir "$state.lock"',
+            'mkdir "$state.lock" || exit 1; sleep 1; rmdir "$state.lock"',
             "monitors at once",
         ),
         (
             "killed",
-            '[ "$1" = start ] && { mkdir "$state.lock" || exit 1; sleep 1; rmdir "$state.lock"; }',
+            '[ "$1" = start ] && { mkdir "$state.lock" || exit 1; sleep 2; rmdir "$state.lock"; }',
             "start after start was killed",
         ),
         ("configuration", '[ -s "$OCF_RESKEY_config" ] || exit 7', "monitor, config gone: 7"),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pmkvm.service.quota import LINES_BURST, LINES_PER_S, Quota
+from pmkvm.service.bucket import LINES_BURST, LINES_PER_S, Quota
 
 DAY_S = 86400
 

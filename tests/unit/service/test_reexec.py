@@ -42,7 +42,7 @@ class Sample:
         self.path = directory / "sample.py"
         self.heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.heard.bind(str(directory / "notify"))
-        self.heard.settimeout(20)
+        self.heard.settimeout(60)
         self.install("1")
         environment = {**os.environ, "NOTIFY_SOCKET": str(directory / "notify")}
         argv = [sys.executable, str(self.path), str(directory / "run" / "socket"), "a b"]
@@ -77,7 +77,7 @@ def test_a_new_version_takes_over_under_the_same_pid(sample: Sample) -> None:
     assert sample.child.poll() is None
     sample.child.send_signal(signal.SIGTERM)
     assert sample.hears() == "STOPPING=1"
-    assert sample.child.wait(20) == 0
+    assert sample.child.wait(60) == 0
 
 
 def test_a_version_that_does_not_start_changes_nothing(sample: Sample) -> None:

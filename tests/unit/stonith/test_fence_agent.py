@@ -189,17 +189,19 @@ def test_delay_comes_before_the_request_and_takes_nothing_of_its_time(
 ) -> None:
     began = time.monotonic()
     with Connectd(run_dir, lambda _: "OK") as connectd:
-        assert by_stdin(action=action, plug="guest2", delay="1", timeout="3").rc == 0
-        assert connectd.requests[0].seconds > 2.5
-    assert time.monotonic() - began >= 1
+        assert by_stdin(action=action, plug="guest2", delay="1", timeout="60").rc == 0
+        took_s = time.monotonic() - began
+        assert took_s >= 1
+        # What the rest took at the most, on any machine.
+        assert connectd.requests[0].seconds > 60 - (took_s - 0.9)
 
 
 @pytest.mark.parametrize("action", ["on", "status", "monitor"])
 def test_delay_is_for_off_and_reboot_only(run_dir: Path, action: str) -> None:
     began = time.monotonic()
     with Connectd(run_dir, lambda sent: "OK" if sent.body.startswith("on ") else "OK on"):
-        assert by_stdin(action=action, plug="guest2", delay="3").rc == 0
-    assert time.monotonic() - began < 2
+        assert by_stdin(action=action, plug="guest2", delay="60").rc == 0
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize(
@@ -246,4 +248,4 @@ def test_list_loads_little() -> None:
         "print(rc, sorted(slow & set(sys.modules)))"
     )
     code = f"import sys; sys.path.insert(0, {str(tree.ROOT)!r})\n{code}"
-    assert run([sys.executable, "-IS", "-c", code], timeout_s=30) == Completed(0, "0 []\n", "")
+    assert run([sys.executable, "-IS", "-c", code], timeout_s=120) == Completed(0, "0 []\n", "")

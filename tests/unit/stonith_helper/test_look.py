@@ -38,5 +38,5 @@ def test_a_command_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     said = io.StringIO()
     began = time.monotonic()
     assert look.is_active("sleep 60", Journal("test", {"HA_LOGFACILITY": "none"}, said)) is None
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert "did not end within 0.2 s" in said.getvalue()

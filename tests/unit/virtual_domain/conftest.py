@@ -37,12 +37,17 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """libvirt is waited for less than a second, and QEMU too; a short start has its attempts."""
+    """libvirt is waited for less than a second; a start of a few seconds has its attempts."""
     monkeypatch.setattr(monitor, "_PATIENCE_S", 0.3)
     monkeypatch.setattr(shutdown, "_LIBVIRT_RETURN_S", 0.1)
     monkeypatch.setattr(stop, "_ANSWER_S", 0.1)
+    monkeypatch.setattr(start, "_RESERVE_S", 2.0)
+
+
+@pytest.fixture
+def soon_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A QEMU hardly has time to end by SIGTERM."""
     monkeypatch.setattr(budget, "_TERM_MAX_S", 0.2)
-    monkeypatch.setattr(start, "_RESERVE_S", 0.6)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import uuid as uuids
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Optional
 
-from tests.unit.virtual_domain.fake_services import FakeServices, Pool
+from tests.unit.virtual_domain.fake_services import FakeServices, Pool, _Connection, _Domain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +69,7 @@ class FakeDomain:
         self.state = state
         self.reason = 0
         self.persistent = persistent
+        self.starts_by_itself = False
         self.honours_shutdown = True
         # The methods of shutting down (virDomainShutdownFlagValues) that the guest hears.
         self.hears: tuple[int, ...] = (0, 1, 2, 4, 8, 16)
@@ -173,19 +174,6 @@ def arriving() -> dict[str, object]:
     """The job of a migration's destination, which libvirt does not tell."""
     text = "migration statistics are available only on the source host"
     raise Trouble(OPERATION_INVALID, text)
-
-
-class _Connection:
-    def __init__(self, hypervisor: FakeHypervisor) -> None:
-        self.hypervisor = hypervisor
-        self.broken = False
-        self.open = True
-
-
-class _Domain:
-    def __init__(self, connection: _Connection, domain: FakeDomain) -> None:
-        self.connection = connection
-        self.domain = domain
 
 
 class FakeLibvirt(FakeServices):

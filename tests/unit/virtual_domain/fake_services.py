@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from tests.unit.virtual_domain.fake_libvirtmod import _Connection, _Domain
+    from tests.unit.virtual_domain.fake_libvirtmod import FakeDomain, FakeHypervisor
 
     T = TypeVar("T")
 
-PAUSED = 3
+PAUSED, SHUTOFF = 3, 5
 
 Stats = Optional[dict[str, object]]
 
@@ -26,6 +26,19 @@ class Pool:
     def __init__(self, *, active: bool) -> None:
         self.active = active
         self.refreshed = 0
+
+
+class _Connection:
+    def __init__(self, hypervisor: FakeHypervisor) -> None:
+        self.hypervisor = hypervisor
+        self.broken = False
+        self.open = True
+
+
+class _Domain:
+    def __init__(self, connection: _Connection, domain: FakeDomain) -> None:
+        self.connection = connection
+        self.domain = domain
 
 
 class _Supply:
@@ -47,6 +60,23 @@ class FakeServices:
         self, handle: _Domain, function: str, act: Callable[[], None], *arguments: object
     ) -> int:
         raise NotImplementedError
+
+    def virConnectListAllDomains(self, connection: _Connection, flags: int) -> list[_Domain] | None:
+        assert flags == 0
+
+        def list_() -> list[_Domain]:
+            return [_Domain(connection, each) for each in connection.hypervisor.domains.values()]
+
+        return self._do(connection, "virConnectListAllDomains", list_)
+
+    def virDomainIsActive(self, handle: _Domain) -> int:
+        active = handle.domain.state != SHUTOFF
+        done = self._do(handle.connection, "virDomainIsActive", lambda: int(active))
+        return -1 if done is None else done
+
+    def virDomainGetAutostart(self, handle: _Domain) -> int | None:
+        autostart = int(handle.domain.starts_by_itself)
+        return self._do(handle.connection, "virDomainGetAutostart", lambda: autostart)
 
     def virDomainGetName(self, handle: _Domain) -> str | None:
         return self._do(handle.connection, "virDomainGetName", lambda: handle.domain.name)

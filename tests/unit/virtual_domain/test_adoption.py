@@ -159,7 +159,7 @@ def test_a_guest_that_is_not_found_where_it_was_stays_in_maintenance(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster.probed_on = "node2"
-    assert main.main(["vm1", "--timeout", "1"]) == 1
+    assert main.main(["vm1", "--timeout", "3"]) == 1
     assert cluster.done == ["maintenance on", "provider", "refresh"]
     said = capsys.readouterr().err
     assert "out of time while waiting for the probes" in said

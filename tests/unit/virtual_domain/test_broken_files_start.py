@@ -74,7 +74,7 @@ def test_a_ban_ends_the_wait(world: World, breaks: Callable[[], None]) -> None:
     threading.Timer(SOON_S, world.cib.ban).start()
     began = time.monotonic()
     assert world.by_pacemaker("start", timeout_s=600).rc == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert world.here.called(*ORDERS) == []
 
 

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import itertools
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pmkvm import process
+from pmkvm import settings
+from pmkvm.ocf import agent
 from tests.unit import exhaustion
 from tests.unit.test_house_loaded import Host
 from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, SYSTEM, Trouble
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 SOON_S = 0.5
 
-pytestmark = pytest.mark.usefixtures("impatient")
+pytestmark = pytest.mark.usefixtures("impatient", "soon_killed")
 
 
 class NoMemory:
@@ -64,17 +66,19 @@ def test_without_a_thread_a_stop_kills_and_proves_it(world: World) -> None:
 
 
 def test_a_start_waits_for_a_thread(world: World) -> None:
+    began = time.monotonic()
     with exhaustion.no_threads(seconds=SOON_S):
-        began = time.monotonic()
         called = world.act("start")
     assert called.outcome == (0, "")
-    assert time.monotonic() - began > SOON_S / 2
+    assert time.monotonic() - began >= SOON_S
     world.assert_started()
 
 
 def test_a_start_waits_for_a_thread_no_longer_than_it_may(world: World) -> None:
+    # No other try follows, which would be cut short and have another reason.
+    world.patch.setattr(agent, "_RETRY_S", 3.0)
     with exhaustion.no_threads():
-        called = world.act("start", timeout_s=2)
+        called = world.act("start", timeout_s=4)
     assert called.rc == 1
     assert "no thread can be started" in called.reason
     assert world.table.living() == []
@@ -123,19 +127,20 @@ def test_a_migration_goes_on_when_there_is_memory(world: World, function: str) -
 
 @pytest.mark.parametrize("at", [1, 2])
 def test_a_migration_that_can_t_look_at_a_process_for_a_moment_ends_well(
-    world: World, monkeypatch: pytest.MonkeyPatch, at: int
+    world: World, at: int
 ) -> None:
     """Whenever that is: before it leaves, or when it has left."""
     world.guest()
     looks = itertools.count(1)
-    stat = process.stat
+    kernels_open = open
 
-    def short_of_descriptors(directory: str) -> process.Stat:
-        if next(looks) == at:
-            raise OSError(errno.EMFILE, "Too many open files", directory)
-        return stat(directory)
+    def short_of_descriptors(path: Any, *arguments: Any, **more: Any) -> Any:
+        is_look = isinstance(path, str) and path.startswith(settings.PROC)
+        if is_look and path.endswith("/stat") and next(looks) == at:
+            raise OSError(errno.EMFILE, "Too many open files", path)
+        return kernels_open(path, *arguments, **more)
 
-    monkeypatch.setattr(process, "stat", short_of_descriptors)
+    world.patch.setattr(builtins, "open", short_of_descriptors)
     assert migrate_to(world).outcome == (0, "")
     assert world.there.domains["g1"].state == RUNNING
     assert world.table.living() == []
@@ -158,10 +163,8 @@ def test_an_action_without_a_thread_ends_at_its_deadline_and_says_where_it_was(
 ) -> None:
     world.guest()
     with exhaustion.no_threads():
-        began = time.monotonic()
         called = migrate_to(world, timeout_s=2)
     assert called.rc == 1
-    assert time.monotonic() - began < 2
     assert called.reason.startswith("out of time while in migrate_to (in ")
 
 

@@ -280,6 +280,7 @@ def test_a_ban_ends_the_making_of_a_disk(world: World) -> None:
 
 
 def test_a_ban_ends_the_question_to_the_source(world: World) -> None:
+    world.patch.setattr(migrate_from, "SOURCE_S", 300.0)
     source = world.hypervisor("qemu+tcp://node1/system")
     world.guest()
 

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from agents.virtual_domain.actions import monitor
 from pmkvm import thread_call
 from pmkvm.deadline import Deadline
 from pmkvm.process import Life
-from pmkvm.virt import record, starting
+from pmkvm.virt import record
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.fake_libvirtmod import (
     CRASHED,
@@ -27,7 +29,19 @@ from tests.unit.virtual_domain.world import G1, HERE, OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
+
+    from tests.unit.ocf.sample import Called
+
+
+def heard(world: World) -> Called:
+    """A monitor with little patience, and more where a call has not come back in that."""
+    for patience_s in (0.3, 3.0, 10.0):
+        world.patch.setattr(monitor, "_PATIENCE_S", patience_s)
+        world.patch.setattr(thread_call, "_abandoned", [])
+        called = world.act("monitor")
+        if called.rc != 0 or not thread_call.abandoned():
+            break
+    return called
 
 
 ACTIONS = ["monitor", "status"]
@@ -61,19 +75,17 @@ def test_without_a_qemu_it_is_not_running_and_libvirt_is_not_even_asked(world: W
 @pytest.mark.parametrize(
     ("state", "rc"), [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 0), (99, 1)]
 )
-@pytest.mark.usefixtures("impatient")
 def test_libvirt_tells_the_state_of_a_living_qemu(world: World, state: int, rc: int) -> None:
     domain = world.guest()
     domain.state = state
-    called = world.act("monitor")
+    called = heard(world)
     assert called.rc == rc
     assert called.reason.startswith("g1: QEMU lives, but libvirt says") == (rc == 1)
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_qemu_that_libvirt_does_not_know_is_never_called_stopped(world: World) -> None:
     qemu = world.table.start_qemu("g1", UUID)
-    assert world.act("monitor").outcome == (1, "g1: QEMU lives, but libvirt has no such domain")
+    assert heard(world).outcome == (1, "g1: QEMU lives, but libvirt has no such domain")
     qemu.end()
     assert world.act("monitor").rc == 7
 
@@ -107,16 +119,18 @@ def test_an_error_of_libvirts_is_no_word_about_the_guest(world: World) -> None:
 
 def test_a_stuck_libvirt_is_answered_for_by_the_process_table_in_time(world: World) -> None:
     """Pacemaker's timeout may be shorter than our patience with libvirt."""
+    world.patch.setattr(monitor, "_PATIENCE_S", 60.0)
+    world.patch.setattr(monitor, "_RESERVE_S", 17.0)
     world.guest()
     world.here.stuck = True
-    called = world.act("monitor", timeout_s=1)
+    called = world.act("monitor", timeout_s=20)
     # Past the deadline the reason would be that, and the code 1.
     assert called.outcome == (0, "")
     assert thread_call.abandoned()
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_libvirt_that_falls_silent_does_not_take_back_what_it_said(world: World) -> None:
+    world.patch.setattr(monitor, "_PATIENCE_S", 2.0)
     domain = world.guest()
     domain.state = SHUTOFF
 
@@ -238,7 +252,7 @@ def test_other_hypervisors_wait_for_a_libvirt_that_comes_back(world: World) -> N
 def test_other_hypervisors_never_say_stopped_while_libvirt_is_away(world: World) -> None:
     hypervisor = world.no_qemu("lxc")
     hypervisor.down = "Failed to connect"
-    called = world.act("monitor", timeout_s=1.6, CRM_meta_interval="0")
+    called = world.act("monitor", timeout_s=4, CRM_meta_interval="0")
     assert called.outcome == (1, "Failed to connect")
 
 
@@ -264,7 +278,6 @@ def test_a_shell_is_removed_in_time_although_libvirt_is_stuck(world: World) -> N
     assert not abandoned.lives
 
 
-@pytest.mark.usefixtures("impatient")
 def test_the_abandoned_create_of_a_running_start_is_left_alone(world: World) -> None:
     """Who holds the lock is still at work."""
     abandoned = world.qemu_of(world.guest(PAUSED))
@@ -308,15 +321,18 @@ def test_a_start_that_ends_beside_a_monitor_has_made_not_abandoned(world: World)
     """The monitor reads that it is being created; when it has the lock, that is over."""
     qemu = world.qemu_of(world.guest(PAUSED))
     world.remember(Stage.CREATING)
-    held_off = starting.held_off
+    with record.lock("vm1", Deadline(0)):
+        pass
+    flock = fcntl.flock
 
-    def late(resource: str) -> AbstractContextManager[None]:
+    def late(descriptor: int, operation: int) -> None:
         world.remember(Stage.RUNNING, qemu.life)
-        return held_off(resource)
+        flock(descriptor, operation)
 
-    world.patch.setattr(starting, "held_off", late)
+    world.patch.setattr(fcntl, "flock", late)
     assert world.act("monitor").rc == 0
     assert qemu.lives
+    assert world.stage == "RUNNING"
 
 
 @pytest.mark.parametrize("stage", [Stage.RESUMING, Stage.RUNNING])

@@ -102,6 +102,7 @@ def xen(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeHypervisor:
 
 
 def test_a_guest_that_reboots_is_not_missed(world: World, xen: FakeHypervisor) -> None:
+    world.patch.setattr(monitor, "_REBOOT_S", 20.0)
     xen.when("virDomainLookupByUUIDString", lambda: xen.add("g1", UUID, RUNNING), call=3)
     assert recurring(world).rc == 0
 

@@ -173,7 +173,7 @@ def test_a_guest_that_arrived_has_arrived_whatever_becomes_of_libvirt_here(
         raise Trouble(RPC, "client socket is closed", breaks=True)
 
     world.here.migrate = arrive_and_break
-    called = migrate_to(world, timeout_s=5)
+    called = migrate_to(world, timeout_s=8)
     assert called.outcome == (0, "")
     assert "g1: arrived in spite of: " in called.err
     assert ("which the guest has left" in called.err) == has_left_a_qemu

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from agents.virtual_domain.actions import migrate_to as action
 from agents.virtual_domain.migration import progress
 from agents.virtual_domain.migration.policy import Order, Steering, steer
 from pmkvm.virt.job import Job
@@ -82,23 +84,37 @@ def figures(elapsed_s: float, iteration: int) -> dict[str, object]:
 
 
 class Slow:
-    """A migration that ends when something happens, or after a while."""
+    """A migration that ends when something happens; if nothing does, after a while."""
 
     def __init__(self, world: World, elapsed_s: float = 1, iteration: int = 2) -> None:
         self.domain = world.guest()
         self.domain.job = lambda: figures(elapsed_s, iteration)
-        self.until = threading.Event()
+        self.until: threading.Event | None = None
         world.here.migrate = self.move
 
     def move(self, domain: FakeDomain, there: FakeHypervisor) -> None:
-        self.until.wait(0.6)
+        if self.until is None:
+            time.sleep(0.6)
+        else:
+            assert self.until.wait(20)
         if domain.aborted.is_set() and not domain.postcopy.is_set():
             raise Trouble(OPERATION_ABORTED, "canceled")
         arrive(domain, there)
 
 
 def test_libvirts_own_figures_are_in_the_log(world: World) -> None:
-    Slow(world)
+    slow = Slow(world)
+    slow.until = said = threading.Event()
+    asked = itertools.count(1)
+    tell = slow.domain.job
+
+    def tell_and_move_on() -> dict[str, object]:
+        # Asked again, it has been told; said it is every other time or so.
+        if next(asked) == 10:
+            said.set()
+        return tell()
+
+    slow.domain.job = tell_and_move_on
     called = migrate_to(world)
     assert called.says(0, "g1: migrating: 1 s, 7 MiB sent, 8 of 15 MiB left, 3 MiB/s, pass 2")
 
@@ -125,7 +141,8 @@ def test_without_leave_there_is_no_post_copy(world: World) -> None:
 
 
 def test_a_post_copy_that_libvirt_refuses_is_tried_again(world: World) -> None:
-    Slow(world, elapsed_s=20, iteration=3)
+    slow = Slow(world, elapsed_s=20, iteration=3)
+    slow.until = slow.domain.postcopy
     world.here.script("virDomainMigrateStartPostCopy", Trouble(OPERATION_FAILED, "not yet"))
     assert migrate_to(world, migration_postcopy="yes", timeout_s=30).rc == 0
     assert len(world.here.called("virDomainMigrateStartPostCopy")) == 2
@@ -133,16 +150,20 @@ def test_a_post_copy_that_libvirt_refuses_is_tried_again(world: World) -> None:
 
 def test_a_post_copy_under_way_is_not_given_up(world: World) -> None:
     """There is no way back: it has the action's whole time."""
+    world.patch.setattr(action, "_ABORT_MAX_S", 25.0)
+    world.patch.setattr(action, "_ABORT_MIN_S", 24.0)
     Slow(world, elapsed_s=20, iteration=3)
+    began = time.monotonic()
 
     def finish_late(domain: FakeDomain, there: FakeHypervisor) -> None:
-        assert domain.postcopy.wait(5)
-        time.sleep(2.5)
+        assert domain.postcopy.wait(20)
+        # Of 27 s it would be given up 24 s before the end otherwise.
+        while time.monotonic() < began + 3.5:
+            time.sleep(0.1)
         arrive(domain, there)
 
     world.here.migrate = finish_late
-    # Given up 2 s before the end otherwise.
-    called = migrate_to(world, migration_postcopy="yes", timeout_s=4.5)
+    called = migrate_to(world, migration_postcopy="yes", timeout_s=30)
     assert called.outcome == (0, "")
     assert world.here.called("virDomainAbortJob") == []
 

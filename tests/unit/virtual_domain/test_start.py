@@ -90,7 +90,7 @@ def test_the_lock_is_held_while_the_guest_comes_into_being(world: World) -> None
 
 def test_a_start_waits_for_the_lock_no_longer_than_its_deadline(world: World) -> None:
     with record.lock("vm1", Deadline(0)):
-        called = world.act("start", timeout_s=1)
+        called = world.act("start", timeout_s=3)
     assert called.rc == 1
     assert "is held by another process" in called.reason
     assert world.here.calls == []
@@ -159,7 +159,7 @@ def test_a_create_that_was_carried_out_although_its_caller_lost_the_connection(
 @pytest.mark.usefixtures("impatient")
 def test_what_does_not_pass_is_a_failure_at_the_deadline(world: World) -> None:
     world.here.down = "Connection refused"
-    called = world.act("start", timeout_s=1.2)
+    called = world.act("start", timeout_s=4)
     assert called.rc == 1
     assert called.reason == "not started: libvirt can't be reached: Connection refused"
     assert world.stage != "RUNNING"
@@ -174,7 +174,7 @@ def test_a_stuck_libvirt_is_a_failure_at_the_deadline_and_may_still_create(world
         world.here.stuck = True
 
     world.here.when("virDomainCreateXML", get_stuck)
-    called = world.act("start", timeout_s=1.2)
+    called = world.act("start", timeout_s=4)
     assert called.fails(1, "out of time while starting g1 through libvirt (in ")
     assert world.stage == "CREATING"
 

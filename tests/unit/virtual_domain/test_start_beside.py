@@ -133,7 +133,7 @@ def test_a_guest_that_is_still_dying_is_waited_for(world: World) -> None:
 def test_a_running_guest_is_not_adopted_before_libvirt_answers(world: World) -> None:
     world.guest()
     world.here.down = "Connection refused"
-    assert world.act("start", timeout_s=1.2).outcome == (1, "not started: Connection refused")
+    assert world.act("start", timeout_s=4).outcome == (1, "not started: Connection refused")
 
 
 # Monitor scripts.
@@ -154,7 +154,7 @@ def test_a_start_is_over_when_its_scripts_are_content(world: World) -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_scripts_that_are_never_content_fail_the_start_of_a_guest_that_runs(world: World) -> None:
-    called = world.act("start", timeout_s=3.2, monitor_scripts=counting_script(world, 1000))
+    called = world.act("start", timeout_s=6, monitor_scripts=counting_script(world, 1000))
     assert called.fails(1, "runs, but monitor script ")
     assert called.reason.endswith(" ended with 1: not yet")
     # Pacemaker's stop comes next, and must find it.

@@ -52,7 +52,7 @@ def test_a_guest_that_honours_the_request_is_not_destroyed(world: World) -> None
 def test_a_guest_that_ignores_the_request_is_destroyed_with_time_left(world: World) -> None:
     domain = world.guest()
     domain.honours_shutdown = False
-    assert world.act("stop", timeout_s=4).outcome == (0, "")
+    assert world.act("stop", timeout_s=6, destroy_margin="100").outcome == (0, "")
     assert orders(world) == [SHUTDOWN, DESTROY]
     assert world.table.living() == []
 
@@ -144,7 +144,7 @@ def test_with_libvirt_down_qemu_gets_sigterm(world: World) -> None:
     assert qemu.exit_code() == -signal.SIGTERM
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "soon_killed")
 @pytest.mark.parametrize("force", ["no", "yes"])
 def test_with_libvirt_down_a_deaf_qemu_gets_sigkill(world: World, force: str) -> None:
     qemu = world.qemu_of(deaf_guest(world))
@@ -159,7 +159,7 @@ def test_a_stuck_libvirt_leaves_time_for_the_kill_in_a_short_timeout(world: Worl
     """With no limit of ours set lower: the shares must fit into what Pacemaker allows."""
     qemu = world.qemu_of(deaf_guest(world))
     world.here.stuck = True
-    assert world.act("stop", timeout_s=6).outcome == (0, "")
+    assert world.act("stop", timeout_s=8, destroy_margin="100").outcome == (0, "")
     assert qemu.exit_code() == -signal.SIGKILL
 
 
@@ -292,7 +292,7 @@ def test_guests_of_other_hypervisors_are_stopped_by_libvirts_word(
 ) -> None:
     hypervisor = world.no_qemu("xen", RUNNING)
     hypervisor.domains["g1"].honours_shutdown = honours
-    assert world.act("stop", timeout_s=3, force_stop=force).rc == 0
+    assert world.act("stop", timeout_s=6, force_stop=force, destroy_margin="100").rc == 0
     assert [call.function for call in hypervisor.called(*ORDERS)] == expected
     assert world.act("monitor").rc == 7
 
@@ -308,4 +308,4 @@ def test_guests_of_other_hypervisors_that_are_off_are_stopped(
 
 def test_guests_of_other_hypervisors_are_not_stopped_while_libvirt_is_away(world: World) -> None:
     world.no_qemu("xen", RUNNING).down = "Connection refused"
-    assert world.act("stop", timeout_s=1.6).outcome == (1, "Connection refused")
+    assert world.act("stop", timeout_s=4).outcome == (1, "Connection refused")

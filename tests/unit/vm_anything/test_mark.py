@@ -127,8 +127,14 @@ def test_a_program_whose_pid_file_can_t_be_written_runs_all_the_same(
 
 
 def test_one_that_nothing_leads_to_does_not_run(world: World) -> None:
-    text = "exec env -u VM_ANYTHING sleep 60"
-    parameters = {**world.program(text), "pidfile": "/nowhere/pid", "monitor_hook": "sleep 0.5"}
+    pid = world.directory / "pid"
+    text = f"echo $$ >{pid}; exec env -u VM_ANYTHING sleep 60"
+    # Content once the mark is gone.
+    hook = (
+        f"until test -s {pid} && readlink /proc/$(cat {pid})/exe | grep -q sleep;"
+        " do sleep 0.05; done"
+    )
+    parameters = {**world.program(text), "pidfile": "/nowhere/pid", "monitor_hook": hook}
     called = world.act("start", parameters)
     assert called.rc == 1
     assert "/nowhere/pid can't be written" in called.reason

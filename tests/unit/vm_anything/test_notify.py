@@ -34,8 +34,8 @@ def test_a_program_that_speaks_is_waited_for(world: World) -> None:
 
 
 def test_it_is_waited_for_beyond_the_moment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "MOMENT_S", 2.0)
-    text = "say('EXTEND_TIMEOUT_USEC=9'); time.sleep(2.3); open('ready', 'w'); say('A=1\\nREADY=1')"
+    monkeypatch.setattr(start, "MOMENT_S", 4.0)
+    text = "say('EXTEND_TIMEOUT_USEC=9'); time.sleep(4.3); open('ready', 'w'); say('A=1\\nREADY=1')"
     world.start(world.python(text + STAY))
     assert (world.directory / "ready").exists()
 

@@ -128,7 +128,7 @@ def test_a_server_that_is_not_registered_in_time_connects_again(
             one = Registration("stonith", lambda _: None, program="vm-stonithd", path=path)
             task = loop.create_task(one.run())
             for _ in range(3):
-                connection, _address = await asyncio.wait_for(loop.sock_accept(vm_connectd), 5)
+                connection, _address = await asyncio.wait_for(loop.sock_accept(vm_connectd), 30)
                 connection.close()
             assert not one.is_registered
             task.cancel()
@@ -150,12 +150,14 @@ def test_a_channel_without_a_descriptor_is_not_connected(
             for room in range(3):
                 with exhaustion.no_descriptors(room):
                     await asyncio.sleep(0.3)
+                    while not channel.last_error:
+                        await asyncio.sleep(0.01)
                     assert TOO_MANY in channel.last_error or "no QEMU" in channel.last_error
                     assert channel.stream is None
             task.cancel()
             await asyncio.wait([task])
 
-    asyncio.run(run())
+    asyncio.run(asyncio.wait_for(run(), 60))
 
 
 RESOURCES = """\
@@ -230,4 +232,4 @@ def test_libvirt_is_asked_again_by_the_same_connection(
         while len(libvirt.ran) < 5:
             await asyncio.sleep(0.01)
 
-    asyncio.run(asyncio.wait_for(run(), 10))
+    asyncio.run(asyncio.wait_for(run(), 60))

@@ -6,7 +6,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.cluster import cib_writes
 from daemons.vm_stonithd.cluster.cib_writes import CreateBans
 from daemons.vm_stonithd.machine.outbox import Outbox
 from daemons.vm_stonithd.model import actions, events
@@ -58,7 +57,7 @@ class Daemon:
             world.engine.later(self.stopped_until - world.engine.now, lambda: self.tell(event))
             return
         wanted = self.machine.step(event, world.engine.now, world.hosts.wall(self.host))
-        for action in cib_writes.together(wanted):
+        for action in world.together(wanted):
             if isinstance(action, CreateBans):
                 self._create_soon(action.wanted)
             else:

@@ -12,7 +12,7 @@ from daemons.vm_stonithd.model.facts import Operation, Resource
 from daemons.vm_stonithd.model.host_report import MOST_DONE, Stage
 from daemons.vm_stonithd.model.pace import NOTHING, pause_s, tick_s
 from pmkvm.fencing.role import Written
-from pmkvm.service.quota import LINES_BURST
+from pmkvm.service.bucket import LINES_BURST
 from tests.unit.vm_stonithd.table import TARGET, Table, request
 
 FLOOD = 300

@@ -41,7 +41,7 @@ class Sleeper:
 
     def killed(self) -> bool:
         try:
-            return self._child.wait(5) != 0
+            return self._child.wait(30) != 0
         except subprocess.TimeoutExpired:
             return False
 

@@ -36,7 +36,7 @@ def sockets(tmp_path: Path) -> list[str]:
 def notified(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))
-        listening.settimeout(20)
+        listening.settimeout(60)
         yield listening
 
 
@@ -67,15 +67,15 @@ def test_stays_up_says_what_is_wrong_and_ends_when_asked(
     with running([*sockets, "--keys", "/nowhere", *arguments], notified) as daemon:
         assert notified.recv(100) == b"STATUS=starting"
         assert notified.recv(100) == b"READY=1"
-        said = json.loads(status_socket.ask(sockets[1], Deadline(10)))
+        said = json.loads(status_socket.ask(sockets[1], Deadline(60)))
         assert problem in " ".join(said["problems"])
         assert said["reads_tokens"] == (not problem)
         assert not said["is_registered"]
         began = time.monotonic()
         daemon.send_signal(signal.SIGTERM)
-        daemon.communicate(timeout=20)
+        daemon.communicate(timeout=60)
         assert daemon.returncode == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
 
 
 def test_an_upgrade_in_place_keeps_the_pid_and_the_arguments(
@@ -85,7 +85,7 @@ def test_an_upgrade_in_place_keeps_the_pid_and_the_arguments(
         assert [notified.recv(100) for _ in range(2)] == [b"STATUS=starting", b"READY=1"]
         daemon.send_signal(signal.SIGHUP)
         assert [notified.recv(100) for _ in range(2)] == [b"STATUS=starting", b"READY=1"]
-        said = json.loads(status_socket.ask(sockets[1], Deadline(10)))
+        said = json.loads(status_socket.ask(sockets[1], Deadline(60)))
         assert (said["pid"], said["reads_tokens"]) == (daemon.pid, True)
         assert daemon.poll() is None
 

@@ -350,8 +350,11 @@ def test_a_guest_that_an_administrator_started_after_a_killed_start_lives(
     assert host.living() == [guest]
 
 
-def test_a_guest_that_an_administrator_starts_just_now_lives(host: FakeProcessTable) -> None:
+def test_a_guest_that_an_administrator_starts_just_now_lives(
+    host: FakeProcessTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """libvirt, too, creates it paused before it lets it run."""
+    monkeypatch.setattr(qemu_processes, "YOUNG_S", 60.0)
     guest = host.start_qemu("guest2", UUID)
     remember(Stage.CREATING)
     qemu_processes.kill_abandoned_creates([RESOURCE])

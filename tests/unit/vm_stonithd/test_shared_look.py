@@ -11,7 +11,6 @@ import pytest
 
 from daemons.vm_stonithd.host.shared_look import SharedLook
 
-ASKED_S = 0.3
 SCAN_S = 0.05
 
 
@@ -34,7 +33,7 @@ class Host:
         there = self.there
         self.looking.set()
         time.sleep(SCAN_S)
-        assert self.may_end.wait(10)
+        assert self.may_end.wait(30)
         if there == "broken":
             raise OSError(there)
         return there
@@ -45,14 +44,22 @@ def host() -> Host:
     return Host()
 
 
-def test_who_asks_at_one_time_shares_two_looks(host: Host) -> None:
+def test_who_asks_at_one_time_shares_two_looks(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[int] = set()
+    monotonic = time.monotonic
+
+    def now() -> float:
+        """Read by each that asks, before anything else."""
+        read = monotonic()
+        asked.add(threading.get_ident())
+        return read
+
+    monkeypatch.setattr(time, "monotonic", now)
     host.may_end.clear()
     with ThreadPoolExecutor(20) as pool:
         asking = [pool.submit(host.ask) for _ in range(20)]
-        while not all(each.running() for each in asking):
+        while len(asked) < 20:
             time.sleep(SCAN_S)
-        # Each is at its first line now, or behind it.
-        time.sleep(ASKED_S)
         host.may_end.set()
         assert {each.result() for each in asking} == {"nothing"}
     assert host.looks <= 3

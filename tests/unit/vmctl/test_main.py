@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,20 +14,16 @@ from pmkvm.deadline import Deadline
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.files import Lock
-from pmkvm.virt.connection import LibvirtError
-from pmkvm.virt.job import Job
 from tests.unit.pacemaker.script import Script, Step
+from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, FakeHypervisor, FakeLibvirt
 from tests.unit.vmctl import world
-from tests.unit.vmctl.world import DATA, cib, crm_mon, definition, guest, running, target_role
+from tests.unit.vmctl.world import DATA, cib, crm_mon, guest, running, target_role
 from vmctl import cib_document, commands, hosts, transaction, waiting
-from vmctl.hosts import Domain
 from vmctl.messages import TEXTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    Ask = Callable[[str, Sequence[str]], Mapping[str, Domain]]
 
 MON = ("crm_mon", "--output-as=xml")
 NODE = ("crm_node", "--name")
@@ -35,12 +32,12 @@ QUERY, MODIFY = ("cibadmin", "--query"), ("cibadmin", "--modify")
 ADDING = (Step(MON, out=crm_mon()), Step(NODE, out="hostA\n"), Step(QUERY, out=cib()))
 
 
-def nothing_runs(_uri: str, domains: Sequence[str]) -> Mapping[str, Domain]:
-    return {
-        domain: Domain(False, False, definition(domain))
-        for domain in domains
-        if domain in {"guest1", "guest2"}
-    }
+HERE, THERE = "qemu:///system", "qemu+ssh://hostB/system?no_tty=1"
+
+
+def nothing_runs() -> dict[str, FakeHypervisor]:
+    """Both hosts' libvirts, which have two guests."""
+    return {uri: world.libvirt(("guest1", "guest2")) for uri in (HERE, THERE)}
 
 
 @pytest.fixture
@@ -79,9 +76,11 @@ def vm_ctl(
 ) -> Callable[..., Ended]:
     """A command in a cluster that follows these steps, each of them."""
 
-    def run(typed: str, *steps: Step, ask: Ask = nothing_runs) -> Ended:
+    def run(
+        typed: str, *steps: Step, libvirts: Mapping[str, FakeHypervisor] | None = None
+    ) -> Ended:
         script = play(*steps)
-        rc = world.vm_ctl([*typed.split(), "--config", conf], ask)
+        rc = world.vm_ctl([*typed.split(), "--config", conf], libvirts or nothing_runs())
         assert script.left == []
         said = capsys.readouterr()
         return Ended(rc, said.out, said.err, script.calls)
@@ -106,18 +105,11 @@ def test_dry_run_prints_and_writes_nothing(vm_ctl: Callable[..., Ended]) -> None
 def test_all_hosts_that_are_online_are_asked_over_the_migration_transport(
     vm_ctl: Callable[..., Ended],
 ) -> None:
-    asked: list[str] = []
-
-    def ask(uri: str, wanted: Sequence[str]) -> Mapping[str, Domain]:
-        asked.append(uri)
-        known = dict(nothing_runs(uri, wanted))
-        if "hostB" in uri:
-            known["guest2"] = known["guest2"]._replace(running=True)
-        return known
-
-    ended = vm_ctl("resource add guest1,guest2 -a hostA", *ADDING, ask=ask)
+    libvirts = nothing_runs()
+    libvirts[THERE].domains["guest2"].state = RUNNING
+    ended = vm_ctl("resource add guest1,guest2 -a hostA", *ADDING, libvirts=libvirts)
     assert (ended.rc, ended.out) == (1, "")
-    assert sorted(asked) == ["qemu+ssh://hostB/system?no_tty=1", "qemu:///system"]
+    assert [len(each.called("virConnectOpen")) for each in libvirts.values()] == [1, 1]
     assert ended.err == (
         "vm-ctl: MSG31 guest2: runs on hostB, Pacemaker would shut it down;"
         " stop it, or use --running\n"
@@ -128,27 +120,22 @@ def test_a_host_that_hangs_is_named_and_holds_nobody_up(
     vm_ctl: Callable[..., Ended],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hosts, "ANSWER_S", 0.2)
-
-    def ask(uri: str, wanted: Sequence[str]) -> Mapping[str, Domain]:
-        if "hostB" in uri:
-            time.sleep(2)
-        return nothing_runs(uri, wanted)
-
-    begun = time.monotonic()
-    ended = vm_ctl("resource add guest1 -a hostA", *ADDING, Step(MODIFY), ask=ask)
+    # Whoever waits for it longer than that waits for ever.
+    monkeypatch.setattr(hosts, "ANSWER_S", 1.0)
+    libvirts = nothing_runs()
+    libvirts[THERE].stuck = True
+    ended = vm_ctl("resource add guest1 -a hostA", *ADDING, Step(MODIFY), libvirts=libvirts)
     assert ended.rc == 0
-    assert time.monotonic() - begun < 1.5
-    assert "MSG34 hostB: its libvirt could not be asked about the guests: out of" in ended.err
+    assert "MSG34 hostB: its libvirt could not be asked about the guests: out of time" in ended.err
 
 
 def test_a_silent_libvirt_here_is_not_taken_for_an_undefined_guest(
     vm_ctl: Callable[..., Ended],
 ) -> None:
-    def ask(_uri: str, _domains: Sequence[str]) -> Mapping[str, Domain]:
-        raise LibvirtError(1, "no socket")
-
-    ended = vm_ctl("resource add guest1 -a hostA", *ADDING[:2], ask=ask)
+    libvirts = nothing_runs()
+    for each in libvirts.values():
+        each.down = "no socket"
+    ended = vm_ctl("resource add guest1 -a hostA", *ADDING[:2], libvirts=libvirts)
     assert (ended.rc, ended.err) == (1, "vm-ctl: MSG05 libvirt on hostA: no socket\n")
 
 
@@ -300,24 +287,21 @@ def test_a_move_may_be_left_to_end_by_itself(vm_ctl: Callable[..., Ended]) -> No
     assert "MSG53 guest1: the constraints of its move end by themselves in" in ended.err
 
 
-def test_figures_of_a_migration_are_libvirts(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Moving:
-        def __init__(self, uri: str) -> None:
-            if uri != "qemu+ssh://hostB/system?no_tty=1":
-                raise LibvirtError(1, uri)
+@pytest.fixture
+def libvirt(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLibvirt]:
+    played = FakeLibvirt()
+    monkeypatch.setitem(sys.modules, "libvirtmod", played.module())
+    yield played
+    played.close()
 
-        def __enter__(self) -> Moving:
-            return self
 
-        def __exit__(self, *_error: object) -> None:
-            pass
-
-        def lookup(self, _name: str) -> Moving:
-            return self
-
-    monkeypatch.setattr(commands, "Connection", Moving)
-    job = Job(3.0, 256, 768, 1024, 85, 1, 300)
-    monkeypatch.setattr(commands, "job_of", lambda _guest: job)
-    uri = "qemu+ssh://hostB/system?no_tty=1"
-    assert commands.figures("guest1", uri) == "moved: 256 of 1024 MiB"
-    assert commands.figures("guest1", "qemu:///system") == "moved"
+def test_figures_of_a_migration_are_libvirts(libvirt: FakeLibvirt) -> None:
+    mib = 1 << 20
+    job: dict[str, object] = {"type": 2, "data_processed": 256 * mib, "data_total": 1024 * mib}
+    libvirt.hypervisors[THERE] = world.libvirt(["guest1", "guest2"])
+    libvirt.hypervisors[THERE].domains["guest1"].job = lambda: job
+    assert commands.figures("guest1", THERE) == "moved: 256 of 1024 MiB"
+    # Neither a guest that does not move, nor one that is not there, nor a libvirt that is away.
+    assert commands.figures("guest2", THERE) == "moved"
+    assert commands.figures("guest3", THERE) == "moved"
+    assert commands.figures("guest1", HERE) == "moved"

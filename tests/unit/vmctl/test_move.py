@@ -118,7 +118,8 @@ class FakeCluster:
     def __init__(self, *places: str) -> None:
         self.places = list(places)
         self.document = cib(guest("g1"))
-        self.status = ""
+        # Of each reading; the last one stays.
+        self.statuses = [""]
         self.written: list[str] = []
         self.scores = {"hostA": 0, "hostB": 0}
         self.on_look: Callable[[], object] = lambda: None
@@ -141,8 +142,8 @@ class FakeCluster:
             # With an XPath it is asked whether a removal has left anything.
             if len(argv) > 2:
                 return 105, ""
-            status = f"<status>{self.status}</status>"
-            return self.rc, self.document.replace("<status></status>", status)
+            status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+            return self.rc, self.document.replace("<status></status>", f"<status>{status}</status>")
         self.written.append(argv[1])
         if argv[1] == "--modify":
             constraints = etree.fromstring((stdin or "").encode()).findall("constraints/*")
@@ -276,7 +277,7 @@ def test_a_migration_that_takes_too_long_keeps_its_constraints(
     begin: Begin, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = begin(ON_A, MIGRATING)
-    fake.status = history("hostA", op("migrate_to", 5, 193, "hostA", "hostB"))
+    fake.statuses = [ON_ITS_WAY]
     with pytest.raises(RefusedError, match="MSG27"):
         carry_out(bound_s=0.05)
     assert fake.written == ["--modify"]
@@ -284,6 +285,18 @@ def test_a_migration_that_takes_too_long_keeps_its_constraints(
     assert said.startswith(
         "vm-ctl: MSG54 g1: the constraints of its move stay, 60 s at most: MSG55 g1: is being"
     )
+
+
+def test_a_move_that_fails_in_a_migration_takes_its_constraints_away_after_it(
+    begin: Callable[..., FakeCluster], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As when somebody sets maintenance-mode meanwhile."""
+    fake = begin(ON_A, running("g1", "hostA", role="Migrating", more='managed="false"'))
+    fake.statuses = ["", ON_ITS_WAY, ON_ITS_WAY, ""]
+    with pytest.raises(RefusedError, match="MSG25"):
+        carry_out()
+    assert fake.written == ["--modify", "--delete-all"]
+    assert capsys.readouterr().err == ""
 
 
 def history(node: str, *operations: str) -> str:
@@ -297,6 +310,7 @@ def op(name: str, call: int, rc: int = 0, source: str = "", target: str = "") ->
     return f'<lrm_rsc_op operation="{name}" call-id="{call}" rc-code="{rc}" {way}/>'
 
 
+ON_ITS_WAY = history("hostA", op("migrate_to", 5, 193, "hostA", "hostB"))
 TO_B, FROM_A = ("migrate_to", 20, 0, "hostA", "hostB"), ("migrate_from", 15, 0, "hostA", "hostB")
 
 

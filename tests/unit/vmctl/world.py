@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,15 +13,14 @@ from lxml import etree
 
 from pmkvm.pacemaker import status
 from pmkvm.pacemaker.cib import Change, selection
-from vmctl import configuration, difference, hosts, main
+from tests.unit.virtual_domain.fake_libvirtmod import FakeHypervisor, FakeLibvirt
+from vmctl import configuration, difference, main
 from vmctl.checks import Facts
 from vmctl.cib_document import CibDocument
 from vmctl.hosts import Domain, Survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from vmctl.hosts import Host
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 DATA = Path(__file__).parent / "data"
 
@@ -95,11 +95,24 @@ def survey(*defined: str, **running_on: str) -> Survey:
     return Survey("hostA", found, {})
 
 
-def vm_ctl(arguments: Sequence[str], ask: Callable[[str, Sequence[str]], Host]) -> int:
-    """Its exit code; ask stands for libvirt."""
+def libvirt(defined: Iterable[str]) -> FakeHypervisor:
+    """One that has these, all of them off."""
+    made = FakeHypervisor()
+    for domain in defined:
+        made.add(domain, "u1").xml = definition(domain)
+    return made
+
+
+def vm_ctl(arguments: Sequence[str], libvirts: Mapping[str, FakeHypervisor]) -> int:
+    """Its exit code; libvirts are those of the hosts, by URI."""
+    played = FakeLibvirt()
+    played.hypervisors.update(libvirts)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(hosts, "ask_libvirt", ask)
-        return main.main(arguments)
+        patched.setitem(sys.modules, "libvirtmod", played.module())
+        try:
+            return main.main(arguments)
+        finally:
+            played.close()
 
 
 def facts(

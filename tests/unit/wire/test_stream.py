@@ -120,9 +120,9 @@ def test_what_comes_too_fast_is_left_unread_for_a_while() -> None:
         with theirs:
             theirs.sendall(hello())
             await wait_for(lambda: len(owner.heard) == 1)
+            began = loop.time()
             theirs.sendall(codec.encode(Request("stonith", "1", 1.0, "x")))
             await wait_for(lambda: len(owner.heard) == 2)
-            began = loop.time()
             theirs.sendall(codec.encode(Request("stonith", "2", 1.0, "x")))
             await wait_for(lambda: len(owner.heard) == 3)
             assert loop.time() - began > 0.1

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Callable
 
+from daemons.vm_stonithd.cluster import cib_writes
 from daemons.vm_stonithd.machine.machine import Machine
 from daemons.vm_stonithd.model import events
 from daemons.vm_stonithd.model.facts import Operation, Request, Resource, Sender, Standing, View
@@ -23,7 +24,10 @@ from tests.unit.vm_stonithd.simulation.judge import BrokenError, Judge
 from tests.unit.vm_stonithd.simulation.pacemaker import Entry, Pacemaker
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
+
+    from daemons.vm_stonithd.cluster.cib_writes import CreateBans
+    from daemons.vm_stonithd.model.actions import Action
 
     Process = Generator[float, None, None]
 
@@ -41,6 +45,9 @@ class World:
         self.has_enemy = has_enemy
         self.engine = Engine(seed)
         self.machine = machine
+        # Which of the bans that are wanted at one moment one write creates.
+        self.together: Callable[[Iterable[Action]], Iterable[Action | CreateBans]]
+        self.together = cib_writes.together
         self.judge = Judge()
         self.cib = Cib(self.engine, _first_view())
         self.hosts = Hosts(self.engine, self.cib, self.judge)
