@@ -32,11 +32,9 @@ def test_a_start_waits_for_a_process(world: World) -> None:
     assert len(world.processes()) == 1
 
 
-def test_a_start_waits_for_a_process_no_longer_than_it_may(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_start_waits_for_a_process_no_longer_than_it_may(world: World) -> None:
     # Its last try has 3 s: one that is cut short has another reason.
-    monkeypatch.setattr(agent, "_RETRY_S", 4.0)
+    world.patch.setattr(agent, "_RETRY_S", 4.0)
     parameters = world.program(WAIT)
     with exhaustion.no_threads():
         called = world.act("start", parameters, timeout_s=8)

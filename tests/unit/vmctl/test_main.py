@@ -31,7 +31,6 @@ QUERY, MODIFY = ("cibadmin", "--query"), ("cibadmin", "--modify")
 # What is asked before a guest is added: all is well, and it is asked on hostA.
 ADDING = (Step(MON, out=crm_mon()), Step(NODE, out="hostA\n"), Step(QUERY, out=cib()))
 
-
 HERE, THERE = "qemu:///system", "qemu+ssh://hostB/system?no_tty=1"
 
 

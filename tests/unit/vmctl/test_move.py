@@ -288,7 +288,7 @@ def test_a_migration_that_takes_too_long_keeps_its_constraints(
 
 
 def test_a_move_that_fails_in_a_migration_takes_its_constraints_away_after_it(
-    begin: Callable[..., FakeCluster], capsys: pytest.CaptureFixture[str]
+    begin: Begin, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As when somebody sets maintenance-mode meanwhile."""
     fake = begin(ON_A, running("g1", "hostA", role="Migrating", more='managed="false"'))
