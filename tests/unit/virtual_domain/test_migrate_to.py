@@ -201,8 +201,8 @@ def test_a_stuck_libvirt_is_given_up_in_time_with_the_guest_still_here(world: Wo
 def test_a_qemu_that_takes_its_time_to_end_is_waited_for(world: World) -> None:
     domain = world.guest()
     qemu, domain.qemu = world.qemu_of(domain), None
-    timer = threading.Timer(0.1, qemu.end)
-    timer.start()
+    timer = threading.Timer(0.3, qemu.end)
+    world.here.when("virDomainMigrate3", timer.start)
     called = migrate_to(world)
     timer.join()
     assert called.outcome == (0, "")
