@@ -7,11 +7,10 @@ domains like any, and cost next to nothing besides.
 
 from __future__ import annotations
 
-import json
 import statistics
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.bench.test_monitor import ENVIRONMENT, OURS, start_guest
+from tests.bench.test_monitor import OURS, measured, start_guest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,15 +65,8 @@ def _measure(host: Machine, count: int) -> float:
         "extra:VirtualDomain": [OURS, "monitor"],
         "virsh domstate": ["/usr/bin/virsh", "-c", "qemu:///system", "domstate", "g1"],
     }
-    done = host.run(
-        ["/usr/bin/python3", "-I", "/mnt/project/tests/bench/measure.py", str(ROUNDS)],
-        stdin=json.dumps(commands),
-        environment=ENVIRONMENT,
-        timeout_s=120,
-    )
-    assert done.rc == 0, done.err
     medians = []
-    for name, rounds in json.loads(done.out).items():
+    for name, rounds in measured(host, commands, ROUNDS).items():
         wall, cpu = (statistics.median(pair[at] for pair in rounds) for at in (0, 1))
         print(f"{count:4} guests  {name:24} wall {wall:6.1f} ms  CPU {cpu:6.1f} ms")
         medians.append(cpu)

@@ -43,14 +43,7 @@ def test_monitor_costs_a_fifth_of_the_peers(
         "virsh domstate": ["/usr/bin/virsh", "-c", "qemu:///system", "domstate", "g1"],
         "python3 -IS": ["/usr/bin/python3", "-IS", "-c", "pass"],
     }
-    measured = host1.run(
-        ["/usr/bin/python3", "-I", "/mnt/project/tests/bench/measure.py", str(ROUNDS)],
-        stdin=json.dumps(commands),
-        environment=ENVIRONMENT,
-        timeout_s=300,
-    )
-    assert measured.rc == 0, measured.err
-    figures = json.loads(measured.out)
+    figures = measured(host1, commands, ROUNDS)
     print(f"\n{'':24} wall ms: min  median    CPU ms: min  median")
     for name, rounds in figures.items():
         wall, cpu = ([pair[at] for pair in rounds] for at in (0, 1))
@@ -74,6 +67,21 @@ def test_monitor_starts_no_process(
     calls = [line for line in host1.read("/tmp/trace").splitlines() if is_process_start(line)]
     assert len(calls) == 1, calls
     assert "execve" in calls[0]
+
+
+def measured(
+    host: Machine, commands: dict[str, list[str]], rounds: int
+) -> dict[str, list[list[float]]]:
+    """What measure.py finds on that host, for each command by its name."""
+    done = host.run(
+        ["/usr/bin/python3", "-I", "/mnt/project/tests/bench/measure.py", str(rounds)],
+        stdin=json.dumps(commands),
+        environment=ENVIRONMENT,
+        timeout_s=300,
+    )
+    assert done.rc == 0, done.err
+    figures: dict[str, list[list[float]]] = json.loads(done.out)
+    return figures
 
 
 def is_process_start(line: str) -> bool:

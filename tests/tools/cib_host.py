@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
+from pmkvm.run import run
 from tests.unit.vmctl import world
 from vmctl import names
 
@@ -79,6 +80,19 @@ class Host:
         defined = {each for each in words if each != "nosuch"}
         libvirts = {uri: world.libvirt(defined) for uri in URIS}
         return world.vm_ctl([*arguments, "--config", str(self.conf)], libvirts)
+
+    def add(self, domains: str, at: str = "hostA", *more: str) -> None:
+        assert self.vm_ctl("resource", "add", domains, "-a", at, *more) == 0
+
+    def start(self, domain: str, at: str) -> None:
+        """Add it, at home on hostA, and start it; it runs there."""
+        self.add(domain)
+        assert self.vm_ctl("resource", "start", domain) == 0
+        self.runs(domain, at)
+
+    def by_hand(self, *argv: str) -> None:
+        """One of Pacemaker's own tools, on the same CIB."""
+        assert run(argv, timeout_s=30, environment={"CIB_file": str(self.cib)}).rc == 0
 
     def root(self) -> etree._Element:
         return etree.fromstring(self.cib.read_bytes())

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,9 +33,5 @@ def tools_of_root(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Tools]:
     """In each root: a directory there, and its tools in the place of this machine's."""
-    directory: Path = request.param / "tmp" / f"tools-of-root-{os.getpid()}"
-    directory.mkdir()
-    try:
+    with roots.directory(request.param, "tools-of-root") as directory:
         yield Tools(request.param, directory, monkeypatch)
-    finally:
-        shutil.rmtree(directory)

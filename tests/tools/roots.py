@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +14,7 @@ from pmkvm.run import Completed
 from tests.lab.guests.guest_image import CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pytest
 
@@ -27,6 +30,17 @@ def inside(root: Path, path: Path) -> str:
 def enter(root: Path) -> tuple[str, ...]:
     """Before a command line that is to run in it."""
     return () if root == HERE else ("chroot", str(root))
+
+
+@contextlib.contextmanager
+def directory(root: Path, name: str) -> Iterator[Path]:
+    """One in that root, which is removed again."""
+    made = root / "tmp" / f"{name}-{os.getpid()}"
+    made.mkdir()
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
 
 
 class Tools:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pmkvm.run import run
 from tests import tree
 
 if TYPE_CHECKING:
@@ -17,16 +17,13 @@ PAGES = sorted((tree.ROOT / "doc" / "man").iterdir())
 
 
 def warnings(page: Path) -> str:
-    done = subprocess.run(
+    done = run(
         ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", str(page)],
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANROFFSEQ": "", "MANWIDTH": "80"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        timeout_s=60,
+        environment={"MANROFFSEQ": "", "MANWIDTH": "80"},
     )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    assert done.rc == 0, done.err
+    return done.err
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -36,11 +33,9 @@ def test_a_page_is_read_without_a_warning(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_apropos_finds_a_page_by_its_name(page: Path) -> None:
-    done = subprocess.run(
-        ["lexgrog", str(page)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stdout
-    assert f'"{page.stem} - ' in done.stdout
+    done = run(["lexgrog", str(page)], timeout_s=60)
+    assert done.rc == 0, done.out
+    assert f'"{page.stem} - ' in done.out
 
 
 def test_a_warning_is_seen(tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agents.virtual_domain.agent import AGENT
 from pmkvm.ocf.table import Action, Agent, Parameter
+from pmkvm.run import run
 from tests.unit.ocf.sample import PARAMETERS, call, succeed
 
 if TYPE_CHECKING:
@@ -41,36 +41,35 @@ SAMPLE = Agent(
 each_agent = pytest.mark.parametrize("agent", [AGENT, SAMPLE], ids=["VirtualDomain", "Sample"])
 
 
-def complaints(tmp_path: Path, agent: Agent, env: dict[str, str], *grammar: str) -> str:
+def complaints(directory: Path, text: str, *grammar: str) -> str:
     """What xmllint has against it, nothing as it should be."""
-    document = tmp_path / "metadata.xml"
-    document.write_text(call(agent, "meta-data", env=env).out, encoding="utf-8")
-    done = subprocess.run(
-        ["xmllint", "--noout", "--nonet", *grammar, str(document)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return "" if done.returncode == 0 else done.stderr
+    document = directory / "metadata.xml"
+    document.write_text(text, encoding="utf-8")
+    done = run(["xmllint", "--noout", "--nonet", *grammar, str(document)], timeout_s=60)
+    return "" if done.rc == 0 else done.err
+
+
+def said(agent: Agent, env: dict[str, str]) -> str:
+    return call(agent, "meta-data", env=env).out
 
 
 @each_agent
 def test_the_old_form_satisfies_the_dtd_of_ocf_tester(tmp_path: Path, agent: Agent) -> None:
-    assert complaints(tmp_path, agent, OLD, "--dtdvalid", DTD) == ""
+    assert complaints(tmp_path, said(agent, OLD), "--dtdvalid", DTD) == ""
 
 
 @each_agent
 @pytest.mark.parametrize("grammar", [PCS_RNG, RNG])
 def test_the_old_form_satisfies_both_grammars(tmp_path: Path, agent: Agent, grammar: str) -> None:
-    assert complaints(tmp_path, agent, {}, "--relaxng", grammar) == ""
+    assert complaints(tmp_path, said(agent, {}), "--relaxng", grammar) == ""
 
 
 @each_agent
 def test_the_new_form_satisfies_the_grammar_of_ocf_1_1(tmp_path: Path, agent: Agent) -> None:
-    assert complaints(tmp_path, agent, NEW, "--relaxng", PCS_RNG) == ""
+    assert complaints(tmp_path, said(agent, NEW), "--relaxng", PCS_RNG) == ""
 
 
 def test_these_tests_can_fail(tmp_path: Path) -> None:
     """The new form is what the old grammars refuse; that is why there are two."""
-    assert "unique-group" in complaints(tmp_path, SAMPLE, NEW, "--dtdvalid", DTD)
-    assert complaints(tmp_path, SAMPLE, NEW, "--relaxng", RNG)
+    assert "unique-group" in complaints(tmp_path, said(SAMPLE, NEW), "--dtdvalid", DTD)
+    assert complaints(tmp_path, said(SAMPLE, NEW), "--relaxng", RNG)

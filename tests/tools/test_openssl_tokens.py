@@ -3,24 +3,17 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from daemons.vm_stonithd.intake.grant import Grant
 from daemons.vm_stonithd.intake.legacy_tokens import Decoder
+from pmkvm.run import run
 
 NAMES = ["g", "guest12", "prmVMCTL_guest1", "prmVMCTL_" + "long-name.of_a-guest" * 5]
 
 
 def token(name: str, *options: str) -> str:
-    return subprocess.run(
-        ["openssl", *options, "-e", "-k", "vmstonith"],
-        input=f"{name}\n",
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    return run(["openssl", *options, "-e", "-k", "vmstonith"], timeout_s=60, stdin=f"{name}\n").out
 
 
 @pytest.mark.parametrize("cipher", ["des-ede3", "des-ede3-cbc", "des3"])

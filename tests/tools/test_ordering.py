@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pmkvm.run import run
 from tests import tree
 
 if TYPE_CHECKING:
@@ -30,15 +30,12 @@ def units(tmp_path: Path) -> Path:
 
 def verify(units: Path, unit: str) -> str:
     """What systemd has against a unit and all that it names, nothing as it should be."""
-    done = subprocess.run(
+    done = run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit],
-        env={"SYSTEMD_UNIT_PATH": f"{units}:{SYSTEM}", "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        timeout_s=60,
+        environment={"SYSTEMD_UNIT_PATH": f"{units}:{SYSTEM}"},
     )
-    return done.stderr if done.returncode else ""
+    return done.err if done.rc else ""
 
 
 @pytest.mark.parametrize("unit", [TARGET, "pacemaker.service"])

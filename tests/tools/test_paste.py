@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
 
+from pmkvm.run import run
 from pmkvm.tokens import ring
 from pmkvm.tokens.ring import State
 from stonith.vm_stonith_key import paste
@@ -32,23 +32,15 @@ def form(head: str) -> list[str]:
     return next(block for block in blocks if block.startswith(f"# {head}")).splitlines()[1:]
 
 
-def run(argv: list[str], stdin: str = "", **environment: str) -> str:
-    done = subprocess.run(
-        argv,
-        input=stdin,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.stdout + done.stderr
+def said_by(argv: list[str], stdin: str = "", **environment: str) -> str:
+    done = run(argv, timeout_s=60, stdin=stdin, environment=environment)
+    return done.out + done.err
 
 
 @pytest.fixture
 def cib(tmp_path: Path) -> Path:
     path = tmp_path / "cib.xml"
-    path.write_text(run(["cibadmin", "--empty"]), encoding="utf-8")
+    path.write_text(said_by(["cibadmin", "--empty"]), encoding="utf-8")
     return path
 
 
@@ -66,7 +58,7 @@ def test_crm(cib: Path, tmp_path: Path, agent: str) -> None:
     text = tmp_path / "text.crm"
     text.write_text("\n".join(form(f"crm configure, {agent}")), encoding="utf-8")
     argv = ["crm", "--force", "configure", "load", "update", str(text)]
-    said = run(argv, CIB_file=str(cib), HOME=str(tmp_path))
+    said = said_by(argv, CIB_file=str(cib), HOME=str(tmp_path))
     kind, values = device(cib)
     assert (kind, values["hostlist"], values["timeout"]) == (agent, LISTED, "20"), said
 
@@ -76,6 +68,6 @@ def test_pcs(cib: Path, agent: str) -> None:
     create, prop = form(f"pcs, {agent}")
     # The agents are not installed where this runs.
     script = f"{create} --force\n{prop}\n".replace("pcs ", f"pcs -f {cib} ")
-    said = run(["sh"], script)
+    said = said_by(["sh"], script)
     kind, values = device(cib)
     assert (kind, values["hostlist"], values["timeout"]) == (agent, LISTED, "20"), said

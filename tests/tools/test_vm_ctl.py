@@ -22,8 +22,6 @@ from tests.unit.vmctl import as_crm, world
 from vmctl import move
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.tools.cib_host import Host
 
 
@@ -98,7 +96,7 @@ def test_adding_twice_is_refused_and_changes_nothing(host: Host) -> None:
 
 
 def test_start_and_stop_are_one_change_each_for_all(host: Host) -> None:
-    host.vm_ctl("resource", "add", "guest1,guest2", "-a", "hostA")
+    host.add("guest1,guest2")
     assert host.vm_ctl("resource", "start", "guest1,", "guest2") == 0
     assert (host.role("guest1"), host.role("guest2"), host.epoch()) == ("Started", "Started", 7)
     assert host.vm_ctl("resource", "stop", "guest2") == 0
@@ -109,10 +107,8 @@ def test_start_and_stop_are_one_change_each_for_all(host: Host) -> None:
 
 def test_delete_leaves_nothing_behind(host: Host) -> None:
     before = host.ids(".//*[@id]")
-    host.vm_ctl("resource", "add", "guest1,guest2,guest10", "-a", "hostA")
-    by_hand = ("crm_resource", "--move", "--resource", "prmVMCTL_guest1", "--node", "hostB")
-    environment = {"CIB_file": str(host.cib)}
-    assert run.run(by_hand, timeout_s=30, environment=environment).rc == 0
+    host.add("guest1,guest2,guest10")
+    host.by_hand("crm_resource", "--move", "--resource", "prmVMCTL_guest1", "--node", "hostB")
     assert "cli-prefer-prmVMCTL_guest1" in host.ids(".//rsc_location")
     assert host.vm_ctl("resource", "delete", "guest1") == 0
     left = host.ids(".//*[@id]")
@@ -123,14 +119,14 @@ def test_delete_leaves_nothing_behind(host: Host) -> None:
 
 
 def test_list_shows_them(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
-    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    host.add("guest1")
     assert host.vm_ctl("resource", "list") == 0
     row = capsys.readouterr().out.splitlines()[-1]
     assert row.split() == ["guest1", "prmVMCTL_guest1", "off", "hostA", "Stopped", "no", "no"]
 
 
 def test_a_stopped_guest_is_not_moved(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
-    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    host.add("guest1")
     assert host.vm_ctl("resource", "move", "guest1", "-n", "hostB") == 1
     assert "MSG18" in capsys.readouterr().err
 
@@ -167,7 +163,7 @@ def test_a_running_guest_is_not_deleted(running: Host, capsys: pytest.CaptureFix
 
 def test_a_change_planned_on_another_version_is_refused(host: Host) -> None:
     old = cib.version(cib.query(Deadline(30)))
-    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
+    host.add("guest1")
     before = host.cib.read_bytes()
     stop = cib.Change(merged="<configuration><resources/></configuration>")
     assert not cib.apply(old, stop, Deadline(30))
@@ -188,17 +184,12 @@ def test_a_change_that_the_schema_forbids_is_refused_whole(host: Host) -> None:
 
 
 def test_a_change_is_planned_anew_when_somebody_writes_in_between(host: Host) -> None:
-    interfere: list[Callable[[], object]] = [
-        lambda: run.run(
-            ("cibadmin", "--bump"), timeout_s=30, environment={"CIB_file": str(host.cib)}
-        )
-    ]
     seen = []
 
     def plan(document: str) -> cib.Change:
         seen.append(cib.version(document).epoch)
-        if interfere:
-            interfere.pop()()
+        if len(seen) == 1:
+            host.by_hand("cibadmin", "--bump")
         pair = '<nvpair id="o-s" name="stonith-enabled" value="false"/>'
         own = f'<cluster_property_set id="o">{pair}</cluster_property_set>'
         return cib.Change(merged=f"<configuration><crm_config>{own}</crm_config></configuration>")
@@ -223,7 +214,7 @@ def test_a_thousand_guests_are_one_change(host: Host, capsys: pytest.CaptureFixt
 
 
 def test_location_move_is_one_change_for_all_that_are_at_home_there(host: Host) -> None:
-    host.vm_ctl("resource", "add", "guest1,guest2,guest3", "-a", "hostA")
+    host.add("guest1,guest2,guest3")
     for guest in ("guest1", "guest2"):
         host.runs(guest, "hostB")
     assert host.vm_ctl("location", "move", "-b", "hostA") == 0
@@ -239,22 +230,17 @@ def test_location_move_is_one_change_for_all_that_are_at_home_there(host: Host) 
 
 
 def test_the_scores_tell_that_a_guest_will_go_home_once_its_move_is_over(host: Host) -> None:
-    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
-    host.vm_ctl("resource", "start", "guest1")
-    host.runs("guest1", "hostA")
+    host.start("guest1", at="hostA")
     assert host.vm_ctl("resource", "move", "guest1", "-n", "hostB", "--no-wait") == 0
-    scores = move.scores_without("guest1", host.cib.read_text(encoding="utf-8"))
+    document = host.cib.read_text(encoding="utf-8")
+    scores = move.scores_without("guest1", document)
     assert scores["hostA"] - scores["hostB"] >= 200
-    with_them = resource.allocation_scores(
-        host.cib.read_text(encoding="utf-8"), "prmVMCTL_guest1", Deadline(30)
-    )
+    with_them = resource.allocation_scores(document, "prmVMCTL_guest1", Deadline(30))
     assert (with_them["hostA"], with_them["hostB"]) == (-resource.INFINITY, resource.INFINITY)
 
 
 def test_what_a_move_leaves_behind_goes_with_unmove(host: Host) -> None:
-    host.vm_ctl("resource", "add", "guest1", "-a", "hostA")
-    host.vm_ctl("resource", "start", "guest1")
-    host.runs("guest1", "hostB")
+    host.start("guest1", at="hostB")
     before = host.ids(".//*[@id]")
     assert host.vm_ctl("resource", "move", "guest1", "-n", "hostA", "--no-wait") == 0
     left = {"cli-ban-prmVMCTL_guest1-on-hostB", "cli-prefer-prmVMCTL_guest1"}
@@ -263,8 +249,7 @@ def test_what_a_move_leaves_behind_goes_with_unmove(host: Host) -> None:
     assert host.ids(".//*[@id]") == before
     # Pacemaker's own tool knows them by their names.
     assert host.vm_ctl("resource", "move", "guest1", "-n", "hostA", "--no-wait") == 0
-    clear = ("crm_resource", "--clear", "--resource", "prmVMCTL_guest1")
-    assert run.run(clear, timeout_s=30, environment={"CIB_file": str(host.cib)}).rc == 0
+    host.by_hand("crm_resource", "--clear", "--resource", "prmVMCTL_guest1")
     assert host.ids(".//*[@id]") == before
 
 

@@ -6,27 +6,23 @@ On this machine's releases, and on those of the lab's other roots that have been
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from lxml import etree
 
 from pmkvm import run
-from tests.lab.guests.guest_image import CACHE
+from tests.tools import roots
 from tests.tools.cib_host import DUMMY
 from vmctl import configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.tools.cib_host import Host
-
-ROOTS = [Path("/"), *sorted(Path(CACHE, "roots").glob("*"))]
 
 # What the shells invent: ids inside of resources and rules.
 INVENTED = {"nvpair", "op", "instance_attributes", "meta_attributes"}
@@ -67,8 +63,8 @@ class Shells:
     def __init__(self, root: Path, directory: Path) -> None:
         self.directory = directory
         self.cib = directory / "cib.xml"
-        self._enter = () if root == Path("/") else ("chroot", str(root))
-        self._inside = f"/{self.cib.relative_to(root)}"
+        self._enter = roots.enter(root)
+        self._inside = roots.inside(root, self.cib)
 
     def apply(self, language: str, text: str) -> None:
         getattr(self, language)(text)
@@ -100,13 +96,11 @@ class Shells:
         assert "ERROR" not in done.out + done.err, (argv, done)
 
 
-@pytest.fixture(params=ROOTS, ids=str)
+@pytest.fixture(params=roots.ROOTS, ids=str)
 def shells(request: pytest.FixtureRequest) -> Iterator[Shells]:
     root: Path = request.param
-    directory = root / "tmp" / f"vm-ctl-{os.getpid()}"
-    directory.mkdir()
-    yield Shells(root, directory)
-    shutil.rmtree(directory)
+    with roots.directory(root, "vm-ctl") as directory:
+        yield Shells(root, directory)
 
 
 def _added(host: Host) -> None:

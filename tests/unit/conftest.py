@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""All unit tests: a loop for each that needs one, a user who is another, and hypothesis, to which a
-busy machine is no failure."""
+"""All unit tests: a loop for each that needs one, a user who is another, a process runner that
+follows a script, and hypothesis, to which a busy machine is no failure.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +13,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.impostor import NOBODY
+from tests.unit.pacemaker.script import play
+
+__all__ = ["nobody", "play"]
 
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")

@@ -223,6 +223,7 @@ def test_a_shell_elsewhere_is_found(tmp_path: Path, argv: str) -> None:
 
 # As sources name the repository's root; written so that this file names nothing.
 ROOT, BELOW_PROJECT = "ROOT", "{PROJECT}/"
+LICENSED = f"{tree_files.SPDX}\n"
 
 
 @pytest.mark.parametrize(
@@ -243,29 +244,21 @@ def test_every_file_keeps_the_rule(rule: Callable[[Path], list[Path]]) -> None:
     ("rule", "name", "text"),
     [
         (tree_files.without_licence, "tests/unit/test_a.py", '"""No licence."""\n'),
-        (tree_files.without_licence, "stubs/a.pyi", f"\n{tree_files.SPDX}\n"),
-        (
-            tree_files.without_licence,
-            "tests/program.py",
-            f"#!/usr/bin/python3\n\n{tree_files.SPDX}\n",
-        ),
-        (
-            tree_files.too_long,
-            "pmkvm/a.py",
-            f"{tree_files.SPDX}\n" + "x = 1\n" * tree_files.MAX_LINES,
-        ),
+        (tree_files.without_licence, "stubs/a.pyi", f"\n{LICENSED}"),
+        (tree_files.without_licence, "tests/program.py", f"#!/usr/bin/python3\n\n{LICENSED}"),
+        (tree_files.too_long, "pmkvm/a.py", LICENSED + "x = 1\n" * tree_files.MAX_LINES),
         (tree_files.too_wide, "doc/measurements/a.md", f"| {'x' * tree_files.MAX_COLUMNS} |\n"),
-        (tree_files.named_for_nothing, "tests/utils.py", f"{tree_files.SPDX}\n"),
-        (tree_files.named_for_nothing, "pmkvm/common/a.py", f"{tree_files.SPDX}\n"),
+        (tree_files.named_for_nothing, "tests/utils.py", LICENSED),
+        (tree_files.named_for_nothing, "pmkvm/common/a.py", LICENSED),
         (
             tree_files.leads_to_nothing,
             "tests/a.py",
-            f'{tree_files.SPDX}\nA = {ROOT} / "pmkvm" / "gone.py"\n',
+            f'{LICENSED}A = {ROOT} / "pmkvm" / "gone.py"\n',
         ),
         (
             tree_files.leads_to_nothing,
             "tests/b.py",
-            f'{tree_files.SPDX}\nA = f"{BELOW_PROJECT}pmkvm/no.py"\n',
+            f'{LICENSED}A = f"{BELOW_PROJECT}pmkvm/no.py"\n',
         ),
     ],
 )

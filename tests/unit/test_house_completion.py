@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pmkvm.run import run
 from stonith.vm_stonith import description
 from tests import tree
 from tests.unit.test_house_manual import MAN, installed, options_of_page
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 COMPLETION = tree.ROOT / "rpm" / "completion.bash"
@@ -23,27 +24,28 @@ NAMES = sorted(
 )
 
 
+def completed(
+    directory: Path, completion: Path, call: str, tools: Mapping[str, str], *typed: str
+) -> list[str]:
+    """What bash makes of the completion's call for the words that are typed, with these tools."""
+    for name, text in tools.items():
+        (directory / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (directory / name).chmod(0o755)
+    script = f'. "{completion}"; {call}; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    argv = ["bash", "-uc", f'cd "{directory}"; {script}', "bash", *typed]
+    done = run(argv, timeout_s=30, environment={"PATH": f"{directory}:/usr/bin:/bin"})
+    assert (done.rc, done.err) == (0, "")
+    return done.out.split("\n")[:-1]
+
+
 def complete(directory: Path, *typed: str) -> list[str]:
     """What is offered for the last that is typed, where crm_resource lists two resources."""
-    tool = directory / "crm_resource"
-    tool.write_text("#!/bin/sh\nprintf '%s\\n' prmVMCTL_guest1 prmOther\n", encoding="utf-8")
-    tool.chmod(0o755)
-    script = (
-        f'. "{COMPLETION}"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));'
-        ' _pm_kvm_tools "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}";'
-        ' printf "%s\\n" "${COMPREPLY[@]}"'
+    tools = {"crm_resource": "printf '%s\\n' prmVMCTL_guest1 prmOther"}
+    call = (
+        'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pm_kvm_tools "$1"'
+        ' "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"'
     )
-    done = subprocess.run(
-        ["bash", "-uc", script, "bash", *typed],
-        env={"PATH": f"{directory}:/usr/bin:/bin"},
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-    )
-    assert done.stderr == ""
-    return [line for line in done.stdout.split("\n") if line]
+    return [line for line in completed(directory, COMPLETION, call, tools, *typed) if line]
 
 
 def test_it_is_installed_under_the_name_of_each_program() -> None:

@@ -31,6 +31,19 @@ class Called(NamedTuple):
         marked = [line for line in self.err.splitlines() if line.startswith("ocf-exit-reason:")]
         return marked[-1].partition(":")[2] if marked else ""
 
+    @property
+    def outcome(self) -> tuple[int, str]:
+        """The code and the reason for it."""
+        return self.rc, self.reason
+
+    def says(self, rc: int, text: str) -> bool:
+        """It ends so, and has said this."""
+        return self.rc == rc and text in self.err
+
+    def fails(self, rc: int, beginning: str) -> bool:
+        """It ends so, for a reason that begins with this."""
+        return self.rc == rc != 0 and self.reason.startswith(beginning)
+
 
 def call(agent: Agent, *argv: str, env: Mapping[str, str] | None = None) -> Called:
     out, err = io.StringIO(), io.StringIO()

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ from pmkvm import thread_call
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.run import run
 from tests.unit.ocf.sample import agent_with, call, succeed
 
 if TYPE_CHECKING:
@@ -122,8 +121,9 @@ def test_the_reason_has_the_prefix_that_pacemaker_asks_for() -> None:
     assert called.err.splitlines()[-1] == "reason> why"
 
 
-def test_every_bad_parameter_is_named_at_once() -> None:
-    env = {"OCF_RESKEY_count": "many", "OCF_RESKEY_force": "maybe"}
+@pytest.mark.parametrize("config", [{}, {"OCF_RESKEY_config": ""}], ids=["not set", "empty"])
+def test_every_bad_parameter_is_named_at_once(config: dict[str, str]) -> None:
+    env = {**config, "OCF_RESKEY_count": "many", "OCF_RESKEY_force": "maybe"}
     called = call(SAMPLE, "start", env=env)
     assert called.rc == OcfCode.CONFIGURED
     assert called.reason == (
@@ -177,15 +177,8 @@ main(agent_with(("start", hang), ("stop", succeed)))
 @pytest.mark.parametrize(("action", "code"), [("start", 1), ("stop", 0), ("meta-data", 0)])
 def test_the_process_leaves_with_the_code_even_past_a_stuck_thread(action: str, code: int) -> None:
     timeout_ms = "300" if action == "start" else "60000"
-    env = {**os.environ, **CONFIG, "OCF_RESKEY_CRM_meta_timeout": timeout_ms}
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", CHILD, action],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    assert ("out of time while in start" in done.stderr) == (action == "start")
-    assert done.stdout.endswith("</resource-agent>\n") == (action == "meta-data")
+    env = {**CONFIG, "OCF_RESKEY_CRM_meta_timeout": timeout_ms}
+    done = run([sys.executable, "-B", "-c", CHILD, action], timeout_s=120, environment=env)
+    assert done.rc == code, done.err
+    assert ("out of time while in start" in done.err) == (action == "start")
+    assert done.out.endswith("</resource-agent>\n") == (action == "meta-data")

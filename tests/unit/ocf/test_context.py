@@ -10,7 +10,7 @@ from tests.unit.ocf.sample import PARAMETERS, agent_with, call, seen_by, succeed
 CONFIG = {"OCF_RESKEY_config": "/etc/g1.xml"}
 
 
-@pytest.mark.parametrize("text", ["yes", "true", "1", "on", "y", "Yes", "TRUE", "On", "Y"])
+@pytest.mark.parametrize("text", ["yes", "true", "1", "on", "y", "Yes", "True", "TRUE", "On", "Y"])
 def test_pacemakers_words_for_yes(text: str) -> None:
     assert parse_boolean(text) is True
 
@@ -35,6 +35,7 @@ def test_any_other_text_is_neither(text: str) -> None:
         ("uri", None, "qemu:///system"),
         ("count", "12", 12),
         ("count", " ", 3),
+        ("count", "", 3),
         ("force", "Yes", True),
         ("force", "0", False),
         ("force", "", False),
@@ -61,19 +62,20 @@ def test_the_typed_accessors() -> None:
     ("name", "text", "allowed"),
     [
         ("count", "-5", "a whole number"),
+        ("count", "3.5", "a whole number"),
+        ("count", "x", "a whole number"),
         ("count", "1_000", "a whole number"),
         ("count", "\u0663", "a whole number"),
         ("force", "perhaps", "yes or no"),
+        ("force", "2", "yes or no"),
         ("colour", "blue", "one of red, green"),
     ],
 )
-def test_a_value_that_is_not_allowed_is_named_with_what_is(
-    name: str, text: str, allowed: str
-) -> None:
+def test_a_value_that_is_not_allowed_is_named(name: str, text: str, allowed: str) -> None:
     parameters = (*PARAMETERS, Parameter("colour", "C", "C.", "red", choices=("red", "green")))
     agent = agent_with(("start", succeed), parameters=parameters)
     called = call(agent, "start", env={**CONFIG, f"OCF_RESKEY_{name}": text})
-    assert (called.rc, called.reason) == (6, f"parameter {name}={text!r} must be {allowed}")
+    assert called.outcome == (6, f"parameter {name}={text!r} must be {allowed}")
 
 
 def test_a_bad_value_of_a_tolerant_action_is_replaced_by_the_default() -> None:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The eight defects of resource-agents' ocf.py (each was tried on it), none of which is ours."""
+"""The eight defects of resource-agents' ocf.py (each was tried on it), none of which is ours.
+
+Where a defect names a test, that one shows it; the others are shown here.
+"""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +13,7 @@ import pytest
 from agents.virtual_domain.agent import AGENT
 from pmkvm import settings
 from pmkvm.ocf.codes import OcfCode
-from pmkvm.ocf.table import Parameter
-from tests.unit.ocf.sample import agent_with, call, seen_by, succeed
+from tests.unit.ocf.sample import agent_with, call, succeed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,37 +23,12 @@ if TYPE_CHECKING:
 CONFIG = {"OCF_RESKEY_config": "/etc/g1.xml"}
 
 
-# 1. No XML escaping: & or < in any text makes the metadata not well-formed.
-def test_1_metadata_with_markup_in_its_texts_is_well_formed() -> None:
-    nasty = (Parameter("p", "a & b", "x < y", default="1 & <2>"),)
-    called = call(agent_with(("start", succeed), parameters=nasty), "meta-data")
-    root = ET.fromstring(called.out.encode())
-    assert root.findtext("parameters/parameter/longdesc") == "x < y"
-
-
-# 2. HA_debug=0 turns debugging on; unset drops INFO.
-@pytest.mark.parametrize("env", [{}, {"HA_debug": ""}, {"HA_debug": "0"}])
-def test_2_debugging_is_off_and_info_on_unless_asked_for(env: dict[str, str]) -> None:
-    def speak(context: Context) -> OcfCode:
-        context.log.info("fine")
-        context.log.debug("detail")
-        return OcfCode.SUCCESS
-
-    called = call(agent_with(("start", speak)), "start", env={**CONFIG, **env})
-    assert called.err == "INFO: fine\n"
-
-
-# 3. is_true lacks True, Yes and On; a probe is seen where no interval is set.
-@pytest.mark.parametrize("text", ["True", "Yes", "On", "TRUE", "y"])
-def test_3_booleans_are_known_in_any_case(text: str) -> None:
-    assert seen_by("start", {**CONFIG, "OCF_RESKEY_force": text}).flag("force") is True
-
-
-def test_3_a_monitor_without_an_interval_is_no_probe() -> None:
-    assert not seen_by("monitor", CONFIG).is_probe
-    assert seen_by("monitor", {**CONFIG, "OCF_RESKEY_CRM_meta_interval": "0"}).is_probe
-
-
+# 1. No XML escaping: & or < in any text makes the metadata not well-formed. test_metadata.py:
+#    test_any_text_survives.
+# 2. HA_debug=0 turns debugging on; unset drops INFO. test_log.py:
+#    test_debug_only_if_it_is_asked_for.
+# 3. is_true lacks True, Yes and On; a probe is seen where no interval is set. test_context.py:
+#    test_pacemakers_words_for_yes, test_a_probe_is_a_monitor_with_interval_zero.
 # 4. An extra argument is an error; __OCF_ACTION silently beats the argument.
 def test_4_extra_arguments_are_ignored() -> None:
     agent = agent_with(("start", succeed))
@@ -88,22 +64,8 @@ def test_5_a_log_that_cannot_be_written_never_fails_an_action(tmp_path: Path, ac
 
 
 # 6. An empty value counts as set: required passes, the default is not used; nothing is typed.
-def test_6_an_empty_value_is_not_set() -> None:
-    called = call(agent_with(("start", succeed)), "start", env={"OCF_RESKEY_config": ""})
-    assert called.rc == OcfCode.CONFIGURED
-    context = seen_by("start", {**CONFIG, "OCF_RESKEY_uri": "", "OCF_RESKEY_count": ""})
-    assert context.text("uri") == "qemu:///system"
-    assert context.number("count") == 3
-
-
-@pytest.mark.parametrize(("name", "text"), [("count", "3.5"), ("count", "x"), ("force", "2")])
-def test_6_a_value_of_the_wrong_type_is_refused(name: str, text: str) -> None:
-    env = {**CONFIG, f"OCF_RESKEY_{name}": text}
-    called = call(agent_with(("start", succeed)), "start", env=env)
-    assert called.rc == OcfCode.CONFIGURED
-    assert repr(text) in called.reason
-
-
+#    test_agent.py: test_every_bad_parameter_is_named_at_once; test_context.py:
+#    test_a_parameter_has_the_type_of_its_default, test_a_value_that_is_not_allowed_is_named.
 # 7. No environment gate: what is missing on a node makes a stop or a probe fail with 1, and a
 # failed stop means fencing.
 @pytest.mark.parametrize(
@@ -135,6 +97,8 @@ def test_7_a_node_without_the_definition_is_told_by_the_process_table(
 
 
 # 8. A handler that returns True exits 1; no degraded codes, no check level, no deadline.
+#    test_context.py: test_the_check_level_is_a_number_or_zero,
+#    test_the_deadline_comes_before_pacemakers_kill.
 @pytest.mark.parametrize("returned", [True, False, None, 0, "0"])
 def test_8_a_return_value_that_is_no_code_is_a_failure_that_says_so(returned: object) -> None:
     agent = agent_with(("start", lambda _context: returned))  # type: ignore[return-value,arg-type]
@@ -146,10 +110,3 @@ def test_8_a_return_value_that_is_no_code_is_a_failure_that_says_so(returned: ob
 def test_8_the_codes_of_the_specification_are_all_there() -> None:
     assert [int(code) for code in (OcfCode.DEGRADED, OcfCode.DEGRADED_PROMOTED)] == [190, 191]
     assert [int(code) for code in (OcfCode.RUNNING_PROMOTED, OcfCode.FAILED_PROMOTED)] == [8, 9]
-
-
-def test_8_an_action_knows_its_check_level_and_its_deadline() -> None:
-    env = {**CONFIG, "OCF_CHECK_LEVEL": "10", "OCF_RESKEY_CRM_meta_timeout": "60000"}
-    context = seen_by("monitor", env)
-    assert context.check_level == 10
-    assert 30 < context.deadline.remaining() <= 57

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import pytest
+
 from pmkvm import run
 from pmkvm.run import Completed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    import pytest
 
 
 class Step(NamedTuple):
@@ -44,7 +44,8 @@ class Script:
         return Completed(step.rc, step.out, step.err)
 
 
-def player(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Script]:
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Script]:
     """Begins a script of these steps in the place of the process runner."""
 
     def begin(*steps: Step) -> Script:

@@ -11,7 +11,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.pacemaker.this_host import ThisHost
-from tests.unit.pacemaker.script import Script, Step, player
+from tests.unit.pacemaker.script import Script, Step
 
 NAME = Step(("crm_node", "--name"), out="host1\n")
 ASK = ("crm_resource", "--digests", "--resource", "g", "--node", "host1", "--output-as=xml")
@@ -28,11 +28,6 @@ ANSWER = """<pacemaker-result api-version="2.25" request="crm_resource --digests
   <status code="0" message="OK"/>
 </pacemaker-result>"""
 UNCLEAR = Parameter(("/a.xml", "/b.xml"), "a rule decides")
-
-
-@pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Script]:
-    return player(monkeypatch)
 
 
 def answer(path: str) -> Step:

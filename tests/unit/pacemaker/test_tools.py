@@ -13,7 +13,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import CommandMissingError, DeadlineError, HaError
 from pmkvm.pacemaker import cib, resource, tools
 from pmkvm.pacemaker.errors import BadAnswerError, ClusterDownError, ExitCode, ToolError
-from tests.unit.pacemaker.script import Script, Step, player
+from tests.unit.pacemaker.script import Script, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +25,6 @@ DELETE = ("cibadmin", "--delete-all", "--force", "--xpath")
 
 def in_version(epoch: int) -> str:
     return f'<?xml version="1.0"?>\n<cib epoch="{epoch}" num_updates="3" admin_epoch="2"><a/></cib>'
-
-
-@pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Script]:
-    return player(monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ def unavailable(reason: str) -> Unavailable:
     return Unavailable("stonith", "", reason)
 
 
+def one_is_bad(token: str, others: str = "OK on") -> Answers:
+    return lambda sent: "NG bad token" if token in sent.body else others
+
+
 class Connectd:
     """For a with statement. Every request that came is in requests."""
 

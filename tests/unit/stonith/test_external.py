@@ -12,12 +12,10 @@ import pytest
 from pmkvm.run import Completed
 from stonith.plugin import glue
 from stonith.vm_stonith import external
-from tests.unit.stonith.connectd import Connectd
+from tests.unit.stonith.connectd import Connectd, one_is_bad
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pmkvm.wire.message import Request
 
 TOKENS = {"guest1": "dG9rZW4x", "guest2": "dG9rZW4y"}
 HOSTLIST = " ".join(f"{host}:{token}" for host, token in TOKENS.items())
@@ -55,10 +53,7 @@ def test_status_asks_for_every_token(run_dir: Path) -> None:
 
 
 def test_status_fails_by_one_bad_token_and_names_its_guest(run_dir: Path) -> None:
-    def one_is_bad(sent: Request) -> str:
-        return "NG bad token" if TOKENS["guest1"] in sent.body else "OK on"
-
-    with Connectd(run_dir, one_is_bad):
+    with Connectd(run_dir, one_is_bad(TOKENS["guest1"])):
         ended = plugin("status", **SLIDES)
     assert (ended.rc, ended.err) == (1, "ERROR: status of guest1: NG bad token\n")
 

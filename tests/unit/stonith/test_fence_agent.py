@@ -4,24 +4,21 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pmkvm.run import Completed
+from pmkvm.run import Completed, run
 from stonith.vm_stonith import fence_agent, options
 from stonith.vm_stonith.description import ACTIONS
 from tests import tree
-from tests.unit.stonith.connectd import Connectd
+from tests.unit.stonith.connectd import Connectd, one_is_bad
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pmkvm.wire.message import Request
-    from tests.unit.stonith.connectd import Said
 
 TOKENS = {"guest1": "dG9rZW4x==", "guest2": "dG9rZW4y"}
 HOSTLIST = " ".join(f"{host}:{token}" for host, token in TOKENS.items())
@@ -98,10 +95,7 @@ def test_monitor_is_the_way_to_vm_stonithd_and_back_for_each_token(run_dir: Path
 
 
 def test_monitor_fails_by_one_bad_token(run_dir: Path) -> None:
-    def one_is_bad(sent: Request) -> Said:
-        return "NG bad token" if TOKENS["guest1"] in sent.body else "OK on"
-
-    with Connectd(run_dir, one_is_bad):
+    with Connectd(run_dir, one_is_bad(TOKENS["guest1"])):
         ended = by_stdin(action="monitor")
     assert (ended.rc, ended.err) == (1, "ERROR: monitor, guest1: NG bad token\n")
 
@@ -117,10 +111,7 @@ def test_list_needs_no_channel() -> None:
 
 
 def test_list_status_says_unknown_where_it_is(run_dir: Path) -> None:
-    def both(sent: Request) -> Said:
-        return "OK off" if TOKENS["guest1"] in sent.body else "NG bad token"
-
-    with Connectd(run_dir, both):
+    with Connectd(run_dir, one_is_bad(TOKENS["guest2"], others="OK off")):
         assert by_stdin(action="list-status").out == "guest1,,OFF\nguest2,,UNKNOWN\n"
 
 
@@ -256,16 +247,5 @@ def test_list_loads_little() -> None:
         "slow = {'json', 'socket', 'typing', 'xml', 'argparse', 'logging', 'cryptography'}\n"
         "print(rc, sorted(slow & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-IS",
-            "-c",
-            f"import sys; sys.path.insert(0, {str(tree.ROOT)!r})\n{code}",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.stdout, done.stderr) == ("0 []\n", "")
+    code = f"import sys; sys.path.insert(0, {str(tree.ROOT)!r})\n{code}"
+    assert run([sys.executable, "-IS", "-c", code], timeout_s=120) == Completed(0, "0 []\n", "")

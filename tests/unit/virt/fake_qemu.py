@@ -17,12 +17,17 @@ from typing import TYPE_CHECKING
 
 from pmkvm import process, settings
 from pmkvm.process import Life
+from pmkvm.virt.identity import Identity
 from tests import impostor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import pytest
+
+UUID = "0123abcd-2222-3333-4444-555555555555"
+OTHER_UUID = "99999999-2222-3333-4444-555555555555"
+G1 = Identity("g1", UUID, is_qemu=True)
 
 READY = b"ready\n"
 

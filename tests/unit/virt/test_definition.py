@@ -19,28 +19,24 @@ from pmkvm.virt.definition import (
     write,
 )
 from pmkvm.virt.identity import DefinitionError, Identity
+from tests.unit.virt.fake_qemu import G1, UUID
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-UUID = "0123abcd-2222-3333-4444-555555555555"
 AT_ONCE_S = 5.0
-G1 = Identity("g1", UUID, is_qemu=True)
 PLAIN = f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid>{{more}}</domain>"
 
 
 @pytest.mark.parametrize(
     ("definition", "identity"),
     [
-        (
-            f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid></domain>",
-            Identity("g1", UUID, is_qemu=True),
-        ),
+        (PLAIN.format(more=""), G1),
         # ocf:heartbeat:VirtualDomain wants the name alone on its line.
         (
             "<domain type='qemu'><title>t</title><name>\n  g1\n</name>"
             f"<uuid> {UUID.upper()} </uuid></domain>",
-            Identity("g1", UUID, is_qemu=True),
+            G1,
         ),
         ("<domain type='hvf'><name>g1</name></domain>", Identity("g1", "", is_qemu=True)),
         ("<domain type='xen'><name>g1</name></domain>", Identity("g1", "", is_qemu=False)),
@@ -189,27 +185,23 @@ def test_what_is_written_again_is_the_same_to_libvirt() -> None:
 
 
 DISK = "<domain><name>g</name><devices><disk type='file' device='disk'>{}</disk></devices></domain>"
+ALIKE = DISK.format("<source file='/a'/>")
 
 
 @pytest.mark.parametrize(
     ("other", "place"),
     [
-        (DISK.format("<source file='/a'/>"), None),
+        (ALIKE, None),
         (DISK.format("<!-- ours -->\n  <source file='/a'/>\n"), None),
-        (DISK.format("<source file='/a'/>").replace("type='file' device='disk'", ""), "<disk>"),
-        (
-            DISK.format("<source file='/a'/>").replace(
-                "type='file' device='disk'", "device='disk' type='file'"
-            ),
-            None,
-        ),
+        (ALIKE.replace("type='file' device='disk'", ""), "<disk>"),
+        (ALIKE.replace("type='file' device='disk'", "device='disk' type='file'"), None),
         (DISK.format("<source file='/b'/>"), "<disk><source>"),
         (DISK.format("<source file='/a'/><shareable/>"), "<disk>"),
-        (DISK.format("<source file='/a'/>").replace(">g<", ">h<"), "<name>"),
+        (ALIKE.replace(">g<", ">h<"), "<name>"),
     ],
 )
 def test_two_definitions_are_alike_or_differ_in_a_place(other: str, place: str | None) -> None:
-    one = parse(DISK.format("<source file='/a'/>").encode(), "here")
+    one = parse(ALIKE.encode(), "here")
     found = place_of_difference(one, parse(other.encode(), "there"))
     inside = "<domain>" if place == "<name>" else "<domain><devices>"
     assert found == (place and inside + place)

@@ -4,8 +4,7 @@ from __future__ import annotations
 import pytest
 
 from pmkvm.virt.identity import name_from_path, parse_uuid
-
-UUID = "0123abcd-2222-3333-4444-555555555555"
+from tests.unit.virt.fake_qemu import UUID
 
 
 @pytest.mark.parametrize(

@@ -20,15 +20,12 @@ from pmkvm.virt import pid_file, qemu, qemu_user, record
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.record import Record, Stage
 from tests import impostor
-from tests.unit.virt.fake_qemu import READY, qemu_arguments
+from tests.unit.virt.fake_qemu import G1, OTHER_UUID, READY, UUID, qemu_arguments
 
 if TYPE_CHECKING:
     from tests.unit.virt.fake_qemu import FakeProcessTable
 
-UUID = "0123abcd-2222-3333-4444-555555555555"
-OTHER = "99999999-2222-3333-4444-555555555555"
-G1 = Identity("g1", UUID, is_qemu=True)
-G2 = Identity("g2", OTHER, is_qemu=True)
+G2 = Identity("g2", OTHER_UUID, is_qemu=True)
 # On a machine that is busy; the look at an endless command line took 38 s, and 1 GiB.
 LOOK_S, LOOK_KIB = 5.0, 65536
 
@@ -196,7 +193,7 @@ class TestWhatRootHasWrittenDown:
         self, host: FakeProcessTable
     ) -> None:
         """A QEMU of g2 that was taken over can't pass for g1, by name or by uuid."""
-        for name, domain in (("g1", UUID), ("g2", UUID), ("g1", OTHER)):
+        for name, domain in (("g1", UUID), ("g2", UUID), ("g1", OTHER_UUID)):
             liar = host.start_qemu(name, domain)
             domain_of_g2 = G2._replace(uuid=str(uuid.uuid4()))
             record.store("vm2", Record(domain_of_g2, Stage.RUNNING, liar.life))
@@ -206,7 +203,7 @@ class TestWhatRootHasWrittenDown:
     def test_one_that_libvirt_has_started_for_another_domain_is_not_this_one(
         self, host: FakeProcessTable
     ) -> None:
-        liar = host.start_qemu("g1", OTHER)
+        liar = host.start_qemu("g1", OTHER_UUID)
         host.write_pid_file("g2", liar.pid)
         assert qemu.living(G1) == []
         assert qemu.living(G2) == [liar.life]

@@ -16,14 +16,11 @@ from pmkvm.process import Life
 from pmkvm.virt import qemu
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.qemu import ForeignQemuError, Guest, parse_command_line
-from tests.unit.virt.fake_qemu import qemu_arguments
+from tests.unit.virt.fake_qemu import G1, OTHER_UUID, UUID, qemu_arguments
 
 if TYPE_CHECKING:
     from tests.unit.virt.fake_qemu import FakeProcessTable, FakeQemu
 
-UUID = "0123abcd-2222-3333-4444-555555555555"
-OTHER = "99999999-2222-3333-4444-555555555555"
-G1 = Identity("g1", UUID, is_qemu=True)
 G1_BY_NAME = Identity("g1", "", is_qemu=True)
 
 
@@ -66,7 +63,7 @@ def lives(found: list[qemu.Qemu]) -> list[int]:
 @pytest.mark.parametrize("identity", [G1, G1_BY_NAME])
 def test_a_guest_is_found_among_other_processes(host: FakeProcessTable, identity: Identity) -> None:
     mine = host.start_qemu("g1", UUID)
-    host.start_qemu("g10", OTHER)
+    host.start_qemu("g10", OTHER_UUID)
     host.start_qemu("g", "88888888-2222-3333-4444-555555555555")
     host.start_other("-name", "g1")
     (found,) = qemu.find(identity)
@@ -80,7 +77,7 @@ def test_a_guest_is_found_by_its_uuid_under_another_name(host: FakeProcessTable)
 
 
 def test_nothing_is_found_where_nothing_is(host: FakeProcessTable) -> None:
-    host.start_qemu("g2", OTHER)
+    host.start_qemu("g2", OTHER_UUID)
     assert qemu.find(G1) == []
 
 
@@ -90,8 +87,8 @@ def test_two_lives_of_one_guest_are_both_found(host: FakeProcessTable) -> None:
 
 
 def test_a_foreign_uuid_under_the_name_is_for_a_person(host: FakeProcessTable) -> None:
-    foreign = host.start_qemu("g1", OTHER)
-    with pytest.raises(ForeignQemuError, match=f"QEMU {foreign.pid} .* {OTHER}, not {UUID}"):
+    foreign = host.start_qemu("g1", OTHER_UUID)
+    with pytest.raises(ForeignQemuError, match=f"QEMU {foreign.pid} .* {OTHER_UUID}, not {UUID}"):
         qemu.find(G1)
     foreign.end()
     assert qemu.find(G1) == []
@@ -120,7 +117,7 @@ def test_a_zombie_with_a_living_thread_is_found(host: FakeProcessTable, identity
     [
         (G1, True),
         (G1_BY_NAME, True),
-        (Identity("g1", OTHER, is_qemu=True), False),
+        (Identity("g1", OTHER_UUID, is_qemu=True), False),
         (Identity("g2", "", is_qemu=True), False),
     ],
 )

@@ -13,21 +13,11 @@ from pmkvm import settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
 from pmkvm.virt import record, starting
-from tests.unit.virt.fake_qemu import process_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.unit.virt.fake_qemu import FakeProcessTable
 
 RESOURCE = "prmVMCTL_guest2"
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeProcessTable]:
-    with process_table(tmp_path, monkeypatch) as table:
-        yield table
 
 
 def is_under_way() -> bool:

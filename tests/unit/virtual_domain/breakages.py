@@ -54,9 +54,5 @@ BREAKAGES = [files_for_directories, directories_for_files, no_run_directory]
 broken = pytest.mark.parametrize("breaks", BREAKAGES)
 
 
-def by_pacemaker(world: World, action: str, timeout_s: float = 30, **parameters: str) -> Called:
-    return world.act(action, timeout_s=timeout_s, CRM_meta_on_node="node1", **parameters)
-
-
 def recurring(world: World) -> Called:
-    return by_pacemaker(world, "monitor", CRM_meta_interval="10000")
+    return world.by_pacemaker("monitor", CRM_meta_interval="10000")

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Optional
 from tests.unit.virtual_domain.fake_services import FakeServices, Pool, _Connection, _Domain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import TypeVar
 
     from tests.unit.virt.fake_qemu import FakeQemu
 
     T = TypeVar("T")
-    Migration = Callable[["FakeDomain", "FakeHypervisor", Mapping[str, object], int], None]
+    Migration = Callable[["FakeDomain", "FakeHypervisor"], None]
 
 RUNNING, PAUSED, SHUTOFF, CRASHED = 1, 3, 5, 6
 MIGRATED = 2  # virDomainRunningReason
@@ -127,10 +127,6 @@ class FakeHypervisor:
             _no_domain()
         return domain
 
-    def restored(self, name: str, uuid: str, *, persistent: bool) -> FakeDomain:
-        """A life that goes on where an image was made, its CPUs stopped."""
-        return self.add(name, uuid, PAUSED, persistent=persistent)
-
     def supply(self, name: str) -> Pool:
         if name not in self.supplies:
             raise Trouble(NO_SUPPLY, f"no pool or network with matching name '{name}'")
@@ -149,17 +145,27 @@ class FakeHypervisor:
         self.calls.append(Call(function, arguments))
         self.watch(function)
         if self.stuck:
-            self.released.wait()
-            # The test is over: nothing that was abandoned here may go on.
-            raise SystemExit
+            self.hang()
         waiting = self.troubles.get(function)
         if waiting:
             raise waiting.pop(0)
 
+    def hang(self) -> NoReturn:
+        self.released.wait()
+        # The test is over: nothing that was abandoned here may go on.
+        raise SystemExit
 
-def arrive(
-    domain: FakeDomain, there: FakeHypervisor, _parameters: Mapping[str, object], _flags: int
-) -> None:
+    def when(self, function: str, act: Callable[[], object], *, call: int = 0) -> None:
+        """As that function is called, do this as well: each time, or at its so-manyth call."""
+
+        def watch(called: str) -> None:
+            if called == function and call in (0, len(self.called(function))):
+                act()
+
+        self.watch = watch
+
+
+def arrive(domain: FakeDomain, there: FakeHypervisor) -> None:
     """A migration as it should be."""
     there.add(domain.name, domain.uuid, RUNNING, persistent=False).reason = MIGRATED
 
@@ -191,12 +197,7 @@ class FakeLibvirt(FakeServices):
             for domain in list(hypervisor.domains.values()):
                 domain.aborted.set()
                 hypervisor.end(domain)
-        left = {
-            function: troubles
-            for hypervisor in self.hypervisors.values()
-            for function, troubles in hypervisor.troubles.items()
-            if troubles
-        }
+        left = [each.troubles for each in self.hypervisors.values() if any(each.troubles.values())]
         assert not left, f"nobody ran into {left}"
 
     # What connection.py calls, under libvirtmod's names.
@@ -310,11 +311,8 @@ class FakeLibvirt(FakeServices):
         return self._order(handle, "virDomainShutdownFlags", shut_down, flags)
 
     def virDomainDestroy(self, handle: _Domain) -> int:
-        return self._order(
-            handle,
-            "virDomainDestroy",
-            lambda: handle.connection.hypervisor.end(_running(handle)),
-        )
+        end = handle.connection.hypervisor.end
+        return self._order(handle, "virDomainDestroy", lambda: end(_running(handle)))
 
     def virDomainMigrate3(
         self, handle: _Domain, there: _Connection, parameters: dict[str, object], flags: int
@@ -341,7 +339,7 @@ class FakeLibvirt(FakeServices):
         here = handle.connection.hypervisor
 
         def move() -> None:
-            here.migrate(_running(handle), there, parameters, flags)
+            here.migrate(_running(handle), there)
             here.end(handle.domain)
 
         return self._order(handle, function, move, parameters, flags)

@@ -176,7 +176,8 @@ class FakeServices:
             hypervisor = connection.hypervisor
             known = hypervisor.domains.get(name)
             persistent = known is not None and known.persistent
-            hypervisor.restored(name, uuid, persistent=persistent)
+            # A life that goes on where the image was made, its CPUs stopped.
+            hypervisor.add(name, uuid, PAUSED, persistent=persistent)
             assert flags == 4, "restored running"
             return True
 

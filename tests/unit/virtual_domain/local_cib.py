@@ -7,12 +7,16 @@ import time
 from typing import TYPE_CHECKING, Callable
 
 from pmkvm.errors import CommandTimeoutError
+from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.fencing.ban import Ban, to_xml
+from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.run import Completed
 from tests.unit.virtual_domain.world import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pmkvm.process import Life
 
 BAN_ID = "9c41d7e02b6f5a13"
 
@@ -41,3 +45,8 @@ class LocalCib:
         answer = Completed(0, self.answer, "") if self.answer else Completed(105, "", "")
         self.then()
         return answer
+
+
+def owe(life: Life | None, ban_id: str = "0" * 16, age_s: float = 0) -> None:
+    """A fence has written a pending stop for that life, so long ago."""
+    pending_stops.store("vm1", PendingStop(ban_id, UUID, life, time.monotonic() - age_s))

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from agents.vm_adopt import adoption, main
 from agents.vm_adopt.adoption import AdoptionError, plan
 from pmkvm.deadline import Deadline
 from pmkvm.run import Completed
+
+if TYPE_CHECKING:
+    from pmkvm.pacemaker.cib import Change
 
 CIB = """<cib admin_epoch="0" epoch="7" num_updates="3"><configuration><resources>
 <primitive id="vm1" class="ocf" provider="heartbeat" type="VirtualDomain"/>
@@ -18,9 +23,14 @@ CIB = """<cib admin_epoch="0" epoch="7" num_updates="3"><configuration><resource
 </resources></configuration><status/></cib>"""
 
 
-def test_of_each_resource_only_the_provider_is_written() -> None:
-    change = plan(CIB, ["vm2", "vm1"], "extra")
+def planned(document: str, named: list[str], provider: str = "extra") -> Change:
+    change = plan(document, named, provider)
     assert change is not None
+    return change
+
+
+def test_of_each_resource_only_the_provider_is_written() -> None:
+    change = planned(CIB, ["vm2", "vm1"])
     assert change.removed == ()
     assert change.merged == (
         '<configuration><resources><primitive id="vm1" provider="extra" /><group id="grp">'
@@ -33,12 +43,8 @@ def test_what_is_done_is_not_done_again() -> None:
         'id="vm1" class="ocf" provider="heartbeat"', 'id="vm1" class="ocf" provider="extra"'
     )
     assert plan(done, ["vm1"], "extra") is None
-    change = plan(done, ["vm1", "vm2"], "extra")
-    assert change is not None
-    assert "vm1" not in change.merged
-    back = plan(done, ["vm1"], "heartbeat")
-    assert back is not None
-    assert 'id="vm1" provider="heartbeat"' in back.merged
+    assert "vm1" not in planned(done, ["vm1", "vm2"]).merged
+    assert 'id="vm1" provider="heartbeat"' in planned(done, ["vm1"], "heartbeat").merged
 
 
 @pytest.mark.parametrize(
@@ -61,9 +67,7 @@ TEMPLATE = """<template id="t" class="ocf" provider="heartbeat" type="VirtualDom
 
 def test_of_guests_with_a_template_the_templates_provider_is_written() -> None:
     document = CIB.replace("<resources>", f"<resources>{TEMPLATE}")
-    change = plan(document, ["vm5", "vm1", "vm4"], "extra")
-    assert change is not None
-    assert change.merged == (
+    assert planned(document, ["vm5", "vm1", "vm4"]).merged == (
         '<configuration><resources><template id="t" provider="extra" />'
         '<primitive id="vm1" provider="extra" /></resources></configuration>'
     )

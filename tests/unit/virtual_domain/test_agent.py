@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.virtual_domain.agent import AGENT
+from pmkvm.run import Completed, run
 from tests import tree
 from tests.unit.ocf.sample import call
 from tests.unit.virtual_domain.world import OTHER_UUID
@@ -105,8 +104,7 @@ def test_what_is_remembered_does_not_hide_a_bad_definition(world: World) -> None
 def test_an_exit_reason_is_one_line_whatever_libvirt_and_the_files_say(world: World) -> None:
     world.table.start_qemu("g1", f"{OTHER_UUID}\nocf-exit-reason:all is well\x1b[2J")
     called = world.act("monitor")
-    assert called.rc == 1
-    assert called.reason.startswith("QEMU ")
+    assert called.fails(1, "QEMU ")
     assert len([line for line in called.err.splitlines() if "ocf-exit" in line[:9]]) == 1
     assert "\x1b" not in called.err
 
@@ -114,7 +112,7 @@ def test_an_exit_reason_is_one_line_whatever_libvirt_and_the_files_say(world: Wo
 # The program.
 
 
-def program(tmp_path: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+def program(tmp_path: Path, *arguments: str, **env: str) -> Completed:
     """The agent in a process of its own, where neither libvirt nor a guest is."""
     (tmp_path / "proc").mkdir(exist_ok=True)
     code = (
@@ -125,14 +123,8 @@ def program(tmp_path: Path, *arguments: str, **env: str) -> subprocess.Completed
         "from agents.virtual_domain.agent import main\n"
         "main()\n"
     )
-    return subprocess.run(
-        [sys.executable, "-B", "-c", code, *arguments],
-        env={"PATH": os.environ["PATH"], "OCF_RESOURCE_INSTANCE": "vm1", **env},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    argv = [sys.executable, "-B", "-c", code, *arguments]
+    return run(argv, timeout_s=60, environment={"OCF_RESOURCE_INSTANCE": "vm1", **env})
 
 
 @pytest.mark.parametrize(
@@ -151,15 +143,15 @@ def program(tmp_path: Path, *arguments: str, **env: str) -> subprocess.Completed
 )
 def test_the_program_ends_with_the_code(tmp_path: Path, arguments: list[str], rc: int) -> None:
     done = program(tmp_path, *arguments, OCF_RESKEY_config="/nowhere/g1.xml")
-    assert done.returncode == rc, done.stderr
-    assert "Traceback" not in done.stderr
-    assert ("ocf-exit-reason:/nowhere/g1.xml: No such file" in done.stderr) == (rc == 5)
+    assert done.rc == rc, done.err
+    assert "Traceback" not in done.err
+    assert ("ocf-exit-reason:/nowhere/g1.xml: No such file" in done.err) == (rc == 5)
 
 
 def test_the_program_is_not_confused_by_an_environment_that_is_no_text(tmp_path: Path) -> None:
     done = program(tmp_path, "start", OCF_RESKEY_config="/nowhere/\udcff\n.xml")
-    assert done.returncode == 5
-    assert "ocf-exit-reason:/nowhere/" in done.stderr
+    assert done.rc == 5
+    assert "ocf-exit-reason:/nowhere/" in done.err
 
 
 def test_the_program_logs_where_pacemaker_says(tmp_path: Path) -> None:
@@ -171,7 +163,7 @@ def test_the_program_logs_where_pacemaker_says(tmp_path: Path) -> None:
         HA_LOGFILE=str(log),
         HA_LOGFACILITY="none",
     )
-    assert done.stderr == "ocf-exit-reason:/nowhere/g1.xml: No such file or directory\n"
+    assert done.err == "ocf-exit-reason:/nowhere/g1.xml: No such file or directory\n"
     (line,) = log.read_text().splitlines()
     assert line.startswith("VirtualDomain(vm1)[")
     assert line.endswith("ERROR: /nowhere/g1.xml: No such file or directory")

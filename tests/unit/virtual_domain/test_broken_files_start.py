@@ -17,7 +17,6 @@ from pmkvm.virt import record
 from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.breakages import (
     broken,
-    by_pacemaker,
     files_for_directories,
     mend,
 )
@@ -27,17 +26,16 @@ from tests.unit.virtual_domain.world import ORDERS, UUID, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.unit.virtual_domain.local_cib import LocalCib
-
 
 OVER = Life(1, 1)
+
+pytestmark = pytest.mark.usefixtures("cib")
 SOON_S = 0.3
 
 
 # --- start, before anything has begun
 
 
-@pytest.mark.usefixtures("cib")
 @broken
 def test_a_start_goes_on_when_the_trouble_ends(world: World, breaks: Callable[[], None]) -> None:
     breaks()
@@ -50,68 +48,64 @@ def test_a_start_goes_on_when_the_trouble_ends(world: World, breaks: Callable[[]
 
     ending = threading.Timer(SOON_S, end_the_trouble)
     ending.start()
-    called = by_pacemaker(world, "start")
+    called = world.by_pacemaker("start")
     ending.join()
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     creates = [each for each in asked if each in ("mended", *ORDERS)]
     assert creates == ["mended", "virDomainCreateXML", "virDomainResume"]
     world.assert_started()
 
 
-@pytest.mark.usefixtures("cib")
 @broken
 def test_a_start_says_at_its_deadline_what_it_waited_for(
     world: World, breaks: Callable[[], None]
 ) -> None:
     breaks()
-    called = by_pacemaker(world, "start", timeout_s=4)
-    assert called.rc == 1
-    assert called.reason.startswith("not started: ")
+    called = world.by_pacemaker("start", timeout_s=4)
+    assert called.fails(1, "not started: ")
     assert str(settings.RUN_DIR) in called.reason
     assert world.here.called(*ORDERS) == []
 
 
 @broken
-def test_a_ban_ends_the_wait(world: World, cib: LocalCib, breaks: Callable[[], None]) -> None:
+def test_a_ban_ends_the_wait(world: World, breaks: Callable[[], None]) -> None:
     """A fence is not kept waiting by a start that waits for a disk."""
     breaks()
-    threading.Timer(SOON_S, cib.ban).start()
+    threading.Timer(SOON_S, world.cib.ban).start()
     began = time.monotonic()
-    assert by_pacemaker(world, "start", timeout_s=600).rc == 0
+    assert world.by_pacemaker("start", timeout_s=600).rc == 0
     assert time.monotonic() - began < 60
     assert world.here.called(*ORDERS) == []
 
 
-def test_a_ban_that_was_on_its_way_out_keeps_no_guest_down(world: World, cib: LocalCib) -> None:
+def test_a_ban_that_was_on_its_way_out_keeps_no_guest_down(world: World) -> None:
     """Pacemaker starts it because the ban has gone, and this host's CIB is a moment behind."""
     Path(pending_stops.directory()).parent.mkdir()
     Path(pending_stops.directory()).touch()
-    cib.ban()
+    world.cib.ban()
 
     def catch_up() -> None:
-        cib.answer = ""
+        world.cib.answer = ""
 
-    cib.then = catch_up
-    assert by_pacemaker(world, "start").rc == 0
+    world.cib.then = catch_up
+    assert world.by_pacemaker("start").rc == 0
     world.assert_started()
 
 
-@pytest.mark.usefixtures("cib")
 def test_a_pending_stop_of_the_life_before_is_waited_for(world: World) -> None:
     """It may not stand beside the new life, and may not be taken for a fence of it."""
     path = Path(pending_stops.directory(), "vm1.debt")
     path.mkdir(parents=True)
     threading.Timer(SOON_S, path.rmdir).start()
-    assert by_pacemaker(world, "start").rc == 0
+    assert world.by_pacemaker("start").rc == 0
     world.assert_started()
 
 
-@pytest.mark.usefixtures("cib")
 def test_no_memory_is_restored_before_that_is_written_down(world: World, tmp_path: Path) -> None:
     """Without the word, the abandoned create of a killed restore would pass for a guest that
     arrives."""
     world.guest()
-    assert by_pacemaker(world, "stop", snapshot=str(tmp_path)).rc == 0
+    assert world.by_pacemaker("stop", snapshot=str(tmp_path)).rc == 0
     restored: list[str] = []
 
     def watch(function: str) -> None:
@@ -123,7 +117,7 @@ def test_no_memory_is_restored_before_that_is_written_down(world: World, tmp_pat
             restored.append(world.stage)
 
     world.here.watch = watch
-    assert by_pacemaker(world, "start", snapshot=str(tmp_path)).rc == 0
+    assert world.by_pacemaker("start", snapshot=str(tmp_path)).rc == 0
     assert restored == ["broken", "RESTORING"]
     world.assert_started()
 
@@ -131,7 +125,6 @@ def test_no_memory_is_restored_before_that_is_written_down(world: World, tmp_pat
 # --- start, past its create
 
 
-@pytest.mark.usefixtures("cib")
 @pytest.mark.parametrize(
     "moment", ["virDomainCreateXML", "virDomainGetUUIDString", "virDomainResume"]
 )
@@ -139,14 +132,9 @@ def test_no_memory_is_restored_before_that_is_written_down(world: World, tmp_pat
 def test_a_start_past_its_create_ends_well(
     world: World, breaks: Callable[[], None], moment: str
 ) -> None:
-    def watch(function: str) -> None:
-        if function == moment:
-            world.here.watch = lambda _function: None
-            breaks()
-
-    world.here.watch = watch
-    called = by_pacemaker(world, "start")
-    assert (called.rc, called.reason) == (0, "")
+    world.here.when(moment, breaks, call=1)
+    called = world.by_pacemaker("start")
+    assert called.outcome == (0, "")
     assert "not written down that it is here" in called.err
     domain = world.here.domains["g1"]
     assert domain.state == RUNNING
@@ -155,18 +143,16 @@ def test_a_start_past_its_create_ends_well(
 
 def test_a_guest_that_runs_beside_the_mark_of_its_create_is_not_abandoned(world: World) -> None:
     """Neither RESUMING nor RUNNING could be written."""
-    domain = world.guest()
-    world.qemu_of(domain).end()
-    domain.qemu = world.table.start_qemu("g1", UUID, has_run=True)
+    qemu = world.table.start_qemu("g1", UUID, has_run=True)
+    world.guest(qemu=qemu)
     world.remember(Stage.CREATING)
     assert world.probe().rc == 0
-    assert domain.qemu.lives
+    assert qemu.lives
     assert world.stage == "RUNNING"
 
 
-@pytest.mark.usefixtures("cib")
 def test_a_record_that_stays_is_replaced_by_the_next_start(world: World) -> None:
     world.remember(Stage.RUNNING, OVER)
-    assert by_pacemaker(world, "start").rc == 0
+    assert world.by_pacemaker("start").rc == 0
     world.assert_started()
     assert record.load("vm1") is not None

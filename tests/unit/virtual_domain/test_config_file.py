@@ -10,20 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.virtual_domain.fake_libvirtmod import OPERATION_FAILED, Trouble
-from tests.unit.virtual_domain.programs import Programs
 from tests.unit.virtual_domain.world import OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.unit.virtual_domain.programs import Programs
+
 NEW = f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid><vcpu>4</vcpu></domain>"
 SAVE = {"save_config_on_stop": "yes"}
 SYNC = {"sync_config_on_stop": "yes"}
-
-
-@pytest.fixture
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
-    return Programs(tmp_path, monkeypatch)
 
 
 def changed_guest(world: World) -> None:
@@ -79,18 +75,14 @@ def test_what_is_equal_is_not_written(world: World) -> None:
 def test_what_libvirt_should_not_say_is_not_written(world: World, said: str) -> None:
     before = world.config.read_text()
     world.guest().xml = said
-    called = world.act("stop", SAVE)
-    assert called.rc == 0
-    assert f"{world.config} not saved" in called.err
+    assert world.act("stop", SAVE).says(0, f"{world.config} not saved")
     assert world.config.read_text() == before
 
 
 def test_a_definition_that_cannot_be_had_does_not_keep_a_guest_alive(world: World) -> None:
     changed_guest(world)
     world.here.script("virDomainGetXMLDesc", Trouble(OPERATION_FAILED, "no"))
-    called = world.act("stop", SAVE)
-    assert called.rc == 0
-    assert "not saved: no" in called.err
+    assert world.act("stop", SAVE).says(0, "not saved: no")
     assert world.table.living() == []
 
 
@@ -99,8 +91,7 @@ def test_csync2_gets_what_was_changed_when_the_guest_is_gone(
 ) -> None:
     programs.play("csync2", f"exec kill -0 {os.getpid()}")
     changed_guest(world)
-    called = world.act("stop", SYNC)
-    assert (called.rc, called.reason) == (0, "")
+    assert world.act("stop", SYNC).outcome == (0, "")
     assert programs.calls() == [f"csync2 -x {world.config}"]
 
 
@@ -119,7 +110,7 @@ def test_a_csync2_that_fails_or_hangs_is_a_warning(
     programs.play("csync2", script)
     changed_guest(world)
     called = world.act("stop", SYNC, timeout_s=3)
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert f"{world.config} is not on the other hosts" in called.err
     assert world.stage == "nothing"
 

@@ -11,11 +11,10 @@ import pytest
 
 from tests.unit.virtual_domain.fake_libvirtmod import OPERATION_FAILED, SHUTOFF, Trouble
 from tests.unit.virtual_domain.fake_services import Pool
-from tests.unit.virtual_domain.programs import Programs
 from tests.unit.virtual_domain.world import UUID, World
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.unit.virtual_domain.programs import Programs
 
 DEFINITION = f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid>{{}}</domain>"
 CREATE = "virDomainCreateXML"
@@ -31,7 +30,7 @@ def created(world: World) -> ET.Element:
 
 def test_a_tpm_outlives_the_transient_domain(world: World) -> None:
     tpm = "<devices><tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>"
-    world.config.write_text(DEFINITION.format(tpm))
+    world.define(tpm)
     assert world.act("start").rc == 0
     (backend,) = created(world).iterfind("devices/tpm/backend")
     assert backend.attrib == {"type": "emulator", "version": "2.0", "persistent_state": "yes"}
@@ -47,7 +46,7 @@ def test_a_tpm_outlives_the_transient_domain(world: World) -> None:
     ],
 )
 def test_everything_else_is_handed_over_letter_by_letter(world: World, more: str) -> None:
-    world.config.write_text(DEFINITION.format(more))
+    world.define(more)
     assert world.act("start").rc == 0
     assert world.here.called(CREATE)[0].arguments == (DEFINITION.format(more), 1)
 
@@ -100,8 +99,7 @@ def test_libvirt_decides_whether_a_guest_can_do_without(world: World) -> None:
     world.here.supplies = {"images": Pool(active=False)}
     world.here.script("virStoragePoolCreate", Trouble(OPERATION_FAILED, "mount failed"))
     called = world.act("start", start_resources="yes")
-    assert called.rc == 0
-    assert "pool images: mount failed" in called.err
+    assert called.says(0, "pool images: mount failed")
     assert "network lan: no pool or network with matching name" in called.err
 
 
@@ -114,21 +112,20 @@ def test_nobody_asks_for_them_unless_told(world: World) -> None:
 
 
 @pytest.fixture
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+def programs(world: World, programs: Programs) -> Programs:
     """qemu-img makes a file that says so, at its last argument."""
-    programs = Programs(tmp_path, monkeypatch)
     make = 'echo new >"$(eval echo \\${$#})"'
     # What it guesses from the image is what a guest wrote there.
     programs.play("qemu-img", f'[ "$1" = info ] && echo \'{{"format": "qcow2"}}\' || {make}')
     programs.play("virt-copy-in")
-    (tmp_path / "base.img").write_text("base")
+    world.config.with_name("base.img").write_text("base")
     return programs
 
 
 def over(world: World, store: str = "", **parameters: str) -> dict[str, str]:
     disk = world.config.with_suffix(".qcow2")
     text = f"<devices><disk><source file='{disk}'/>{store}</disk></devices>"
-    world.config.write_text(DEFINITION.format(text))
+    world.define(text)
     return {"backingfile": str(world.config.with_name("base.img")), **parameters}
 
 
@@ -195,10 +192,8 @@ def test_a_disk_that_is_there_begins_anew_only_if_told(
 
 
 @pytest.mark.usefixtures("programs")
-def test_a_link_at_a_name_that_others_can_foresee_leads_nowhere(
-    world: World, tmp_path: Path
-) -> None:
-    victim = tmp_path / "victim"
+def test_a_link_at_a_name_that_others_can_foresee_leads_nowhere(world: World) -> None:
+    victim = world.directory / "victim"
     victim.write_text("untouched")
     link = world.config.with_suffix(".qcow2.new")
     link.symlink_to(victim)
@@ -216,14 +211,12 @@ def test_the_disk_of_a_guest_that_runs_is_left_alone(world: World) -> None:
     assert disk.read_text() == "old"
 
 
-def test_directories_are_copied_into_a_new_disk(
-    world: World, programs: Programs, tmp_path: Path
-) -> None:
-    (tmp_path / "etc").mkdir()
-    assert world.act("start", over(world, copyindirs=f"{tmp_path}/etc /usr")).rc == 0
+def test_directories_are_copied_into_a_new_disk(world: World, programs: Programs) -> None:
+    (world.directory / "etc").mkdir()
+    assert world.act("start", over(world, copyindirs=f"{world.directory}/etc /usr")).rc == 0
     disk = world.config.with_suffix(".qcow2")
     assert re.fullmatch(
-        rf"virt-copy-in --format=qcow2 -a {disk}\.\w+\.new {tmp_path}/etc /usr /",
+        rf"virt-copy-in --format=qcow2 -a {disk}\.\w+\.new {world.directory}/etc /usr /",
         programs.calls()[-1],
     )
 
@@ -235,7 +228,7 @@ def test_a_disk_that_cannot_be_made_is_an_error_with_the_old_one_kept(
     disk = world.config.with_suffix(".qcow2")
     disk.write_text("old")
     called = world.act("start", over(world, stateless="yes"))
-    assert (called.rc, called.reason) == (1, "qemu-img ended with 1: warning / no space")
+    assert called.outcome == (1, "qemu-img ended with 1: warning / no space")
     assert disk.read_text() == "old"
     assert world.stage == "nothing"
 
@@ -245,17 +238,14 @@ def test_what_virt_copy_in_says_first_is_its_reason(world: World, programs: Prog
     said = "virt-copy-in: no operating system was found on this disk"
     programs.play("virt-copy-in", f"printf '{said}\\n\\nIf using guestfish...\\n' >&2; exit 1")
     called = world.act("start", over(world, copyindirs="/usr"))
-    assert called.rc == 1
-    assert called.reason.startswith(f"virt-copy-in ended with 1: {said} / If using")
+    assert called.fails(1, f"virt-copy-in ended with 1: {said} / If using")
 
 
 @pytest.mark.usefixtures("programs")
 def test_a_disk_that_nobody_uses_is_warned_of(world: World) -> None:
     parameters = over(world)
     world.define()
-    called = world.act("start", parameters)
-    assert called.rc == 0
-    assert "so backingfile has no effect" in called.err
+    assert world.act("start", parameters).says(0, "so backingfile has no effect")
 
 
 @pytest.mark.parametrize(
@@ -272,6 +262,5 @@ def test_a_disk_that_nobody_uses_is_warned_of(world: World) -> None:
 def test_what_cannot_be_is_said_before_anything_is_done(
     world: World, action: str, parameters: dict[str, str], rc: int, reason: str
 ) -> None:
-    called = world.act(action, parameters)
-    assert (called.rc, called.reason) == (rc, reason)
+    assert world.act(action, parameters).outcome == (rc, reason)
     assert world.here.called(CREATE) == []

@@ -9,7 +9,6 @@ import pytest
 
 from pmkvm.virt.record import Stage
 from tests import impostor
-from tests.unit.virtual_domain.fake_libvirtmod import FakeHypervisor
 from tests.unit.virtual_domain.world import OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
@@ -49,10 +48,8 @@ def test_another_user_s_process_is_in_nobody_s_way(world: World, nobody: int, ki
 @pytest.fixture
 def taken(world: World) -> FakeQemu:
     """A QEMU of the guest's that rewrites its command line; libvirt still has it."""
-    domain = world.guest()
-    world.qemu_of(domain).end()
     qemu = world.table.start_qemu_that_rewrites("g1", UUID)
-    domain.qemu = qemu
+    world.guest(qemu=qemu)
     return qemu
 
 
@@ -118,7 +115,7 @@ def test_a_stop_ends_it_beside_another_guest_of_its_name(world: World) -> None:
 
 def test_a_user_s_own_libvirt_is_the_only_witness_of_its_guests(world: World) -> None:
     """They are processes of whoever runs it, written down where he likes."""
-    there = world.libvirt.hypervisors[SESSION] = FakeHypervisor()
+    there = world.hypervisor(SESSION)
     there.add("g1", UUID, 1)
     assert world.probe(hypervisor=SESSION).rc == 0
     there.down = "Connection refused"

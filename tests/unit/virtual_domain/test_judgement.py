@@ -74,7 +74,7 @@ def test_a_living_qemu_needs_no_libvirt() -> None:
 
 
 def test_without_a_qemu_there_is_no_guest() -> None:
-    assert (DEAD.code, DEAD.is_final) == (NOT_RUNNING, True)
+    assert (DEAD.code, DEAD.is_final, DEAD.lives) == (NOT_RUNNING, True, False)
 
 
 def test_a_bad_verdict_names_the_state() -> None:
@@ -135,7 +135,3 @@ def test_every_policy_is_judged() -> None:
     (parameter,) = (one for one in PARAMETERS if one.name == "on_io_error")
     for policy in parameter.choices:
         assert judge_living(Status(State.PAUSED, PausedReason.IO_ERROR), policy).reason
-
-
-def test_not_running_is_neither_lives_nor_degraded() -> None:
-    assert not DEAD.lives

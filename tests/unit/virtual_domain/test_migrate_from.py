@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from agents.virtual_domain.actions import migrate_from
@@ -17,14 +15,11 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
 )
 from tests.unit.virtual_domain.world import G1, OTHER_UUID, UUID, World
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 def test_a_guest_that_has_arrived_is_remembered(world: World) -> None:
     domain = world.guest()
     called = world.act("migrate_from", CRM_meta_migrate_source="node1")
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert "g1: arrived" in called.err
     assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
 
@@ -34,27 +29,25 @@ def test_a_guest_whose_memory_is_still_arriving_is_waited_for(
     world: World, remembered: bool
 ) -> None:
     """Also where a killed start left its mark: who waits for a migration is no abandoned create."""
-    domain = world.here.add("g1", UUID)
-    domain.qemu = world.table.start_qemu("g1", UUID, incoming=True)
-    domain.state = PAUSED
+    qemu = world.table.start_qemu("g1", UUID, incoming=True)
+    domain = world.guest(PAUSED, qemu=qemu)
     domain.job = arriving
     if remembered:
         world.remember(Stage.CREATING)
 
-    def resume_at_last(function: str) -> None:
-        if function == "virDomainGetState" and len(world.here.called(function)) == 5:
-            domain.state = RUNNING
+    def resume() -> None:
+        domain.state = RUNNING
 
-    world.here.watch = resume_at_last
+    world.here.when("virDomainGetState", resume, call=5)
     assert world.act("migrate_from").rc == 0
-    assert domain.qemu.lives
+    assert qemu.lives
     assert len(world.here.called("virDomainGetState")) >= 5
-    assert world.remembered == (G1, Stage.RUNNING, domain.qemu.life)
+    assert world.remembered == (G1, Stage.RUNNING, qemu.life)
 
 
 def test_a_guest_that_does_not_arrive_is_a_failure_at_the_deadline(world: World) -> None:
     called = world.act("migrate_from", timeout_s=4)
-    assert (called.rc, called.reason) == (1, "g1: did not arrive: no such QEMU lives")
+    assert called.outcome == (1, "g1: did not arrive: no such QEMU lives")
 
 
 def test_a_silent_libvirt_is_no_obstacle_to_an_arrival(world: World) -> None:
@@ -71,16 +64,11 @@ def test_a_foreign_guest_of_that_name_has_not_arrived(world: World) -> None:
     assert "a person must say which is meant" in called.reason
 
 
-def test_an_arrival_whose_scripts_are_not_content_is_a_failure(
-    world: World, tmp_path: Path
-) -> None:
+def test_an_arrival_whose_scripts_are_not_content_is_a_failure(world: World) -> None:
     world.guest()
-    script = tmp_path / "script"
-    script.write_text("#!/bin/sh\necho no web server\nexit 1\n")
-    script.chmod(0o700)
-    called = world.act("migrate_from", monitor_scripts=str(script))
-    assert called.rc == 1
-    assert called.reason == f"monitor script {script} ended with 1: no web server"
+    script = world.script("script", "echo no web server\nexit 1")
+    called = world.act("migrate_from", monitor_scripts=script)
+    assert called.outcome == (1, f"monitor script {script} ended with 1: no web server")
 
 
 def test_a_guest_that_was_paused_when_it_left_arrives_paused(world: World) -> None:
@@ -98,8 +86,7 @@ FROM_NODE1 = {"CRM_meta_migrate_source": "node1", "migration_transport": "tcp"}
 def source(world: World) -> FakeHypervisor:
     """The libvirtd that the guest came from."""
     world.guest()
-    source = world.libvirt.hypervisors["qemu+tcp://node1/system"] = FakeHypervisor()
-    return source
+    return world.hypervisor("qemu+tcp://node1/system")
 
 
 @pytest.mark.parametrize("left", ["nothing", "a definition", "an abandoned create"])
@@ -115,18 +102,16 @@ def test_a_guest_that_runs_on_both_ends_has_not_arrived(
 ) -> None:
     monkeypatch.setattr(migrate_from, "SOURCE_S", 2.0)
     source.add("g1", UUID, RUNNING)
-    called = world.act("migrate_from", FROM_NODE1)
-    assert (called.rc, called.reason) == (1, "g1: runs here and on node1, too")
+    assert world.act("migrate_from", FROM_NODE1).outcome == (1, "g1: runs here and on node1, too")
 
 
 def test_a_source_that_takes_a_moment_is_waited_for(world: World, source: FakeHypervisor) -> None:
     domain = source.add("g1", UUID, RUNNING)
 
-    def let_go(function: str) -> None:
-        if function == "virDomainGetState" and len(source.called(function)) == 3:
-            domain.state = 5
+    def let_go() -> None:
+        domain.state = 5
 
-    source.watch = let_go
+    source.when("virDomainGetState", let_go, call=3)
     assert world.act("migrate_from", FROM_NODE1).rc == 0
 
 
@@ -139,5 +124,5 @@ def test_a_source_that_cannot_be_asked_is_no_obstacle(
         source.down = "No route to host"
     source.stuck = trouble == "stuck"
     called = world.act("migrate_from", FROM_NODE1)
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert "node1 can't be asked whether it let go" in called.err

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pmkvm.ocf.context import Context
 
 SYSTEM = "qemu:///system"
+TRANSPORT, USER, SUFFIX = "migration_transport", "migration_user", "migration_network_suffix"
+OPTIONS, MODE = "migrate_options", "migration_mode"
+THEIRS = "qemu+ssh://%n.example/system?x=%n"
 
 
 def planned(target: str = "node2", hypervisor: str = SYSTEM, **parameters: str) -> Migration:
@@ -42,32 +45,17 @@ def planned(target: str = "node2", hypervisor: str = SYSTEM, **parameters: str) 
     ("parameters", "uri"),
     [
         ({}, "qemu://node2/system"),
-        ({"migration_transport": "tcp"}, "qemu+tcp://node2/system"),
-        ({"migration_transport": "tls"}, "qemu+tls://node2/system"),
+        ({TRANSPORT: "tcp"}, "qemu+tcp://node2/system"),
+        ({TRANSPORT: "tls"}, "qemu+tls://node2/system"),
         # A question for a password is an error, not a hang.
-        ({"migration_transport": "ssh"}, "qemu+ssh://node2/system?no_tty=1"),
-        (
-            {"migration_transport": "ssh", "migration_user": "mig-user"},
-            "qemu+ssh://mig-user@node2/system?no_tty=1",
-        ),
-        ({"migration_user": "root"}, "qemu://root@node2/system"),
-        ({"migration_network_suffix": "-mig"}, "qemu://node2-mig/system"),
-        (
-            {
-                "migration_transport": "tls",
-                "migration_user": "u",
-                "migration_network_suffix": "-mig",
-            },
-            "qemu+tls://u@node2-mig/system",
-        ),
+        ({TRANSPORT: "ssh"}, "qemu+ssh://node2/system?no_tty=1"),
+        ({TRANSPORT: "ssh", USER: "mig-user"}, "qemu+ssh://mig-user@node2/system?no_tty=1"),
+        ({USER: "root"}, "qemu://root@node2/system"),
+        ({SUFFIX: "-mig"}, "qemu://node2-mig/system"),
+        ({TRANSPORT: "tls", USER: "u", SUFFIX: "-mig"}, "qemu+tls://u@node2-mig/system"),
         # remoteuri goes before transport, user and suffix; %n is the node's own name.
         (
-            {
-                "remoteuri": "qemu+ssh://%n.example/system?x=%n",
-                "migration_transport": "tcp",
-                "migration_user": "u",
-                "migration_network_suffix": "-mig",
-            },
+            {"remoteuri": THEIRS, TRANSPORT: "tcp", USER: "u", SUFFIX: "-mig"},
             "qemu+ssh://node2.example/system?x=node2",
         ),
         ({"remoteuri": "test:///default"}, "test:///default"),
@@ -114,22 +102,16 @@ def test_the_suffix_goes_before_the_first_dot(target: str, address: str) -> None
         ({}, None),
         # The port is used together with the suffix only.
         ({"migrateport": "49160"}, None),
-        ({"migration_network_suffix": "-mig"}, "tcp://node2-mig"),
-        ({"migration_network_suffix": "-mig", "migrateport": "49160"}, "tcp://node2-mig:49160"),
+        ({SUFFIX: "-mig"}, "tcp://node2-mig"),
+        ({SUFFIX: "-mig", "migrateport": "49160"}, "tcp://node2-mig:49160"),
         ({"migrateuri": "tcp://%n:49160"}, "tcp://node2:49160"),
-        (
-            {"migrateuri": "tcp://%n:1", "migration_network_suffix": "-mig", "migrateport": "2"},
-            "tcp://node2-mig:1",
-        ),
+        ({"migrateuri": "tcp://%n:1", SUFFIX: "-mig", "migrateport": "2"}, "tcp://node2-mig:1"),
         # heartbeat's %n drags the user along here.
-        ({"migrateuri": "tcp://%n", "migration_user": "u"}, "tcp://node2"),
-        ({"migrate_options": "--migrateuri=tcp://%n:3"}, "tcp://node2:3"),
-        ({"migrate_options": "--migrateuri tcp://10.0.0.2:3"}, "tcp://10.0.0.2:3"),
-        (
-            {"migrate_options": "--migrateuri=tcp://a:3", "migration_network_suffix": "-mig"},
-            "tcp://a:3",
-        ),
-        ({"migrateuri": "rdma://%n", "migrate_options": "--migrateuri=tcp://a"}, "rdma://node2"),
+        ({"migrateuri": "tcp://%n", USER: "u"}, "tcp://node2"),
+        ({OPTIONS: "--migrateuri=tcp://%n:3"}, "tcp://node2:3"),
+        ({OPTIONS: "--migrateuri tcp://10.0.0.2:3"}, "tcp://10.0.0.2:3"),
+        ({OPTIONS: "--migrateuri=tcp://a:3", SUFFIX: "-mig"}, "tcp://a:3"),
+        ({"migrateuri": "rdma://%n", OPTIONS: "--migrateuri=tcp://a"}, "rdma://node2"),
     ],
 )
 def test_where_the_memory_goes(parameters: dict[str, str], uri: str | None) -> None:
@@ -255,18 +237,18 @@ def test_what_virsh_does_meanwhile_we_do(options: str, steering: Steering) -> No
     ("parameters", "bits", "typed"),
     [
         ({}, 1, {}),
-        ({"migration_mode": "native"}, 1, {}),
-        ({"migration_mode": "p2p"}, 1 | 2, {}),
-        ({"migration_mode": "tunnelled"}, 1 | 2 | 4, {}),
-        ({"migration_mode": "tls"}, 1 | 65536, {}),
-        ({"migration_mode": "p2p,tls"}, 1 | 2 | 65536, {}),
+        ({MODE: "native"}, 1, {}),
+        ({MODE: "p2p"}, 1 | 2, {}),
+        ({MODE: "tunnelled"}, 1 | 2 | 4, {}),
+        ({MODE: "tls"}, 1 | 65536, {}),
+        ({MODE: "p2p,tls"}, 1 | 2 | 65536, {}),
         ({"migration_auto_converge": "yes"}, 1 | 8192, {}),
         ({"migration_postcopy": "yes"}, 1 | 32768, {}),
         ({"migration_speed": "100"}, 1, {"bandwidth": 100}),
-        ({"migration_speed": "100", "migrate_options": "--bandwidth 5"}, 1, {"bandwidth": 5}),
-        ({"migrate_options": "--tunnelled"}, 1 | 2 | 4, {}),
+        ({"migration_speed": "100", OPTIONS: "--bandwidth 5"}, 1, {"bandwidth": 5}),
+        ({OPTIONS: "--tunnelled"}, 1 | 2 | 4, {}),
         # A tunnel has no address of its own.
-        ({"migration_mode": "tunnelled", "migration_network_suffix": "-m"}, 1 | 2 | 4, {}),
+        ({MODE: "tunnelled", SUFFIX: "-m"}, 1 | 2 | 4, {}),
     ],
 )
 def test_parameters_are_flags_and_typed_parameters(
@@ -284,8 +266,8 @@ def test_the_downtime_and_post_copy_are_for_the_way() -> None:
 @pytest.mark.parametrize(
     ("parameters", "reason"),
     [
-        ({"migration_mode": "fast"}, "migration_mode: 'fast' is none of native, p2p"),
-        ({"migration_mode": "tunnelled,tls"}, "either tunnelled or has QEMU's TLS"),
+        ({MODE: "fast"}, "migration_mode: 'fast' is none of native, p2p"),
+        ({MODE: "tunnelled,tls"}, "either tunnelled or has QEMU's TLS"),
     ],
 )
 def test_a_mode_that_can_not_be_is_refused(parameters: dict[str, str], reason: str) -> None:

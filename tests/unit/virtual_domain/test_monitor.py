@@ -22,21 +22,22 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     RUNNING,
     SHUTOFF,
     SYSTEM,
-    FakeHypervisor,
     Trouble,
     arriving,
 )
 from tests.unit.virtual_domain.world import G1, HERE, OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.unit.ocf.sample import Called
 
 
-def heard(world: World, monkeypatch: pytest.MonkeyPatch) -> Called:
+def heard(world: World) -> Called:
     """A monitor with little patience, and more where a call has not come back in that."""
     for patience_s in (0.3, 3.0, 10.0):
-        monkeypatch.setattr(monitor, "_PATIENCE_S", patience_s)
-        monkeypatch.setattr(thread_call, "_abandoned", [])
+        world.patch.setattr(monitor, "_PATIENCE_S", patience_s)
+        world.patch.setattr(thread_call, "_abandoned", [])
         called = world.act("monitor")
         if called.rc != 0 or not thread_call.abandoned():
             break
@@ -44,6 +45,11 @@ def heard(world: World, monkeypatch: pytest.MonkeyPatch) -> Called:
 
 
 ACTIONS = ["monitor", "status"]
+SPOILT = pytest.mark.parametrize(
+    "spoil",
+    [lambda world: world.config.unlink(), lambda world: world.config.write_text("<domain")],
+    ids=["deleted", "garbage"],
+)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -69,22 +75,17 @@ def test_without_a_qemu_it_is_not_running_and_libvirt_is_not_even_asked(world: W
 @pytest.mark.parametrize(
     ("state", "rc"), [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 0), (99, 1)]
 )
-def test_libvirt_tells_the_state_of_a_living_qemu(
-    world: World, monkeypatch: pytest.MonkeyPatch, state: int, rc: int
-) -> None:
+def test_libvirt_tells_the_state_of_a_living_qemu(world: World, state: int, rc: int) -> None:
     domain = world.guest()
     domain.state = state
-    called = heard(world, monkeypatch)
+    called = heard(world)
     assert called.rc == rc
     assert called.reason.startswith("g1: QEMU lives, but libvirt says") == (rc == 1)
 
 
-def test_a_qemu_that_libvirt_does_not_know_is_never_called_stopped(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_qemu_that_libvirt_does_not_know_is_never_called_stopped(world: World) -> None:
     qemu = world.table.start_qemu("g1", UUID)
-    called = heard(world, monkeypatch)
-    assert (called.rc, called.reason) == (1, "g1: QEMU lives, but libvirt has no such domain")
+    assert heard(world).outcome == (1, "g1: QEMU lives, but libvirt has no such domain")
     qemu.end()
     assert world.act("monitor").rc == 7
 
@@ -94,11 +95,7 @@ def test_libvirt_is_asked_again_while_it_and_the_process_table_disagree(world: W
     domain = world.guest()
     domain.state = SHUTOFF
 
-    def end_at_the_third_look(function: str) -> None:
-        if function == "virDomainGetState" and len(world.here.called(function)) == 3:
-            world.here.end(domain)
-
-    world.here.watch = end_at_the_third_look
+    world.here.when("virDomainGetState", lambda: world.here.end(domain), call=3)
     assert world.act("monitor").rc == 7
 
 
@@ -120,32 +117,27 @@ def test_an_error_of_libvirts_is_no_word_about_the_guest(world: World) -> None:
     assert [world.act("monitor").rc, world.act("monitor").rc] == [0, 0]
 
 
-def test_a_stuck_libvirt_is_answered_for_by_the_process_table_in_time(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stuck_libvirt_is_answered_for_by_the_process_table_in_time(world: World) -> None:
     """Pacemaker's timeout may be shorter than our patience with libvirt."""
-    monkeypatch.setattr(monitor, "_PATIENCE_S", 60.0)
-    monkeypatch.setattr(monitor, "_RESERVE_S", 17.0)
+    world.patch.setattr(monitor, "_PATIENCE_S", 60.0)
+    world.patch.setattr(monitor, "_RESERVE_S", 17.0)
     world.guest()
     world.here.stuck = True
     called = world.act("monitor", timeout_s=20)
     # Past the deadline the reason would be that, and the code 1.
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert thread_call.abandoned()
 
 
-def test_a_libvirt_that_falls_silent_does_not_take_back_what_it_said(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(monitor, "_PATIENCE_S", 2.0)
+def test_a_libvirt_that_falls_silent_does_not_take_back_what_it_said(world: World) -> None:
+    world.patch.setattr(monitor, "_PATIENCE_S", 2.0)
     domain = world.guest()
     domain.state = SHUTOFF
 
-    def fall_silent(function: str) -> None:
-        if function == "virDomainGetState":
-            world.here.down = "restarting"
+    def fall_silent() -> None:
+        world.here.down = "restarting"
 
-    world.here.watch = fall_silent
+    world.here.when("virDomainGetState", fall_silent)
     assert world.act("monitor").rc == 1
 
 
@@ -159,13 +151,12 @@ def test_a_stuck_libvirt_does_not_hide_the_death_of_the_guest(world: World) -> N
 
 def test_a_zombie_with_a_living_thread_is_not_stopped(world: World) -> None:
     """Its command line is empty and /proc says Z, but the thread may still write to a disk."""
-    domain = world.guest()
-    world.qemu_of(domain).end()
-    domain.qemu = world.table.start_half_dead_qemu("g1", UUID)
+    qemu = world.table.start_half_dead_qemu("g1", UUID)
+    world.guest(qemu=qemu)
     world.here.down = "restarting"
     assert world.probe().rc == 0
     assert world.act("monitor").rc == 0
-    domain.qemu.end()
+    qemu.end()
     assert world.act("monitor").rc == 7
 
 
@@ -207,45 +198,37 @@ def test_what_is_remembered_is_not_written_again(world: World) -> None:
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-@pytest.mark.parametrize("trouble", ["deleted", "garbage"])
-def test_a_remembered_guest_needs_no_definition(world: World, trouble: str) -> None:
+@SPOILT
+def test_a_remembered_guest_needs_no_definition(
+    world: World, spoil: Callable[[World], object]
+) -> None:
     world.guest()
     world.act("monitor")
-    spoil(world, trouble)
+    spoil(world)
     assert world.act("monitor") == (0, "", "")
 
 
-@pytest.mark.parametrize("trouble", ["deleted", "garbage"])
+@SPOILT
 def test_without_definition_and_memory_the_files_name_is_the_guess(
-    world: World, trouble: str
+    world: World, spoil: Callable[[World], object]
 ) -> None:
     """Neither a stopped guest on a host without its definition, nor a running one, is a lie."""
-    spoil(world, trouble)
-    called = world.probe()
-    assert called.rc == 7
-    assert "going by the file's name" in called.err
+    spoil(world)
+    assert world.probe().says(7, "going by the file's name")
     world.guest()
     assert world.probe().rc == 0
     assert world.here.called("virDomainLookupByName")
 
 
-def spoil(world: World, trouble: str) -> None:
-    if trouble == "deleted":
-        world.config.unlink()
-    else:
-        world.config.write_text("<domain")
-
-
 def test_without_the_parameter_config_nothing_can_be_told(world: World) -> None:
     called = world.act("monitor", config="")
-    assert (called.rc, called.reason) == (6, "parameter config is required and not set")
+    assert called.outcome == (6, "parameter config is required and not set")
 
 
 @pytest.mark.parametrize(("given", "asked"), [("", HERE), ("qemu:///session", "qemu:///session")])
 def test_the_parameter_hypervisor_says_who_is_asked(world: World, given: str, asked: str) -> None:
     world.guest()
-    hypervisor = world.libvirt.hypervisors[asked] = FakeHypervisor()
-    hypervisor.add("g1", UUID, CRASHED)
+    world.hypervisor(asked).add("g1", UUID, CRASHED)
     assert world.act("monitor", hypervisor=given).rc == 1
 
 
@@ -256,27 +239,21 @@ def test_the_parameter_hypervisor_says_who_is_asked(world: World, given: str, as
     ("state", "rc"), [(1, 0), (3, 0), (4, 0), (5, 7), (6, 1), (7, 0), (None, 7)]
 )
 def test_other_hypervisors_are_judged_by_libvirt(world: World, state: int | None, rc: int) -> None:
-    world.define(kind="lxc")
-    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
-    if state is not None:
-        hypervisor.add("g1", UUID, state)
+    world.no_qemu("lxc", state)
     assert world.act("monitor").rc == rc
 
 
 def test_other_hypervisors_wait_for_a_libvirt_that_comes_back(world: World) -> None:
-    world.define(kind="lxc")
-    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
-    hypervisor.add("g1", UUID, RUNNING)
+    hypervisor = world.no_qemu("lxc", RUNNING)
     hypervisor.script("virConnectOpen", *[Trouble(SYSTEM, "restarting")] * 3)
     assert world.act("monitor").rc == 0
 
 
 def test_other_hypervisors_never_say_stopped_while_libvirt_is_away(world: World) -> None:
-    world.define(kind="lxc")
-    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
+    hypervisor = world.no_qemu("lxc")
     hypervisor.down = "Failed to connect"
     called = world.act("monitor", timeout_s=4, CRM_meta_interval="0")
-    assert (called.rc, called.reason) == (1, "Failed to connect")
+    assert called.outcome == (1, "Failed to connect")
 
 
 # A start that has not come to its end.
@@ -312,13 +289,11 @@ def test_the_abandoned_create_of_a_running_start_is_left_alone(world: World) -> 
 
 
 def test_a_qemu_that_waits_for_a_migration_is_not_abandoned(world: World) -> None:
-    domain = world.here.add("g1", UUID)
-    domain.qemu = world.table.start_qemu("g1", UUID, incoming=True)
-    domain.state = PAUSED
+    qemu = world.table.start_qemu("g1", UUID, incoming=True)
+    world.guest(PAUSED, qemu=qemu).job = arriving
     world.remember(Stage.CREATING)
-    domain.job = arriving
     assert world.act("monitor").rc == 0
-    assert domain.qemu.lives
+    assert qemu.lives
 
 
 def test_a_qemu_that_runs_is_not_abandoned_and_is_not_taken_for_one_later(world: World) -> None:
@@ -334,18 +309,15 @@ def test_a_qemu_that_runs_is_not_abandoned_and_is_not_taken_for_one_later(world:
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_paused_guest_that_has_run_is_not_abandoned(world: World, answers: bool) -> None:
     """An administrator has started and then suspended it, beside the mark of a killed start."""
-    domain = world.guest(PAUSED)
-    world.qemu_of(domain).end()
-    domain.qemu = world.table.start_qemu("g1", UUID, has_run=True)
+    qemu = world.table.start_qemu("g1", UUID, has_run=True)
+    world.guest(PAUSED, qemu=qemu)
     world.remember(Stage.CREATING)
     world.here.down = "" if answers else "restarting"
     assert world.probe().rc == 0
-    assert domain.qemu.lives
+    assert qemu.lives
 
 
-def test_a_start_that_ends_beside_a_monitor_has_made_not_abandoned(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_start_that_ends_beside_a_monitor_has_made_not_abandoned(world: World) -> None:
     """The monitor reads that it is being created; when it has the lock, that is over."""
     qemu = world.qemu_of(world.guest(PAUSED))
     world.remember(Stage.CREATING)
@@ -357,7 +329,7 @@ def test_a_start_that_ends_beside_a_monitor_has_made_not_abandoned(
         world.remember(Stage.RUNNING, qemu.life)
         flock(descriptor, operation)
 
-    monkeypatch.setattr(fcntl, "flock", late)
+    world.patch.setattr(fcntl, "flock", late)
     assert world.act("monitor").rc == 0
     assert qemu.lives
     assert world.stage == "RUNNING"
@@ -387,9 +359,7 @@ def test_a_monitor_makes_few_calls_and_changes_nothing(world: World) -> None:
     ]
 
 
-def test_a_living_guest_is_known_without_libvirts_binding(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_living_guest_is_known_without_libvirts_binding(world: World) -> None:
     world.guest()
-    monkeypatch.setitem(sys.modules, "libvirtmod", None)
+    world.patch.setitem(sys.modules, "libvirtmod", None)
     assert world.act("monitor").rc == 0

@@ -95,36 +95,26 @@ def test_a_start_of_a_guest_that_is_degraded_is_a_success(world: World) -> None:
 # A guest that vanishes for a moment.
 
 
-def xen(world: World, monkeypatch: pytest.MonkeyPatch, reboot_s: float = 0.5) -> FakeHypervisor:
-    monkeypatch.setattr(monitor, "_REBOOT_S", reboot_s)
-    world.define(kind="xen")
-    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
-    return hypervisor
+@pytest.fixture
+def xen(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeHypervisor:
+    monkeypatch.setattr(monitor, "_REBOOT_S", 0.5)
+    return world.no_qemu("xen")
 
 
-def test_a_guest_that_reboots_is_not_missed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    hypervisor = xen(world, monkeypatch, reboot_s=20.0)
-    lookup = "virDomainLookupByUUIDString"
-
-    def come_back(function: str) -> None:
-        if function == lookup and len(hypervisor.called(lookup)) == 3:
-            hypervisor.add("g1", UUID, RUNNING)
-
-    hypervisor.watch = come_back
+def test_a_guest_that_reboots_is_not_missed(world: World, xen: FakeHypervisor) -> None:
+    world.patch.setattr(monitor, "_REBOOT_S", 20.0)
+    xen.when("virDomainLookupByUUIDString", lambda: xen.add("g1", UUID, RUNNING), call=3)
     assert recurring(world).rc == 0
 
 
-def test_a_guest_that_does_not_come_back_is_missed(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    xen(world, monkeypatch)
+@pytest.mark.usefixtures("xen")
+def test_a_guest_that_does_not_come_back_is_missed(world: World) -> None:
     assert recurring(world).rc == 7
 
 
-def test_a_probe_does_not_wait_for_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    hypervisor = xen(world, monkeypatch)
+def test_a_probe_does_not_wait_for_one(world: World, xen: FakeHypervisor) -> None:
     assert world.probe().rc == 7
-    assert len(hypervisor.called("virConnectOpen")) == 1
+    assert len(xen.called("virConnectOpen")) == 1
 
 
 # Depth.
@@ -148,10 +138,7 @@ def test_at_depth_10_libvirt_must_answer(world: World) -> None:
     world.here.down = "Connection refused"
     assert recurring(world).rc == 0
     called = recurring(world, level=10)
-    assert (called.rc, called.reason) == (
-        190,
-        "g1: runs, but libvirt does not answer: Connection refused",
-    )
+    assert called.outcome == (190, "g1: runs, but libvirt does not answer: Connection refused")
 
 
 @pytest.mark.parametrize("level", [20, 25])
@@ -165,10 +152,7 @@ def test_a_guest_agent_that_is_there_and_silent_is_a_failure(world: World) -> No
     with_agent(world, "connected")
     world.here.script(PING, Trouble(AGENT_UNRESPONSIVE, "agent not available for now"))
     called = recurring(world, level=20)
-    assert (called.rc, called.reason) == (
-        1,
-        "g1: the guest agent is silent: agent not available for now",
-    )
+    assert called.outcome == (1, "g1: the guest agent is silent: agent not available for now")
 
 
 def test_a_guest_agent_that_has_not_come_yet_is_no_failure(world: World) -> None:

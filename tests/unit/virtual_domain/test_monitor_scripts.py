@@ -9,62 +9,44 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.virtual_domain.world import World
 
 
-def script(directory: Path, name: str, text: str) -> str:
-    path = directory / name
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o700)
-    return str(path)
-
-
-def test_monitor_scripts_decide_whether_a_running_guest_is_healthy(
-    world: World, tmp_path: Path
-) -> None:
+def test_monitor_scripts_decide_whether_a_running_guest_is_healthy(world: World) -> None:
     world.guest()
-    good = script(tmp_path, "good", f'echo "$DOMAIN_NAME $OCF_RESOURCE_INSTANCE" >>{tmp_path}/ran')
-    bad = script(tmp_path, "bad", "echo first; echo no web server >&2; exit 3")
+    log = world.directory / "ran"
+    good = world.script("good", f'echo "$DOMAIN_NAME $OCF_RESOURCE_INSTANCE" >>{log}')
+    bad = world.script("bad", "echo first; echo no web server >&2; exit 3")
     assert world.act("monitor", monitor_scripts=f"{good}  {good}") == (0, "", "")
-    assert (tmp_path / "ran").read_text() == "g1 vm1\n" * 2
+    assert log.read_text() == "g1 vm1\n" * 2
     called = world.act("monitor", monitor_scripts=f"{bad} {good}")
     assert called.rc == 1
     assert called.reason == f"monitor script {bad} ended with 3: no web server"
-    assert (tmp_path / "ran").read_text() == "g1 vm1\n" * 2
+    assert log.read_text() == "g1 vm1\n" * 2
 
 
-def test_monitor_scripts_are_not_run_by_a_probe_nor_without_a_guest(
-    world: World, tmp_path: Path
-) -> None:
-    bad = script(tmp_path, "bad", "exit 1")
+def test_monitor_scripts_are_not_run_by_a_probe_nor_without_a_guest(world: World) -> None:
+    bad = world.script("bad", "exit 1")
     assert world.act("monitor", monitor_scripts=bad).rc == 7
     world.guest()
     assert world.probe(monitor_scripts=bad).rc == 0
 
 
 @pytest.mark.parametrize("trouble", ["missing", "not executable", "no program"])
-def test_a_monitor_script_that_cannot_run_is_named(
-    world: World, tmp_path: Path, trouble: str
-) -> None:
+def test_a_monitor_script_that_cannot_run_is_named(world: World, trouble: str) -> None:
     world.guest()
-    path = tmp_path / "script"
+    path = world.directory / "script"
     if trouble != "missing":
         path.write_text("exit 0\n")
         path.chmod(0o600 if trouble == "not executable" else 0o700)
-    called = world.act("monitor", monitor_scripts=str(path))
-    assert called.rc == 1
-    assert called.reason.startswith(str(path))
+    assert world.act("monitor", monitor_scripts=str(path)).fails(1, str(path))
 
 
-def test_a_monitor_script_that_hangs_is_killed_before_pacemaker_kills_us(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_monitor_script_that_hangs_is_killed_before_pacemaker_kills_us(world: World) -> None:
     """It has a session of its own: nobody else would."""
     world.guest()
-    hanging = script(tmp_path, "hang", f"echo $$ >{tmp_path}/pid; exec sleep 600")
+    hanging = world.script("hang", f"echo $$ >{world.directory}/pid; exec sleep 600")
     called = world.act("monitor", timeout_s=1.6, monitor_scripts=hanging)
     assert called.rc == 1
     assert f"{hanging} did not end within" in called.reason
-    assert not os.path.exists(f"/proc/{(tmp_path / 'pid').read_text().strip()}")
+    assert not os.path.exists(f"/proc/{(world.directory / 'pid').read_text().strip()}")

@@ -16,8 +16,6 @@ from tests.unit.virtual_domain.fake_libvirtmod import INTERNAL, RPC, Trouble, ar
 from tests.unit.virtual_domain.world import UUID, World, migrate_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tests.unit.virtual_domain.fake_libvirtmod import FakeDomain, FakeHypervisor
 
 BOOTED, MIGRATED, POSTCOPY = 1, 2, 10
@@ -36,9 +34,7 @@ def test_without_a_qemu_here_it_is_there_or_nowhere(here: Status | None) -> None
 
 
 @pytest.mark.parametrize("here", [None, PAUSED, OFF])
-def test_a_qemu_whose_guest_came_there_is_an_abandoned_create(
-    here: Status | None,
-) -> None:
+def test_a_qemu_whose_guest_came_there_is_an_abandoned_create(here: Status | None) -> None:
     assert judge(Ends(True, here, CAME)) == Outcome.ABANDONED
 
 
@@ -94,37 +90,28 @@ def test_who_is_looked_at_again(ends: Ends, is_open: bool) -> None:
 # In the action.
 
 
-def test_a_guest_that_arrived_in_spite_of_an_error_has_arrived(
-    world: World, there: FakeHypervisor
-) -> None:
+def test_a_guest_that_arrived_in_spite_of_an_error_has_arrived(world: World) -> None:
     """libvirt lost its connection at the very end."""
 
-    def arrive_and_fail(
-        domain: FakeDomain, there: FakeHypervisor, parameters: Mapping[str, object], flags: int
-    ) -> None:
-        arrive(domain, there, parameters, flags)
+    def arrive_and_fail(domain: FakeDomain, there: FakeHypervisor) -> None:
+        arrive(domain, there)
         world.here.end(domain)
         raise Trouble(RPC, "client socket is closed", breaks=True)
 
     world.guest()
     world.here.migrate = arrive_and_fail
     called = migrate_to(world)
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert "g1: arrived in spite of: client socket is closed" in called.err
-    assert there.domains["g1"].state == State.RUNNING
+    assert world.there.domains["g1"].state == State.RUNNING
     assert world.stage == "RUNNING", "kept until Pacemaker's stop"
 
 
 @pytest.mark.parametrize("found", ["nothing", "paused", "down"])
-@pytest.mark.usefixtures("there")
-def test_a_guest_that_is_on_neither_end_is_lost(
-    world: World, monkeypatch: pytest.MonkeyPatch, found: str
-) -> None:
-    monkeypatch.setattr(outcome, "_SETTLE_S", 0.5)
+def test_a_guest_that_is_on_neither_end_is_lost(world: World, found: str) -> None:
+    world.patch.setattr(outcome, "_SETTLE_S", 0.5)
 
-    def lose(
-        domain: FakeDomain, there: FakeHypervisor, _parameters: Mapping[str, object], _flags: int
-    ) -> None:
+    def lose(domain: FakeDomain, there: FakeHypervisor) -> None:
         world.here.end(domain)
         if found == "paused":
             there.add("g1", UUID, State.PAUSED)
@@ -135,39 +122,31 @@ def test_a_guest_that_is_on_neither_end_is_lost(
     world.guest()
     world.here.migrate = lose
     called = migrate_to(world)
-    assert called.rc == 1
-    assert called.reason.startswith("g1: lost in migration: qemu unexpectedly closed the monitor")
+    assert called.fails(1, "g1: lost in migration: qemu unexpectedly closed the monitor")
     assert ("Connection refused" in called.reason) == (found == "down")
 
 
-def test_what_a_guest_has_left_behind_is_ended(
-    world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_guest_has_left_behind_is_ended(world: World) -> None:
     """libvirtd died before it could do it; started again, it might let two run."""
-    monkeypatch.setattr(action, "_LEAVE_S", 0.2)
+    world.patch.setattr(action, "_LEAVE_S", 0.2)
     domain = world.guest()
     qemu, domain.qemu = world.qemu_of(domain), None
     called = migrate_to(world)
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert "arrived in spite of: libvirt says migrated, but QEMU lives here" in called.err
-    assert there.domains["g1"].state == State.RUNNING
+    assert world.there.domains["g1"].state == State.RUNNING
     assert not qemu.lives
 
 
-def test_success_with_a_guest_that_still_runs_here_is_none(
-    world: World, there: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_success_with_a_guest_that_still_runs_here_is_none(world: World) -> None:
     """Two writers on one disk otherwise."""
-    monkeypatch.setattr(action, "_LEAVE_S", 0.2)
+    world.patch.setattr(action, "_LEAVE_S", 0.2)
     qemu = world.qemu_of(world.guest())
-    monkeypatch.setattr(world.here, "end", lambda _domain: None)
+    world.patch.setattr(world.here, "end", lambda _domain: None)
     called = migrate_to(world)
-    monkeypatch.undo()
-    assert (called.rc, called.reason) == (
-        1,
-        "g1: stays here: libvirt says migrated, but QEMU lives here",
-    )
-    assert "g1" in there.domains
+    world.patch.undo()
+    assert called.outcome == (1, "g1: stays here: libvirt says migrated, but QEMU lives here")
+    assert "g1" in world.there.domains
     assert qemu.lives
 
 
@@ -175,7 +154,6 @@ def test_success_with_a_guest_that_still_runs_here_is_none(
 @pytest.mark.parametrize("has_left_a_qemu", [False, True])
 def test_a_guest_that_arrived_has_arrived_whatever_becomes_of_libvirt_here(
     world: World,
-    there: FakeHypervisor,
     monkeypatch: pytest.MonkeyPatch,
     hangs: bool,
     has_left_a_qemu: bool,
@@ -184,10 +162,8 @@ def test_a_guest_that_arrived_has_arrived_whatever_becomes_of_libvirt_here(
     monkeypatch.setattr(action, "_ABORT_MIN_S", 4)
     qemu = world.qemu_of(world.guest())
 
-    def arrive_and_break(
-        domain: FakeDomain, there: FakeHypervisor, parameters: Mapping[str, object], flags: int
-    ) -> None:
-        arrive(domain, there, parameters, flags)
+    def arrive_and_break(domain: FakeDomain, there: FakeHypervisor) -> None:
+        arrive(domain, there)
         if not has_left_a_qemu:
             qemu.end()
         domain.qemu = None
@@ -198,24 +174,20 @@ def test_a_guest_that_arrived_has_arrived_whatever_becomes_of_libvirt_here(
 
     world.here.migrate = arrive_and_break
     called = migrate_to(world, timeout_s=8)
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert "g1: arrived in spite of: " in called.err
     assert ("which the guest has left" in called.err) == has_left_a_qemu
     assert not qemu.lives
-    assert there.domains["g1"].state == State.RUNNING
+    assert world.there.domains["g1"].state == State.RUNNING
     assert world.stage == "RUNNING", "kept until Pacemaker's stop"
 
 
-def test_a_guest_that_is_about_to_run_there_is_waited_for(
-    world: World, there: FakeHypervisor
-) -> None:
+def test_a_guest_that_is_about_to_run_there_is_waited_for(world: World) -> None:
     """libvirtd here died while the one there was about to let it run."""
     qemu = world.qemu_of(world.guest())
 
-    def arrive_late(
-        domain: FakeDomain, there: FakeHypervisor, parameters: Mapping[str, object], flags: int
-    ) -> None:
-        arrive(domain, there, parameters, flags)
+    def arrive_late(domain: FakeDomain, there: FakeHypervisor) -> None:
+        arrive(domain, there)
         there.domains["g1"].state = State.PAUSED
         domain.qemu = None
         world.here.down = "Connection refused"
@@ -223,11 +195,11 @@ def test_a_guest_that_is_about_to_run_there_is_waited_for(
         raise Trouble(RPC, "client socket is closed", breaks=True)
 
     def run() -> None:
-        there.domains["g1"].state = State.RUNNING
+        world.there.domains["g1"].state = State.RUNNING
 
     timer = threading.Timer(0.5, run)
     world.here.migrate = arrive_late
     called = migrate_to(world)
     timer.join()
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert not qemu.lives

@@ -24,15 +24,12 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     arrive,
 )
 from tests.unit.virtual_domain.fake_services import Pool
-from tests.unit.virtual_domain.world import THERE, World
+from tests.unit.virtual_domain.world import World, migrate_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tests.unit.virtual_domain.fake_libvirtmod import FakeDomain
 
 MIB = 1 << 20
-PARAMETERS = {"CRM_meta_migrate_target": "node2", "migration_transport": "tcp"}
 
 
 def job(elapsed_s: float, iteration: int) -> Job:
@@ -66,13 +63,11 @@ def test_the_figures_are_readable() -> None:
     )
 
 
-@pytest.fixture
-def there(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeHypervisor:
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_ASK_S", 0.02)
     monkeypatch.setattr(progress, "_SAY_S", 0.05)
     monkeypatch.setattr("agents.virtual_domain.guest.fence_check.LOOK_S", 0.02)
-    there = world.libvirt.hypervisors[THERE] = FakeHypervisor()
-    return there
 
 
 def figures(elapsed_s: float, iteration: int) -> dict[str, object]:
@@ -97,23 +92,16 @@ class Slow:
         self.until: threading.Event | None = None
         world.here.migrate = self.move
 
-    def move(
-        self,
-        domain: FakeDomain,
-        there: FakeHypervisor,
-        parameters: Mapping[str, object],
-        flags: int,
-    ) -> None:
+    def move(self, domain: FakeDomain, there: FakeHypervisor) -> None:
         if self.until is None:
             time.sleep(0.6)
         else:
             assert self.until.wait(20)
         if domain.aborted.is_set() and not domain.postcopy.is_set():
             raise Trouble(OPERATION_ABORTED, "canceled")
-        arrive(domain, there, parameters, flags)
+        arrive(domain, there)
 
 
-@pytest.mark.usefixtures("there")
 def test_libvirts_own_figures_are_in_the_log(world: World) -> None:
     slow = Slow(world)
     slow.until = said = threading.Event()
@@ -127,125 +115,102 @@ def test_libvirts_own_figures_are_in_the_log(world: World) -> None:
         return tell()
 
     slow.domain.job = tell_and_move_on
-    called = world.act("migrate_to", PARAMETERS)
-    assert called.rc == 0
-    assert "g1: migrating: 1 s, 7 MiB sent, 8 of 15 MiB left, 3 MiB/s, pass 2" in called.err
+    called = migrate_to(world)
+    assert called.says(0, "g1: migrating: 1 s, 7 MiB sent, 8 of 15 MiB left, 3 MiB/s, pass 2")
 
 
-@pytest.mark.usefixtures("there")
 def test_a_question_that_hangs_is_not_waited_for(world: World) -> None:
     slow = Slow(world)
-
-    def hang() -> dict[str, object]:
-        world.here.released.wait()
-        raise SystemExit
-
-    slow.domain.job = hang
-    assert world.act("migrate_to", PARAMETERS).rc == 0
+    slow.domain.job = world.here.hang
+    assert migrate_to(world).rc == 0
 
 
-@pytest.mark.usefixtures("there")
 def test_post_copy_begins_once(world: World) -> None:
     slow = Slow(world, elapsed_s=20, iteration=3)
     slow.until = slow.domain.postcopy
-    called = world.act("migrate_to", PARAMETERS, migration_postcopy="yes", timeout_s=30)
+    called = migrate_to(world, migration_postcopy="yes", timeout_s=30)
     assert called.rc == 0
     assert len(world.here.called("virDomainMigrateStartPostCopy")) == 1
     assert "goes on by post-copy" in called.err
 
 
-@pytest.mark.usefixtures("there")
 def test_without_leave_there_is_no_post_copy(world: World) -> None:
     Slow(world, elapsed_s=1000, iteration=30)
-    assert world.act("migrate_to", PARAMETERS).rc == 0
+    assert migrate_to(world).rc == 0
     assert world.here.called("virDomainMigrateStartPostCopy", "virDomainSuspend") == []
 
 
-@pytest.mark.usefixtures("there")
 def test_a_post_copy_that_libvirt_refuses_is_tried_again(world: World) -> None:
     slow = Slow(world, elapsed_s=20, iteration=3)
     slow.until = slow.domain.postcopy
     world.here.script("virDomainMigrateStartPostCopy", Trouble(OPERATION_FAILED, "not yet"))
-    assert world.act("migrate_to", PARAMETERS, migration_postcopy="yes", timeout_s=30).rc == 0
+    assert migrate_to(world, migration_postcopy="yes", timeout_s=30).rc == 0
     assert len(world.here.called("virDomainMigrateStartPostCopy")) == 2
 
 
-@pytest.mark.usefixtures("there")
-def test_a_post_copy_under_way_is_not_given_up(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_post_copy_under_way_is_not_given_up(world: World) -> None:
     """There is no way back: it has the action's whole time."""
-    monkeypatch.setattr(action, "_ABORT_MAX_S", 25.0)
-    monkeypatch.setattr(action, "_ABORT_MIN_S", 24.0)
+    world.patch.setattr(action, "_ABORT_MAX_S", 25.0)
+    world.patch.setattr(action, "_ABORT_MIN_S", 24.0)
     Slow(world, elapsed_s=20, iteration=3)
     began = time.monotonic()
 
-    def finish_late(
-        domain: FakeDomain, there: FakeHypervisor, parameters: Mapping[str, object], flags: int
-    ) -> None:
+    def finish_late(domain: FakeDomain, there: FakeHypervisor) -> None:
         assert domain.postcopy.wait(20)
         # Of 27 s it would be given up 24 s before the end otherwise.
         while time.monotonic() < began + 3.5:
             time.sleep(0.1)
-        arrive(domain, there, parameters, flags)
+        arrive(domain, there)
 
     world.here.migrate = finish_late
-    called = world.act("migrate_to", PARAMETERS, migration_postcopy="yes", timeout_s=30)
-    assert (called.rc, called.reason) == (0, "")
+    called = migrate_to(world, migration_postcopy="yes", timeout_s=30)
+    assert called.outcome == (0, "")
     assert world.here.called("virDomainAbortJob") == []
 
 
-@pytest.mark.usefixtures("there")
 def test_a_guest_that_is_split_is_not_said_to_stay(world: World) -> None:
     slow = Slow(world)
 
-    def split(
-        domain: FakeDomain, _there: FakeHypervisor, _parameters: Mapping[str, object], _flags: int
-    ) -> None:
+    def split(domain: FakeDomain, _there: FakeHypervisor) -> None:
         domain.state, domain.reason = PAUSED, 13
         raise Trouble(OPERATION_FAILED, "broken pipe")
 
     world.here.migrate = split
-    called = world.act("migrate_to", PARAMETERS)
+    called = migrate_to(world)
     assert called.rc == 1
     assert "runs at the other host without all of its memory: broken pipe" in called.reason
     assert world.qemu_of(slow.domain).lives
 
 
-@pytest.mark.usefixtures("there")
 def test_the_downtime_is_set_before_the_guest_moves(world: World) -> None:
     world.guest()
-    assert world.act("migrate_to", PARAMETERS, migration_downtime="300").rc == 0
+    assert migrate_to(world, migration_downtime="300").rc == 0
     calls = world.here.called("virDomainMigrateSetMaxDowntime", "virDomainMigrate3")
     assert calls[0] == Call("virDomainMigrateSetMaxDowntime", (300,))
     assert len(calls) == 2
 
 
-@pytest.mark.usefixtures("there")
 def test_a_downtime_that_libvirt_refuses_is_a_warning(world: World) -> None:
     world.guest()
     world.here.script("virDomainMigrateSetMaxDowntime", Trouble(OPERATION_FAILED, "no"))
-    called = world.act("migrate_to", PARAMETERS, migration_downtime="300")
-    assert called.rc == 0
-    assert "migration_downtime=300: no" in called.err
+    assert migrate_to(world, migration_downtime="300").says(0, "migration_downtime=300: no")
 
 
-def test_pools_and_networks_are_up_at_the_other_host(world: World, there: FakeHypervisor) -> None:
+def test_pools_and_networks_are_up_at_the_other_host(world: World) -> None:
     xml = "<interface type='network'><source network='lan'/></interface>"
     world.guest().xml = f"<domain><name>g1</name><devices>{xml}</devices></domain>"
-    there.supplies["lan"] = Pool(active=False)
-    assert world.act("migrate_to", PARAMETERS, start_resources="yes").rc == 0
-    assert there.supplies["lan"].active
+    world.there.supplies["lan"] = Pool(active=False)
+    assert migrate_to(world, start_resources="yes").rc == 0
+    assert world.there.supplies["lan"].active
 
 
-@pytest.mark.usefixtures("there")
 def test_a_file_of_an_option_is_read_or_named(world: World) -> None:
     world.guest()
-    called = world.act("migrate_to", PARAMETERS, migrate_options="--xml /no/such.xml")
+    called = migrate_to(world, migrate_options="--xml /no/such.xml")
     assert called.rc == 5
     assert called.reason == "parameter migrate_options: /no/such.xml: No such file or directory"
     assert world.here.called("virDomainMigrate3") == []
     options = f"--xml {world.config}"
-    assert world.act("migrate_to", PARAMETERS, migrate_options=options).rc == 0
+    assert migrate_to(world, migrate_options=options).rc == 0
     ((parameters, _flags),) = (c.arguments for c in world.here.called("virDomainMigrate3"))
     assert parameters == {"destination_xml": world.config.read_text()}

@@ -71,11 +71,10 @@ def test_a_guest_that_boots_is_asked_again(world: World) -> None:
     domain = world.guest()
     domain.hears = ()
 
-    def boot(function: str) -> None:
-        if function == ASK and len(world.here.called(ASK)) == 2:
-            domain.hears = (ACPI,)
+    def boot() -> None:
+        domain.hears = (ACPI,)
 
-    world.here.watch = boot
+    world.here.when(ASK, boot, call=2)
     assert world.act("stop", shutdown_mode="acpi", shutdown_resend="1").rc == 0
     assert methods(world) == [ACPI, ACPI]
     assert not destroyed(world)
@@ -88,19 +87,11 @@ def test_asked_once_means_once(world: World) -> None:
     assert destroyed(world)
 
 
-def test_a_request_that_hangs_does_not_keep_the_next_from_being_sent(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_that_hangs_does_not_keep_the_next_from_being_sent(world: World) -> None:
     """libvirt waits 60 s for a guest agent that is connected and silent."""
-    monkeypatch.setattr(shutdown, "_LIBVIRT_RETURN_S", 0.3)
+    world.patch.setattr(shutdown, "_LIBVIRT_RETURN_S", 0.3)
     world.guest()
-
-    def hang(function: str) -> None:
-        if function == ASK and len(world.here.called(ASK)) == 1:
-            world.here.released.wait()
-            raise SystemExit
-
-    world.here.watch = hang
+    world.here.when(ASK, world.here.hang, call=1)
     called = world.act("stop", shutdown_mode="agent,acpi", shutdown_resend="1")
     assert called.rc == 0
     assert methods(world) == [AGENT, ACPI]
@@ -108,10 +99,8 @@ def test_a_request_that_hangs_does_not_keep_the_next_from_being_sent(
     assert not destroyed(world)
 
 
-def test_a_libvirt_that_is_away_does_not_use_up_a_way(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shutdown, "_RETRY_S", 0.01)
+def test_a_libvirt_that_is_away_does_not_use_up_a_way(world: World) -> None:
+    world.patch.setattr(shutdown, "_RETRY_S", 0.01)
     world.guest()
     world.here.script("virConnectOpen", Trouble(SYSTEM, "restarting"))
     assert world.act("stop", shutdown_mode="agent,acpi").rc == 0
@@ -126,9 +115,19 @@ def test_a_word_that_is_no_way_does_not_keep_a_guest_alive(world: World) -> None
     assert "'gently' is none of acpi" in called.err
 
 
-def test_a_crashed_guest_is_not_waited_for(world: World) -> None:
-    world.guest().state = CRASHED
-    assert world.act("stop", timeout_s=600).rc == 0
+@pytest.mark.parametrize(
+    ("state", "timeout_s", "more"),
+    [
+        pytest.param(CRASHED, 600, {}, id="crashed"),
+        pytest.param(SHUTDOWN, 6, {"destroy_margin": "100"}, id="shutting down"),
+    ],
+)
+def test_a_guest_that_would_not_hear_is_not_asked(
+    world: World, state: int, timeout_s: float, more: dict[str, str]
+) -> None:
+    """One that has crashed is not waited for either."""
+    world.guest().state = state
+    assert world.act("stop", more, timeout_s=timeout_s).rc == 0
     assert methods(world) == []
     assert destroyed(world)
 
@@ -152,11 +151,10 @@ def test_a_guest_that_wakes_is_asked_again_soon_and_in_the_same_way(
     domain.state = PM_SUSPENDED
     domain.hears = ()
 
-    def wake(function: str) -> None:
-        if function == ASK and len(world.here.called(ASK)) == 2:
-            domain.hears = (AGENT,)
+    def wake() -> None:
+        domain.hears = (AGENT,)
 
-    world.here.watch = wake
+    world.here.when(ASK, wake, call=2)
     called = world.act("stop", timeout_s=20, shutdown_mode="agent,acpi", shutdown_resend=resend)
     assert called.rc == 0
     assert methods(world) == [AGENT, AGENT]
@@ -180,10 +178,3 @@ def test_the_margin_is_kept_for_the_destroy(world: World) -> None:
     assert ignored(world).rc == 0
     assert destroyed(world)
     assert world.table.living() == []
-
-
-def test_a_guest_in_shutdown_is_not_asked_again(world: World) -> None:
-    world.guest().state = SHUTDOWN
-    assert ignored(world).rc == 0
-    assert methods(world) == []
-    assert destroyed(world)

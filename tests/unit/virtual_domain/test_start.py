@@ -26,24 +26,16 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
 from tests.unit.virtual_domain.world import ORDERS, OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.virt.fake_qemu import FakeQemu
 
 PAUSED_FLAG = 1
-
-
-@pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start of a few seconds has time for its attempts too."""
-    monkeypatch.setattr(start, "_RESERVE_S", 2.0)
 
 
 def test_a_guest_without_a_definition_in_libvirt_is_created_paused_and_resumed(
     world: World,
 ) -> None:
     called = world.act("start")
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert "INFO: g1: started" in called.err
     assert world.here.called(*ORDERS) == [
         Call("virDomainCreateXML", (world.config.read_text(), PAUSED_FLAG)),
@@ -106,17 +98,16 @@ def test_a_start_waits_for_the_lock_no_longer_than_its_deadline(world: World) ->
 
 def test_a_uuid_that_only_libvirt_knows_is_remembered(world: World) -> None:
     world.define(uuid="")
-    world.here.watch = lambda function: (
-        stages.append(world.remembered.identity.uuid)
-        if function == "virDomainResume" and world.remembered
-        else None
-    )
-    stages: list[str] = []
+    seen: list[str] = []
+
+    def look() -> None:
+        assert world.remembered is not None
+        seen.append(world.remembered.identity.uuid)
+
+    world.here.when("virDomainResume", look)
     assert world.act("start").rc == 0
-    uuid = world.here.domains["g1"].uuid
-    assert stages == [uuid]
-    assert world.remembered is not None
-    assert world.remembered.identity.uuid == uuid
+    look()
+    assert seen == [world.here.domains["g1"].uuid] * 2
 
 
 # Tried again.
@@ -165,7 +156,7 @@ def test_a_create_that_was_carried_out_although_its_caller_lost_the_connection(
     world.assert_started()
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_what_does_not_pass_is_a_failure_at_the_deadline(world: World) -> None:
     world.here.down = "Connection refused"
     called = world.act("start", timeout_s=4)
@@ -174,18 +165,17 @@ def test_what_does_not_pass_is_a_failure_at_the_deadline(world: World) -> None:
     assert world.stage != "RUNNING"
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_a_stuck_libvirt_is_a_failure_at_the_deadline_and_may_still_create(world: World) -> None:
     """The create may be carried out when libvirtd goes on: it must be known for an abandoned create
     then."""
 
-    def get_stuck(function: str) -> None:
-        world.here.stuck = function == "virDomainCreateXML"
+    def get_stuck() -> None:
+        world.here.stuck = True
 
-    world.here.watch = get_stuck
+    world.here.when("virDomainCreateXML", get_stuck)
     called = world.act("start", timeout_s=4)
-    assert called.rc == 1
-    assert called.reason.startswith("out of time while starting g1 through libvirt (in ")
+    assert called.fails(1, "out of time while starting g1 through libvirt (in ")
     assert world.stage == "CREATING"
 
 
@@ -201,16 +191,14 @@ def test_what_libvirt_refuses_for_good_is_a_failure_at_once_and_forgotten(
         world.guest(SHUTOFF, persistent=True)
     create = "virDomainCreateWithFlags" if persistent else "virDomainCreateXML"
     world.here.script(create, Trouble(code, "no such disk"))
-    called = world.act("start")
-    assert (called.rc, called.reason) == (1, "libvirt: no such disk")
+    assert world.act("start").outcome == (1, "libvirt: no such disk")
     assert len(world.here.called(*ORDERS)) == 1
     assert world.stage == "nothing"
 
 
 def test_a_guest_that_libvirt_will_not_resume_is_remembered_for_the_stop(world: World) -> None:
     world.here.script("virDomainResume", Trouble(INTERNAL, "no lease"))
-    called = world.act("start")
-    assert (called.rc, called.reason) == (1, "libvirt: no lease")
+    assert world.act("start").outcome == (1, "libvirt: no lease")
     assert world.stage == "RESUMING"
     world.config.unlink()
     assert world.act("stop").rc == 0
@@ -221,32 +209,21 @@ def test_a_guest_that_libvirt_will_not_resume_is_remembered_for_the_stop(world: 
 def test_a_guest_that_dies_as_soon_as_it_runs_is_a_failure_and_not_remembered_as_running(
     world: World,
 ) -> None:
-    def die(function: str) -> None:
-        if function == "virDomainResume":
-            world.qemu_of(world.here.domains["g1"]).end()
-
-    world.here.watch = die
-    called = world.act("start")
-    assert (called.rc, called.reason) == (1, "g1: QEMU died as soon as it was started")
+    world.here.when("virDomainResume", lambda: world.qemu_of(world.here.domains["g1"]).end())
+    assert world.act("start").outcome == (1, "g1: QEMU died as soon as it was started")
     assert world.stage != "RUNNING"
 
 
-def test_a_guest_that_dies_while_its_scripts_run_is_a_failure_at_once(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(start, "_SCRIPT_PAUSE_S", 0.01)
-    script = tmp_path / "script"
-    script.write_text("#!/bin/sh\nkill -9 $(cat pid)\nexit 1\n".replace("pid", f"{tmp_path}/pid"))
-    script.chmod(0o700)
+def test_a_guest_that_dies_while_its_scripts_run_is_a_failure_at_once(world: World) -> None:
+    world.patch.setattr(start, "_SCRIPT_PAUSE_S", 0.01)
+    script = world.script("script", f"kill -9 $(cat {world.directory}/pid)\nexit 1")
 
-    def note(function: str) -> None:
-        if function == "virDomainResume":
-            pid = world.qemu_of(world.here.domains["g1"]).pid
-            (tmp_path / "pid").write_text(str(pid))
+    def note() -> None:
+        pid = world.qemu_of(world.here.domains["g1"]).pid
+        (world.directory / "pid").write_text(str(pid))
 
-    world.here.watch = note
-    called = world.act("start", monitor_scripts=str(script))
-    assert (called.rc, called.reason) == (1, "g1: no such QEMU lives")
+    world.here.when("virDomainResume", note)
+    assert world.act("start", monitor_scripts=script).outcome == (1, "g1: no such QEMU lives")
 
 
 @pytest.mark.parametrize("state", [SHUTOFF, RUNNING])
@@ -270,17 +247,14 @@ def test_another_uuid_in_libvirts_definition_is_refused(world: World, state: int
     ],
 )
 def test_a_start_needs_a_definition(world: World, config: str, rc: int, reason: str) -> None:
-    called = world.act("start", config=config)
-    assert (called.rc, called.reason) == (rc, reason)
+    assert world.act("start", config=config).outcome == (rc, reason)
     assert world.here.calls == []
 
 
 @pytest.mark.parametrize("text", ["", "<domain", "<network/>", "<domain/>"])
 def test_a_definition_that_is_none_is_not_started(world: World, text: str) -> None:
     world.config.write_text(text)
-    called = world.act("start")
-    assert called.rc == 5
-    assert called.reason.startswith(f"{world.config}: ")
+    assert world.act("start").fails(5, f"{world.config}: ")
     assert world.here.calls == []
 
 
@@ -295,8 +269,7 @@ def test_a_definition_is_handed_over_as_text_whatever_its_encoding(world: World)
 def test_a_definition_in_an_undeclared_encoding_is_refused_in_one_line(world: World) -> None:
     world.config.write_bytes("<domain type='kvm'><name>\xe9</name></domain>".encode("latin-1"))
     called = world.act("start")
-    assert called.rc == 5
-    assert called.reason.startswith(f"{world.config}: not UTF-8 (")
+    assert called.fails(5, f"{world.config}: not UTF-8 (")
     assert called.reason.endswith("save it as UTF-8 or declare its encoding")
 
 

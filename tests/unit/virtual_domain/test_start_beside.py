@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from agents.virtual_domain.actions import start
@@ -17,19 +15,9 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     RUNNING,
     SHUTOFF,
     Call,
-    FakeHypervisor,
     Trouble,
 )
-from tests.unit.virtual_domain.world import G1, ORDERS, UUID, World
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-@pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start of a few seconds has time for its attempts too."""
-    monkeypatch.setattr(start, "_RESERVE_S", 2.0)
+from tests.unit.virtual_domain.world import G1, ORDERS, World
 
 
 @pytest.mark.parametrize("state", [RUNNING, PAUSED])
@@ -79,19 +67,13 @@ def test_a_guest_whose_start_was_killed_after_the_resume_is_adopted(world: World
     world.assert_started()
 
 
-def test_an_abandoned_create_is_removed_before_a_new_one(
-    world: World,
-) -> None:
+def test_an_abandoned_create_is_removed_before_a_new_one(world: World) -> None:
     domain = world.guest(PAUSED)
     abandoned = world.qemu_of(domain)
     world.remember(Stage.CREATING)
 
-    def notice(function: str) -> None:
-        # libvirt notices that the process is gone.
-        if function == "virDomainLookupByName":
-            world.here.domains.pop("g1", None)
-
-    world.here.watch = notice
+    # libvirt notices that the process is gone.
+    world.here.when("virDomainLookupByName", lambda: world.here.domains.pop("g1", None))
     assert world.act("start").rc == 0
     assert not abandoned.lives
     assert len(world.here.called("virDomainCreateXML")) == 1
@@ -142,53 +124,38 @@ def test_a_guest_that_is_still_dying_is_waited_for(world: World) -> None:
     """libvirt says off, its process lives: nothing is created beside it."""
     domain = world.guest()
     domain.state = SHUTOFF
-
-    def die_at_last(function: str) -> None:
-        if function == "virDomainGetState" and len(world.here.called(function)) == 3:
-            world.here.end(domain)
-
-    world.here.watch = die_at_last
+    world.here.when("virDomainGetState", lambda: world.here.end(domain), call=3)
     assert world.act("start").rc == 0
     world.assert_started()
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_a_running_guest_is_not_adopted_before_libvirt_answers(world: World) -> None:
     world.guest()
     world.here.down = "Connection refused"
-    called = world.act("start", timeout_s=4)
-    assert (called.rc, called.reason) == (1, "not started: Connection refused")
+    assert world.act("start", timeout_s=4).outcome == (1, "not started: Connection refused")
 
 
 # Monitor scripts.
 
 
-def counting_script(directory: Path, needed: int) -> str:
+def counting_script(world: World, needed: int) -> str:
     """Content from the so-manyth run on."""
-    path = directory / "script"
-    path.write_text(
-        f"#!/bin/sh\necho run >>{directory}/runs\n"
-        f"[ $(wc -l <{directory}/runs) -ge {needed} ] || {{ echo not yet; exit 1; }}\n"
-    )
-    path.chmod(0o700)
-    return str(path)
+    runs = world.directory / "runs"
+    enough = f"[ $(wc -l <{runs}) -ge {needed} ] || {{ echo not yet; exit 1; }}"
+    return world.script("script", f"echo run >>{runs}\n{enough}")
 
 
-def test_a_start_is_over_when_its_scripts_are_content(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(start, "_SCRIPT_PAUSE_S", 0.01)
-    assert world.act("start", monitor_scripts=counting_script(tmp_path, 3)).rc == 0
-    assert (tmp_path / "runs").read_text() == "run\n" * 3
+def test_a_start_is_over_when_its_scripts_are_content(world: World) -> None:
+    world.patch.setattr(start, "_SCRIPT_PAUSE_S", 0.01)
+    assert world.act("start", monitor_scripts=counting_script(world, 3)).rc == 0
+    assert (world.directory / "runs").read_text() == "run\n" * 3
 
 
-@pytest.mark.usefixtures("_impatient")
-def test_scripts_that_are_never_content_fail_the_start_of_a_guest_that_runs(
-    world: World, tmp_path: Path
-) -> None:
-    called = world.act("start", timeout_s=6, monitor_scripts=counting_script(tmp_path, 1000))
-    assert called.rc == 1
-    assert called.reason.startswith("runs, but monitor script ")
+@pytest.mark.usefixtures("impatient")
+def test_scripts_that_are_never_content_fail_the_start_of_a_guest_that_runs(world: World) -> None:
+    called = world.act("start", timeout_s=6, monitor_scripts=counting_script(world, 1000))
+    assert called.fails(1, "runs, but monitor script ")
     assert called.reason.endswith(" ended with 1: not yet")
     # Pacemaker's stop comes next, and must find it.
     world.assert_started()
@@ -208,10 +175,7 @@ def test_scripts_that_are_never_content_fail_the_start_of_a_guest_that_runs(
 def test_guests_of_other_hypervisors_are_started_by_libvirts_word(
     world: World, state: int | None, orders: list[str]
 ) -> None:
-    world.define(kind="xen")
-    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
-    if state is not None:
-        hypervisor.add("g1", UUID, state)
+    hypervisor = world.no_qemu("xen", state)
     assert world.act("start").rc == 0
     assert [call.function for call in hypervisor.called(*ORDERS)] == orders
     assert hypervisor.domains["g1"].state == RUNNING
@@ -220,9 +184,7 @@ def test_guests_of_other_hypervisors_are_started_by_libvirts_word(
 
 def test_another_hypervisor_is_not_asked_for_a_saved_memory(world: World) -> None:
     """Some drivers of libvirt's answer that with an error."""
-    world.define(kind="lxc")
-    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
-    hypervisor.add("g1", UUID)
+    hypervisor = world.no_qemu("lxc", SHUTOFF)
     assert world.act("start").rc == 0
     assert hypervisor.called("virDomainHasManagedSaveImage") == []
     assert hypervisor.domains["g1"].state == RUNNING

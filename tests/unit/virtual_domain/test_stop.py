@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain.actions import stop
-from agents.virtual_domain.stopping import budget, shutdown
+from agents.virtual_domain.stopping import shutdown
 from pmkvm.deadline import Deadline
 from pmkvm.process import Life
 from pmkvm.virt import record
@@ -21,7 +20,6 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     RUNNING,
     SHUTOFF,
     SYSTEM,
-    FakeHypervisor,
     Trouble,
 )
 from tests.unit.virtual_domain.world import OTHER_UUID, UUID, World
@@ -33,30 +31,19 @@ ORDERS = ("virDomainShutdownFlags", "virDomainDestroy")
 SHUTDOWN, DESTROY = ORDERS
 
 
-@pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A libvirt that is away is waited for no longer than this."""
-    monkeypatch.setattr(shutdown, "_LIBVIRT_RETURN_S", 0.1)
-    monkeypatch.setattr(stop, "_ANSWER_S", 0.1)
-
-
 def orders(world: World) -> list[str]:
     return [call.function for call in world.here.called(*ORDERS)]
 
 
 def deaf_guest(world: World) -> FakeDomain:
     """Its QEMU ignores SIGTERM."""
-    domain = world.here.add("g1", UUID, persistent=False)
-    domain.state = RUNNING
-    domain.qemu = world.table.start_qemu("g1", UUID, deaf=True)
-    return domain
+    return world.guest(qemu=world.table.start_qemu("g1", UUID, deaf=True))
 
 
 def test_a_guest_that_honours_the_request_is_not_destroyed(world: World) -> None:
     qemu = world.qemu_of(world.guest())
     world.act("monitor")
-    called = world.act("stop")
-    assert (called.rc, called.reason) == (0, "")
+    assert world.act("stop").outcome == (0, "")
     assert orders(world) == [SHUTDOWN]
     assert not qemu.lives
     assert world.stage == "nothing"
@@ -65,8 +52,7 @@ def test_a_guest_that_honours_the_request_is_not_destroyed(world: World) -> None
 def test_a_guest_that_ignores_the_request_is_destroyed_with_time_left(world: World) -> None:
     domain = world.guest()
     domain.honours_shutdown = False
-    called = world.act("stop", timeout_s=6, destroy_margin="100")
-    assert (called.rc, called.reason) == (0, "")
+    assert world.act("stop", timeout_s=6, destroy_margin="100").outcome == (0, "")
     assert orders(world) == [SHUTDOWN, DESTROY]
     assert world.table.living() == []
 
@@ -128,7 +114,7 @@ def test_a_guest_that_nobody_remembers_is_stopped_by_the_files_name(world: World
 
 def test_without_config_and_memory_there_is_nothing_to_stop(world: World) -> None:
     called = world.act("stop", config="")
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert "never started here" in called.err
 
 
@@ -148,26 +134,23 @@ def test_a_bad_parameter_does_not_keep_a_guest_alive(world: World) -> None:
 # Without libvirt.
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_with_libvirt_down_qemu_gets_sigterm(world: World) -> None:
     qemu = world.qemu_of(world.guest())
     world.here.down = "Connection refused"
     called = world.act("stop")
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert f"SIGTERM to QEMU {qemu.pid}" in called.err
     assert qemu.exit_code() == -signal.SIGTERM
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient", "soon_killed")
 @pytest.mark.parametrize("force", ["no", "yes"])
-def test_with_libvirt_down_a_deaf_qemu_gets_sigkill(
-    world: World, monkeypatch: pytest.MonkeyPatch, force: str
-) -> None:
-    monkeypatch.setattr(budget, "_TERM_MAX_S", 0.2)
+def test_with_libvirt_down_a_deaf_qemu_gets_sigkill(world: World, force: str) -> None:
     qemu = world.qemu_of(deaf_guest(world))
     world.here.down = "Connection refused"
     called = world.act("stop", force_stop=force)
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert f"SIGKILL to QEMU {qemu.pid}" in called.err
     assert qemu.exit_code() == -signal.SIGKILL
 
@@ -176,15 +159,12 @@ def test_a_stuck_libvirt_leaves_time_for_the_kill_in_a_short_timeout(world: Worl
     """With no limit of ours set lower: the shares must fit into what Pacemaker allows."""
     qemu = world.qemu_of(deaf_guest(world))
     world.here.stuck = True
-    called = world.act("stop", timeout_s=8, destroy_margin="100")
-    assert (called.rc, called.reason) == (0, "")
+    assert world.act("stop", timeout_s=8, destroy_margin="100").outcome == (0, "")
     assert qemu.exit_code() == -signal.SIGKILL
 
 
-def test_a_libvirt_that_comes_back_shuts_the_guest_down_in_order(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shutdown, "_RETRY_S", 0.01)
+def test_a_libvirt_that_comes_back_shuts_the_guest_down_in_order(world: World) -> None:
+    world.patch.setattr(shutdown, "_RETRY_S", 0.01)
     world.guest()
     world.here.script("virConnectOpen", *[Trouble(SYSTEM, "restarting")] * 2)
     called = world.act("stop")
@@ -194,11 +174,9 @@ def test_a_libvirt_that_comes_back_shuts_the_guest_down_in_order(
 
 
 @pytest.mark.parametrize("function", ORDERS)
-def test_a_connection_that_breaks_does_not_keep_a_guest_alive(
-    world: World, function: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Not _impatient: on a busy machine the call might be given up before it runs into its trouble.
-    monkeypatch.setattr(shutdown, "_RETRY_S", 0.01)
+def test_a_connection_that_breaks_does_not_keep_a_guest_alive(world: World, function: str) -> None:
+    # Not impatient: on a busy machine the call might be given up before it runs into its trouble.
+    world.patch.setattr(shutdown, "_RETRY_S", 0.01)
     qemu = world.qemu_of(world.guest())
     world.here.script(function, Trouble(RPC, "closed", breaks=True))
     force = "yes" if function == DESTROY else "no"
@@ -206,14 +184,14 @@ def test_a_connection_that_breaks_does_not_keep_a_guest_alive(
     assert not qemu.lives
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_a_qemu_that_libvirt_does_not_know_is_killed(world: World) -> None:
     qemu = world.table.start_qemu("g1", UUID)
     assert world.act("stop").rc == 0
     assert qemu.exit_code() == -signal.SIGTERM
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_a_zombie_with_a_living_thread_is_killed_and_not_taken_for_stopped(world: World) -> None:
     qemu = world.table.start_half_dead_qemu("g1", UUID)
     world.here.down = "Connection refused"
@@ -221,7 +199,7 @@ def test_a_zombie_with_a_living_thread_is_killed_and_not_taken_for_stopped(world
     assert not qemu.lives
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_all_lives_are_ended(world: World) -> None:
     for _ in range(3):
         world.table.start_qemu("g1", UUID)
@@ -230,7 +208,7 @@ def test_all_lives_are_ended(world: World) -> None:
     assert world.table.living() == []
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_nobody_but_the_guest_is_killed(world: World) -> None:
     """Not who has its pid now, nor another guest; libvirt has nothing to say in it."""
     world.here.down = "Connection refused"
@@ -255,9 +233,7 @@ def test_a_foreign_guest_of_that_name_is_neither_stopped_nor_called_stopped(worl
 def test_a_process_table_that_cannot_be_read_is_no_proof(world: World) -> None:
     world.guest()
     world.table.directory.rename(world.table.directory.with_name("gone"))
-    called = world.act("stop")
-    assert called.rc == 1
-    assert called.reason.startswith("stop failed: FileNotFoundError")
+    assert world.act("stop").fails(1, "stop failed: FileNotFoundError")
     world.table.directory.with_name("gone").rename(world.table.directory)
 
 
@@ -294,7 +270,7 @@ def test_a_guest_whose_start_was_killed_around_the_resume_is_stopped(
     assert world.stage == "nothing"
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_a_guest_under_a_start_that_is_still_at_work_is_stopped_all_the_same(world: World) -> None:
     """Pacemaker never does both at once; but a stop must not say 0 beside a living QEMU."""
     qemu = world.qemu_of(world.guest(PAUSED))
@@ -307,13 +283,6 @@ def test_a_guest_under_a_start_that_is_still_at_work_is_stopped_all_the_same(wor
 # Where libvirt is the only witness.
 
 
-def xen(world: World, state: int) -> FakeHypervisor:
-    world.define(kind="xen")
-    hypervisor = world.libvirt.hypervisors[None] = FakeHypervisor()
-    hypervisor.add("g1", UUID, state)
-    return hypervisor
-
-
 @pytest.mark.parametrize(
     ("force", "honours", "expected"),
     [("no", True, [SHUTDOWN]), ("no", False, [SHUTDOWN, DESTROY]), ("yes", True, [DESTROY])],
@@ -321,7 +290,7 @@ def xen(world: World, state: int) -> FakeHypervisor:
 def test_guests_of_other_hypervisors_are_stopped_by_libvirts_word(
     world: World, force: str, honours: bool, expected: list[str]
 ) -> None:
-    hypervisor = xen(world, RUNNING)
+    hypervisor = world.no_qemu("xen", RUNNING)
     hypervisor.domains["g1"].honours_shutdown = honours
     assert world.act("stop", timeout_s=6, force_stop=force, destroy_margin="100").rc == 0
     assert [call.function for call in hypervisor.called(*ORDERS)] == expected
@@ -332,14 +301,11 @@ def test_guests_of_other_hypervisors_are_stopped_by_libvirts_word(
 def test_guests_of_other_hypervisors_that_are_off_are_stopped(
     world: World, state: int | None
 ) -> None:
-    hypervisor = xen(world, SHUTOFF)
-    if state is None:
-        hypervisor.domains.clear()
+    hypervisor = world.no_qemu("xen", state)
     assert world.act("stop").rc == 0
     assert hypervisor.called(*ORDERS) == []
 
 
 def test_guests_of_other_hypervisors_are_not_stopped_while_libvirt_is_away(world: World) -> None:
-    xen(world, RUNNING).down = "Connection refused"
-    called = world.act("stop", timeout_s=4)
-    assert (called.rc, called.reason) == (1, "Connection refused")
+    world.no_qemu("xen", RUNNING).down = "Connection refused"
+    assert world.act("stop", timeout_s=4).outcome == (1, "Connection refused")

@@ -10,11 +10,9 @@ import pytest
 from agents.virtual_domain.options import utilization
 from agents.virtual_domain.options.utilization import changes
 from tests.unit.virtual_domain.fake_libvirtmod import OPERATION_FAILED, PAUSED, Trouble
-from tests.unit.virtual_domain.programs import Programs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from tests.unit.virtual_domain.programs import Programs
     from tests.unit.virtual_domain.world import World
 
 SET = "crm_resource --resource vm1 --utilization --set-parameter"
@@ -24,10 +22,9 @@ INFO = "virDomainGetInfo"
 
 
 @pytest.fixture
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+def programs(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Programs:
     # A slow machine's own time is no part of what is promised.
     monkeypatch.setattr(utilization, "_TIME_S", 25.0)
-    programs = Programs(tmp_path, monkeypatch)
     programs.play("crm_resource")
     has(programs)
     return programs
@@ -105,9 +102,7 @@ def test_a_trouble_is_a_warning(world: World, programs: Programs, trouble: str) 
         world.here.script(INFO, Trouble(OPERATION_FAILED, "no"))
     else:
         programs.play("crm_resource", "echo no >&2; exit 1")
-    called = world.act("start", {**ALL, **CLUSTER})
-    assert called.rc == 0
-    assert "utilization not updated: " in called.err
+    assert world.act("start", {**ALL, **CLUSTER}).says(0, "utilization not updated: ")
     world.assert_started()
 
 
@@ -141,6 +136,4 @@ def test_a_reload_refuses_what_can_not_be(
     world: World, parameters: dict[str, str], reason: str
 ) -> None:
     world.guest()
-    called = world.act("reload-agent", parameters)
-    assert called.rc == 6
-    assert called.reason.startswith(reason)
+    assert world.act("reload-agent", parameters).fails(6, reason)

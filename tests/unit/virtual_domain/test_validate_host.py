@@ -10,13 +10,13 @@ import pytest
 from pmkvm import settings
 from tests.unit.virtual_domain.fake_libvirtmod import SHUTOFF, FakeHypervisor
 from tests.unit.virtual_domain.fake_services import Pool
-from tests.unit.virtual_domain.programs import Programs
 from tests.unit.virtual_domain.world import OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.ocf.sample import Called
+    from tests.unit.virtual_domain.programs import Programs
 
 CRM_MON = """<pacemaker-result><status code='0'/><summary/><nodes>
 <node name='node1' id='1' online='true' type='member'/>
@@ -25,9 +25,8 @@ CRM_MON = """<pacemaker-result><status code='0'/><summary/><nodes>
 
 
 @pytest.fixture(autouse=True)
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+def programs(programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     """A cluster of three hosts, of which this is the first and the third is down."""
-    programs = Programs(tmp_path, monkeypatch)
     programs.play("crm_node", "echo node1")
     programs.play("crm_mon", f'echo "{CRM_MON}"')
     (tmp_path / "net" / "br0").mkdir(parents=True)
@@ -37,8 +36,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
 
 @pytest.fixture
 def node2(world: World) -> FakeHypervisor:
-    node2 = world.libvirt.hypervisors["qemu+tcp://node2/system"] = FakeHypervisor()
-    return node2
+    return world.there
 
 
 def validate(world: World, level: str = "10", **parameters: str) -> Called:
@@ -47,9 +45,7 @@ def validate(world: World, level: str = "10", **parameters: str) -> Called:
 
 
 def devices(world: World, text: str) -> None:
-    world.config.write_text(
-        f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid><devices>{text}</devices></domain>"
-    )
+    world.define(f"<devices>{text}</devices>")
 
 
 @pytest.mark.usefixtures("node2")
@@ -86,9 +82,7 @@ def test_all_that_is_missing_is_said_at_once(world: World) -> None:
 
 def test_libvirt_must_be_there(world: World) -> None:
     world.here.down = "Failed to connect socket to '/run/libvirt/libvirt-sock'"
-    called = validate(world)
-    assert called.rc == 5
-    assert called.reason.startswith("g1: libvirt can't be asked: Failed to connect socket")
+    assert validate(world).fails(5, "g1: libvirt can't be asked: Failed to connect socket")
 
 
 def test_the_parameters_alone_need_none_of_it(world: World) -> None:
@@ -98,18 +92,13 @@ def test_the_parameters_alone_need_none_of_it(world: World) -> None:
     assert validate(world, level="9").rc == 0
 
 
-def test_programs_that_parameters_need_are_looked_for(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(settings.CHILD_ENVIRONMENT, "PATH", "/no/such")
-    called = validate(world, backingfile=str(tmp_path), copyindirs="/usr")
+def test_programs_that_parameters_need_are_looked_for(world: World) -> None:
+    world.patch.setitem(settings.CHILD_ENVIRONMENT, "PATH", "/no/such")
+    called = validate(world, backingfile=str(world.directory), copyindirs="/usr")
     assert called.rc == 5
     assert "program qemu-img is not installed; program virt-copy-in is not" in called.reason
     called = validate(world, level="0", sync_config_on_stop="yes")
-    assert (called.rc, called.reason) == (
-        5,
-        "sync_config_on_stop needs csync2, which is not installed",
-    )
+    assert called.outcome == (5, "sync_config_on_stop needs csync2, which is not installed")
 
 
 # The other hosts.
@@ -135,16 +124,12 @@ def test_a_definition_that_differs_is_named_before_it_hurts(
 
 def test_a_host_that_cannot_be_reached_is_warned_of(world: World, node2: FakeHypervisor) -> None:
     node2.down = "Host key verification failed."
-    called = validate(world)
-    assert called.rc == 0
-    assert "node2: no migration to it: Host key verification failed." in called.err
+    assert validate(world).says(0, "node2: no migration to it: Host key verification failed.")
 
 
 def test_without_a_cluster_this_host_is_all(world: World, programs: Programs) -> None:
     programs.play("crm_node", "exit 102")
-    called = validate(world)
-    assert called.rc == 0
-    assert "other hosts are not looked at: Pacemaker does not run" in called.err
+    assert validate(world).says(0, "other hosts are not looked at: Pacemaker does not run")
 
 
 @pytest.mark.parametrize(

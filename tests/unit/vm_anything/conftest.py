@@ -21,7 +21,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     # How long a silent program is watched is a figure; tests of others use a_whole_moment.
     monkeypatch.setattr(start, "MOMENT_S", 0.02)
     monkeypatch.setattr(start, "_HOOK_PAUSE_S", 0.05)
-    world = World(tmp_path)
+    world = World(tmp_path, monkeypatch)
     yield world
     world.close()
 

@@ -19,11 +19,10 @@ SOON_S = 0.5
 
 @pytest.mark.parametrize("hook", ["", "exit 0"])
 def test_what_runs_runs(world: World, hook: str) -> None:
-    parameters = {**world.program(WAIT), "monitor_hook": hook}
-    world.start(parameters)
+    parameters = world.run(WAIT, monitor_hook=hook)
     with exhaustion.no_threads(SOON_S):
         called = world.act("monitor", {**parameters, "CRM_meta_interval": "10000"})
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
 
 
 def test_a_start_waits_for_a_process(world: World) -> None:
@@ -33,11 +32,9 @@ def test_a_start_waits_for_a_process(world: World) -> None:
     assert len(world.processes()) == 1
 
 
-def test_a_start_waits_for_a_process_no_longer_than_it_may(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_start_waits_for_a_process_no_longer_than_it_may(world: World) -> None:
     # Its last try has 3 s: one that is cut short has another reason.
-    monkeypatch.setattr(agent, "_RETRY_S", 4.0)
+    world.patch.setattr(agent, "_RETRY_S", 4.0)
     parameters = world.program(WAIT)
     with exhaustion.no_threads():
         called = world.act("start", parameters, timeout_s=8)
@@ -47,9 +44,8 @@ def test_a_start_waits_for_a_process_no_longer_than_it_may(
 
 
 def test_a_stop_needs_neither(world: World) -> None:
-    parameters = world.program(WAIT)
-    world.start(parameters)
+    parameters = world.run(WAIT)
     with exhaustion.no_threads():
         called = world.act("stop", parameters)
-    assert (called.rc, called.reason) == (0, "")
+    assert called.outcome == (0, "")
     assert world.processes() == []

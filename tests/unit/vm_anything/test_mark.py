@@ -18,7 +18,6 @@ import pytest
 from agents.vm_anything import mark, session
 from agents.vm_anything.session import Session
 from pmkvm import settings
-from pmkvm.process import life_of
 from tests.unit.vm_anything.world import wait_for
 
 if TYPE_CHECKING:
@@ -67,8 +66,7 @@ def test_a_program_is_known_without_its_pid_file(
     assert world.probe(parameters).rc == 0
     assert len(world.processes()) == 2, "no second one was started"
     lose(world)
-    assert world.act("stop", parameters).rc == 0
-    assert world.processes() == []
+    world.stop(parameters)
     assert world.probe(parameters) == (7, "", "")
 
 
@@ -90,8 +88,7 @@ def test_a_pid_file_elsewhere_may_be_lost_too(world: World) -> None:
     assert world.act("monitor", parameters).rc == 0
     assert Path(parameters["pidfile"]).exists()
     Path(parameters["pidfile"]).unlink()
-    assert world.act("stop", parameters).rc == 0
-    assert world.processes() == []
+    world.stop(parameters)
 
 
 def test_an_instance_of_an_anonymous_clone_is_found_under_every_number(world: World) -> None:
@@ -107,12 +104,10 @@ def test_an_instance_of_an_anonymous_clone_is_found_under_every_number(world: Wo
 
 def test_all_that_are_found_are_stopped(world: World) -> None:
     """A second one was started while the first had no mark yet, or by hand."""
-    parameters = world.program(WAIT)
-    world.start(parameters)
+    parameters = world.run(WAIT)
     with marked(world):
         assert len(world.processes()) == 2
-        assert world.act("stop", parameters).rc == 0
-        assert world.processes() == []
+        world.stop(parameters)
 
 
 # --- a pid file that can't be written
@@ -124,14 +119,11 @@ def test_a_program_whose_pid_file_can_t_be_written_runs_all_the_same(
 ) -> None:
     monkeypatch.setattr(settings, "RUN_DIR", "/proc/no")
     parameters = {**world.program(WAIT), "pidfile": pidfile}
-    called = world.act("start", parameters)
-    assert called.rc == 0
-    assert "can't be written" in called.err
+    assert world.act("start", parameters).says(0, "can't be written")
     assert world.act("monitor", parameters).rc == 0
     assert world.act("start", parameters).rc == 0
     assert len(world.processes()) == 1
-    assert world.act("stop", parameters).rc == 0
-    assert world.processes() == []
+    world.stop(parameters)
 
 
 def test_one_that_nothing_leads_to_does_not_run(world: World) -> None:
@@ -256,11 +248,9 @@ def test_a_program_whose_start_was_slow_is_found_by_its_mark(world: World) -> No
         assert is_taken_for_it(world, me())
 
 
-def test_what_a_program_leaves_in_a_session_of_its_own_is_not_the_program(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_program_leaves_in_a_session_of_its_own_is_not_the_program(world: World) -> None:
     """It has inherited the mark."""
-    monkeypatch.setattr(mark, "_START_S", 1.0)
+    world.patch.setattr(mark, "_START_S", 1.0)
     parameters = world.python(
         "time.sleep(1.2)\n"
         "if not os.fork():\n os.setsid()\n open('left', 'w').write('x\\n')\n time.sleep(60)\n"
@@ -286,15 +276,13 @@ def test_an_early_child_is_not_taken_for_a_program_that_is_known_to_be_over(worl
     os.waitpid(pid, 0)
     assert world.act("monitor", parameters).rc == 7
     assert world.start(parameters) not in (pid, child)
-    assert world.act("stop", parameters).rc == 0
-    assert world.processes() == []
+    world.stop(parameters)
     assert world.probe(parameters).rc == 7
 
 
 def test_of_another_user_s_session_only_his_own_are_ended(world: World) -> None:
     """He may have forged it around a process that he could not end, as by sudo."""
-    life = life_of(world.start(world.program(WAIT)))
-    assert life is not None
+    life = world.live(WAIT)
     assert session.members(Session(life, os.geteuid())) == [life]
     assert session.members(Session(life, os.geteuid() + 1)) == []
     assert world.act("stop", {}).rc == 0

@@ -54,7 +54,7 @@ def test_one_that_dies_instead_of_becoming_ready_says_why(world: World) -> None:
     text = "say('STATUS=starting'); time.sleep(0.2); sys.exit('no such directory')"
     called = world.act("start", {**world.python(text), "logfile": log})
     reason = "the program ended with 1 while it started: no such directory"
-    assert (called.rc, called.reason) == (1, reason)
+    assert called.outcome == (1, reason)
 
 
 def test_silence_for_a_moment_is_life(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

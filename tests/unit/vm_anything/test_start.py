@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.vm_anything import user
-from pmkvm import process
 from tests.unit.vm_anything.world import wait_for
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ SHOW = f'printf "%s\\n" "$@" "end" >arguments; {WAIT}'
 
 def test_the_slides_use_of_it_works(world: World) -> None:
     options = "-c 'openssl des-ede3 -d -base64 -k vmstonith' -i"
-    parameters = {**world.program(SHOW), "cmdline_options": options, "login_shell": "false"}
-    world.start(parameters)
+    parameters = world.run(SHOW, cmdline_options=options, login_shell="false")
     assert world.read("arguments") == [
         "-c",
         "openssl des-ede3 -d -base64 -k vmstonith",
@@ -49,7 +47,7 @@ def test_options_are_split_and_never_executed(world: World) -> None:
 @pytest.mark.parametrize("action", ["start", "validate-all"])
 def test_bad_quoting_is_an_error_of_configuration(world: World, action: str) -> None:
     called = world.act(action, {**world.program(SHOW), "cmdline_options": "-c 'openssl"})
-    assert (called.rc, called.reason) == (6, "parameter cmdline_options: No closing quotation")
+    assert called.outcome == (6, "parameter cmdline_options: No closing quotation")
     assert world.processes() == []
 
 
@@ -74,10 +72,8 @@ def environment(world: World, **parameters: str) -> dict[str, str]:
     return dict(line.partition("=")[::2] for line in world.read("env"))
 
 
-def test_a_login_gives_the_user_s_environment_and_nothing_else(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HA_LOGFACILITY", "daemon")
+def test_a_login_gives_the_user_s_environment_and_nothing_else(world: World) -> None:
+    world.patch.setenv("HA_LOGFACILITY", "daemon")
     me = pwd.getpwuid(os.geteuid())
     seen = environment(world, user=me.pw_name)
     assert seen.pop("NOTIFY_SOCKET").startswith("@")
@@ -92,14 +88,12 @@ def test_a_login_gives_the_user_s_environment_and_nothing_else(
     }
 
 
-def test_without_a_login_the_agent_s_environment_is_kept(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_login_the_agent_s_environment_is_kept(world: World) -> None:
     given = {"HA_LOGFACILITY": "daemon", "OCF_ROOT": "/usr/lib/ocf", "PATH": "/bin:/usr/bin"}
     not_for_it = {"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "5", "LISTEN_FDS": "1", "HOME": "/x"}
     not_for_it["VM_ANYTHING"] = "5 /x"
     for name, value in {**given, **not_for_it}.items():
-        monkeypatch.setenv(name, value)
+        world.patch.setenv(name, value)
     me = pwd.getpwuid(os.geteuid())
     seen = environment(world, user=me.pw_name, login_shell="false")
     assert given.items() <= seen.items()
@@ -124,14 +118,12 @@ def test_output_is_appended(world: World) -> None:
 
 def test_a_log_that_can_t_be_written_is_no_start(world: World) -> None:
     called = world.act("start", {**world.program(WAIT), "logfile": "/nowhere/log"})
-    assert (called.rc, called.reason) == (5, "/nowhere/log: No such file or directory")
+    assert called.outcome == (5, "/nowhere/log: No such file or directory")
     assert world.processes() == []
 
 
 def test_the_pidfile_holds_one_life(world: World) -> None:
-    pid = world.start(world.program(WAIT))
-    life = process.life_of(pid)
-    assert life is not None
+    life = world.live(WAIT)
     assert world.pidfile().read_text() == f"{life.pid} {life.start_time}\n"
     assert world.pidfile().parent.stat().st_mode & 0o777 == 0o700
 
@@ -183,7 +175,7 @@ def test_a_program_that_dies_says_why_and_leaves_nothing(world: World) -> None:
     log.write_text("an older reason\n")
     parameters = world.program("sleep 60 & trap '' TERM; sleep 60 & echo no key >&2; exit 3")
     called = world.act("start", {**parameters, "errlogfile": str(log)})
-    assert (called.rc, called.reason) == (1, "the program ended with 3 while it started: no key")
+    assert called.outcome == (1, "the program ended with 3 while it started: no key")
     assert world.processes() == []
     assert not world.pidfile().exists()
     assert world.probe(parameters).rc == 7
@@ -194,14 +186,14 @@ def test_a_program_that_dies_in_silence_does_not_borrow_an_older_reason(world: W
     log = world.directory / "errors"
     log.write_text("an older reason\n")
     called = world.act("start", {**world.program("exit 0"), "logfile": str(log)})
-    assert (called.rc, called.reason) == (1, "the program ended with 0 while it started")
+    assert called.outcome == (1, "the program ended with 0 while it started")
 
 
 @pytest.mark.usefixtures("a_whole_moment")
 def test_a_program_that_is_killed_says_by_what(world: World) -> None:
     called = world.act("start", world.program("kill -SEGV $$"))
     reason = f"the program was killed by signal {signal.SIGSEGV:d} while it started"
-    assert (called.rc, called.reason) == (1, reason)
+    assert called.outcome == (1, reason)
 
 
 def test_what_is_left_of_the_last_life_is_killed_first(world: World) -> None:
@@ -228,7 +220,7 @@ def test_the_hook_may_need_the_program_to_be_further(world: World) -> None:
 def test_a_hook_that_is_never_content_is_no_start(world: World) -> None:
     parameters = {**world.program(WAIT), "monitor_hook": "echo no service; exit 4"}
     called = world.act("start", parameters, timeout_s=5)
-    assert (called.rc, called.reason) == (1, "monitor_hook ended with 4: no service")
+    assert called.outcome == (1, "monitor_hook ended with 4: no service")
     assert world.processes() == []
     assert not world.pidfile().exists()
 
@@ -239,7 +231,7 @@ def test_a_hook_that_the_deadline_cuts_short_has_the_reason_that_it_gave_before(
     hook = f"cd {world.directory}; test -e tried && exec sleep 61; touch tried; echo no; exit 4"
     parameters = {**world.program(WAIT), "monitor_hook": hook}
     called = world.act("start", parameters, timeout_s=5)
-    assert (called.rc, called.reason) == (1, "monitor_hook ended with 4: no")
+    assert called.outcome == (1, "monitor_hook ended with 4: no")
     assert world.processes() == []
 
 
@@ -296,7 +288,7 @@ def test_another_user_has_its_own_rights(world: World) -> None:
     parameters["workdir"] = "/"
     called = world.act("start", parameters)
     if os.geteuid() != 0:
-        assert (called.rc, called.reason) == (4, "only root may run a program as nobody")
+        assert called.outcome == (4, "only root may run a program as nobody")
         return
     with open(f"/proc/{world.pid()}/status", encoding="utf-8") as file:
         status = dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
@@ -307,7 +299,7 @@ def test_another_user_has_its_own_rights(world: World) -> None:
     assert world.act("stop", parameters).rc == 0
     # Not into a directory of root's, and root has its own rights again afterwards.
     called = world.act("start", {**parameters, "logfile": str(world.directory / "log")})
-    assert (called.rc, called.reason) == (5, f"{world.directory}/log: Permission denied")
+    assert called.outcome == (5, f"{world.directory}/log: Permission denied")
     called = world.act("start", {**parameters, "binfile": world.program(WAIT)["binfile"]})
     assert called.rc == 5
     assert (os.geteuid(), os.getegid()) == (0, 0)

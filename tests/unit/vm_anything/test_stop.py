@@ -13,7 +13,6 @@ import pytest
 from agents.vm_anything import session, stop
 from agents.vm_anything.session import Session
 from pmkvm.deadline import Deadline
-from pmkvm.process import life_of
 from tests.unit.ocf.sample import seen_by
 from tests.unit.vm_anything.world import state_of, wait_for
 
@@ -30,8 +29,7 @@ def wait_until_deaf(world: World) -> None:
 
 def test_a_program_may_end_in_order(world: World) -> None:
     text = "trap 'echo bye >last; exit 0' TERM; touch deaf; while :; do sleep 0.05; done"
-    parameters = world.program(text)
-    world.start(parameters)
+    parameters = world.run(text)
     wait_until_deaf(world)
     called = world.act("stop", parameters)
     assert (called.rc, called.err) == (0, "")
@@ -49,21 +47,18 @@ def test_stop_is_idempotent(world: World) -> None:
 
 
 def test_one_that_is_deaf_is_killed_after_its_time(world: World) -> None:
-    parameters = {**world.program(DEAF), "stop_timeout": "1"}
-    world.start(parameters)
+    parameters = world.run(DEAF, stop_timeout="1")
     wait_until_deaf(world)
     begin = time.monotonic()
     called = world.act("stop", parameters)
     # By default it would be 12 s.
     assert 0.9 <= time.monotonic() - begin < 10
-    assert called.rc == 0
-    assert "SIGKILL to what outlived SIGTERM" in called.err
+    assert called.says(0, "SIGKILL to what outlived SIGTERM")
     assert world.processes() == []
 
 
 def test_one_that_is_deaf_and_has_long_is_killed_before_pacemaker_gives_up(world: World) -> None:
-    parameters = {**world.program(DEAF), "stop_timeout": "600"}
-    world.start(parameters)
+    parameters = world.run(DEAF, stop_timeout="600")
     wait_until_deaf(world)
     # Past the action's own deadline it would be 1.
     assert world.act("stop", parameters, timeout_s=6).rc == 0
@@ -73,20 +68,17 @@ def test_one_that_is_deaf_and_has_long_is_killed_before_pacemaker_gives_up(world
 def test_one_that_stands_still_is_killed(world: World) -> None:
     parameters = {**world.program(WAIT), "stop_timeout": "1"}
     os.kill(world.start(parameters), signal.SIGSTOP)
-    assert world.act("stop", parameters).rc == 0
-    assert world.processes() == []
+    world.stop(parameters)
 
 
 @pytest.mark.parametrize("child", ["sleep 61", f"({DEAF})", f"set -m; ({DEAF})"])
 def test_a_child_does_not_outlive_the_stop(world: World, child: str) -> None:
     """Also not in a process group of its own, which set -m gives it."""
-    parameters = {**world.program(f"{child} & {WAIT}"), "stop_timeout": "1"}
-    world.start(parameters)
+    parameters = world.run(f"{child} & {WAIT}", stop_timeout="1")
     wait_for(lambda: len(world.processes()) >= 2)
     if "deaf" in child:
         wait_until_deaf(world)
-    assert world.act("stop", parameters).rc == 0
-    assert world.processes() == []
+    world.stop(parameters)
 
 
 def test_a_child_whose_parent_has_died_is_killed(world: World) -> None:
@@ -95,14 +87,12 @@ def test_a_child_whose_parent_has_died_is_killed(world: World) -> None:
     wait_until_deaf(world)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    assert world.act("stop", parameters).rc == 0
-    assert world.processes() == []
+    world.stop(parameters)
 
 
 def test_a_child_is_asked_before_it_is_killed(world: World) -> None:
     child = "(trap 'echo bye >last; exit' TERM; touch deaf; while :; do sleep 0.05; done)"
-    parameters = world.program(f"{child} & {WAIT}")
-    world.start(parameters)
+    parameters = world.run(f"{child} & {WAIT}")
     wait_until_deaf(world)
     assert world.act("stop", parameters).rc == 0
     assert world.read("last") == ["bye"]
@@ -120,12 +110,10 @@ def test_the_leader_may_be_a_zombie(world: World) -> None:
 
 def test_a_pid_of_somebody_else_s_is_left_alone(world: World) -> None:
     parameters = world.program(WAIT)
-    pid = world.start(parameters)
-    life = life_of(pid)
-    assert life is not None
-    world.pidfile("p2").write_text(f"{pid} {life.start_time - 1}\n")
+    life = world.live(WAIT)
+    world.pidfile("p2").write_text(f"{life.pid} {life.start_time - 1}\n")
     assert world.act("stop", parameters, name="p2").rc == 0
-    assert world.processes() == [pid]
+    assert world.processes() == [life.pid]
     assert not world.pidfile("p2").exists()
 
 
@@ -141,24 +129,20 @@ def test_those_that_fork_and_end_all_the_time_do_not_escape(world: World) -> Non
     assert world.processes() == []
 
 
-def test_survivors_are_an_error_and_remembered(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_survivors_are_an_error_and_remembered(world: World) -> None:
     """As in an uninterruptible wait for a dead disk."""
     parameters = {**world.program(WAIT), "stop_timeout": "1"}
     pid = world.start(parameters)
-    monkeypatch.setattr(signal, "pidfd_send_signal", lambda *_arguments: None)
-    monkeypatch.setattr(os, "killpg", lambda *_arguments: None)
+    world.patch.setattr(signal, "pidfd_send_signal", lambda *_arguments: None)
+    world.patch.setattr(os, "killpg", lambda *_arguments: None)
     called = world.act("stop", parameters, timeout_s=4)
-    assert (called.rc, called.reason) == (1, f"process {pid} survives SIGKILL")
+    assert called.outcome == (1, f"process {pid} survives SIGKILL")
     assert world.pid() == pid
 
 
 def test_a_stop_needs_no_program_and_no_good_parameters(world: World) -> None:
-    parameters = world.program(WAIT)
-    world.start(parameters)
-    assert world.act("stop", {"stop_timeout": "x", "cmdline_options": "'"}).rc == 0
-    assert world.processes() == []
+    world.run(WAIT)
+    world.stop({"stop_timeout": "x", "cmdline_options": "'"})
 
 
 @pytest.mark.parametrize(
@@ -173,9 +157,7 @@ def test_the_time_to_end_in_order(parameter: str, timeout_ms: str, seconds: floa
 
 
 def test_a_session_s_number_that_another_has_now_is_empty(world: World) -> None:
-    pid = world.start(world.program(f"sleep 61 & {WAIT}"))
-    life = life_of(pid)
-    assert life is not None
+    life = world.live(f"sleep 61 & {WAIT}")
     wait_for(lambda: len(session.members(Session(life))) == 2)
     earlier = life._replace(start_time=life.start_time - 1)
     assert session.members(Session(earlier)) == []
@@ -184,9 +166,7 @@ def test_a_session_s_number_that_another_has_now_is_empty(world: World) -> None:
 
 
 def test_who_is_older_than_the_leader_is_no_member(world: World) -> None:
-    pid = world.start(world.program(f"sleep 61 & {WAIT}"))
-    life = life_of(pid)
-    assert life is not None
+    life = world.live(f"sleep 61 & {WAIT}")
     wait_for(lambda: len(session.members(Session(life))) == 2)
     _leader, child = session.members(Session(life))
     assert session.is_member(child.pid, life)

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.vm_anything.agent import AGENT
+from pmkvm.process import life_of
 from tests.unit.ocf.sample import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
+
+    from pmkvm.process import Life
     from tests.unit.ocf.sample import Called
 
 # What a program in Python needs to speak to its NOTIFY_SOCKET.
@@ -32,8 +36,9 @@ def say(text):
 class World:
     """Every program is started in the directory, by which those left over are found."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, patch: pytest.MonkeyPatch) -> None:
         self.directory = directory
+        self.patch = patch
         self.run_dir = directory / "run"
 
     def program(self, text: str, name: str = "program") -> dict[str, str]:
@@ -64,6 +69,23 @@ class World:
         called = self.act("start", parameters, timeout_s, name)
         assert called.rc == 0, called.err
         return self.pid(name)
+
+    def run(self, text: str, **more: str) -> dict[str, str]:
+        """Start a program in shell, with these parameters too. Returns all of them."""
+        parameters = {**self.program(text), **more}
+        self.start(parameters)
+        return parameters
+
+    def live(self, text: str) -> Life:
+        """Start a program in shell. Returns its life."""
+        life = life_of(self.start(self.program(text)))
+        assert life is not None
+        return life
+
+    def stop(self, parameters: dict[str, str], timeout_s: float = 20, name: str = "p1") -> None:
+        """Stop it, which must succeed and leave no process of anybody's."""
+        assert self.act("stop", parameters, timeout_s, name).rc == 0
+        assert self.processes() == []
 
     def start_unmarked(self) -> dict[str, str]:
         """A program that has dropped its mark; its parameters. Only the pid file leads to it."""

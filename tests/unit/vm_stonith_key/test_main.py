@@ -17,7 +17,7 @@ from pmkvm.tokens import ring, seal
 from pmkvm.tokens.key_report import KeyReport
 from stonith.plugin import parameters
 from stonith.vm_stonith_key import main
-from tests.unit.pacemaker.script import Script, Step, player
+from tests.unit.pacemaker.script import Script, Step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,11 +45,6 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     for name in ("CIB_file", "CIB_shadow"):
         monkeypatch.delenv(name, raising=False)
     return str(tmp_path / "etc" / "stonith.key")
-
-
-@pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Script]:
-    return player(monkeypatch)
 
 
 @pytest.fixture
@@ -83,27 +78,26 @@ def cluster(*keys: str, host2: tuple[str, ...] | None = None, online: bool = Tru
     ]
 
 
-def create(file: str, capsys: pytest.CaptureFixture[str]) -> str:
+@pytest.fixture
+def key(file: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The id of the key in that file."""
     assert main.main(["create", "--file", file]) == 0
     capsys.readouterr()
     return ring.load(file).sealing.id
 
 
 def test_create_makes_one_key_for_root_alone_and_only_once(
-    file: str, capsys: pytest.CaptureFixture[str]
+    file: str, key: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    key = create(file, capsys)
-    before = os.stat(file)
-    assert before.st_mode & 0o777 == 0o600
+    assert os.stat(file).st_mode & 0o777 == 0o600
     assert main.main(["create", "--file", file]) == 1
     assert "is there already" in capsys.readouterr().err
     assert ring.load(file).sealing.id == key
 
 
 def test_a_token_for_each_member_that_all_members_may_use(
-    file: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+    file: str, key: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    key = create(file, capsys)
     script = play(*cluster(key), Step(QUERY, out=cib))
     assert main.main(["token", "--cluster", "guest1,web2=prm_guest2", "--file", file]) == 0
     assert not script.left
@@ -136,9 +130,8 @@ GIVEN = (
 
 
 def test_a_token_is_for_the_domain_that_pacemaker_gives_to_the_agent_here(
-    file: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+    file: str, key: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    key = create(file, capsys)
     second = (
         '<instance_attributes id="i-2" score="9"><nvpair id="n-2" name="config"'
         f' value="{file}"/></instance_attributes><instance_attributes id="i-guest1"'
@@ -155,9 +148,8 @@ def test_a_token_is_for_the_domain_that_pacemaker_gives_to_the_agent_here(
 
 
 def test_no_token_for_a_guest_whose_definition_cannot_be_told(
-    file: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+    file: str, key: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    key = create(file, capsys)
     other = (
         '<operations><op id="o" name="start" interval="0"><instance_attributes id="i-o">'
         '<nvpair id="n-o" name="config" value="/else.xml"/></instance_attributes></op></operations>'
@@ -172,9 +164,8 @@ def test_no_token_for_a_guest_whose_definition_cannot_be_told(
 
 
 def test_no_token_while_a_host_lacks_its_key(
-    file: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+    file: str, key: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    key = create(file, capsys)
     argv = ["token", "--cluster", "guest1,guest2", "--file", file]
     for force in ([], ["--force"]):
         play(*cluster(key, host2=()))
@@ -184,9 +175,8 @@ def test_no_token_while_a_host_lacks_its_key(
 
 
 def test_an_offline_host_is_passed_over_by_force_only(
-    file: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+    file: str, key: str, cib: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    key = create(file, capsys)
     argv = ["token", "--cluster", "guest1,guest2", "--file", file]
     play(*cluster(key, online=False))
     assert main.main(argv) == 1
@@ -195,6 +185,7 @@ def test_an_offline_host_is_passed_over_by_force_only(
     assert main.main([*argv, "--force"]) == 0
 
 
+@pytest.mark.usefixtures("key")
 @pytest.mark.parametrize(
     ("members", "complaint"),
     [
@@ -215,37 +206,35 @@ def test_members_that_can_t_be_told_apart_get_no_token(
     members: str,
     complaint: str,
 ) -> None:
-    key = create(file, capsys)
-    play(*cluster(key), Step(QUERY, out=cib))
+    play(*cluster(ring.load(file).sealing.id), Step(QUERY, out=cib))
     assert main.main(["token", "--cluster", members, "--file", file]) == 1
     said = capsys.readouterr()
     assert (said.out, complaint in said.err) == ("", True), said.err
 
 
 def test_rotation_on_a_real_file(
-    file: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+    file: str, key: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old = create(file, capsys)
-    play(*cluster(old))
+    play(*cluster(key))
     assert main.main(["rotate", "--file", file]) == 0
-    new = next(key.id for key in ring.load(file).keys if key.id != old)
-    play(*cluster(old, new, host2=(old,)))
+    new = next(each.id for each in ring.load(file).keys if each.id != key)
+    play(*cluster(key, new, host2=(key,)))
     assert main.main(["rotate", "--file", file]) == 1
     assert f"host2 does not have the key {new}" in capsys.readouterr().err
-    assert ring.load(file).sealing.id == old
-    for left in ([old, new], [new]):
-        play(*cluster(old, new))
+    assert ring.load(file).sealing.id == key
+    for left in ([key, new], [new]):
+        play(*cluster(key, new))
         assert main.main(["rotate", "--file", file]) == 0
-        assert [key.id for key in ring.load(file).keys] == left
+        assert [each.id for each in ring.load(file).keys] == left
     play(*cluster(new))
     assert main.main(["list", "--file", file]) == 0
     assert f"{new} seals  host1 (not used), host2 (not used)\n" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("key")
 def test_without_a_cluster_only_what_needs_none(
     file: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    create(file, capsys)
     for verb in ("list", "rotate"):
         play(Step(HEAR, 102))
         assert main.main([verb, "--file", file]) == 1
@@ -269,10 +258,9 @@ def test_bad_arguments(argv: list[str]) -> None:
 
 
 def test_no_output_holds_a_key(
-    file: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
+    file: str, key: str, play: Callable[..., Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main.main(["create", "--file", file]) == 0
     text = ring.to_text(ring.load(file)).split()[-1]
-    play(*cluster(ring.load(file).sealing.id))
+    play(*cluster(key))
     assert main.main(["list", "--file", file]) == 0
     assert text not in capsys.readouterr().out

@@ -116,26 +116,45 @@ def test_any_number_of_guests_is_one_document() -> None:
     assert [child.tag for child in document] == ["resources", "constraints"]
 
 
-def test_what_is_not_defined_here_is_refused() -> None:
-    assert numbers(facts(), "guest1 nosuch -a hostA") == [3]
+def on_b(**values: object) -> Survey:
+    """A survey in which guest1 is otherwise on hostB."""
+    alike = survey("guest1")
+    other = alike.hosts["hostB"]["guest1"]._replace(**values)  # type: ignore[arg-type]
+    return alike._replace(hosts={**alike.hosts, "hostB": {"guest1": other}})
 
 
-def test_what_is_registered_is_refused() -> None:
-    assert numbers(facts(), "guest1 guest2 -a hostA", document=cib(guest("guest1"))) == [11]
+TAKEN = '<rsc_location id="locVMCTL_guest1_hostA_ACT" rsc="pclnPingd" node="hostB"/>'
+UNFENCED = facts(found=cluster(fencing="false"))
 
 
-def test_a_definition_that_is_not_here_is_refused() -> None:
-    assert numbers(facts(undefined=("guest1",))) == [33]
+@pytest.mark.parametrize(
+    ("typed", "document", "found", "expected"),
+    [
+        pytest.param("guest1 nosuch -a hostA", "", facts(), [3], id="not defined here"),
+        pytest.param("guest1 -a hostX", "", facts(), [16], id="an unknown node"),
+        pytest.param("a/b -a hostA", "", facts(), [30], id="a name that no domain can have"),
+        pytest.param("a\x07b -a hostA", "", facts(), [30], id="a letter that no name can have"),
+        pytest.param("guest1 guest2 -a hostA", cib(guest("guest1")), facts(), [11], id="is there"),
+        pytest.param("guest1 -a hostA", cib(constraints=TAKEN), facts(), [36], id="an id in use"),
+        pytest.param(
+            "guest1 -a hostA", "", facts(undefined=("guest1",)), [33], id="no definition here"
+        ),
+        pytest.param(
+            "guest1 -a hostA", "", facts(known=on_b(autostart=True)), [48], id="libvirt starts it"
+        ),
+        pytest.param("nosuch -a hostX", "", UNFENCED, [3], id="of domains before the cluster's"),
+        pytest.param("guest1 -a hostX", "", UNFENCED, [12, 16], id="all of the cluster's at once"),
+    ],
+)
+def test_what_can_not_be_added_is_refused(
+    typed: str, document: str, found: checks.Facts, expected: list[int]
+) -> None:
+    assert numbers(found, typed, document=document) == expected
 
 
 def test_disabled_fencing_is_refused_while_failures_are_to_be_fenced() -> None:
-    unfenced = facts(found=cluster(fencing="false"))
-    assert numbers(unfenced) == [12]
-    assert len(added(more="\nvm_stonith=off", found=unfenced)) == 2
-
-
-def test_an_unknown_node_is_refused() -> None:
-    assert numbers(facts(), "guest1 -a hostX") == [16]
+    assert numbers(UNFENCED) == [12]
+    assert len(added(more="\nvm_stonith=off", found=UNFENCED)) == 2
 
 
 @pytest.mark.parametrize(
@@ -149,21 +168,6 @@ def test_an_unknown_node_is_refused() -> None:
 )
 def test_a_clone_that_the_cluster_has_not_is_refused(entry: str, number: int) -> None:
     assert numbers(facts(), more=f"\n{entry}\n") == [number]
-
-
-def test_a_name_that_no_domain_can_have_is_refused() -> None:
-    for name in ("a/b", "a\x07b"):
-        assert numbers(facts(), f"{name} -a hostA") == [30]
-
-
-def test_an_id_in_use_is_never_merged_into() -> None:
-    taken = '<rsc_location id="locVMCTL_guest1_hostA_ACT" rsc="pclnPingd" node="hostB"/>'
-    assert numbers(facts(), document=cib(constraints=taken)) == [36]
-
-
-def test_domain_problems_come_before_those_of_the_cluster() -> None:
-    assert numbers(facts(found=cluster(fencing="false")), "nosuch -a hostX") == [3]
-    assert numbers(facts(found=cluster(fencing="false")), "guest1 -a hostX") == [12, 16]
 
 
 def test_a_guest_that_runs_is_refused_with_its_host() -> None:
@@ -190,31 +194,22 @@ def test_running_on_two_hosts_is_refused() -> None:
     assert numbers(facts(known=twice), "guest1 -a hostA --running") == [32]
 
 
-def on_b(**values: object) -> Survey:
-    """A survey in which guest1 is otherwise on hostB."""
-    alike = survey("guest1")
-    other = alike.hosts["hostB"]["guest1"]._replace(**values)  # type: ignore[arg-type]
-    return alike._replace(hosts={**alike.hosts, "hostB": {"guest1": other}})
-
-
-def test_a_guest_that_another_resource_manages_is_refused_with_its_name() -> None:
-    theirs = (
-        '<primitive id="vm1" class="ocf" provider="heartbeat" type="VirtualDomain">'
-        '<instance_attributes id="i"><nvpair id="i-c" name="config" value="/else/guest1.xml"/>'
-        "</instance_attributes></primitive>"
-    )
-    with pytest.raises(RefusedError, match=r"MSG47 guest1: vm1 \(ocf:heartbeat:VirtualDomain\)"):
-        plan.add(request(), slides_conf(), facts(), CibDocument(cib(theirs)))
-    assert numbers(facts(), "guest2 nosuch -a hostA", document=cib(theirs)) == [3]
-
-
 PAIR = '<nvpair id="i-c" name="config" value="/else/guest1.xml"/>'
 HEARTBEATS = 'class="ocf" provider="heartbeat" type="VirtualDomain"'
+THEIRS = (
+    f'<primitive id="vm1" {HEARTBEATS}><instance_attributes id="i">{PAIR}</instance_attributes>'
+    "</primitive>"
+)
+
+
+def test_another_resource_s_guest_is_no_matter_for_others() -> None:
+    assert numbers(facts(), "guest2 nosuch -a hostA", document=cib(THEIRS)) == [3]
 
 
 @pytest.mark.parametrize(
     "theirs",
     [
+        pytest.param(THEIRS, id="by itself"),
         pytest.param(
             f'<template id="t" {HEARTBEATS}><instance_attributes id="i">{PAIR}'
             '</instance_attributes></template><primitive id="vm1" template="t"/>',
@@ -239,13 +234,9 @@ HEARTBEATS = 'class="ocf" provider="heartbeat" type="VirtualDomain"'
         ),
     ],
 )
-def test_a_guest_that_another_resource_may_be_given_is_refused_too(theirs: str) -> None:
+def test_a_guest_that_another_resource_may_be_given_is_refused_with_its_name(theirs: str) -> None:
     with pytest.raises(RefusedError, match=r"MSG47 guest1: vm1 \(ocf:heartbeat:VirtualDomain\)"):
         plan.add(request(), slides_conf(), facts(), CibDocument(cib(theirs)))
-
-
-def test_a_domain_that_libvirt_starts_by_itself_is_refused_with_the_host() -> None:
-    assert numbers(facts(known=on_b(autostart=True))) == [48]
 
 
 def test_another_uuid_on_another_host_is_refused() -> None:
@@ -253,29 +244,37 @@ def test_another_uuid_on_another_host_is_refused() -> None:
         added(found=facts(known=on_b(xml=world.definition("guest1", "u2"))))
 
 
-def test_another_content_on_another_host_is_warned_about_with_its_place() -> None:
-    more = "<devices><disk><source file='/b'/></disk></devices>"
-    hosts = on_b(xml=world.definition("guest1", more=more))
-    assert warnings(facts(known=hosts)) == [
-        "MSG46 guest1: its definition on hostB differs from the one here in <domain>"
-    ]
-    alike = world.definition("guest1").replace("><", ">\n  <")
-    assert warnings(facts(known=on_b(xml=alike))) == []
+OTHER_DISK = "<devices><disk><source file='/b'/></disk></devices>"
+ON_BOTH = survey("guest1")
 
 
-def test_a_definition_that_is_not_on_another_host_is_warned_about() -> None:
-    alike = survey("guest1")
-    only_here = alike._replace(hosts={**alike.hosts, "hostB": {}})
-    assert warnings(facts(known=only_here)) == [
-        "MSG44 guest1: not defined on hostB, and cannot move there"
-    ]
-
-
-def test_hosts_that_could_not_be_asked_are_warned_about() -> None:
-    silent = survey("guest1")._replace(silent={"hostC": "no route"})
-    assert warnings(facts(known=silent)) == [
-        "MSG34 hostC: its libvirt could not be asked about the guests: no route"
-    ]
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        pytest.param(
+            on_b(xml=world.definition("guest1", more=OTHER_DISK)),
+            ["MSG46 guest1: its definition on hostB differs from the one here in <domain>"],
+            id="another content",
+        ),
+        pytest.param(
+            on_b(xml=world.definition("guest1").replace("><", ">\n  <")), [], id="other blanks"
+        ),
+        pytest.param(
+            ON_BOTH._replace(hosts={**ON_BOTH.hosts, "hostB": {}}),
+            ["MSG44 guest1: not defined on hostB, and cannot move there"],
+            id="not there",
+        ),
+        pytest.param(
+            ON_BOTH._replace(silent={"hostC": "no route"}),
+            ["MSG34 hostC: its libvirt could not be asked about the guests: no route"],
+            id="a silent host",
+        ),
+    ],
+)
+def test_another_host_that_knows_it_otherwise_is_warned_about(
+    known: Survey, said: list[str]
+) -> None:
+    assert warnings(facts(known=known)) == said
 
 
 def test_libvirt_guests_is_warned_about() -> None:

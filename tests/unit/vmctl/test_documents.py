@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import tree
+from tests.unit.test_house_completion import completed
 from vmctl import command_line, configuration
 from vmctl.messages import TEXTS
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAN = tree.ROOT / "doc" / "man"
 COMPLETION = tree.ROOT / "vmctl" / "vm-ctl.bash"
+CALL = 'COMP_WORDS=(vm-ctl "$@"); COMP_CWORD=$#; _vm_ctl'
 
 
 def page(name: str) -> str:
@@ -66,23 +67,7 @@ def complete(directory: Path, *typed: str) -> list[str]:
         "virsh": "printf '%s\\n' guest1 guest2 'my guest' ''",
         "vm-ctl": "printf '%s\\n' 'Domain  Ban' '------  ---' 'guest1  no' 'my guest  no'",
     }
-    for name, text in tools.items():
-        (directory / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
-        (directory / name).chmod(0o755)
-    script = (
-        f'. "{COMPLETION}"; COMP_WORDS=(vm-ctl "$@"); COMP_CWORD=$#; _vm_ctl;'
-        ' printf "%s\\n" "${COMPREPLY[@]}"'
-    )
-    done = subprocess.run(
-        ["bash", "-uc", script, "bash", *typed],
-        env={"PATH": f"{directory}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-    )
-    assert done.stderr == ""
-    return done.stdout.split("\n")[:-1]
+    return completed(directory, COMPLETION, CALL, tools, *typed)
 
 
 @pytest.mark.parametrize("command", command_line.VERBS)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    Begin = Callable[..., "FakeCluster"]
+
 ON_A = running("g1", "hostA")
 OPS = (
     '<operations><op id="a" name="migrate_to" timeout="300s"/>'
@@ -153,7 +155,7 @@ class FakeCluster:
 
 
 @pytest.fixture
-def begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., FakeCluster]:
+def begin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Begin:
     monkeypatch.setattr(waiting, "POLL_S", 0.0)
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path))
     monkeypatch.delenv("CIB_file", raising=False)
@@ -177,7 +179,7 @@ def carry_out(target: str | None = "hostB", bound_s: float = 5.0) -> None:
 
 @pytest.mark.parametrize("target", ["hostB", None])
 def test_a_move_ends_when_the_guest_is_there_and_takes_its_constraints_along(
-    begin: Callable[..., FakeCluster], target: str | None, capsys: pytest.CaptureFixture[str]
+    begin: Begin, target: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = begin(ON_A, MIGRATING, running("g1", "hostB", role="Starting"), ON_B)
     seen: list[str] = []
@@ -193,7 +195,7 @@ def test_a_move_ends_when_the_guest_is_there_and_takes_its_constraints_along(
 
 
 def test_scores_that_will_pull_the_guest_back_are_said_with_the_command_that_keeps_it(
-    begin: Callable[..., FakeCluster], capsys: pytest.CaptureFixture[str]
+    begin: Begin, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = begin(ON_A, ON_B)
     fake.scores = {"hostA": 200, "hostB": 100}
@@ -205,28 +207,25 @@ def test_scores_that_will_pull_the_guest_back_are_said_with_the_command_that_kee
     assert fake.written[-1] == "--delete-all"
 
 
+OFF = running("g1", role="Stopped", more='target_role="Stopped"')
+UNMANAGED = running("g1", "hostA", more='managed="false"')
+
+
+@pytest.mark.parametrize(
+    ("places", "bound_s", "reason"),
+    [
+        pytest.param([ON_A], 0.05, "MSG27 g1: the move failed: not there after", id="late"),
+        pytest.param([ON_A, OFF], 5, "MSG27 g1: the move failed: stopped meanwhile", id="stopped"),
+        pytest.param([UNMANAGED], 5, "MSG25", id="unmanaged half way"),
+    ],
+)
 def test_a_move_that_does_not_happen_is_an_error_with_its_reason(
-    begin: Callable[..., FakeCluster],
+    begin: Begin, places: list[str], bound_s: float, reason: str
 ) -> None:
-    fake = begin(ON_A)
-    with pytest.raises(RefusedError, match="MSG27 g1: the move failed: not there after"):
-        carry_out(bound_s=0.05)
+    fake = begin(ON_A, *places)
+    with pytest.raises(RefusedError, match=reason):
+        carry_out(bound_s=bound_s)
     assert fake.written == ["--modify", "--delete-all"]
-
-
-def test_a_guest_that_is_stopped_half_way(begin: Callable[..., FakeCluster]) -> None:
-    stopped = running("g1", role="Stopped", more='target_role="Stopped"')
-    fake = begin(ON_A, stopped)
-    with pytest.raises(RefusedError, match="MSG27 g1: the move failed: stopped meanwhile"):
-        carry_out()
-    assert fake.written[-1] == "--delete-all"
-
-
-def test_a_guest_that_becomes_unmanaged_half_way(begin: Callable[..., FakeCluster]) -> None:
-    fake = begin(ON_A, running("g1", "hostA", more='managed="false"'))
-    with pytest.raises(RefusedError, match="MSG25"):
-        carry_out()
-    assert fake.written[-1] == "--delete-all"
 
 
 @pytest.fixture
@@ -241,7 +240,7 @@ def heard() -> Iterator[None]:
 @pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", move.SIGNALS)
 def test_a_signal_ends_the_move_once_the_guest_is_there(
-    begin: Callable[..., FakeCluster],
+    begin: Begin,
     number: signal.Signals,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -265,7 +264,7 @@ def test_a_signal_ends_the_move_once_the_guest_is_there(
 
 
 def test_a_second_signal_leaves_the_constraints_to_their_end(
-    begin: Callable[..., FakeCluster],
+    begin: Begin,
 ) -> None:
     fake = begin(ON_A, MIGRATING)
     fake.on_look = lambda: os.kill(os.getpid(), signal.SIGTERM)
@@ -275,7 +274,7 @@ def test_a_second_signal_leaves_the_constraints_to_their_end(
 
 
 def test_a_migration_that_takes_too_long_keeps_its_constraints(
-    begin: Callable[..., FakeCluster], capsys: pytest.CaptureFixture[str]
+    begin: Begin, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = begin(ON_A, MIGRATING)
     fake.statuses = [ON_ITS_WAY]
@@ -289,7 +288,7 @@ def test_a_migration_that_takes_too_long_keeps_its_constraints(
 
 
 def test_a_move_that_fails_in_a_migration_takes_its_constraints_away_after_it(
-    begin: Callable[..., FakeCluster], capsys: pytest.CaptureFixture[str]
+    begin: Begin, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As when somebody sets maintenance-mode meanwhile."""
     fake = begin(ON_A, running("g1", "hostA", role="Migrating", more='managed="false"'))
@@ -353,7 +352,7 @@ def test_nothing_of_a_move_is_touched_in_the_middle_of_a_migration() -> None:
 
 
 def test_constraints_that_cannot_be_removed_are_told_and_hide_nothing(
-    begin: Callable[..., FakeCluster], capsys: pytest.CaptureFixture[str]
+    begin: Begin, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = begin(ON_A)
 
@@ -369,7 +368,7 @@ def test_constraints_that_cannot_be_removed_are_told_and_hide_nothing(
 
 
 def test_progress_of_one_guest_gives_the_others_their_time(
-    begin: Callable[..., FakeCluster],
+    begin: Begin,
 ) -> None:
     names = ["prmVMCTL_g1", "prmVMCTL_g2"]
     first, second = running("g1", "hostA"), running("g2", "hostA")

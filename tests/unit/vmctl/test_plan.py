@@ -200,9 +200,8 @@ def located(document: str, resources: str, *domains: str) -> dict[str, str | Non
 
 
 def test_location_move_is_one_write_of_the_constraints() -> None:
-    document = cib(
-        guest("g1") + guest("g2"), HOME.format("g1", "hostA") + HOME.format("g2", "hostA")
-    )
+    homes = HOME.format("g1", "hostA") + HOME.format("g2", "hostA")
+    document = cib(guest("g1") + guest("g2"), homes)
     here = running("g1", "hostB") + running("g2", "hostB")
     assert located(document, here, "g1") == {
         "locVMCTL_g2_hostA_ACT": "hostA",
@@ -277,28 +276,21 @@ def test_a_move_over_what_another_has_left_is_still_one_write() -> None:
 
 
 def ban(domain: str, seconds: int) -> str:
-    own = Ban(
-        f"prmVMCTL_{domain}", "reset", "1", "r", "h", "hostA", "u", int(time.time()) + seconds
-    )
-    return bans.to_xml(own)
+    end = int(time.time()) + seconds
+    return bans.to_xml(Ban(f"prmVMCTL_{domain}", "reset", "1", "r", "h", "hostA", "u", end))
 
 
 def test_expired_bans_and_moves_are_found_and_live_ones_are_not() -> None:
     old = (etree.tostring(e, encoding="unicode") for e in objects.move("g2", "hostA", "hostB", 5))
-    cib_document = CibDocument(
-        cib(
-            guest("g1") + guest("g2") + guest("g3"),
-            ban("g1", -1) + ban("g3", 60) + "".join(old) + LEFT,
-        )
-    )
-    assert list(plan.expired(["g1", "g2", "g3"], cib_document, time.time())) == [
+    constraints = ban("g1", -1) + ban("g3", 60) + "".join(old) + LEFT
+    cib_document = CibDocument(cib(guest("g1") + guest("g2") + guest("g3"), constraints))
+    now, domains = time.time(), ["g1", "g2", "g3"]
+    assert list(plan.expired(domains, cib_document, now)) == [
         "vm-stonith-prmVMCTL_g1",
         "cli-ban-prmVMCTL_g2-on-hostA",
         "cli-prefer-prmVMCTL_g2",
     ]
-    assert [each.number for each in plan.held(["g1", "g2", "g3"], cib_document, time.time())] == [
-        52
-    ]
+    assert [each.number for each in plan.held(domains, cib_document, now)] == [52]
 
 
 def test_a_guest_that_a_fence_holds_is_not_deleted() -> None:
@@ -312,9 +304,8 @@ def test_a_ban_that_nobody_understands_is_never_taken_for_none() -> None:
     document = cib(guest("g1"), broken)
     with pytest.raises(bans.BanError):
         delete(document, "g1")
-    assert (
-        list_table.row("g1", CibDocument(document), cluster(), time.time())[-1] == "not understood"
-    )
+    row = list_table.row("g1", CibDocument(document), cluster(), time.time())
+    assert row[-1] == "not understood"
 
 
 def test_removals_beside_additions_outside_of_the_constraints_are_no_one_write() -> None:
