@@ -29,7 +29,7 @@ ROUNDS = 6
 ASKED = 8
 SPEAKS_S = 1.0
 FENCE = "a fence"
-# Of each fence, and of each question that the cluster is read for, by the median of the idle.
+# Of the fences' median, and of each question that the cluster is read for, by the idle median.
 BAR = 3.0
 # Of a core: what servers, libvirt's thread and the daemon's own looks take beside its guests.
 OWN_SHARE = 0.2
@@ -83,6 +83,19 @@ while True:
             one.close()
 """
 
+# Whoever asks for a fence must live when its ban is written.
+BELIEVE_ENEMIES = (
+    """\
+from daemons.vm_connectd import speaker
+identify = speaker.identify
+"""
+    + BELIEVE
+    + """\
+believe = speaker.identify
+speaker.identify = lambda c, t: (identify if t.domain == "good" else believe)(c, t)
+"""
+)
+
 # What vm-stonithd asks and orders of the CIB, found by the same XPaths.
 CIBADMIN = """\
 import os
@@ -126,7 +139,7 @@ def besieged(host: WholeHost) -> None:
     crowd = host.start_program(
         [sys.executable, "-IS", "-c", CROWD, *(str(host.sockets / name) for name in names)]
     )
-    connectd, _stonithd = host.start(more=BELIEVE, played=CIBADMIN)
+    connectd, _stonithd = host.start(more=BELIEVE_ENEMIES, played=CIBADMIN)
     host.start_guest("good")
     host.wait_joined("good")
     eventually("they joined", lambda: all(host.guest_status(n).get("guest_program") for n in names))
@@ -154,8 +167,11 @@ def besieged(host: WholeHost) -> None:
             f" {longest:.0f} and {longest_loud:.0f} ms"
         )
         # A refusal takes some ms: there the machine's own noise is as large as the bar.
-        if text is not echo:
+        if text is question:
             assert longest_loud <= BAR * quiet
+        # A fence has a dozen steps, each of which may have to wait for a core.
+        elif text is FENCE:
+            assert loud <= BAR * quiet
     print(f"vm-connectd {statistics.median(shares):.0%} of a core")
     assert statistics.median(shares) <= limits.GUESTS_SHARE + OWN_SHARE
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from pmkvm.deadline import Deadline
@@ -146,11 +147,12 @@ class WholeHost(World):
 
     def record_stop(self, name: str) -> None:
         """As Pacemaker does when its stop of a guest has ended."""
-        resource = f"prm-{name}"
-        start = HISTORY.format(resource)
-        stop = start.replace("start", "stop").replace('call-id="9"', 'call-id="10"')
+        document = ET.fromstring(self.cib)
+        operation = document.find(f".//lrm_resource[@id='prm-{name}']/lrm_rsc_op")
+        assert operation is not None
+        operation.attrib.update({"operation": "stop", "call-id": "10"})
         new = self.directory / "whole.new"
-        new.write_text(self.cib.replace(start.strip(), stop.strip()), encoding="utf-8")
+        new.write_text(ET.tostring(document, encoding="unicode"), encoding="utf-8")
         new.rename(self.directory / "whole.xml")
 
     def _lines(self, name: str) -> list[str]:
