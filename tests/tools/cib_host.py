@@ -76,8 +76,7 @@ class Host:
 
     def vm_ctl(self, *arguments: str) -> int:
         """Every guest that is named is defined on both hosts, but for nosuch."""
-        words = " ".join(arguments).replace(",", " ").split()
-        defined = {each for each in words if each != "nosuch"}
+        defined = set(",".join(arguments).split(",")) - {"nosuch"}
         libvirts = {uri: world.libvirt(defined) for uri in URIS}
         return world.vm_ctl([*arguments, "--config", str(self.conf)], libvirts)
 
