@@ -76,8 +76,8 @@ class Host:
 
     def vm_ctl(self, *arguments: str) -> int:
         """Every guest that is named is defined on both hosts, but for nosuch."""
-        defined = set(",".join(arguments).split(",")) - {"nosuch"}
-        libvirts = {uri: world.libvirt(defined) for uri in URIS}
+        named = {each.strip() for each in ",".join(arguments).split(",")}
+        libvirts = {uri: world.libvirt(named - {"nosuch"}) for uri in URIS}
         return world.vm_ctl([*arguments, "--config", str(self.conf)], libvirts)
 
     def add(self, domains: str, at: str = "hostA", *more: str) -> None:
