@@ -80,6 +80,10 @@ class Scene(NamedTuple):
 
     def _prepare(self, action: Action) -> None:
         name = self.resource(action)
+        if action.operation == scarcity.RELOAD:
+            # Pacemaker reloads what it has started, not what a probe found to run.
+            self.tell(name, "target-role", "Stopped")
+            self.lab.cluster.wait_stopped(name)
         is_stopped = action.operation == scarcity.START
         self.tell(name, "target-role", "Stopped" if is_stopped else "Started")
         if is_stopped:
