@@ -18,7 +18,7 @@ from vmctl.messages import RefusedError, message, say
 from vmctl.plan import MigratingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pmkvm.pacemaker.status import Cluster
     from vmctl.command_line import Request
@@ -131,7 +131,7 @@ def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
             _look_ahead(move, outcome.cluster.active_on(name)[0])
         finally:
             if len(signals) <= 1:
-                _clear(move, request, lambda: len(signals) > 1 or deadline.expired())
+                _clear(move, request, signals, deadline)
         if signals:
             raise KeyboardInterrupt
 
@@ -177,15 +177,20 @@ def _noted() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _clear(move: Move, request: Request, is_enough: Callable[[], bool]) -> None:
-    """Behind a migration that goes on after the move has failed, as in maintenance."""
+def _clear(move: Move, request: Request, signals: Sequence[int], deadline: Deadline) -> None:
+    """Behind a migration that goes on after the move has failed, as in maintenance. A signal that
+    comes once the user knows of the wait ends it."""
+    known: int | None = None
     try:
         while True:
             try:
                 transaction.make(partial(plan.unmove, move.domain), request)
                 break
             except MigratingError:
-                if is_enough():
+                if known is None:
+                    known = len(signals)
+                    say([message(58, domain=move.domain, seconds=move.lifetime_s())])
+                if len(signals) > known or deadline.expired():
                     raise
                 time.sleep(waiting.POLL_S)
     except HaError as error:

@@ -281,10 +281,9 @@ def test_a_migration_that_takes_too_long_keeps_its_constraints(
     with pytest.raises(RefusedError, match="MSG27"):
         carry_out(bound_s=0.05)
     assert fake.written == ["--modify"]
-    said = capsys.readouterr().err
-    assert said.startswith(
-        "vm-ctl: MSG54 g1: the constraints of its move stay, 60 s at most: MSG55 g1: is being"
-    )
+    said = capsys.readouterr().err.splitlines()
+    assert [line[:16] for line in said] == ["vm-ctl: MSG58 g1", "vm-ctl: MSG54 g1"]
+    assert "stay, 60 s at most: MSG55 g1: is being migrated" in said[1]
 
 
 def test_a_move_that_fails_in_a_migration_takes_its_constraints_away_after_it(
@@ -296,7 +295,23 @@ def test_a_move_that_fails_in_a_migration_takes_its_constraints_away_after_it(
     with pytest.raises(RefusedError, match="MSG25"):
         carry_out()
     assert fake.written == ["--modify", "--delete-all"]
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == (
+        "vm-ctl: MSG58 g1: the move has not succeeded, but Pacemaker still migrates the guest;"
+        " vm-ctl waits for the end of that; interrupt it to end it now: then the constraints of"
+        " the move stay, 65 s at most\n"
+    )
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_signal_ends_the_wait_behind_a_move_that_has_failed(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = begin(ON_A, running("g1", "hostA", role="Migrating", more='managed="false"'))
+    fake.statuses = ["", ON_ITS_WAY]
+    monkeypatch.setattr(time, "sleep", lambda _s: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises((RefusedError, KeyboardInterrupt)):
+        carry_out(bound_s=60)
+    assert fake.written == ["--modify"]
 
 
 def history(node: str, *operations: str) -> str:
