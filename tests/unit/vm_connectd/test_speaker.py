@@ -46,6 +46,13 @@ def test_what_another_user_has_written_down_is_refused(world: World) -> None:
     refused(world, "root has written no process into")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_a_socket_that_another_user_has_made_is_refused(world: World) -> None:
+    """One that has given it to a QEMU, or had a number that a QEMU has now."""
+    world.start_qemu("g1", world.define("g1"), user=65534)
+    refused(world, "is not of user 65534, who made the socket")
+
+
 def test_a_socket_that_is_turned_into_a_way_out_is_not_followed(world: World) -> None:
     """After libvirt's definition was looked at, and while libvirt does not answer."""
     uuid = world.define("g1")

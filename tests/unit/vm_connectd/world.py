@@ -9,6 +9,7 @@ and loses nothing of what the guest writes in between.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
 
 QEMU = """\
 import os, select, socket, sys
-host_path, guest_path = {host!r}, {guest!r}
+host_path, guest_path, user = {host!r}, {guest!r}, {user}
 def listen(path):
     one = socket.socket(socket.AF_UNIX)
     one.bind(path + ".new")
+    os.seteuid(user)
     one.listen(1)
+    os.seteuid(os.getuid())
     os.rename(path + ".new", path)
     return one
 ends = [None, None]
@@ -206,11 +209,18 @@ class World:
 
     # --- what runs
 
-    def start_qemu(self, name: str, domain_uuid: str, *, path: Path | None = None) -> Process:
+    def start_qemu(
+        self, name: str, domain_uuid: str, *, path: Path | None = None, user: int | None = None
+    ) -> Process:
+        """user: who says that he listens, if it is not the process's own."""
         host_path = path or self.sockets / name
         host_path.unlink(missing_ok=True)
         self.port_of(name).unlink(missing_ok=True)
-        code = QEMU.format(host=str(host_path), guest=str(self.port_of(name)))
+        code = QEMU.format(
+            host=str(host_path),
+            guest=str(self.port_of(name)),
+            user=os.getuid() if user is None else user,
+        )
         argv = ["qemu-system-x86_64", "-c", code, *qemu_arguments(name, domain_uuid)]
         process = self._start(argv, f"qemu-{name}.log")
         self.record(name, process.child.pid)
