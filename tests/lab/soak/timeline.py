@@ -120,9 +120,9 @@ class Timeline:
         )
 
     def _is_dead(self, guest: str) -> bool:
-        """One that was started anew says so itself."""
+        """By the newest look, however late that is. One that was started anew says so itself."""
         last_s = max((life.last_s for life in self._lives.of(guest)), default=0.0)
-        return time.time() > last_s + DEAD_S
+        return self._lives.looked_s > last_s + DEAD_S
 
     def _disturb(self, one: Prepared, start: float) -> None:
         """Do it at its moment, and undo it in its time."""
