@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
-
-from pmkvm.pacemaker import targets
+from pmkvm.pacemaker import targets, tools
 from pmkvm.pacemaker.errors import BadAnswerError
 
 TYPE_CHECKING = False
@@ -20,10 +18,7 @@ def parse(document: str) -> tuple[Guest, ...]:
 
     Raises BadAnswerError.
     """
-    try:
-        root = ElementTree.fromstring(document)
-    except ElementTree.ParseError as error:
-        raise BadAnswerError(f"cibadmin's answer is no XML: {error}") from error
+    root = tools.parsed(document, "cibadmin")
     resources = root if root.tag == "resources" else root.find("configuration/resources")
     if resources is None:
         raise BadAnswerError("cibadmin's answer has no resources")

@@ -32,15 +32,8 @@ def parameter(resource: str, name: str, node: str, deadline: Deadline) -> str:
     have run. Raises HaError.
     """
     argv = ("crm_resource", "--digests", "--resource", resource, "--node", node)
-    return parse_parameter(tools.call((*argv, "--output-as=xml"), deadline).out, name)
-
-
-def parse_parameter(document: str, name: str) -> str:
-    """Raises BadAnswerError."""
-    try:
-        found = ElementTree.fromstring(document).find("digests/digest[@type='all']/parameters")
-    except ElementTree.ParseError as error:
-        raise BadAnswerError(f"crm_resource's answer is not understood: {error}") from error
+    answer = tools.parsed(tools.call((*argv, "--output-as=xml"), deadline).out, argv[0])
+    found = answer.find("digests/digest[@type='all']/parameters")
     if found is None:
         raise BadAnswerError("crm_resource's answer has no parameters")
     return found.get(name, "")

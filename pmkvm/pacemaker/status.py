@@ -7,7 +7,6 @@ Parsing is pure. A document without nodes or resources is a bad answer, never an
 from __future__ import annotations
 
 from typing import NamedTuple
-from xml.etree import ElementTree
 
 from pmkvm.pacemaker import tools
 from pmkvm.pacemaker.errors import BadAnswerError, ClusterDownError, ExitCode
@@ -15,6 +14,7 @@ from pmkvm.pacemaker.errors import BadAnswerError, ClusterDownError, ExitCode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
 
     from pmkvm.deadline import Deadline
 
@@ -94,10 +94,7 @@ def query(deadline: Deadline) -> Cluster:
 
 def parse(document: str) -> Cluster:
     """Raises BadAnswerError, and ClusterDownError when the document says so."""
-    try:
-        root = ElementTree.fromstring(document)
-    except ElementTree.ParseError as error:
-        raise BadAnswerError(f"crm_mon's answer is no XML: {error}") from error
+    root = tools.parsed(document, "crm_mon")
     _check_code(root)
     nodes, resources = root.find("nodes"), root.find("resources")
     summary = root.find("summary")
@@ -111,7 +108,7 @@ def parse(document: str) -> Cluster:
         raise BadAnswerError(f"crm_mon's answer is not understood: {error!r}") from error
 
 
-def _check_code(root: ElementTree.Element) -> None:
+def _check_code(root: Element) -> None:
     code = root.find("status")
     if root.tag != "pacemaker-result" or code is None:
         raise BadAnswerError(f"crm_mon's answer is not understood: a {root.tag} document")
@@ -122,10 +119,10 @@ def _check_code(root: ElementTree.Element) -> None:
 
 
 def _cluster(
-    root: ElementTree.Element,
-    summary: ElementTree.Element,
-    nodes: ElementTree.Element,
-    resources: ElementTree.Element | None,
+    root: Element,
+    summary: Element,
+    nodes: Element,
+    resources: Element | None,
 ) -> Cluster:
     options = summary.find("cluster_options")
     option = {} if options is None else options.attrib
@@ -140,11 +137,11 @@ def _cluster(
     )
 
 
-def _flag(element: ElementTree.Element, name: str) -> bool:
+def _flag(element: Element, name: str) -> bool:
     return element.get(name) == "true"
 
 
-def _node(element: ElementTree.Element) -> Node:
+def _node(element: Element) -> Node:
     return Node(
         name=element.attrib["name"],
         kind=element.get("type", "unknown"),
@@ -152,7 +149,7 @@ def _node(element: ElementTree.Element) -> Node:
     )
 
 
-def _resources(element: ElementTree.Element, parents: tuple[str, ...]) -> Iterator[Resource]:
+def _resources(element: Element, parents: tuple[str, ...]) -> Iterator[Resource]:
     for child in element:
         if child.tag == "resource":
             yield _resource(child, parents)
@@ -162,7 +159,7 @@ def _resources(element: ElementTree.Element, parents: tuple[str, ...]) -> Iterat
             yield from _resources(child, parents)
 
 
-def _resource(element: ElementTree.Element, parents: tuple[str, ...]) -> Resource:
+def _resource(element: Element, parents: tuple[str, ...]) -> Resource:
     return Resource(
         id=element.attrib["id"],
         agent=element.attrib["resource_agent"],
@@ -178,7 +175,7 @@ def _resource(element: ElementTree.Element, parents: tuple[str, ...]) -> Resourc
     )
 
 
-def _failure(element: ElementTree.Element) -> Failure:
+def _failure(element: Element) -> Failure:
     return Failure(
         key=element.attrib["op_key"],
         node=element.get("node", ""),

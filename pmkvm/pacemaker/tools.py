@@ -7,11 +7,12 @@ import os
 
 from pmkvm import run
 from pmkvm.errors import DeadlineError
-from pmkvm.pacemaker.errors import ClusterDownError, ExitCode, ToolError
+from pmkvm.pacemaker.errors import BadAnswerError, ClusterDownError, ExitCode, ToolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from xml.etree.ElementTree import Element
 
     from pmkvm.deadline import Deadline
 
@@ -49,6 +50,16 @@ def call(
     if done.rc != 0 and done.rc not in also_fine:
         raise _failure(argv[0], done)
     return done
+
+
+def parsed(answer: str, tool: str) -> Element:
+    """Raises BadAnswerError."""
+    from xml.etree import ElementTree
+
+    try:
+        return ElementTree.fromstring(answer)
+    except ElementTree.ParseError as error:
+        raise BadAnswerError(f"{tool}'s answer is no XML: {error}") from error
 
 
 def _failure(tool: str, done: run.Completed) -> Exception:

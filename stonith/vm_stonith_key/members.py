@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from xml.etree import ElementTree
 
 from pmkvm.errors import HaError
+from pmkvm.pacemaker import tools
 from pmkvm.pacemaker.errors import BadAnswerError
 from pmkvm.pacemaker.targets import cluster_name, targets
 from pmkvm.pacemaker.this_host import ThisHost
@@ -51,10 +51,7 @@ class Cluster(NamedTuple):
 
 def read(document: str, deadline: Deadline) -> Cluster:
     """Of a CIB, and the definitions that Pacemaker gives to agents here. Raises BadAnswerError."""
-    try:
-        configuration = ElementTree.fromstring(document).find("configuration")
-    except ElementTree.ParseError as error:
-        raise BadAnswerError(f"cibadmin's answer is no XML: {error}") from error
+    configuration = tools.parsed(document, "cibadmin").find("configuration")
     if configuration is None:
         raise BadAnswerError("cibadmin's answer is no CIB")
     guests, problems = [], {}

@@ -12,6 +12,7 @@ from pmkvm.fencing import ban as bans
 from pmkvm.fencing import role
 from pmkvm.fencing.role import Written
 from pmkvm.ocf.context import TRUE
+from pmkvm.pacemaker import tools
 from pmkvm.pacemaker.errors import BadAnswerError
 from pmkvm.pacemaker.targets import cluster_name, targets
 
@@ -40,10 +41,7 @@ class Seen(NamedTuple):
 
 def read(document: str, partition: Iterable[str], instances: Iterable[Instance]) -> Seen:
     """Raises BadAnswerError."""
-    try:
-        root = ElementTree.fromstring(document)
-    except ElementTree.ParseError as error:
-        raise BadAnswerError(f"cibadmin's answer is no XML: {error}") from error
+    root = tools.parsed(document, "cibadmin")
     configuration, status = root.find("configuration"), root.find("status")
     if root.tag != "cib" or configuration is None or status is None:
         raise BadAnswerError("cibadmin's answer is no CIB")

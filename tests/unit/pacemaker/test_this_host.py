@@ -60,7 +60,7 @@ def test_a_guest_may_have_none_here(play: Callable[..., Script]) -> None:
     [
         (Step(ASK, 105, err="crm_resource: Resource 'g' not found"), "Resource 'g' not found"),
         (Step(ASK, 102), "does not run on this host"),
-        (Step(ASK, out="no XML"), "not understood"),
+        (Step(ASK, out="no XML"), "is no XML"),
         (Step(ASK, out="<pacemaker-result/>"), "has no parameters"),
     ],
 )
