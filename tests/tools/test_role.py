@@ -66,8 +66,7 @@ def written() -> tuple[Written, list[str]]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_off_is_written_taken_back_and_forgotten(tools_of_root: Tools, shape: str) -> None:
     put(tools_of_root, SHAPES[shape])
-    done = cib_writes.carry_out(actions.SwitchOff(1, RESOURCE, "prmGuest1"))
-    assert done == (Outcome.DONE, "")
+    assert cib_writes.carry_out(actions.SwitchOff(1, RESOURCE, "prmGuest1")) == (Outcome.DONE, "")
     said, roles = written()
     assert said == Written("Stopped", "prmGuest1")
     assert set(roles) == {"Stopped"}
@@ -83,8 +82,7 @@ def test_an_off_is_written_taken_back_and_forgotten(tools_of_root: Tools, shape:
 @pytest.mark.parametrize("mark", ["", '<nvpair id="m-m" name="stopped-by-fence" value=""/>'])
 def test_what_an_administrator_has_stopped_stays_stopped(tools_of_root: Tools, mark: str) -> None:
     put(tools_of_root, f'<meta_attributes id="m">{STOPPED}{mark}</meta_attributes>')
-    done = cib_writes.carry_out(actions.SwitchOn(1, RESOURCE))
-    assert done.outcome is Outcome.NOT_MATCHED
+    assert cib_writes.carry_out(actions.SwitchOn(1, RESOURCE)).outcome is Outcome.NOT_MATCHED
     assert written()[0] == Written("Stopped")
 
 

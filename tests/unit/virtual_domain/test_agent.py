@@ -90,8 +90,7 @@ def test_a_bad_parameter_is_named(
 def test_a_bad_definition_is_named(world: World) -> None:
     world.config.write_text("<domain type='kvm'><name/></domain>")
     called = world.act("validate-all")
-    assert called.rc == 5
-    assert called.reason == f"{world.config}: <name> is '', no name for a domain"
+    assert called.outcome == (5, f"{world.config}: <name> is '', no name for a domain")
 
 
 def test_what_is_remembered_does_not_hide_a_bad_definition(world: World) -> None:

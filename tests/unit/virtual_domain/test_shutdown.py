@@ -61,8 +61,7 @@ def test_without_an_agent_the_next_way_is_taken_at_once(world: World) -> None:
 
 def test_a_guest_that_does_not_hear_one_way_is_asked_by_the_next(world: World) -> None:
     world.guest().hears = (ACPI,)
-    called = world.act("stop", shutdown_mode="agent,acpi", shutdown_resend="1")
-    assert called.rc == 0
+    assert world.act("stop", shutdown_mode="agent,acpi", shutdown_resend="1").rc == 0
     assert methods(world) == [AGENT, ACPI]
     assert not destroyed(world)
 

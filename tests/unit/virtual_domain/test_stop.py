@@ -113,9 +113,7 @@ def test_a_guest_that_nobody_remembers_is_stopped_by_the_files_name(world: World
 
 
 def test_without_config_and_memory_there_is_nothing_to_stop(world: World) -> None:
-    called = world.act("stop", config="")
-    assert called.outcome == (0, "")
-    assert "never started here" in called.err
+    assert world.act("stop", config="").says(0, "never started here")
 
 
 def test_without_config_what_is_remembered_is_stopped(world: World) -> None:
@@ -138,9 +136,7 @@ def test_a_bad_parameter_does_not_keep_a_guest_alive(world: World) -> None:
 def test_with_libvirt_down_qemu_gets_sigterm(world: World) -> None:
     qemu = world.qemu_of(world.guest())
     world.here.down = "Connection refused"
-    called = world.act("stop")
-    assert called.outcome == (0, "")
-    assert f"SIGTERM to QEMU {qemu.pid}" in called.err
+    assert world.act("stop").says(0, f"SIGTERM to QEMU {qemu.pid}")
     assert qemu.exit_code() == -signal.SIGTERM
 
 
@@ -149,9 +145,7 @@ def test_with_libvirt_down_qemu_gets_sigterm(world: World) -> None:
 def test_with_libvirt_down_a_deaf_qemu_gets_sigkill(world: World, force: str) -> None:
     qemu = world.qemu_of(deaf_guest(world))
     world.here.down = "Connection refused"
-    called = world.act("stop", force_stop=force)
-    assert called.outcome == (0, "")
-    assert f"SIGKILL to QEMU {qemu.pid}" in called.err
+    assert world.act("stop", force_stop=force).says(0, f"SIGKILL to QEMU {qemu.pid}")
     assert qemu.exit_code() == -signal.SIGKILL
 
 
@@ -224,9 +218,7 @@ def test_nobody_but_the_guest_is_killed(world: World) -> None:
 
 def test_a_foreign_guest_of_that_name_is_neither_stopped_nor_called_stopped(world: World) -> None:
     foreign = world.table.start_qemu("g1", OTHER_UUID)
-    called = world.act("stop")
-    assert called.rc == 1
-    assert "a person must say which is meant" in called.reason
+    assert world.act("stop").names(1, "a person must say which is meant")
     assert foreign.lives
 
 
