@@ -94,9 +94,9 @@ def test_a_source_that_let_go_is_content(world: World, source: FakeHypervisor, l
 
 
 def test_a_guest_that_runs_on_both_ends_has_not_arrived(
-    world: World, source: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+    world: World, source: FakeHypervisor
 ) -> None:
-    monkeypatch.setattr(migrate_from, "SOURCE_S", 2.0)
+    world.patch.setattr(migrate_from, "SOURCE_S", 2.0)
     source.add("g1", UUID, RUNNING)
     assert world.act("migrate_from", FROM_NODE1).outcome == (1, "g1: runs here and on node1, too")
 
@@ -113,9 +113,9 @@ def test_a_source_that_takes_a_moment_is_waited_for(world: World, source: FakeHy
 
 @pytest.mark.parametrize("trouble", ["down", "stuck"])
 def test_a_source_that_cannot_be_asked_is_no_obstacle(
-    world: World, source: FakeHypervisor, monkeypatch: pytest.MonkeyPatch, trouble: str
+    world: World, source: FakeHypervisor, trouble: str
 ) -> None:
-    monkeypatch.setattr(migrate_from, "SOURCE_S", 0.5)
+    world.patch.setattr(migrate_from, "SOURCE_S", 0.5)
     if trouble == "down":
         source.down = "No route to host"
     source.stuck = trouble == "stuck"

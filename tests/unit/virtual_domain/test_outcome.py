@@ -150,13 +150,10 @@ def test_success_with_a_guest_that_still_runs_here_is_none(world: World) -> None
 @pytest.mark.parametrize("hangs", [False, True])
 @pytest.mark.parametrize("has_left_a_qemu", [False, True])
 def test_a_guest_that_arrived_has_arrived_whatever_becomes_of_libvirt_here(
-    world: World,
-    monkeypatch: pytest.MonkeyPatch,
-    hangs: bool,
-    has_left_a_qemu: bool,
+    world: World, hangs: bool, has_left_a_qemu: bool
 ) -> None:
     """It dies or hangs before it can say so."""
-    monkeypatch.setattr(action, "_ABORT_MIN_S", 4)
+    world.patch.setattr(action, "_ABORT_MIN_S", 4)
     qemu = world.qemu_of(world.guest())
 
     def arrive_and_break(domain: FakeDomain, there: FakeHypervisor) -> None:

@@ -34,8 +34,7 @@ PAUSED_FLAG = 1
 def test_a_guest_without_a_definition_in_libvirt_is_created_paused_and_resumed(
     world: World,
 ) -> None:
-    called = world.act("start")
-    assert called.says(0, "INFO: g1: started")
+    assert world.act("start").says(0, "INFO: g1: started")
     assert world.here.called(*ORDERS) == [
         Call("virDomainCreateXML", (world.config.read_text(), PAUSED_FLAG)),
         Call("virDomainResume"),

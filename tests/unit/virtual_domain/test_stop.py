@@ -87,7 +87,7 @@ def test_a_persistent_definition_is_left_to_libvirt(world: World) -> None:
 # Without a definition.
 
 
-@pytest.mark.parametrize("trouble", ["deleted", "garbage", "another guest's"])
+@pytest.mark.parametrize("trouble", ["deleted", "garbage", "another guest's", "not named"])
 def test_a_remembered_guest_is_stopped_whatever_became_of_its_definition(
     world: World, trouble: str
 ) -> None:
@@ -98,9 +98,10 @@ def test_a_remembered_guest_is_stopped_whatever_became_of_its_definition(
         world.config.unlink()
     elif trouble == "garbage":
         world.config.write_text("<domain")
-    else:
+    elif trouble == "another guest's":
         world.define(uuid=OTHER_UUID)
-    assert world.act("stop").rc == 0
+    given = {"config": ""} if trouble == "not named" else {}
+    assert world.act("stop", given).rc == 0
     assert not qemu.lives
     assert world.stage == "nothing"
 
@@ -114,13 +115,6 @@ def test_a_guest_that_nobody_remembers_is_stopped_by_the_files_name(world: World
 
 def test_without_config_and_memory_there_is_nothing_to_stop(world: World) -> None:
     assert world.act("stop", config="").says(0, "never started here")
-
-
-def test_without_config_what_is_remembered_is_stopped(world: World) -> None:
-    qemu = world.qemu_of(world.guest())
-    world.act("monitor")
-    assert world.act("stop", config="").rc == 0
-    assert not qemu.lives
 
 
 def test_a_bad_parameter_does_not_keep_a_guest_alive(world: World) -> None:
