@@ -263,9 +263,7 @@ def test_a_signal_ends_the_move_once_the_guest_is_there(
     assert signal.getsignal(number) is before
 
 
-def test_a_second_signal_leaves_the_constraints_to_their_end(
-    begin: Begin,
-) -> None:
+def test_a_second_signal_leaves_the_constraints_to_their_end(begin: Begin) -> None:
     fake = begin(ON_A, MIGRATING)
     fake.on_look = lambda: os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
@@ -366,9 +364,7 @@ def test_constraints_that_cannot_be_removed_are_told_and_hide_nothing(
     )
 
 
-def test_progress_of_one_guest_gives_the_others_their_time(
-    begin: Begin,
-) -> None:
+def test_progress_of_one_guest_gives_the_others_their_time(begin: Begin) -> None:
     names = ["prmVMCTL_g1", "prmVMCTL_g2"]
     first, second = running("g1", "hostA"), running("g2", "hostA")
     begin(running("g2", role="Stopped"), first, first, first + second)
