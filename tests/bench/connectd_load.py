@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +22,7 @@ from pmkvm.wire.message import Forwarded, Reply, Request
 from pmkvm.wire.registration import Registration
 from pmkvm.wire.session import Event, PortSession
 from pmkvm.wire.stream import Stream
-from tests.unit.vm_connectd.world import World
+from tests.unit.vm_connectd.world import World, world_of
 
 RATE_PER_S = 500
 SECONDS = 10
@@ -196,12 +195,8 @@ def percentile(seconds: list[float], share: int) -> float:
 
 
 def measure(count: int) -> Load:
-    with tempfile.TemporaryDirectory(prefix="load-") as directory:
-        world = World(Path(directory))
-        try:
-            return asyncio.run(load(world, count))
-        finally:
-            world.close()
+    with world_of(World) as world:
+        return asyncio.run(load(world, count))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import statistics
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemons.vm_connectd import limits
 from tests.bench.connectd_load import BELIEVE, Cpu
 from tests.unit.hostile.whole_host import WholeHost
+from tests.unit.vm_connectd.world import world_of
 from tests.unit.waiting import eventually
 
 if TYPE_CHECKING:
@@ -121,13 +120,8 @@ def cibadmin(argv):
 
 
 def test_an_honest_guest_hardly_notices_twenty_hostile_ones() -> None:
-    # Not tmp_path: a unix socket's path has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="crowd-") as directory:
-        host = WholeHost(Path(directory))
-        try:
-            besieged(host)
-        finally:
-            host.close()
+    with world_of(WholeHost) as host:
+        besieged(host)
 
 
 def besieged(host: WholeHost) -> None:

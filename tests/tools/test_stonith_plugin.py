@@ -30,8 +30,7 @@ def stonith(guest: Guest, *arguments: str, **env: str) -> subprocess.CompletedPr
 
 def test_stonith_lists_it_and_asks_its_names(guest: Guest) -> None:
     assert "external/vm-stonith" in guest.run("stonith", "-L").stdout.split()
-    names = stonith(guest, "-n").stdout.split()
-    assert names == ["hostlist", "delimeter", "delimiter", "timeout"]
+    assert stonith(guest, "-n").stdout.split() == ["hostlist", "delimeter", "delimiter", "timeout"]
     assert '<parameter name="hostlist"' in stonith(guest, "-m").stdout
 
 

@@ -6,7 +6,6 @@ On this machine, and in those of the lab's other roots that have been built.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -62,12 +61,8 @@ class Release:
 
 @pytest.fixture(params=roots.ROOTS, ids=str)
 def release(request: pytest.FixtureRequest) -> Iterator[Release]:
-    directory: Path = request.param / "tmp" / f"vm-ctl-release-{os.getpid()}"
-    directory.mkdir()
-    try:
+    with roots.directory(request.param, "vm-ctl-release") as directory:
         yield Release(request.param, directory)
-    finally:
-        shutil.rmtree(directory)
 
 
 @pytest.mark.parametrize("more", CONFIGURATIONS.values(), ids=CONFIGURATIONS)

@@ -8,12 +8,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.impostor import NOBODY
 from tests.unit.pacemaker.script import play
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["nobody", "play"]
 
@@ -42,3 +48,10 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> int:
         return NOBODY
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
     return os.getuid()
+
+
+@pytest.fixture
+def socket_dir() -> Iterator[Path]:
+    """For sockets instead of tmp_path: a unix socket's path has at most 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="unit-") as made:
+        yield Path(made)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every installed program has a manual page, and the page has its options: all, and no others.
+Pages say what the programs' tables say.
 
 vm-ctl's commands are looked at more closely beside it; what groff thinks is asked in tests/tools.
 """
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import tree
+from tests import reference, tree
+from tests.reference import PAGES, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
 
 # rpm/ is no package.
 INSTALL = tree.ROOT / "rpm" / "install.py"
@@ -123,3 +126,22 @@ def test_a_missing_and_a_superfluous_option_are_seen() -> None:
     assert options_of_page(page) == {"-a", "--all", "--no-wait"}
     helped = "usage: x [-y]\n\noptions:\n  -a, --all      with -z\n  --no-wait S  text\n"
     assert options_of_help(helped) == {"-a", "--all", "--no-wait"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path.name)
+def test_a_page_is_as_its_table_is(page: Page) -> None:
+    text = page.path.read_text(encoding="utf-8")
+    assert text == reference.renewed(page, text), "run python3 -m tests.reference"
+
+
+def test_a_page_that_is_behind_is_found() -> None:
+    page = next(page for page in PAGES if page.path.name == "virtualdomain.md")
+    text = page.path.read_text(encoding="utf-8")
+    behind = text.replace("- `shutdown_mode` (string", "- `shutdown_way` (string")
+    assert behind != text
+    assert reference.renewed(page, behind) == text
+
+
+def test_a_page_without_a_place_for_it_is_refused() -> None:
+    with pytest.raises(ValueError, match="no place"):
+        reference.renewed(PAGES[0], "a page\n")

@@ -13,9 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional
 
 import pytest
@@ -25,6 +23,7 @@ from pmkvm.process import Life
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 Way = Callable[[socket.socket], Optional[Life]]
 
@@ -74,13 +73,6 @@ sys.stdin.read()
 def way(request: pytest.FixtureRequest) -> Way:
     chosen: Way = request.param
     return chosen
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    # Not tmp_path: a unix socket's path has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="peer-") as made:
-        yield Path(made)
 
 
 class Child:
@@ -135,20 +127,20 @@ def test_the_kernel_names_the_user_and_a_number() -> None:
         assert peer.peer_of(one) == (os.getpid(), os.geteuid(), os.getegid())
 
 
-def test_who_connected_is_named(way: Way, directory: Path, child: Callable[..., Child]) -> None:
-    with listening(directory / "s") as door:
-        caller = child(CONNECTS, directory / "s")
+def test_who_connected_is_named(way: Way, socket_dir: Path, child: Callable[..., Child]) -> None:
+    with listening(socket_dir / "s") as door:
+        caller = child(CONNECTS, socket_dir / "s")
         connection = door.accept()[0]
         with connection:
             assert way(connection) == process.life_of(caller.pid)
 
 
 def test_who_listens_is_named_once_it_has_accepted(
-    way: Way, directory: Path, child: Callable[..., Child]
+    way: Way, socket_dir: Path, child: Callable[..., Child]
 ) -> None:
-    server = child(LISTENS, directory / "s")
+    server = child(LISTENS, socket_dir / "s")
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(directory / "s"))
+        connection.connect(str(socket_dir / "s"))
         if way is peer.life_by_descriptor:
             with pytest.raises(BlockingIOError, match="has not accepted"):
                 way(connection)
@@ -168,11 +160,11 @@ def test_who_listens_at_an_abstract_name_is_named_at_once(
 
 @pytest.mark.parametrize("is_reaped", [True, False])
 def test_a_socket_that_outlives_its_maker_is_nobodys(
-    way: Way, directory: Path, child: Callable[..., Child], is_reaped: bool
+    way: Way, socket_dir: Path, child: Callable[..., Child], is_reaped: bool
 ) -> None:
     """Its number says the dead one; anybody may get that number next."""
-    with listening(directory / "s") as door, listening(directory / "t") as keeper:
-        maker = child(CONNECTS, directory / "s", directory / "t")
+    with listening(socket_dir / "s") as door, listening(socket_dir / "t") as keeper:
+        maker = child(CONNECTS, socket_dir / "s", socket_dir / "t")
         connection = door.accept()[0]
         with connection, keeper.accept()[0] as bringing:
             _data, rights, _flags, _name = bringing.recvmsg(1, socket.CMSG_SPACE(4))
@@ -204,11 +196,11 @@ os.wait()
 
 
 def test_who_lives_and_has_given_the_socket_away_is_not_the_other_end(
-    directory: Path, child: Callable[..., Child]
+    socket_dir: Path, child: Callable[..., Child]
 ) -> None:
     """As it looks when another process has got the number."""
-    with listening(directory / "s") as door:
-        maker = child(GIVES_AWAY, directory / "s")
+    with listening(socket_dir / "s") as door:
+        maker = child(GIVES_AWAY, socket_dir / "s")
         with door.accept()[0] as connection:
             assert peer.peer_of(connection).pid == maker.pid
             assert peer.life_by_descriptor(connection) is None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from lxml import etree
 
 if TYPE_CHECKING:
@@ -22,7 +23,13 @@ DATA = Path(__file__).parent / "data"
 NO = {"2.1": ("false", "offline"), "3.0": ("0", "0")}
 
 
-def load(version: str) -> etree._Element:
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def cib(version: str) -> etree._Element:
     return etree.fromstring((DATA / f"cib-{version}.xml").read_bytes())
 
 

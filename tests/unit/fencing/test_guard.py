@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import pytest
@@ -293,7 +294,7 @@ def test_several_bans_are_written_under_the_guards_of_all(cib: etree._Element) -
     assert cibs.matches(cib, write)
     assert ban.find_all(write.xml) == ([each.ban for each in wanted], [])
     for each in wanted:
-        there = cibs.load("2.1")
+        there = copy.deepcopy(cib)
         add_ban(there, ban.to_xml(each.ban))
         assert not cibs.matches(there, write)
     assert not cibs.matches(cib, guard.create(*wanted[:2], *several(("prmVMCTL_guest6", GUEST1))))

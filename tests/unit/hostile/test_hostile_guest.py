@@ -8,10 +8,8 @@ gets a write done, both daemons' memory stays, and each has a few lines in the l
 from __future__ import annotations
 
 import re
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -20,6 +18,7 @@ from pmkvm.deadline import Deadline
 from tests import hostile_guest
 from tests.hostile_guest import KINDS
 from tests.unit.hostile.whole_host import WholeHost, cpu_s, rss_mib
+from tests.unit.vm_connectd.world import world_of
 from tests.unit.waiting import WAIT_S
 
 if TYPE_CHECKING:
@@ -75,13 +74,8 @@ class Siege(NamedTuple):
 
 @pytest.fixture(scope="module")
 def siege() -> Iterator[Siege]:
-    # Not tmp_path: a unix socket's path has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="siege-") as directory:
-        host = WholeHost(Path(directory))
-        try:
-            yield besiege(host)
-        finally:
-            host.close()
+    with world_of(WholeHost) as host:
+        yield besiege(host)
 
 
 def besiege(host: WholeHost) -> Siege:

@@ -8,15 +8,14 @@ that often enough decrypts tokens of 2011 and makes others: a padding oracle.
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from daemons.vm_connectd.limits import REQUESTS_PER_S
 from tests.unit.hostile.whole_host import WholeHost
+from tests.unit.vm_connectd.world import world_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,17 +32,12 @@ OWN_READINGS_PER_S = 2
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[WholeHost]:
-    # Not tmp_path: a unix socket's path has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="refusal-") as directory:
-        made = WholeHost(Path(directory))
-        try:
-            made.add("g1", "g2")
-            made.start("-c", COMMAND)
-            made.start_guest("g1")
-            made.wait_joined("g1")
-            yield made
-        finally:
-            made.close()
+    with world_of(WholeHost) as made:
+        made.add("g1", "g2")
+        made.start("-c", COMMAND)
+        made.start_guest("g1")
+        made.wait_joined("g1")
+        yield made
 
 
 @pytest.mark.parametrize("operation", ["reset", "on", "status", "list"])

@@ -37,12 +37,16 @@ class Called(NamedTuple):
         return self.rc, self.reason
 
     def says(self, rc: int, text: str) -> bool:
-        """It ends so, and has said this."""
-        return self.rc == rc and text in self.err
+        """It ends so, and has said this; for a good end there is no reason."""
+        return self.rc == rc and text in self.err and (rc != 0 or not self.reason)
 
     def fails(self, rc: int, beginning: str) -> bool:
         """It ends so, for a reason that begins with this."""
         return self.rc == rc != 0 and self.reason.startswith(beginning)
+
+    def names(self, rc: int, text: str) -> bool:
+        """It ends so, and this is in the reason for it."""
+        return self.rc == rc and text in self.reason
 
 
 def call(agent: Agent, *argv: str, env: Mapping[str, str] | None = None) -> Called:

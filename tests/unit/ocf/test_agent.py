@@ -33,8 +33,7 @@ def raising(error: BaseException) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("action", ["usage", "help", "--help", "-h"])
 def test_usage_names_every_action(action: str) -> None:
-    called = call(SAMPLE, action)
-    assert called == (0, "usage: Sample {start|stop|monitor|meta-data|usage}\n", "")
+    assert call(SAMPLE, action) == (0, "usage: Sample {start|stop|monitor|meta-data|usage}\n", "")
 
 
 def test_no_action_at_all_is_a_wrong_call_and_shows_the_usage() -> None:
@@ -117,8 +116,7 @@ def test_the_reason_has_the_prefix_that_pacemaker_asks_for() -> None:
         raise OcfError(OcfCode.GENERIC, "why")
 
     env = {**CONFIG, "OCF_EXIT_REASON_PREFIX": "reason> "}
-    called = call(agent_with(("start", fail)), "start", env=env)
-    assert called.err.splitlines()[-1] == "reason> why"
+    assert call(agent_with(("start", fail)), "start", env=env).err.splitlines()[-1] == "reason> why"
 
 
 @pytest.mark.parametrize("config", [{}, {"OCF_RESKEY_config": ""}], ids=["not set", "empty"])

@@ -60,10 +60,8 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def path() -> Iterator[str]:
-    # Not tmp_path: a unix socket's path has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="listen-") as directory:
-        yield f"{directory}/made/socket"
+def path(socket_dir: Path) -> str:
+    return f"{socket_dir}/made/socket"
 
 
 @contextlib.contextmanager

@@ -278,14 +278,14 @@ class FakeLibvirt(FakeServices):
         assert flags == 0
 
         def get() -> list[int]:
-            domain = _existing(handle)
+            domain = handle.existing()
             return [domain.state, domain.reason]
 
         return self._do(handle.connection, "virDomainGetState", get)
 
     def virDomainCreateWithFlags(self, handle: _Domain, flags: int) -> int:
         def start() -> None:
-            domain = _existing(handle)
+            domain = handle.existing()
             if domain.state != SHUTOFF:
                 raise Trouble(OPERATION_INVALID, "domain is already running")
             domain.state = PAUSED if flags & 1 else RUNNING
@@ -295,7 +295,7 @@ class FakeLibvirt(FakeServices):
 
     def virDomainResume(self, handle: _Domain) -> int:
         def resume() -> None:
-            domain = _existing(handle)
+            domain = handle.existing()
             if domain.state != PAUSED:
                 raise Trouble(INTERNAL, f"domain '{domain.name}' not paused")
             domain.state = RUNNING
@@ -371,12 +371,8 @@ class FakeLibvirt(FakeServices):
             return None
 
 
-def _existing(handle: _Domain) -> FakeDomain:
-    return handle.connection.hypervisor.existing(handle.domain)
-
-
 def _running(handle: _Domain) -> FakeDomain:
-    domain = _existing(handle)
+    domain = handle.existing()
     if domain.state == SHUTOFF:
         raise Trouble(OPERATION_INVALID, "Requested operation is not valid: domain is not running")
     return domain

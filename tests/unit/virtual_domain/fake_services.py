@@ -40,6 +40,9 @@ class _Domain:
         self.connection = connection
         self.domain = domain
 
+    def existing(self) -> FakeDomain:
+        return self.connection.hypervisor.existing(self.domain)
+
 
 class _Supply:
     def __init__(self, connection: _Connection, pool: Pool, name: str) -> None:
@@ -86,15 +89,12 @@ class FakeServices:
 
     def virDomainGetXMLDesc(self, handle: _Domain, flags: int) -> str | None:
         return self._do(
-            handle.connection,
-            "virDomainGetXMLDesc",
-            lambda: handle.connection.hypervisor.existing(handle.domain).description(),
-            flags,
+            handle.connection, "virDomainGetXMLDesc", lambda: handle.existing().description(), flags
         )
 
     def virDomainGetInfo(self, handle: _Domain) -> list[int] | None:
         def get() -> list[int]:
-            domain = handle.connection.hypervisor.existing(handle.domain)
+            domain = handle.existing()
             return [domain.state, domain.memory_kib, domain.memory_kib, domain.cpus, 0]
 
         return self._do(handle.connection, "virDomainGetInfo", get)
@@ -102,23 +102,15 @@ class FakeServices:
     def virDomainHasManagedSaveImage(self, handle: _Domain, flags: int) -> int:
         assert flags == 0
 
-        def get() -> int:
-            handle.connection.hypervisor.existing(handle.domain)
-            return int(handle.domain.is_saved)
-
-        done = self._do(handle.connection, "virDomainHasManagedSaveImage", get)
+        function = "virDomainHasManagedSaveImage"
+        done = self._do(handle.connection, function, lambda: int(handle.existing().is_saved))
         return -1 if done is None else done
 
     # Jobs.
 
     def virDomainGetJobStats(self, handle: _Domain, flags: int) -> Stats:
         assert flags == 0
-
-        def get() -> dict[str, object]:
-            domain = handle.connection.hypervisor.existing(handle.domain)
-            return domain.job()
-
-        return self._do(handle.connection, "virDomainGetJobStats", get)
+        return self._do(handle.connection, "virDomainGetJobStats", lambda: handle.existing().job())
 
     def virDomainAbortJob(self, handle: _Domain) -> int:
         return self._order(handle, "virDomainAbortJob", handle.domain.aborted.set)
@@ -150,10 +142,9 @@ class FakeServices:
         assert dxml is None
 
         def save() -> None:
-            hypervisor = handle.connection.hypervisor
-            domain = hypervisor.existing(handle.domain)
+            domain = handle.existing()
             Path(to).write_text(json.dumps([domain.name, domain.uuid]), encoding="utf-8")
-            hypervisor.end(domain)
+            handle.connection.hypervisor.end(domain)
 
         return self._order(handle, "virDomainSaveFlags", save, to, flags)
 

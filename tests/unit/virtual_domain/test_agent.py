@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.virtual_domain.agent import AGENT
+from agents.virtual_domain.parameters import PARAMETERS
 from pmkvm.run import Completed, run
 from tests import tree
 from tests.unit.ocf.sample import call
@@ -18,6 +19,7 @@ from tests.unit.virtual_domain.world import OTHER_UUID
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pmkvm.ocf.table import Parameter
     from tests.unit.virtual_domain.world import World
 
 
@@ -59,6 +61,48 @@ def test_what_it_cannot_do_is_unimplemented(action: str) -> None:
     assert call(AGENT, action).rc == 3
 
 
+# The parameters: what a user of ocf:heartbeat:VirtualDomain has set keeps its name.
+
+# ocf:heartbeat:VirtualDomain of resource-agents 4.18: its types and names.
+HEARTBEAT = {
+    "string": "config hypervisor migration_transport migration_user migration_network_suffix"
+    " migrateuri migrate_options monitor_scripts remoteuri snapshot backingfile copyindirs"
+    " shutdown_mode",
+    "boolean": "force_stop autoset_utilization_cpu autoset_utilization_host_memory"
+    " autoset_utilization_hv_memory unset_utilization_cpu unset_utilization_host_memory"
+    " unset_utilization_hv_memory save_config_on_stop sync_config_on_stop stateless"
+    " start_resources",
+    "integer": "migration_downtime migration_speed migrateport",
+}
+# What only a start can bring about.
+NOT_IN_PLACE = {"config", "hypervisor", "backingfile", "stateless", "copyindirs"}
+
+
+def test_all_of_heartbeats_parameters_are_here_with_their_types() -> None:
+    ours = {parameter.name: parameter.content_type for parameter in PARAMETERS}
+    assert len(ours) == len(PARAMETERS)
+    for kind, names in HEARTBEAT.items():
+        assert {ours.get(name) for name in names.split()} == {kind}
+
+
+def test_what_is_on_by_default_surprises_nobody() -> None:
+    assert [one.name for one in PARAMETERS if one.default is True] == []
+
+
+def test_what_can_change_in_place_is_said_so() -> None:
+    assert {one.name for one in PARAMETERS if not one.reloadable} == NOT_IN_PLACE
+
+
+@pytest.mark.parametrize("parameter", AGENT.parameters, ids=lambda one: one.name)
+def test_every_parameter_is_described_in_sentences(parameter: Parameter) -> None:
+    assert parameter.longdesc.endswith(".")
+    assert not parameter.shortdesc.endswith(".")
+    assert "  " not in parameter.longdesc
+    assert parameter.default == "" or not parameter.required
+    if parameter.choices:
+        assert parameter.default in parameter.choices
+
+
 # validate-all.
 
 
@@ -90,8 +134,7 @@ def test_a_bad_parameter_is_named(
 def test_a_bad_definition_is_named(world: World) -> None:
     world.config.write_text("<domain type='kvm'><name/></domain>")
     called = world.act("validate-all")
-    assert called.rc == 5
-    assert called.reason == f"{world.config}: <name> is '', no name for a domain"
+    assert called.outcome == (5, f"{world.config}: <name> is '', no name for a domain")
 
 
 def test_what_is_remembered_does_not_hide_a_bad_definition(world: World) -> None:

@@ -59,11 +59,11 @@ def test_a_guest_whose_memory_was_deleted_is_remembered_anew(world: World) -> No
 
 @pytest.mark.parametrize(("now", "lines"), [(1200.0, 1), (1209.9, 1), (1210.0, 0), (1799.0, 0)])
 def test_a_recurring_monitor_says_so_every_ten_minutes(
-    world: World, monkeypatch: pytest.MonkeyPatch, now: float, lines: int
+    world: World, now: float, lines: int
 ) -> None:
     world.guest()
     files_for_directories()
-    monkeypatch.setattr(time, "time", lambda: now)
+    world.patch.setattr(time, "time", lambda: now)
     assert recurring(world).err.count("not written down") == lines
     # A person, or a probe, is told each time.
     assert world.probe().err.count("not written down") == 1

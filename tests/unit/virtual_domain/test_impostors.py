@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Processes that make themselves out to be the guest, and a guest that does not any more."""
+"""Processes that make themselves out to be the guest, and a guest that does not any more; and who
+is asked about a guest whose hypervisor may be another machine's."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import pytest
 
 from pmkvm.virt.record import Stage
 from tests import impostor
+from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, SHUTOFF
 from tests.unit.virtual_domain.world import OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from tests.unit.virt.fake_qemu import FakeQemu
 
 SESSION = "qemu+unix:///session?socket=/run/user/1000/libvirt/libvirt-sock"
+REMOTE = "qemu+ssh://root@elsewhere/system"
 
 impostors = pytest.mark.parametrize(
     "kind", [impostor.NAMED, impostor.SAME, impostor.NAMELESS, impostor.ENDLESS]
@@ -113,10 +116,35 @@ def test_a_stop_ends_it_beside_another_guest_of_its_name(world: World) -> None:
     assert not mine.lives
 
 
-def test_a_user_s_own_libvirt_is_the_only_witness_of_its_guests(world: World) -> None:
-    """They are processes of whoever runs it, written down where he likes."""
-    there = world.hypervisor(SESSION)
-    there.add("g1", UUID, 1)
-    assert world.probe(hypervisor=SESSION).rc == 0
+# --- a guest whose hypervisor may be another's
+
+
+@pytest.mark.parametrize("uri", [SESSION, REMOTE])
+def test_a_guest_that_is_not_this_host_s_is_that_libvirt_s_to_tell(world: World, uri: str) -> None:
+    """A user's own are processes of whoever runs it, written down where he likes. Those of another
+    machine this host's process table does not have, and never will."""
+    there = world.hypervisor(uri)
+    there.add("g1", UUID, RUNNING)
+    assert world.probe(hypervisor=uri).rc == 0
     there.down = "Connection refused"
-    assert world.act("monitor", timeout_s=1.6, hypervisor=SESSION).rc == 1
+    assert world.act("monitor", timeout_s=1.6, hypervisor=uri).rc == 1
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "qemu:///system",
+        "qemu+unix:///system",
+        "qemu+tcp://localhost/system",
+        "qemu+tls://[::1]:1/x",
+    ],
+)
+def test_a_uri_of_this_host_leaves_the_process_table_its_word(world: World, uri: str) -> None:
+    world.hypervisor(uri)
+    assert world.probe(hypervisor=uri).rc == 7
+
+
+def test_a_stop_there_is_over_when_that_libvirt_says_so(world: World) -> None:
+    guest = world.hypervisor(REMOTE).add("g1", UUID, RUNNING)
+    assert world.act("stop", timeout_s=3, hypervisor=REMOTE, force_stop="yes").rc == 0
+    assert guest.state == SHUTOFF

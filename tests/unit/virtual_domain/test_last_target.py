@@ -76,10 +76,8 @@ def test_one_that_came_back_is_forgotten_to_have_left(world: World) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["down", "stuck"])
-def test_a_host_that_is_silent_is_no_obstacle(
-    world: World, monkeypatch: pytest.MonkeyPatch, trouble: str
-) -> None:
-    monkeypatch.setattr(last_target, "ASK_S", 0.5)
+def test_a_host_that_is_silent_is_no_obstacle(world: World, trouble: str) -> None:
+    world.patch.setattr(last_target, "ASK_S", 0.5)
     world.there.down = "No route to host" if trouble == "down" else world.there.down
     world.there.stuck = trouble == "stuck"
     assert world.act("start", TCP).says(0, "node2, where it went, can't be asked for it")

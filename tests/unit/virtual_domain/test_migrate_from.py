@@ -18,9 +18,7 @@ from tests.unit.virtual_domain.world import G1, OTHER_UUID, UUID, World
 
 def test_a_guest_that_has_arrived_is_remembered(world: World) -> None:
     domain = world.guest()
-    called = world.act("migrate_from", CRM_meta_migrate_source="node1")
-    assert called.outcome == (0, "")
-    assert "g1: arrived" in called.err
+    assert world.act("migrate_from", CRM_meta_migrate_source="node1").says(0, "g1: arrived")
     assert world.remembered == (G1, Stage.RUNNING, world.qemu_of(domain).life)
 
 
@@ -59,9 +57,7 @@ def test_a_silent_libvirt_is_no_obstacle_to_an_arrival(world: World) -> None:
 
 def test_a_foreign_guest_of_that_name_has_not_arrived(world: World) -> None:
     world.table.start_qemu("g1", OTHER_UUID)
-    called = world.act("migrate_from")
-    assert called.rc == 1
-    assert "a person must say which is meant" in called.reason
+    assert world.act("migrate_from").names(1, "a person must say which is meant")
 
 
 def test_an_arrival_whose_scripts_are_not_content_is_a_failure(world: World) -> None:
@@ -98,9 +94,9 @@ def test_a_source_that_let_go_is_content(world: World, source: FakeHypervisor, l
 
 
 def test_a_guest_that_runs_on_both_ends_has_not_arrived(
-    world: World, source: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+    world: World, source: FakeHypervisor
 ) -> None:
-    monkeypatch.setattr(migrate_from, "SOURCE_S", 2.0)
+    world.patch.setattr(migrate_from, "SOURCE_S", 2.0)
     source.add("g1", UUID, RUNNING)
     assert world.act("migrate_from", FROM_NODE1).outcome == (1, "g1: runs here and on node1, too")
 
@@ -117,12 +113,10 @@ def test_a_source_that_takes_a_moment_is_waited_for(world: World, source: FakeHy
 
 @pytest.mark.parametrize("trouble", ["down", "stuck"])
 def test_a_source_that_cannot_be_asked_is_no_obstacle(
-    world: World, source: FakeHypervisor, monkeypatch: pytest.MonkeyPatch, trouble: str
+    world: World, source: FakeHypervisor, trouble: str
 ) -> None:
-    monkeypatch.setattr(migrate_from, "SOURCE_S", 0.5)
+    world.patch.setattr(migrate_from, "SOURCE_S", 0.5)
     if trouble == "down":
         source.down = "No route to host"
     source.stuck = trouble == "stuck"
-    called = world.act("migrate_from", FROM_NODE1)
-    assert called.outcome == (0, "")
-    assert "node1 can't be asked whether it let go" in called.err
+    assert world.act("migrate_from", FROM_NODE1).says(0, "node1 can't be asked whether it let go")

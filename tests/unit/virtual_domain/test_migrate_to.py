@@ -78,9 +78,7 @@ def test_a_persistent_definition_stays_behind(world: World) -> None:
 
 def test_without_a_target_it_is_a_wrong_call(world: World) -> None:
     world.guest()
-    called = migrate_to(world, CRM_meta_migrate_target="")
-    assert called.rc == 2
-    assert "migrate_target" in called.reason
+    assert migrate_to(world, CRM_meta_migrate_target="").names(2, "migrate_target")
 
 
 def test_a_guest_that_is_not_here_cannot_leave(world: World) -> None:
@@ -90,9 +88,7 @@ def test_a_guest_that_is_not_here_cannot_leave(world: World) -> None:
 
 def test_a_bad_parameter_is_named_before_anything_moves(world: World) -> None:
     world.guest()
-    called = migrate_to(world, migrate_options="--fast")
-    assert called.rc == 6
-    assert "'--fast' is none of" in called.reason
+    assert migrate_to(world, migrate_options="--fast").names(6, "'--fast' is none of")
     assert world.here.calls == []
 
 
@@ -180,9 +176,7 @@ def test_an_abort_that_came_too_late_is_judged_by_where_the_guest_is(world: Worl
     domain = world.guest()
     world.here.migrate = take_long
     world.here.when("virDomainAbortJob", complete)
-    called = migrate_to(world, timeout_s=5)
-    assert called.outcome == (0, "")
-    assert "arrived in spite of" in called.err
+    assert migrate_to(world, timeout_s=5).says(0, "arrived in spite of")
 
 
 def test_a_stuck_libvirt_is_given_up_in_time_with_the_guest_still_here(world: World) -> None:

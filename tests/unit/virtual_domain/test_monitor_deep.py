@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest that lives and is not well, and how deep a monitor looks."""
+"""A guest that lives and is not well, and how deep a monitor looks: to libvirt, to the guest agent,
+by the programs of monitor_scripts."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,9 +84,7 @@ def test_a_probe_resumes_nobody(world: World) -> None:
 
 def test_a_guest_asleep_is_degraded_and_not_recovered(world: World) -> None:
     world.guest().state = 7
-    called = recurring(world)
-    assert called.rc == 190
-    assert "dompmwakeup" in called.reason
+    assert recurring(world).names(190, "dompmwakeup")
 
 
 def test_a_start_of_a_guest_that_is_degraded_is_a_success(world: World) -> None:
@@ -155,20 +155,62 @@ def test_a_guest_agent_that_is_there_and_silent_is_a_failure(world: World) -> No
     assert called.outcome == (1, "g1: the guest agent is silent: agent not available for now")
 
 
-def test_a_guest_agent_that_has_not_come_yet_is_no_failure(world: World) -> None:
-    with_agent(world, "disconnected")
-    called = recurring(world, level=20)
-    assert called.rc == 190
-    assert "does qemu-guest-agent run?" in called.reason
-
-
-def test_a_guest_without_the_channel_can_not_be_asked(world: World) -> None:
-    with_agent(world, "")
-    called = recurring(world, level=20)
-    assert called.rc == 6
-    assert "no channel org.qemu.guest_agent.0" in called.reason
+@pytest.mark.parametrize(
+    ("state", "rc", "reason"),
+    [
+        # It has not come yet, or there is none.
+        ("disconnected", 190, "does qemu-guest-agent run?"),
+        ("", 6, "no channel org.qemu.guest_agent.0"),
+    ],
+)
+def test_a_guest_agent_that_can_not_be_asked_is_named(
+    world: World, state: str, rc: int, reason: str
+) -> None:
+    with_agent(world, state)
+    assert recurring(world, level=20).names(rc, reason)
 
 
 def test_a_probe_is_not_deep(world: World) -> None:
     with_agent(world, "")
     assert world.act("monitor", {"OCF_CHECK_LEVEL": "20"}, CRM_meta_interval="0").rc == 0
+
+
+# Monitor scripts.
+
+
+def test_monitor_scripts_decide_whether_a_running_guest_is_healthy(world: World) -> None:
+    world.guest()
+    log = world.directory / "ran"
+    good = world.script("good", f'echo "$DOMAIN_NAME $OCF_RESOURCE_INSTANCE" >>{log}')
+    bad = world.script("bad", "echo first; echo no web server >&2; exit 3")
+    assert world.act("monitor", monitor_scripts=f"{good}  {good}") == (0, "", "")
+    assert log.read_text() == "g1 vm1\n" * 2
+    called = world.act("monitor", monitor_scripts=f"{bad} {good}")
+    assert called.outcome == (1, f"monitor script {bad} ended with 3: no web server")
+    assert log.read_text() == "g1 vm1\n" * 2
+
+
+def test_monitor_scripts_are_not_run_by_a_probe_nor_without_a_guest(world: World) -> None:
+    bad = world.script("bad", "exit 1")
+    assert world.act("monitor", monitor_scripts=bad).rc == 7
+    world.guest()
+    assert world.probe(monitor_scripts=bad).rc == 0
+
+
+@pytest.mark.parametrize("trouble", ["missing", "not executable", "no program"])
+def test_a_monitor_script_that_cannot_run_is_named(world: World, trouble: str) -> None:
+    world.guest()
+    path = world.directory / "script"
+    if trouble != "missing":
+        path.write_text("exit 0\n")
+        path.chmod(0o600 if trouble == "not executable" else 0o700)
+    assert world.act("monitor", monitor_scripts=str(path)).fails(1, str(path))
+
+
+def test_a_monitor_script_that_hangs_is_killed_before_pacemaker_kills_us(world: World) -> None:
+    """It has a session of its own: nobody else would."""
+    world.guest()
+    hanging = world.script("hang", f"echo $$ >{world.directory}/pid; exec sleep 600")
+    called = world.act("monitor", timeout_s=1.6, monitor_scripts=hanging)
+    assert called.names(1, f"{hanging} did not end within")
+    assert not os.path.exists(f"/proc/{(world.directory / 'pid').read_text().strip()}")

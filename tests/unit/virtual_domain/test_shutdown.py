@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest is asked in several ways, more than once, and what can't hear is not waited for."""
+"""A guest is asked in several ways, more than once, and what can't hear is not waited for. And how
+a stop's time is shared out."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain.stopping import shutdown
+from agents.virtual_domain.stopping import budget, shutdown
+from pmkvm.ocf.codes import OcfCode
+from pmkvm.ocf.errors import OcfError
 from tests.unit.virtual_domain.fake_libvirtmod import (
     AGENT_UNRESPONSIVE,
     CRASHED,
@@ -21,19 +24,17 @@ if TYPE_CHECKING:
     from tests.unit.ocf.sample import Called
     from tests.unit.virtual_domain.world import World
 
-ASK = "virDomainShutdownFlags"
+ASK, DESTROY = "virDomainShutdownFlags", "virDomainDestroy"
 ACPI, AGENT = 1, 2
 SHUTDOWN, PM_SUSPENDED = 4, 7
 IO_ERROR, BY_A_PERSON = 5, 1
 NO_AGENT = Trouble(AGENT_UNRESPONSIVE, "QEMU guest agent is not connected")
 
 
-def methods(world: World) -> list[object]:
-    return [call.arguments[0] for call in world.here.called(ASK)]
-
-
-def destroyed(world: World) -> bool:
-    return bool(world.here.called("virDomainDestroy"))
+def orders(world: World) -> list[object]:
+    """The ways in which the guest was asked, and its end."""
+    calls = world.here.called(ASK, DESTROY)
+    return [call.arguments[0] if call.function == ASK else DESTROY for call in calls]
 
 
 def ignored(world: World, **parameters: str) -> Called:
@@ -45,8 +46,7 @@ def test_the_mode_that_is_set_is_the_one_that_is_used(world: World) -> None:
     """heartbeat's never had any effect."""
     world.guest()
     assert world.act("stop", shutdown_mode="agent").rc == 0
-    assert methods(world) == [AGENT]
-    assert not destroyed(world)
+    assert orders(world) == [AGENT]
 
 
 def test_without_an_agent_the_next_way_is_taken_at_once(world: World) -> None:
@@ -54,17 +54,14 @@ def test_without_an_agent_the_next_way_is_taken_at_once(world: World) -> None:
     world.here.script(ASK, NO_AGENT)
     called = world.act("stop", shutdown_mode="agent,acpi")
     assert called.rc == 0
-    assert methods(world) == [AGENT, ACPI]
+    assert orders(world) == [AGENT, ACPI]
     assert "no shutdown: QEMU guest agent is not connected" in called.err
-    assert not destroyed(world)
 
 
 def test_a_guest_that_does_not_hear_one_way_is_asked_by_the_next(world: World) -> None:
     world.guest().hears = (ACPI,)
-    called = world.act("stop", shutdown_mode="agent,acpi", shutdown_resend="1")
-    assert called.rc == 0
-    assert methods(world) == [AGENT, ACPI]
-    assert not destroyed(world)
+    assert world.act("stop", shutdown_mode="agent,acpi", shutdown_resend="1").rc == 0
+    assert orders(world) == [AGENT, ACPI]
 
 
 def test_a_guest_that_boots_is_asked_again(world: World) -> None:
@@ -76,15 +73,13 @@ def test_a_guest_that_boots_is_asked_again(world: World) -> None:
 
     world.here.when(ASK, boot, call=2)
     assert world.act("stop", shutdown_mode="acpi", shutdown_resend="1").rc == 0
-    assert methods(world) == [ACPI, ACPI]
-    assert not destroyed(world)
+    assert orders(world) == [ACPI, ACPI]
 
 
 def test_asked_once_means_once(world: World) -> None:
     world.guest().honours_shutdown = False
     assert ignored(world, shutdown_mode="acpi", shutdown_resend="0").rc == 0
-    assert methods(world) == [ACPI]
-    assert destroyed(world)
+    assert orders(world) == [ACPI, DESTROY]
 
 
 def test_a_request_that_hangs_does_not_keep_the_next_from_being_sent(world: World) -> None:
@@ -94,9 +89,8 @@ def test_a_request_that_hangs_does_not_keep_the_next_from_being_sent(world: Worl
     world.here.when(ASK, world.here.hang, call=1)
     called = world.act("stop", shutdown_mode="agent,acpi", shutdown_resend="1")
     assert called.rc == 0
-    assert methods(world) == [AGENT, ACPI]
+    assert orders(world) == [AGENT, ACPI]
     assert "out of time while asking g1 to shut down" in called.err
-    assert not destroyed(world)
 
 
 def test_a_libvirt_that_is_away_does_not_use_up_a_way(world: World) -> None:
@@ -104,14 +98,14 @@ def test_a_libvirt_that_is_away_does_not_use_up_a_way(world: World) -> None:
     world.guest()
     world.here.script("virConnectOpen", Trouble(SYSTEM, "restarting"))
     assert world.act("stop", shutdown_mode="agent,acpi").rc == 0
-    assert methods(world) == [AGENT]
+    assert orders(world) == [AGENT]
 
 
 def test_a_word_that_is_no_way_does_not_keep_a_guest_alive(world: World) -> None:
     world.guest()
     called = world.act("stop", shutdown_mode="gently")
     assert called.rc == 0
-    assert methods(world) == [0]
+    assert orders(world) == [0]
     assert "'gently' is none of acpi" in called.err
 
 
@@ -128,8 +122,7 @@ def test_a_guest_that_would_not_hear_is_not_asked(
     """One that has crashed is not waited for either."""
     world.guest().state = state
     assert world.act("stop", more, timeout_s=timeout_s).rc == 0
-    assert methods(world) == []
-    assert destroyed(world)
+    assert orders(world) == [DESTROY]
 
 
 def test_a_guest_asleep_is_woken_and_asked(world: World) -> None:
@@ -143,10 +136,10 @@ def test_a_guest_asleep_is_woken_and_asked(world: World) -> None:
 
 @pytest.mark.parametrize("resend", ["10", "0"])
 def test_a_guest_that_wakes_is_asked_again_soon_and_in_the_same_way(
-    world: World, monkeypatch: pytest.MonkeyPatch, resend: str
+    world: World, resend: str
 ) -> None:
     """It hears nothing in its first moments; the next request came after 10 s."""
-    monkeypatch.setattr(shutdown, "_WAKE_S", 0.1)
+    world.patch.setattr(shutdown, "_WAKE_S", 0.1)
     domain = world.guest()
     domain.state = PM_SUSPENDED
     domain.hears = ()
@@ -157,9 +150,8 @@ def test_a_guest_that_wakes_is_asked_again_soon_and_in_the_same_way(
     world.here.when(ASK, wake, call=2)
     called = world.act("stop", timeout_s=20, shutdown_mode="agent,acpi", shutdown_resend=resend)
     assert called.rc == 0
-    assert methods(world) == [AGENT, AGENT]
+    assert orders(world) == [AGENT, AGENT]
     assert len(world.here.called("virDomainPMWakeup")) == 1
-    assert not destroyed(world)
 
 
 @pytest.mark.parametrize(("reason", "resumed"), [(IO_ERROR, True), (BY_A_PERSON, False)])
@@ -176,5 +168,67 @@ def test_the_margin_is_kept_for_the_destroy(world: World) -> None:
     """With the margin nearly all of the time, a deaf guest is gone at once."""
     world.guest().honours_shutdown = False
     assert ignored(world).rc == 0
-    assert destroyed(world)
+    assert DESTROY in orders(world)
     assert world.table.living() == []
+
+
+# The time of a stop.
+
+
+@pytest.mark.parametrize(
+    ("time_s", "wanted_s", "margin_s"),
+    [
+        # 20 s: more than libvirt's own 10 s between SIGTERM and SIGKILL, twice.
+        (87, 0, 20),
+        (600, 0, 20),
+        (30, 0, 10),
+        (87, 40, 40),
+        (87, 1, 1),
+        # The guest is asked whatever the parameter says.
+        (30, 90, 20),
+        (0, 0, 0),
+        (0, 5, 0),
+    ],
+)
+def test_the_margin_leaves_time_for_both(time_s: float, wanted_s: int, margin_s: float) -> None:
+    assert budget.destroy_margin(time_s, wanted_s) == pytest.approx(margin_s)
+
+
+@pytest.mark.parametrize("time_s", [0.0, 0.5, 3.0, 20.0, 117.0, 3600.0])
+def test_the_destroy_ends_in_time_with_a_kill(time_s: float) -> None:
+    phases = budget.destroy(time_s)
+    assert sum(phases) <= time_s
+    assert phases.kill_s >= time_s * 0.2 - 0.001
+    assert min(phases) >= 0
+    # libvirt's own SIGKILL comes after 10 s.
+    assert time_s < 20 or phases.libvirt_s >= 10
+
+
+@pytest.mark.parametrize(
+    ("text", "is_qemu", "order"),
+    [
+        ("", True, (0, 1)),
+        ("", False, (0,)),
+        ("acpi", True, (1,)),
+        ("agent", True, (2,)),
+        ("agent,acpi", True, (2, 1)),
+        ("agent, acpi", True, (2, 1)),
+        ("agent acpi", True, (2, 1)),
+        ("initctl,signal", False, (4, 8)),
+        ("paravirt", False, (16,)),
+    ],
+)
+def test_the_ways_to_ask_are_in_the_order_given(
+    text: str, is_qemu: bool, order: tuple[int, ...]
+) -> None:
+    assert budget.methods(text, is_qemu=is_qemu) == order
+
+
+def test_a_way_that_libvirt_does_not_have_is_named() -> None:
+    with pytest.raises(OcfError, match="shutdown_mode: 'apci' is none of acpi, agent") as caught:
+        budget.methods("agent,apci", is_qemu=True)
+    assert caught.value.code == OcfCode.CONFIGURED
+
+
+def test_the_last_way_is_tried_again_and_again() -> None:
+    assert [budget.method((2, 1), request) for request in range(4)] == [2, 1, 1, 1]

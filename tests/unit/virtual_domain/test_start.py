@@ -34,9 +34,7 @@ PAUSED_FLAG = 1
 def test_a_guest_without_a_definition_in_libvirt_is_created_paused_and_resumed(
     world: World,
 ) -> None:
-    called = world.act("start")
-    assert called.outcome == (0, "")
-    assert "INFO: g1: started" in called.err
+    assert world.act("start").says(0, "INFO: g1: started")
     assert world.here.called(*ORDERS) == [
         Call("virDomainCreateXML", (world.config.read_text(), PAUSED_FLAG)),
         Call("virDomainResume"),
@@ -160,8 +158,7 @@ def test_a_create_that_was_carried_out_although_its_caller_lost_the_connection(
 def test_what_does_not_pass_is_a_failure_at_the_deadline(world: World) -> None:
     world.here.down = "Connection refused"
     called = world.act("start", timeout_s=4)
-    assert called.rc == 1
-    assert called.reason == "not started: libvirt can't be reached: Connection refused"
+    assert called.outcome == (1, "not started: libvirt can't be reached: Connection refused")
     assert world.stage != "RUNNING"
 
 
@@ -275,7 +272,5 @@ def test_a_definition_in_an_undeclared_encoding_is_refused_in_one_line(world: Wo
 
 def test_a_foreign_guest_of_that_name_is_for_a_person(world: World) -> None:
     world.table.start_qemu("g1", OTHER_UUID)
-    called = world.act("start")
-    assert called.rc == 1
-    assert "a person must say which is meant" in called.reason
+    assert world.act("start").names(1, "a person must say which is meant")
     assert world.here.called(*ORDERS) == []

@@ -87,7 +87,7 @@ def test_a_persistent_definition_is_left_to_libvirt(world: World) -> None:
 # Without a definition.
 
 
-@pytest.mark.parametrize("trouble", ["deleted", "garbage", "another guest's"])
+@pytest.mark.parametrize("trouble", ["deleted", "garbage", "another guest's", "not named"])
 def test_a_remembered_guest_is_stopped_whatever_became_of_its_definition(
     world: World, trouble: str
 ) -> None:
@@ -98,9 +98,10 @@ def test_a_remembered_guest_is_stopped_whatever_became_of_its_definition(
         world.config.unlink()
     elif trouble == "garbage":
         world.config.write_text("<domain")
-    else:
+    elif trouble == "another guest's":
         world.define(uuid=OTHER_UUID)
-    assert world.act("stop").rc == 0
+    given = {"config": ""} if trouble == "not named" else {}
+    assert world.act("stop", given).rc == 0
     assert not qemu.lives
     assert world.stage == "nothing"
 
@@ -113,16 +114,7 @@ def test_a_guest_that_nobody_remembers_is_stopped_by_the_files_name(world: World
 
 
 def test_without_config_and_memory_there_is_nothing_to_stop(world: World) -> None:
-    called = world.act("stop", config="")
-    assert called.outcome == (0, "")
-    assert "never started here" in called.err
-
-
-def test_without_config_what_is_remembered_is_stopped(world: World) -> None:
-    qemu = world.qemu_of(world.guest())
-    world.act("monitor")
-    assert world.act("stop", config="").rc == 0
-    assert not qemu.lives
+    assert world.act("stop", config="").says(0, "never started here")
 
 
 def test_a_bad_parameter_does_not_keep_a_guest_alive(world: World) -> None:
@@ -138,9 +130,7 @@ def test_a_bad_parameter_does_not_keep_a_guest_alive(world: World) -> None:
 def test_with_libvirt_down_qemu_gets_sigterm(world: World) -> None:
     qemu = world.qemu_of(world.guest())
     world.here.down = "Connection refused"
-    called = world.act("stop")
-    assert called.outcome == (0, "")
-    assert f"SIGTERM to QEMU {qemu.pid}" in called.err
+    assert world.act("stop").says(0, f"SIGTERM to QEMU {qemu.pid}")
     assert qemu.exit_code() == -signal.SIGTERM
 
 
@@ -149,9 +139,7 @@ def test_with_libvirt_down_qemu_gets_sigterm(world: World) -> None:
 def test_with_libvirt_down_a_deaf_qemu_gets_sigkill(world: World, force: str) -> None:
     qemu = world.qemu_of(deaf_guest(world))
     world.here.down = "Connection refused"
-    called = world.act("stop", force_stop=force)
-    assert called.outcome == (0, "")
-    assert f"SIGKILL to QEMU {qemu.pid}" in called.err
+    assert world.act("stop", force_stop=force).says(0, f"SIGKILL to QEMU {qemu.pid}")
     assert qemu.exit_code() == -signal.SIGKILL
 
 
@@ -224,9 +212,7 @@ def test_nobody_but_the_guest_is_killed(world: World) -> None:
 
 def test_a_foreign_guest_of_that_name_is_neither_stopped_nor_called_stopped(world: World) -> None:
     foreign = world.table.start_qemu("g1", OTHER_UUID)
-    called = world.act("stop")
-    assert called.rc == 1
-    assert "a person must say which is meant" in called.reason
+    assert world.act("stop").names(1, "a person must say which is meant")
     assert foreign.lives
 
 

@@ -267,8 +267,7 @@ def test_parameters_are_checked_before_anything_is_started(
 
 def test_good_parameters_are_valid(world: World) -> None:
     name = pwd.getpwuid(os.geteuid()).pw_name
-    called = world.act("validate-all", {**world.program(WAIT), "user": name})
-    assert called == (0, "", "")
+    assert world.act("validate-all", {**world.program(WAIT), "user": name}) == (0, "", "")
 
 
 def test_a_user_is_its_number_and_all_its_groups() -> None:

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.vm_connectd.world import World
+from tests.unit.vm_connectd.world import World, world_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +13,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    # Not tmp_path: a unix socket's path has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="connectd-") as directory:
-        made = World(Path(directory))
+    with world_of(World) as made:
         yield made
-        made.close()

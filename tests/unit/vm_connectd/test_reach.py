@@ -6,8 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,20 +14,20 @@ from daemons.vm_connectd import reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
-def top() -> Iterator[Path]:
+def top(socket_dir: Path) -> Iterator[Path]:
     """With the allowed directory "in", and "out" beside it; a socket "s" in each place."""
-    # Not tmp_path: a unix socket's path has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="reach-") as made, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         for name in ("in", "in/below", "out"):
-            (Path(made) / name).mkdir()
+            (socket_dir / name).mkdir()
             listening = stack.enter_context(socket.socket(socket.AF_UNIX))
-            listening.bind(f"{made}/{name}/s")
+            listening.bind(f"{socket_dir}/{name}/s")
             listening.listen(5)
-        (Path(made) / "in" / "file").touch()
-        yield Path(made)
+        (socket_dir / "in" / "file").touch()
+        yield socket_dir
 
 
 @pytest.mark.parametrize("path", ["in/s", "in/below/s", "in/below/../s", "alias/s", "in/link"])

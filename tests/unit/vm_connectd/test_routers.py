@@ -13,6 +13,7 @@ from pmkvm.service.bucket import Bucket
 from pmkvm.wire.message import Answer, Forwarded, Reply, Request, Sender, Unavailable
 
 FIRST = 1000
+Router = HostRouter[str, str]
 
 
 def sender(name: str) -> Sender:
@@ -24,21 +25,21 @@ def request(number: object = 1, seconds: float = 10.0, body: str = "reset T") ->
 
 
 @pytest.fixture
-def router() -> HostRouter[str, str]:
-    made: HostRouter[str, str] = HostRouter(FIRST)
+def router() -> Router:
+    made: Router = HostRouter(FIRST)
     made.guest_joined("a", sender("a"), 0.0)
     made.guest_joined("b", sender("b"), 0.0)
     return made
 
 
-def forwarded(router: HostRouter[str, str], now: float = 0.0) -> list[Forwarded]:
+def forwarded(router: Router, now: float = 0.0) -> list[Forwarded]:
     taken = []
     while (action := router.next_for("stonith", now)) is not None:
         taken.append(action.message)
     return taken
 
 
-def ask(router: HostRouter[str, str], guest: str, asked: Request, now: float = 0.0) -> str:
+def ask(router: Router, guest: str, asked: Request, now: float = 0.0) -> str:
     """The reason of a refusal, empty if it was taken on."""
     return "".join(
         each.message.reason
@@ -47,9 +48,7 @@ def ask(router: HostRouter[str, str], guest: str, asked: Request, now: float = 0
     )
 
 
-def test_a_request_carries_the_hosts_stamp_and_what_is_left_of_its_time(
-    router: HostRouter[str, str],
-) -> None:
+def test_a_request_carries_the_hosts_stamp_and_what_is_left_of_its_time(router: Router) -> None:
     router.registered("s", "stonith")
     ask(router, "a", request())
     assert forwarded(router, 2.0) == [
@@ -57,7 +56,7 @@ def test_a_request_carries_the_hosts_stamp_and_what_is_left_of_its_time(
     ]
 
 
-def test_the_same_id_of_two_guests_are_two_requests(router: HostRouter[str, str]) -> None:
+def test_the_same_id_of_two_guests_are_two_requests(router: Router) -> None:
     router.registered("s", "stonith")
     ask(router, "a", request())
     ask(router, "b", request())
@@ -70,7 +69,7 @@ def test_the_same_id_of_two_guests_are_two_requests(router: HostRouter[str, str]
     ]
 
 
-def test_a_request_sent_again_is_the_same_one(router: HostRouter[str, str]) -> None:  # L8
+def test_a_request_sent_again_is_the_same_one(router: Router) -> None:  # L8
     router.registered("s", "stonith")
     ask(router, "a", request())
     assert len(forwarded(router)) == 1
@@ -92,7 +91,7 @@ def test_a_request_sent_again_is_the_same_one(router: HostRouter[str, str]) -> N
     ],
 )
 def test_an_answer_to_nothing_goes_nowhere(  # L5
-    router: HostRouter[str, str], answer: Answer
+    router: Router, answer: Answer
 ) -> None:
     router.registered("s", "stonith")
     ask(router, "a", request())
@@ -101,7 +100,7 @@ def test_an_answer_to_nothing_goes_nowhere(  # L5
     assert router.outstanding("a") == 1
 
 
-def test_only_the_server_of_a_service_answers_for_it(router: HostRouter[str, str]) -> None:  # S5
+def test_only_the_server_of_a_service_answers_for_it(router: Router) -> None:  # S5
     router.registered("s", "stonith")
     router.registered("m", "monitor")
     ask(router, "a", request())
@@ -110,9 +109,7 @@ def test_only_the_server_of_a_service_answers_for_it(router: HostRouter[str, str
     assert router.answered("nobody", Answer(FIRST, "stonith", "id-1", "OK")) == []
 
 
-def test_without_a_server_a_request_is_kept_and_refused_just_before_its_end(
-    router: HostRouter[str, str],
-) -> None:
+def test_without_a_server_a_request_is_kept_and_refused_just_before_its_end(router: Router) -> None:
     ask(router, "a", request(1, 5.0))
     ask(router, "b", request(2, 60.0))
     assert router.next_time() == 4.5
@@ -126,9 +123,7 @@ def test_without_a_server_a_request_is_kept_and_refused_just_before_its_end(
     assert [each.id for each in forwarded(router, 5.0)] == ["id-2"]
 
 
-def test_what_a_lost_server_had_goes_to_the_next_under_the_same_route(
-    router: HostRouter[str, str],
-) -> None:
+def test_what_a_lost_server_had_goes_to_the_next_under_the_same_route(router: Router) -> None:
     router.registered("s", "stonith")
     ask(router, "a", request(1))
     ask(router, "a", request(2))
@@ -140,7 +135,7 @@ def test_what_a_lost_server_had_goes_to_the_next_under_the_same_route(
     assert [(each.route, each.seconds) for each in forwarded(router, 3.0)] == [(FIRST + 1, 7.0)]
 
 
-def test_a_forwarded_request_ends_silently_at_its_deadline(router: HostRouter[str, str]) -> None:
+def test_a_forwarded_request_ends_silently_at_its_deadline(router: Router) -> None:
     router.registered("s", "stonith")
     ask(router, "a", request(1, 5.0))
     forwarded(router)
@@ -152,7 +147,7 @@ def test_a_forwarded_request_ends_silently_at_its_deadline(router: HostRouter[st
     assert router.next_time() is None
 
 
-def test_a_guest_that_is_gone_leaves_nothing(router: HostRouter[str, str]) -> None:
+def test_a_guest_that_is_gone_leaves_nothing(router: Router) -> None:
     router.registered("s", "stonith")
     ask(router, "a", request(1))
     forwarded(router)
@@ -164,14 +159,14 @@ def test_a_guest_that_is_gone_leaves_nothing(router: HostRouter[str, str]) -> No
     assert router.tick(100.0) == []
 
 
-def test_a_guest_that_begins_anew_loses_what_nobody_has(router: HostRouter[str, str]) -> None:
+def test_a_guest_that_begins_anew_loses_what_nobody_has(router: Router) -> None:
     ask(router, "a", request(1))
     router.guest_begins_anew("a")
     router.registered("s", "stonith")
     assert forwarded(router) == []
 
 
-def test_one_guests_flood_is_refused_and_another_is_served(router: HostRouter[str, str]) -> None:
+def test_one_guests_flood_is_refused_and_another_is_served(router: Router) -> None:
     reasons = [ask(router, "a", request(number)) for number in range(1000)]
     assert reasons.count("") == limits.OUTSTANDING_REQUESTS
     assert reasons.count("too many requests at a time") == 100 - limits.OUTSTANDING_REQUESTS
@@ -182,7 +177,7 @@ def test_one_guests_flood_is_refused_and_another_is_served(router: HostRouter[st
     assert router.counters("a").too_many == 1000 - limits.OUTSTANDING_REQUESTS + 2
 
 
-def test_what_a_guest_keeps_here_is_bounded(router: HostRouter[str, str]) -> None:
+def test_what_a_guest_keeps_here_is_bounded(router: Router) -> None:
     big = "x" * 32768
     assert [ask(router, "a", request(n, body=big)) for n in range(3)] == [
         "",

@@ -105,40 +105,36 @@ def spoken(count: int) -> bytes:
     return PortSession("guest", codec.FROM_HOST).greeting() + b"".join(asked)
 
 
-def heard(owner: Owner, said: bytes, *, is_closed: bool = False) -> None:
+async def heard(owner: Owner, said: bytes, *, is_closed: bool = False) -> None:
     """Said at once to a stream that has to wait for its turns."""
-
-    async def run() -> None:
-        turnstile = Turnstile()
-        ours, theirs = socket.socketpair(socket.AF_UNIX)
-        with theirs:
-            one = Stream(PortSession("host", codec.FROM_GUEST), owner, turn=turnstile.lane())
-            await asyncio.get_running_loop().create_unix_connection(lambda: one, sock=ours)
-            theirs.sendall(said)
-            if is_closed:
-                theirs.shutdown(socket.SHUT_WR)
-            for _ in range(200):
-                await asyncio.sleep(0.005)
-                if owner.reason:
-                    return
-
-    asyncio.run(run())
+    turnstile = Turnstile()
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    with theirs:
+        one = Stream(PortSession("host", codec.FROM_GUEST), owner, turn=turnstile.lane())
+        await asyncio.get_running_loop().create_unix_connection(lambda: one, sock=ours)
+        theirs.sendall(said)
+        if is_closed:
+            theirs.shutdown(socket.SHUT_WR)
+        for _ in range(200):
+            await asyncio.sleep(0.005)
+            if owner.reason:
+                return
 
 
-def test_all_that_was_said_is_heard_in_order_and_then_the_end() -> None:
+async def test_all_that_was_said_is_heard_in_order_and_then_the_end() -> None:
     owner = Owner()
-    heard(owner, spoken(1000), is_closed=True)
+    await heard(owner, spoken(1000), is_closed=True)
     assert [each.id for each in owner.heard[1:] if isinstance(each, Request)] == [
         str(n) for n in range(1000)
     ]
     assert owner.reason == "the other end closed it"
 
 
-def test_an_error_of_ours_in_a_turn_ends_that_connection_alone(
+async def test_an_error_of_ours_in_a_turn_ends_that_connection_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     owner = Owner(ValueError("ours"))
-    heard(owner, spoken(3))
+    await heard(owner, spoken(3))
     assert len(owner.heard) == 1
     assert owner.reason == "ours"
     assert "what was read can't be taken" in caplog.text

@@ -8,13 +8,16 @@ and loses nothing of what the guest writes in between.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from pmkvm.deadline import Deadline
 from pmkvm.wire import client, codec
@@ -26,9 +29,11 @@ from tests.unit.virt.fake_qemu import qemu_arguments
 from tests.unit.waiting import WAIT_S, eventually
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from pmkvm.wire.session import Event
+
+W = TypeVar("W", bound="World")
 
 QEMU = """\
 import os, select, socket, sys
@@ -314,6 +319,14 @@ class World:
         process = Process(argv, self.directory / f"{len(self._processes)}-{log}")
         self._processes.append(process)
         return process
+
+
+@contextlib.contextmanager
+def world_of(kind: type[W]) -> Iterator[W]:
+    """Not in tmp_path: a unix socket's path has at most 107 characters."""
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="world-"))
+        yield stack.enter_context(contextlib.closing(kind(Path(directory))))
 
 
 class Server:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.fencing.cibs import cib, version
 from tests.unit.virt.fake_qemu import process_table
 from tests.unit.vm_stonithd.table import Table
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.virt.fake_qemu import FakeProcessTable
+
+__all__ = ["cib", "host", "table", "version"]
 
 
 @pytest.fixture

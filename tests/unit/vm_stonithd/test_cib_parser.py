@@ -26,16 +26,6 @@ ENTRIES = [(host, f"prmVMCTL_guest{n}") for host in ("host1", "host2", "host3") 
 BAN = Ban("prmVMCTL_guest2", "reset", "9c41", "prmVMCTL_guest1", "5be0", "host1", "u", 1795370064)
 
 
-@pytest.fixture(params=cibs.VERSIONS)
-def version(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def cib(version: str) -> etree._Element:
-    return cibs.load(version)
-
-
 def seen(cib: etree._Element, *instances: Instance) -> cib_parser.Seen:
     return cib_parser.read(etree.tostring(cib, encoding="unicode"), ("host1", "host2"), instances)
 
@@ -192,8 +182,7 @@ def test_pacemaker_has_a_life_that_began_and_was_not_stopped(
     has_life: bool,
 ) -> None:
     entry = cibs.history(cib, "host3", "prmVMCTL_guest2")
-    for operation in list(entry):
-        entry.remove(operation)
+    del entry[:]
     cibs.add_operation(entry, last[0], 9000, int(last[1]))
     if added is not None:
         cibs.add_operation(entry, *added)
@@ -204,8 +193,7 @@ def test_pacemaker_has_a_life_that_began_and_was_not_stopped(
 
 def test_entry_without_operations_is_missing(cib: etree._Element) -> None:
     entry = cibs.history(cib, "host3", "prmVMCTL_guest2")
-    for operation in list(entry):
-        entry.remove(operation)
+    del entry[:]
     found = look(cib)
     assert found.history("host3", "prmVMCTL_guest2") is None
     assert found.may_run("host3", "prmVMCTL_guest2")

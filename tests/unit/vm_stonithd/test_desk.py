@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daemons.vm_stonithd.intake.grant import TokenReader
-    from daemons.vm_stonithd.model.events import Arrived
     from daemons.vm_stonithd.model.facts import Request
 
 SECONDS = 30.0
@@ -46,32 +45,22 @@ def asked(guest: str, number: int) -> Forwarded:
     return Forwarded(number, sender, "stonith", f"id-{number}", SECONDS, "status prm-target")
 
 
-def read(ask: Callable[[Desk], int]) -> list[Request]:
-    """What the machine is told, in order, once that many requests have been read."""
-    told: list[Request] = []
-
-    async def run() -> None:
-        # A command that takes its time: a process for each token.
-        readers = readers_of(Decoder("/bin/sh -c 'sleep .02; cat'", is_on_stdin=True))
-        desk = Desk(readers, UnreadCib(), DEFINITIONS, ThreadCalls(AT_A_TIME), hear)
-        count = ask(desk)
-        await until(lambda: len(told) >= count)
-
-    def hear(event: Arrived) -> None:
-        told.append(event.request)
-
-    asyncio.run(asyncio.wait_for(run(), SECONDS))
-    return told
+def desk_of(tokens: TokenReader, told: list[Request], calls: ThreadCalls | None = None) -> Desk:
+    """What it tells the machine is told in order."""
+    readers = Readers(Keys("/nowhere"), tokens)
+    whole = (readers, UnreadCib(), DEFINITIONS, calls or ThreadCalls(AT_A_TIME))
+    return Desk(*whole, lambda event: told.append(event.request))
 
 
 @pytest.mark.parametrize("guests", [1, 3 * AT_A_TIME])
-def test_many_at_once_are_all_read_and_none_is_refused(guests: int) -> None:
-    def ask(desk: Desk) -> int:
-        for number in range(3 * AT_A_TIME):
-            desk.arrived(asked(f"guest{number % guests}", number))
-        return 3 * AT_A_TIME
-
-    assert [request.refusal for request in read(ask)] == [""] * 3 * AT_A_TIME
+async def test_many_at_once_are_all_read_and_none_is_refused(guests: int) -> None:
+    told: list[Request] = []
+    # A command that takes its time: a process for each token.
+    desk = desk_of(Decoder("/bin/sh -c 'sleep .02; cat'", is_on_stdin=True), told)
+    for number in range(3 * AT_A_TIME):
+        desk.arrived(asked(f"guest{number % guests}", number))
+    await until(lambda: len(told) >= 3 * AT_A_TIME)
+    assert [request.refusal for request in told] == [""] * 3 * AT_A_TIME
 
 
 def test_no_request_keeps_its_host_busy_for_longer_than_five_minutes() -> None:
@@ -97,31 +86,20 @@ class Tokens:
         return Grant(token)
 
 
-def readers_of(tokens: TokenReader) -> Readers:
-    return Readers(Keys("/nowhere"), tokens)
-
-
-def test_a_flood_is_read_in_order_and_another_guest_does_not_wait_for_it(
+async def test_a_flood_is_read_in_order_and_another_guest_does_not_wait_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(desks, "READ_S", SECONDS)
     told: list[Request] = []
     tokens = Tokens("token0")
-
-    async def run() -> None:
-        whole = (readers_of(tokens), UnreadCib(), DEFINITIONS, ThreadCalls(AT_A_TIME))
-        desk = Desk(*whole, lambda event: told.append(event.request))
-        for number in range(MANY):
-            desk.arrived(asked("flooding", number)._replace(body=f"status token{number}"))
-        desk.arrived(asked("other", 99))
-        # The first of the flood is being read all the time.
-        while not told:
-            await asyncio.sleep(0.01)
-        tokens.may_end.set()
-        while len(told) < MANY + 1:
-            await asyncio.sleep(0.01)
-
-    asyncio.run(asyncio.wait_for(run(), SECONDS))
+    desk = desk_of(tokens, told)
+    for number in range(MANY):
+        desk.arrived(asked("flooding", number)._replace(body=f"status token{number}"))
+    desk.arrived(asked("other", 99))
+    # The first of the flood is being read all the time.
+    await until(lambda: told, SECONDS)
+    tokens.may_end.set()
+    await until(lambda: len(told) == MANY + 1, SECONDS)
     assert [one.requester for one in told] == ["other"] + ["flooding"] * MANY
     flood = [one.number for one in told[1:]]
     assert flood == sorted(flood)
@@ -135,39 +113,34 @@ class Counted(ThreadCalls):
         return await super().call(what, function, seconds)
 
 
-def read_of_one(tokens: Tokens, calls: ThreadCalls) -> list[Request]:
+async def read_of_one(tokens: Tokens, calls: ThreadCalls | None = None) -> list[Request]:
     """Many requests of one guest at one instant, in the order in which they were read."""
     told: list[Request] = []
-
-    async def run() -> None:
-        whole = (readers_of(tokens), UnreadCib(), DEFINITIONS, calls)
-        desk = Desk(*whole, lambda event: told.append(event.request))
-        for number in range(1, MANY + 1):
-            desk.arrived(asked("guest", number)._replace(body=f"status token{number}"))
-        await until(lambda: len(told) == MANY)
-
-    asyncio.run(asyncio.wait_for(run(), SECONDS))
+    desk = desk_of(tokens, told, calls)
+    for number in range(1, MANY + 1):
+        desk.arrived(asked("guest", number)._replace(body=f"status token{number}"))
+    await until(lambda: len(told) == MANY, SECONDS)
     tokens.may_end.set()
     return told
 
 
 @pytest.mark.parametrize(("moment_s", "count"), [(SECONDS, 1), (0.0, MANY)])
-def test_what_waits_of_a_guest_is_read_together_for_a_moment(
+async def test_what_waits_of_a_guest_is_read_together_for_a_moment(
     monkeypatch: pytest.MonkeyPatch, moment_s: float, count: int
 ) -> None:
     monkeypatch.setattr(desks, "MOMENT_S", moment_s)
     calls = Counted(AT_A_TIME)
-    told = read_of_one(Tokens(), calls)
+    told = await read_of_one(Tokens(), calls)
     assert [request.number for request in told] == list(range(1, MANY + 1))
     assert calls.count == count
 
 
-def test_a_request_that_is_not_read_in_time_takes_none_with_it(
+async def test_a_request_that_is_not_read_in_time_takes_none_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(desks, "READ_S", 2.0)
     monkeypatch.setattr(desks, "MOMENT_S", SECONDS)
-    told = read_of_one(Tokens("token7"), ThreadCalls(AT_A_TIME))
+    told = await read_of_one(Tokens("token7"))
     assert [request.number for request in told] == list(range(1, MANY + 1))
     refused = {request.number: request.refusal for request in told if request.refusal}
     assert refused == {7: "out of time while reading a request"}
@@ -184,49 +157,42 @@ class Replies(Registration):
         return True
 
 
-def lacking(
+async def lacking(
     seconds: float, tokens: TokenReader, lack_s: float
 ) -> tuple[list[Request], list[str], float]:
     """Two requests of so many seconds while no thread can be had, for lack_s or until they are
     answered: what the machine is told, what is answered, and how long that took."""
     told: list[Request] = []
-    answers = Replies()
-
-    async def run() -> float:
-        loop = asyncio.get_running_loop()
-        whole = (readers_of(tokens), UnreadCib(), DEFINITIONS, ThreadCalls(AT_A_TIME))
-        desk = Desk(*whole, lambda event: told.append(event.request))
-        desk.registration = answers
-        with exhaustion.no_threads():
-            began = loop.time()
-            for number in (1, 2):
-                desk.arrived(asked("guest", number)._replace(seconds=seconds))
-            while loop.time() < began + lack_s and len(answers.said) < 2:
-                await asyncio.sleep(0.01)
-        await until(lambda: len(told) + len(answers.said) == 2)
-        assert desk.open.keys() == {one.number for one in told}
-        return loop.time() - began
-
-    took_s = asyncio.run(asyncio.wait_for(run(), SECONDS))
-    return told, answers.said, took_s
+    loop = asyncio.get_running_loop()
+    desk = desk_of(tokens, told)
+    answers = desk.registration = Replies()
+    with exhaustion.no_threads():
+        began = loop.time()
+        for number in (1, 2):
+            desk.arrived(asked("guest", number)._replace(seconds=seconds))
+        while loop.time() < began + lack_s and len(answers.said) < 2:
+            await asyncio.sleep(0.01)
+    await until(lambda: len(told) + len(answers.said) == 2, SECONDS)
+    assert desk.open.keys() == {one.number for one in told}
+    return told, answers.said, loop.time() - began
 
 
 @pytest.mark.parametrize("tokens", [Tokens(), Decoder("/bin/cat", is_on_stdin=True)])
-def test_requests_wait_for_a_thread_or_a_process_as_long_as_they_have_time(
+async def test_requests_wait_for_a_thread_or_a_process_as_long_as_they_have_time(
     tokens: TokenReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(desks, "AGAIN_S", 0.05)
-    told, answers, _took_s = lacking(SECONDS, tokens, lack_s=0.5)
+    told, answers, _took_s = await lacking(SECONDS, tokens, lack_s=0.5)
     assert [request.refusal for request in told] == ["", ""]
     assert answers == []
 
 
-def test_a_request_that_nobody_could_read_is_answered_before_its_end(
+async def test_a_request_that_nobody_could_read_is_answered_before_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(desks, "AGAIN_S", 0.05)
     monkeypatch.setattr(desks, "LAST_ANSWER_S", 19.7)
-    told, answers, took_s = lacking(20.0, Tokens(), lack_s=20.0)
+    told, answers, took_s = await lacking(20.0, Tokens(), lack_s=20.0)
     assert told == []
     assert answers == ["NG no thread can be started for reading a request"] * 2
     assert took_s < 20.0
@@ -237,9 +203,9 @@ class Broken(Tokens):
         raise ValueError(token)
 
 
-def test_an_error_of_ours_refuses_its_request_and_takes_none_with_it(
+async def test_an_error_of_ours_refuses_its_request_and_takes_none_with_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    told = read_of_one(Broken(), ThreadCalls(AT_A_TIME))
+    told = await read_of_one(Broken())
     assert {request.refusal for request in told} == {"vm-stonithd can't read it"}
     assert "ValueError" in caplog.text

@@ -45,12 +45,15 @@ class Exchange(ReportExchange):
         super().__init__(ThreadCalls(0), lambda _event: None, lambda: 0.0)
         self.is_hanging = asyncio.Event()
         self.goes_on = asyncio.Event()
+        self.goes_on_once = False
         self.takes = True
         self.said: list[float] = []
 
     async def say(self, own: HostReport) -> bool:
         self.is_hanging.set()
         await self.goes_on.wait()
+        if self.goes_on_once:
+            self.goes_on.clear()
         self.said.append(own.up)
         return self.takes
 
@@ -109,6 +112,15 @@ async def test_reports_that_are_not_taken_keep_nothing_else_waiting() -> None:
         assert hands.attrd.said == []
 
 
+async def test_an_answer_without_a_report_before_it_goes_at_once() -> None:
+    async with at_work() as hands:
+        hands.executor.add([actions.Answer(1, "NG no quorum", NEVER)])
+        await until(lambda: hands.answers)
+        hands.executor.add([actions.Answer(2, "OK")])
+        await until(lambda: len(hands.answers) > 1)
+        assert hands.answers == [(1, "NG no quorum"), (2, "OK")]
+
+
 async def test_an_answer_waits_for_the_report_that_it_comes_with() -> None:
     async with at_work() as hands:
         hands.executor.add([actions.Say(HostReport(1.0)), actions.Answer(1, "OK", NEVER)])
@@ -117,6 +129,10 @@ async def test_an_answer_waits_for_the_report_that_it_comes_with() -> None:
         hands.executor.add([actions.ReadPendingStops(7)])
         await until(lambda: hands.told)
         assert hands.answers == []
+        hands.attrd.goes_on_once = True
+        hands.attrd.goes_on.set()
+        await until(lambda: hands.answers)
+        assert (hands.attrd.said, hands.answers) == ([1.0], [(1, "OK")])
         hands.attrd.goes_on.set()
         await until(lambda: len(hands.answers) == 2)
         assert hands.answers == [(1, "OK"), (2, "NG no")]

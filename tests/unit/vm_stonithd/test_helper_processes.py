@@ -105,7 +105,17 @@ def test_its_control_group(host: Host, line: str, group: str) -> None:
     assert host.found() == {helper.pid}
 
 
-@pytest.mark.parametrize("group", ["system.slice/libvirtd.service", "", "machine.slice"])
+@pytest.mark.parametrize(
+    "group",
+    [
+        *("system.slice/libvirtd.service", "", "machine.slice"),
+        # A user has made it.
+        f"user.slice/user-1000.slice/{SCOPE}",
+        f"user.slice/user-1000.slice/user@1000.service/app.slice/{SCOPE}",
+        "system.slice/daemon.service/qemu-13-guest2.libvirt-qemu",
+        f"system.slice/docker-1.scope/{SCOPE}",
+    ],
+)
 def test_a_group_that_is_not_the_domains_own_tells_nothing(host: Host, group: str) -> None:
     host.group(f"0::/{group}")
     host.members(group or ".", host.qemu, host.process())
@@ -127,21 +137,6 @@ def test_a_helper_s_user_can_name_none_but_his_own(host: Host) -> None:
     path = host.pid_file("swtpm/13-guest2-swtpm", helper.pid)
     assert host.found() == {helper.pid}
     path.symlink_to(path.rename(host.run / "elsewhere"))
-    assert host.found() == set()
-
-
-@pytest.mark.parametrize(
-    "group",
-    [
-        f"user.slice/user-1000.slice/{SCOPE}",
-        f"user.slice/user-1000.slice/user@1000.service/app.slice/{SCOPE}",
-        "system.slice/daemon.service/qemu-13-guest2.libvirt-qemu",
-        f"system.slice/docker-1.scope/{SCOPE}",
-    ],
-)
-def test_a_group_that_a_user_has_made_is_no_domain_s(host: Host, group: str) -> None:
-    host.group(f"0::/{group}")
-    host.members(group, host.qemu, host.process())
     assert host.found() == set()
 
 

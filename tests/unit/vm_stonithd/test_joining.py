@@ -208,19 +208,22 @@ def test_on_leaves_the_ban_of_an_off_that_is_not_answered(table: Table) -> None:
     assert table.all(actions.RemoveBan)
 
 
-def test_on_starts_nothing_that_an_administrator_has_stopped(table: Table) -> None:
-    table.becomes(resources=target(target_role="Stopped", own=Written("Stopped")))
-    table.ask(operation=Operation.ON)
-    assert table.answers() == {1: "NG target-role is Stopped, and no off has written that"}
-    assert table.all(actions.SwitchOn) == []
-
-
-def test_on_starts_nothing_that_is_stopped_by_more_than_its_own_role(table: Table) -> None:
-    """As by its group's, or by a set with a higher score."""
-    table.becomes(resources=target(target_role="Stopped", own=Written("Started", GUEST1)))
+@pytest.mark.parametrize(
+    ("own", "waits_s", "reason"),
+    [
+        # By an administrator.
+        (Written("Stopped"), 0.3, "target-role is Stopped, and no off has written that"),
+        # By more than its own role, as by its group's, or by a set with a higher score.
+        (Written("Started", GUEST1), 15.0, "its target-role is Stopped"),
+    ],
+)
+def test_on_starts_nothing_that_another_has_stopped(
+    table: Table, own: Written, waits_s: float, reason: str
+) -> None:
+    table.becomes(resources=target(target_role="Stopped", own=own))
     table.tell(events.Arrived(request(operation=Operation.ON)))
-    table.wait(15.0)
-    assert table.answers() == {1: "NG its target-role is Stopped"}
+    table.wait(waits_s)
+    assert table.answers() == {1: f"NG {reason}"}
     assert table.all(actions.SwitchOn) == []
 
 

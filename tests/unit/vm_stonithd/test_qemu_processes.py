@@ -327,23 +327,14 @@ def test_a_start_whose_lock_was_removed_keeps_its_abandoned_create(host: FakePro
     assert host.living() == []
 
 
-@pytest.mark.usefixtures("_all_are_old")
+@pytest.mark.parametrize(("has_run", "young_s"), [(True, 0.0), (False, 60.0)])
 def test_a_guest_that_an_administrator_started_after_a_killed_start_lives(
-    host: FakeProcessTable,
+    host: FakeProcessTable, monkeypatch: pytest.MonkeyPatch, has_run: bool, young_s: float
 ) -> None:
-    """The mark of that start may be weeks old; running or paused by now, the guest has run."""
-    guest = host.start_qemu("guest2", UUID, has_run=True)
-    remember(Stage.CREATING)
-    qemu_processes.kill_abandoned_creates([RESOURCE])
-    assert host.living() == [guest]
-
-
-def test_a_guest_that_an_administrator_starts_just_now_lives(
-    host: FakeProcessTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """libvirt, too, creates it paused before it lets it run."""
-    monkeypatch.setattr(qemu_processes, "YOUNG_S", 60.0)
-    guest = host.start_qemu("guest2", UUID)
+    """The mark of that start may be weeks old; running or paused by now, the guest has run. If it
+    starts just now, libvirt, too, creates it paused before it lets it run."""
+    monkeypatch.setattr(qemu_processes, "YOUNG_S", young_s)
+    guest = host.start_qemu("guest2", UUID, has_run=has_run)
     remember(Stage.CREATING)
     qemu_processes.kill_abandoned_creates([RESOURCE])
     assert host.living() == [guest]

@@ -7,7 +7,7 @@ import asyncio
 import json
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -32,33 +32,25 @@ CIB = (
 )
 
 
-def asked(path: str, report: Callable[[], str]) -> str:
+async def asked(path: str, report: Callable[[], str]) -> str:
     """What a client gets of a daemon that reports so. Raises HaError."""
-
-    async def run() -> str:
-        loop = asyncio.get_running_loop()
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.setblocking(False)
-            listening.bind(path)
-            listening.listen(1)
-            await loop.create_unix_server(lambda: status_socket.Teller(report), sock=listening)
-            return await loop.run_in_executor(None, status_socket.ask, path, Deadline(ANSWER_S))
-
-    return asyncio.run(run())
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.setblocking(False)
+        listening.bind(path)
+        listening.listen(1)
+        await loop.create_unix_server(lambda: status_socket.Teller(report), sock=listening)
+        return await loop.run_in_executor(None, status_socket.ask, path, Deadline(ANSWER_S))
 
 
 def daemon() -> Daemon:
     return Daemon(Readers(Keys("/nowhere")), "/nowhere/vm-connectd.sock")
 
 
-def test_a_ban_that_is_known_is_told(tmp_path: Path) -> None:
-    async def report() -> str:
-        made = daemon()
-        made._watch.seen = cib_parser.read(CIB.format(ban=bans.to_xml(BAN)), ("host1",), ())
-        return made._report()
-
-    text = asyncio.run(report())
-    assert json.loads(asked(str(tmp_path / "s"), lambda: text))["bans"] == [
+async def test_a_ban_that_is_known_is_told(tmp_path: Path) -> None:
+    made = daemon()
+    made._watch.seen = cib_parser.read(CIB.format(ban=bans.to_xml(BAN)), ("host1",), ())
+    assert json.loads(await asked(str(tmp_path / "s"), made._report))["bans"] == [
         {
             "resource": "prmVMCTL_guest2",
             "operation": "reset",
@@ -72,14 +64,14 @@ def test_a_ban_that_is_known_is_told(tmp_path: Path) -> None:
     ]
 
 
-def test_a_report_that_fails_is_one_line_and_is_logged(
+async def test_a_report_that_fails_is_one_line_and_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def report() -> str:
         raise AttributeError("a NamedTuple without _asdict")
 
     with pytest.raises(status_socket.StatusError) as caught:
-        asked(str(tmp_path / "s"), report)
+        await asked(str(tmp_path / "s"), report)
     said = "vm-stonithd can't tell: error: AttributeError('a NamedTuple without _asdict')"
     assert str(caught.value) == said
     assert "the report fails" in caplog.text
@@ -102,24 +94,19 @@ def test_a_daemon_that_hangs_up_has_said_nothing(
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_calls_that_hang_are_a_problem_whatever_they_are_about(number: int) -> None:
+async def test_calls_that_hang_are_a_problem_whatever_they_are_about(number: int) -> None:
     """Until they end, what they are about is deaf."""
     release = threading.Event()
-
-    async def run() -> dict[str, Any]:
-        made = daemon()
-        assert len(made._every) == 6
-        calls = made._every[number]
-        waiting = [
-            asyncio.ensure_future(calls.call("hanging", release.wait, ANSWER_S))
-            for _ in range(4 * AT_A_TIME)
-        ]
-        await asyncio.sleep(0)
-        report: dict[str, Any] = json.loads(made._report())
-        release.set()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        return report
-
-    report = asyncio.run(run())
+    made = daemon()
+    assert len(made._every) == 6
+    calls = made._every[number]
+    waiting = [
+        asyncio.ensure_future(calls.call("hanging", release.wait, ANSWER_S))
+        for _ in range(4 * AT_A_TIME)
+    ]
+    await asyncio.sleep(0)
+    report = json.loads(made._report())
+    release.set()
+    await asyncio.gather(*waiting, return_exceptions=True)
     assert set(report["hanging_calls"]) == {"hanging"}
     assert any("calls hang already" in each for each in report["problems"])

@@ -28,8 +28,7 @@ def test_one_that_wakes_up_late_has_lost_what_its_write_no_longer_matches(table:
     ban = table.banned()
     # Stopped for longer than the lease: its ban went, another's stands there now.
     table.now += 80.0
-    there = table.other_ban()
-    assert there.id != ban.id
+    assert table.other_ban().id != ban.id
     assert list(table.answers()) == [1]
     assert table.answers()[1].startswith("NG")
     table.wait()

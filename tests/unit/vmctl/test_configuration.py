@@ -18,8 +18,7 @@ def from_text(text: str) -> configuration.Configuration:
 
 
 def test_the_shipped_sample_says_what_holds_without_it() -> None:
-    shipped = configuration.load(str(SHIPPED))
-    assert shipped == from_text("")._replace(path=str(SHIPPED))
+    assert configuration.load(str(SHIPPED)) == from_text("")._replace(path=str(SHIPPED))
 
 
 def test_the_shipped_sample_names_every_key_and_its_examples_are_valid() -> None:

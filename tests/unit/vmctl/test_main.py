@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    Play = Callable[..., Script]
+    VmCtl = Callable[..., "Ended"]
+
 MON = ("crm_mon", "--output-as=xml")
 NODE = ("crm_node", "--name")
 QUERY, MODIFY = ("cibadmin", "--query"), ("cibadmin", "--modify")
@@ -40,9 +43,7 @@ def nothing_runs() -> dict[str, FakeHypervisor]:
 
 
 @pytest.fixture
-def play(
-    play: Callable[..., Script], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., Script]:
+def play(play: Play, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
     for name in ("CIB_file", "CIB_shadow"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
@@ -70,9 +71,7 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture
-def vm_ctl(
-    play: Callable[..., Script], conf: str, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Ended]:
+def vm_ctl(play: Play, conf: str, capsys: pytest.CaptureFixture[str]) -> VmCtl:
     """A command in a cluster that follows these steps, each of them."""
 
     def run(
@@ -87,7 +86,7 @@ def vm_ctl(
     return run
 
 
-def test_the_slides_command_is_one_change(vm_ctl: Callable[..., Ended]) -> None:
+def test_the_slides_command_is_one_change(vm_ctl: VmCtl) -> None:
     ended = vm_ctl("resource add guest1, guest2 -a hostA", *ADDING, Step(MODIFY))
     assert ended.rc == 0
     written = ended.calls[-1][1] or ""
@@ -95,15 +94,13 @@ def test_the_slides_command_is_one_change(vm_ctl: Callable[..., Ended]) -> None:
     assert 'node="hostA"' in written
 
 
-def test_dry_run_prints_and_writes_nothing(vm_ctl: Callable[..., Ended]) -> None:
+def test_dry_run_prints_and_writes_nothing(vm_ctl: VmCtl) -> None:
     ended = vm_ctl("resource add guest1 -a hostA --dry-run --format crm", *ADDING)
     assert ended.rc == 0
     assert ended.out.startswith("primitive prmVMCTL_guest1 ocf:extra:")
 
 
-def test_all_hosts_that_are_online_are_asked_over_the_migration_transport(
-    vm_ctl: Callable[..., Ended],
-) -> None:
+def test_all_hosts_that_are_online_are_asked_over_the_migration_transport(vm_ctl: VmCtl) -> None:
     libvirts = nothing_runs()
     libvirts[THERE].domains["guest2"].state = RUNNING
     ended = vm_ctl("resource add guest1,guest2 -a hostA", *ADDING, libvirts=libvirts)
@@ -116,7 +113,7 @@ def test_all_hosts_that_are_online_are_asked_over_the_migration_transport(
 
 
 def test_a_host_that_hangs_is_named_and_holds_nobody_up(
-    vm_ctl: Callable[..., Ended],
+    vm_ctl: VmCtl,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Whoever waits for it longer than that waits for ever.
@@ -128,9 +125,7 @@ def test_a_host_that_hangs_is_named_and_holds_nobody_up(
     assert "MSG34 hostB: its libvirt could not be asked about the guests: out of time" in ended.err
 
 
-def test_a_silent_libvirt_here_is_not_taken_for_an_undefined_guest(
-    vm_ctl: Callable[..., Ended],
-) -> None:
+def test_a_silent_libvirt_here_is_not_taken_for_an_undefined_guest(vm_ctl: VmCtl) -> None:
     libvirts = nothing_runs()
     for each in libvirts.values():
         each.down = "no socket"
@@ -155,16 +150,11 @@ STARTING = (Step(MON, out=crm_mon()), Step(QUERY, out=STOPPED), Step(MODIFY))
         pytest.param("stop guest1", (OFF, Step(QUERY, out=STOPPED), OFF), id="off is not written"),
     ],
 )
-def test_a_role_is_written_and_waited_for(
-    vm_ctl: Callable[..., Ended], typed: str, steps: Sequence[Step]
-) -> None:
+def test_a_role_is_written_and_waited_for(vm_ctl: VmCtl, typed: str, steps: Sequence[Step]) -> None:
     assert vm_ctl(f"resource {typed}", *steps).rc == 0
 
 
-def test_one_that_does_not_start_is_named(
-    vm_ctl: Callable[..., Ended],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_one_that_does_not_start_is_named(vm_ctl: VmCtl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "SLACK_S", 0.05)
     monkeypatch.setattr(cib_document, "DEFAULT_TIMEOUT_S", 0.0)
     monkeypatch.setattr(waiting, "POLL_S", 1.0)
@@ -173,7 +163,7 @@ def test_one_that_does_not_start_is_named(
     assert ended.err.startswith("vm-ctl: MSG37 guest1: not started after 0 s")
 
 
-def test_moving_to_where_it_runs_is_a_success(vm_ctl: Callable[..., Ended]) -> None:
+def test_moving_to_where_it_runs_is_a_success(vm_ctl: VmCtl) -> None:
     ended = vm_ctl("resource move guest1 -n hostA", Step(QUERY, out=STOPPED), ON)
     assert ended.rc == 0
     assert "MSG21" in ended.err
@@ -189,7 +179,7 @@ def test_moving_to_where_it_runs_is_a_success(vm_ctl: Callable[..., Ended]) -> N
     ],
 )
 def test_a_cluster_that_does_not_answer_well_is_one_line(
-    vm_ctl: Callable[..., Ended],
+    vm_ctl: VmCtl,
     step: Step,
     message: str,
 ) -> None:
@@ -200,7 +190,7 @@ def test_a_cluster_that_does_not_answer_well_is_one_line(
 
 
 def test_a_lock_that_another_holds_is_waited_for(
-    vm_ctl: Callable[..., Ended],
+    vm_ctl: VmCtl,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -213,9 +203,7 @@ def test_a_lock_that_another_holds_is_waited_for(
     assert vm_ctl("resource start guest1 --no-wait", *STARTING).rc == 0
 
 
-def test_where_no_lock_can_be_made_the_cibs_version_decides(
-    vm_ctl: Callable[..., Ended], tmp_path: Path
-) -> None:
+def test_where_no_lock_can_be_made_the_cibs_version_decides(vm_ctl: VmCtl, tmp_path: Path) -> None:
     (tmp_path / "run").touch()
     ended = vm_ctl("resource start guest1 --no-wait", *STARTING)
     assert ended.rc == 0
@@ -232,9 +220,7 @@ def test_uris_of_other_hosts() -> None:
     assert hosts.remote_uri("xen:///", "ssh", "b") == "xen+ssh://b/?no_tty=1"
 
 
-def test_a_start_clears_what_a_fence_left_behind_and_says_what_one_holds(
-    vm_ctl: Callable[..., Ended],
-) -> None:
+def test_a_start_clears_what_a_fence_left_behind_and_says_what_one_holds(vm_ctl: VmCtl) -> None:
     now = int(time.time())
     held = Ban("prmVMCTL_guest2", "reset", "1", "r", "h", "hostA", "u", now + 60)
     left = held._replace(resource="prmVMCTL_guest1", end=now - 1)
@@ -250,9 +236,7 @@ def test_a_start_clears_what_a_fence_left_behind_and_says_what_one_holds(
     assert ended.err.startswith("vm-ctl: MSG52 guest2: a fence keeps it stopped, until 20")
 
 
-def test_a_transition_under_way_is_said_and_waited_for_by_nobody(
-    vm_ctl: Callable[..., Ended],
-) -> None:
+def test_a_transition_under_way_is_said_and_waited_for_by_nobody(vm_ctl: VmCtl) -> None:
     busy = crm_mon(running("guest2", role="Stopped", more='pending="Starting"'))
     ended = vm_ctl("resource start guest1 --no-wait", Step(MON, out=busy), *STARTING[1:])
     assert ended.rc == 0
@@ -262,7 +246,7 @@ def test_a_transition_under_way_is_said_and_waited_for_by_nobody(
     )
 
 
-def test_location_move_is_one_replacement_of_the_constraints(vm_ctl: Callable[..., Ended]) -> None:
+def test_location_move_is_one_replacement_of_the_constraints(vm_ctl: VmCtl) -> None:
     home = '<rsc_location id="locVMCTL_guest1_hostA_ACT" rsc="prmVMCTL_guest1" node="hostA"/>'
     ended = vm_ctl(
         "location move -b hostA",
@@ -276,7 +260,7 @@ def test_location_move_is_one_replacement_of_the_constraints(vm_ctl: Callable[..
     assert "locVMCTL_guest1_hostB_ACT" in (written or "")
 
 
-def test_a_move_may_be_left_to_end_by_itself(vm_ctl: Callable[..., Ended]) -> None:
+def test_a_move_may_be_left_to_end_by_itself(vm_ctl: VmCtl) -> None:
     scores = Step(("crm_simulate", "--xml-pipe"), out="<r/>")
     query = Step(QUERY, out=STOPPED)
     steps = (query, ON, scores, query, Step(MODIFY))

@@ -344,8 +344,7 @@ def test_half_a_migration_is_seen_in_the_history(
 ) -> None:
     states = history("hostA", *(op(*each) for each in on_a))
     states += history("hostB", *(op(*each) for each in on_b))
-    cib_document = CibDocument(cib(guest("g1"), status=states))
-    assert cib_document.is_migrating("g1") is expected
+    assert CibDocument(cib(guest("g1"), status=states)).is_migrating("g1") is expected
 
 
 def test_nothing_of_a_move_is_touched_in_the_middle_of_a_migration() -> None:
@@ -378,8 +377,7 @@ def test_progress_of_one_guest_gives_the_others_their_time(begin: Begin) -> None
     names = ["prmVMCTL_g1", "prmVMCTL_g2"]
     first, second = running("g1", "hostA"), running("g2", "hostA")
     begin(running("g2", role="Stopped"), first, first, first + second)
-    outcome = waiting.wait_for(names, status.Cluster.is_started, 5.0, str)
-    assert outcome.late == []
+    assert waiting.wait_for(names, status.Cluster.is_started, 5.0, str).late == []
     begin(first)
     assert waiting.wait_for(names, status.Cluster.is_started, 0.05, str).late == ["prmVMCTL_g2"]
 
