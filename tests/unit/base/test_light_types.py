@@ -16,6 +16,9 @@ import pytest
 
 from tests import tree
 
+if typing.TYPE_CHECKING:
+    from collections.abc import Callable
+
 LIGHT: Any = importlib.import_module("pmkvm.light_types")
 
 
@@ -53,47 +56,69 @@ class RealLevel(enum.IntEnum):
     HIGH = 7
 
 
-each_tuple = pytest.mark.parametrize("point", [LightPoint, RealPoint])
-each_enum = pytest.mark.parametrize("level", [LightLevel, RealLevel])
+POINTS: dict[str, Callable[[Any], Any]] = {
+    "made in any way": lambda point: [
+        tuple(made)
+        for made in (
+            point(1),
+            point(1, 2),
+            point(x=1),
+            point(1, y=2, label=None),
+            point(1, 2, None),
+        )
+    ],
+    "its fields": lambda point: [(made.x, made.y, made.label) for made in (point(1), point(3, 4))],
+    "a tuple": lambda point: (isinstance(point(1), tuple), point(1) == (1, 2, None)),
+    "a key": lambda point: {point(1): "found"}[point(1, 2)],
+    "unlike another": lambda point: point(1) != point(2),
+    "in order": lambda point: sorted([point(2), point(1)])[0].x,
+    "its own property": lambda point: point(3, 4).total,
+    "a changed copy": lambda point: _changed(point(1)),
+    "names": lambda point: (point._fields, [*point(1, label="a")._asdict().items()]),
+    "a plain dict": lambda point: type(point(1)._asdict()),
+    "shown": lambda point: repr(point(1, label="a")).replace(point.__name__, "Point"),
+}
+LEVELS: dict[str, Callable[[Any], Any]] = {
+    "a number": lambda level: (int(level.HIGH), level.HIGH == 7, isinstance(level.LOW, int)),
+    "its name": lambda level: (level.HIGH.name, level(1).name),
+    "of its kind": lambda level: (isinstance(level(1), level), isinstance(1, level)),
+    "among members": lambda level: (level(7) in (level.LOW, level.HIGH), level(1) == level.LOW),
+    "a key": lambda level: {level.LOW: "low"}[1],
+    "in order": lambda level: level.LOW < level.HIGH,
+}
+WRONG: dict[str, Callable[[Any], Any]] = {
+    "nothing": lambda point: point(),
+    "one too many": lambda point: point(1, 2, None, 4),
+    "not the first": lambda point: point(y=1),
+    "an unknown one": lambda point: point(1, z=1),
+    "an unknown one beside all": lambda point: point(1, 2, None, z=1),
+}
 
 
-@each_tuple
-def test_fields_are_taken_by_place_by_name_and_by_default(point: Any) -> None:
-    for made in (point(1), point(1, 2), point(x=1), point(1, y=2, label=None), point(1, 2, None)):
-        assert (made.x, made.y, made.label) == (1, 2, None)
-        assert made == (1, 2, None)
+def _changed(first: Any) -> tuple[object, ...]:
+    changed = first._replace(y=5)
+    return tuple(changed), first.y, type(changed) is type(first)
 
 
-@each_tuple
-def test_it_is_a_tuple(point: Any) -> None:
-    x, y, label = point(1, label="a")
-    assert (x, y, label) == (1, 2, "a")
-    assert isinstance(point(1), tuple)
-    assert {point(1): "found"}[point(1, 2)] == "found"
-    assert point(1) != point(2)
-    assert sorted([point(2), point(1)])[0].x == 1
+@pytest.mark.parametrize("look", POINTS.values(), ids=POINTS)
+def test_a_tuple_is_as_a_real_one(look: Callable[[Any], Any]) -> None:
+    assert look(LightPoint) == look(RealPoint)
 
 
-@each_tuple
-def test_it_has_properties_of_its_own(point: Any) -> None:
-    assert point(3, 4).total == 7
+@pytest.mark.parametrize("look", LEVELS.values(), ids=LEVELS)
+def test_a_member_is_as_a_real_one(look: Callable[[Any], Any]) -> None:
+    assert look(LightLevel) == look(RealLevel)
 
 
-@each_tuple
-def test_a_changed_copy_leaves_the_first_alone(point: Any) -> None:
-    first = point(1)
-    assert first._replace(y=5) == point(1, 5)
-    assert first.y == 2
-    assert type(first._replace(y=5)) is point
-
-
-@each_tuple
-def test_its_fields_by_name(point: Any) -> None:
-    assert point._fields == ("x", "y", "label")
-    made = point(1, label="a")._asdict()
-    assert made == {"x": 1, "y": 2, "label": "a"}
-    assert type(made) is dict
-    assert list(made) == ["x", "y", "label"]
+@pytest.mark.parametrize("point", [LightPoint, RealPoint])
+@pytest.mark.parametrize("make", WRONG.values(), ids=WRONG)
+def test_a_missing_or_an_unknown_field_is_a_type_error(
+    point: Any, make: Callable[[Any], Any]
+) -> None:
+    with pytest.raises(TypeError):
+        make(point)
+    with pytest.raises(AttributeError):
+        point(1).x = 2
 
 
 def test_whatever_the_tree_asks_of_a_tuple_both_have() -> None:
@@ -112,48 +137,6 @@ def test_whatever_the_tree_asks_of_a_tuple_both_have() -> None:
 
 def _is_of_its_own_class(node: ast.Attribute) -> bool:
     return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-
-
-@each_tuple
-def test_a_field_cannot_be_set(point: Any) -> None:
-    made = point(1)
-    with pytest.raises(AttributeError):
-        made.x = 2
-
-
-@each_tuple
-@pytest.mark.parametrize(
-    ("values", "named"),
-    [((), {}), ((1, 2, None, 4), {}), ((), {"y": 1}), ((1,), {"z": 1}), ((1, 2, None), {"z": 1})],
-)
-def test_a_missing_or_an_unknown_field_is_a_type_error(
-    point: Any, values: tuple[object, ...], named: dict[str, object]
-) -> None:
-    with pytest.raises(TypeError):
-        point(*values, **named)
-
-
-@each_tuple
-def test_it_shows_its_fields(point: Any) -> None:
-    assert repr(point(1, label="a")) == f"{point.__name__}(x=1, y=2, label='a')"
-
-
-@each_enum
-def test_a_member_is_its_number_and_knows_its_name(level: Any) -> None:
-    assert level.HIGH == 7
-    assert level.HIGH.name == "HIGH"
-    assert level(1) == level.LOW
-    assert level(1).name == "LOW"
-    assert isinstance(level.LOW, level)
-    assert not isinstance(1, level)
-    assert isinstance(level.LOW, int)
-
-
-@each_enum
-def test_a_member_is_found_among_members_and_as_a_key(level: Any) -> None:
-    assert level(7) in (level.LOW, level.HIGH)
-    assert {level.LOW: "low"}[1] == "low"
-    assert level.LOW < level.HIGH
 
 
 def test_a_number_without_a_name_is_still_one_of_the_kind() -> None:
