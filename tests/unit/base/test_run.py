@@ -47,22 +47,25 @@ def children() -> list[str]:
         return file.read().split()
 
 
-def test_a_program_runs_to_its_end() -> None:
-    done = run(["/bin/sh", "-c", "echo out; echo err >&2; exit 5"], timeout_s=60)
-    assert done == (5, "out\n", "err\n")
-
-
-def test_a_signal_is_an_exit_code_too() -> None:
-    assert run(["/bin/sh", "-c", "kill -TERM $$"], timeout_s=60).rc == -15
-
-
-def test_arguments_are_not_for_a_shell() -> None:
-    assert run(["echo", "$HOME; *", "a  b"], timeout_s=60).out == "$HOME; * a  b\n"
-
-
-def test_input_is_given_and_without_one_there_is_none() -> None:
-    assert run(["cat"], timeout_s=60, stdin="two\nlines\u00e9").out == "two\nlines\u00e9"
-    assert run(["cat"], timeout_s=60).out == ""
+@pytest.mark.parametrize(
+    ("argv", "stdin", "done"),
+    [
+        (["/bin/sh", "-c", "echo out; echo err >&2; exit 5"], None, (5, "out\n", "err\n")),
+        (["/bin/sh", "-c", "kill -TERM $$"], None, (-15, "", "")),
+        # Arguments are not for a shell.
+        (["echo", "$HOME; *", "a  b"], None, (0, "$HOME; * a  b\n", "")),
+        (["cat"], "two\nlines\u00e9", (0, "two\nlines\u00e9", "")),
+        (["cat"], None, (0, "", "")),
+        # Nobody reads it, which is no error.
+        (["true"], "x" * 10**6, (0, "", "")),
+        (["/bin/sh", "-c", r"printf 'a\377b'"], None, (0, "a\ufffdb", "")),
+    ],
+    ids=["all three", "signal", "no shell", "input", "no input", "input unread", "undecodable"],
+)
+def test_a_program_runs_to_its_end(
+    argv: list[str], stdin: str | None, done: tuple[int, str, str]
+) -> None:
+    assert run(argv, timeout_s=60, stdin=stdin) == done
 
 
 def test_input_is_whole_though_the_caller_is_killed(tmp_path: Path) -> None:
@@ -89,10 +92,6 @@ def appears(path: Path) -> bool:
     return False
 
 
-def test_input_that_nobody_reads_is_no_error() -> None:
-    assert run(["true"], timeout_s=60, stdin="x" * 10**6).rc == 0
-
-
 def test_much_output_on_both_sides_does_not_block() -> None:
     code = "import sys; sys.stderr.write('e' * 300000); sys.stdout.write('o' * 300000)"
     done = run([sys.executable, "-c", code], timeout_s=60)
@@ -112,26 +111,15 @@ def test_a_program_has_a_session_of_its_own() -> None:
     assert run([sys.executable, "-c", code], timeout_s=60).out == "True\n"
 
 
-def test_undecodable_output_is_replaced() -> None:
-    assert run(["/bin/sh", "-c", r"printf 'a\377b'"], timeout_s=60).out == "a\ufffdb"
-
-
-def test_a_missing_program_has_an_error_of_its_own() -> None:
+def test_a_program_that_can_t_be_started_is_said_in_our_words(tmp_path: Path) -> None:
     with pytest.raises(CommandMissingError, match=r"^/nowhere/tool is not installed$"):
         run(["/nowhere/tool"], timeout_s=60)
-
-
-def test_a_file_that_may_not_be_executed_says_so(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\n")
     script.chmod(0o600)
     with pytest.raises(CommandMissingError, match="is not executable"):
         run([str(script)], timeout_s=60)
-
-
-def test_a_file_that_is_no_program_is_an_error_of_ours(tmp_path: Path) -> None:
-    """A script without #! has no interpreter: the kernel says ENOEXEC, a shell would guess."""
-    script = tmp_path / "script"
+    # Without #! it has no interpreter: the kernel says ENOEXEC, a shell would guess.
     script.write_text("exit 0\n")
     script.chmod(0o700)
     with pytest.raises(CommandError, match="Exec format error"):
