@@ -45,9 +45,7 @@ def test_an_earlier_deadline_keeps_the_margin_and_the_clock(clock: Clock) -> Non
     assert earlier.remaining() == 1
     clock.now += 1
     assert earlier.expired()
-
-
-def test_a_margin_larger_than_what_is_left_is_over_at_once(clock: Clock) -> None:
+    # A margin larger than what is left.
     assert Deadline(2, clock).less(3).expired()
     assert Deadline(-2, clock).less(-1).remaining() == 1
 

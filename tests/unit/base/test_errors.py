@@ -13,35 +13,25 @@ from pmkvm.virt.connection import LibvirtError
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "is_lack"),
     [
-        MemoryError(),
-        SystemError("error return without exception set"),
-        ExhaustedError("no thread can be started"),
-        OSError(errno.EMFILE, os.strerror(errno.EMFILE)),
-        LibvirtError(38, "cannot open: Too many open files", errno.EMFILE),
-        ImportError("libstdc++.so.6: failed to map segment from shared object"),
-        RuntimeError("can't start new thread"),
+        (MemoryError(), True),
+        (SystemError("error return without exception set"), True),
+        (ExhaustedError("no thread can be started"), True),
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), True),
+        (LibvirtError(38, "cannot open: Too many open files", errno.EMFILE), True),
+        (ImportError("libstdc++.so.6: failed to map segment from shared object"), True),
+        (RuntimeError("can't start new thread"), True),
         # Of a file that is opened, as Python says it where there is no memory for its lock.
-        RuntimeError("can't allocate read lock"),
+        (RuntimeError("can't allocate read lock"), True),
+        (OSError(errno.ENOENT, os.strerror(errno.ENOENT)), False),
+        (LibvirtError(38, "no such file", errno.ENOENT), False),
+        (LibvirtError(55, "domain is not running"), False),
+        (DeadlineError("out of time"), False),
+        (ImportError("No module named libvirtmod"), False),
+        (RuntimeError("dictionary changed size during iteration"), False),
     ],
     ids=repr,
 )
-def test_a_lack_is_one(error: BaseException) -> None:
-    assert is_exhaustion(error)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOENT, os.strerror(errno.ENOENT)),
-        LibvirtError(38, "no such file", errno.ENOENT),
-        LibvirtError(55, "domain is not running"),
-        DeadlineError("out of time"),
-        ImportError("No module named libvirtmod"),
-        RuntimeError("dictionary changed size during iteration"),
-    ],
-    ids=repr,
-)
-def test_another_error_is_none(error: BaseException) -> None:
-    assert not is_exhaustion(error)
+def test_a_lack_is_one_and_another_error_is_none(error: BaseException, is_lack: bool) -> None:
+    assert is_exhaustion(error) is is_lack

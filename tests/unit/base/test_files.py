@@ -27,11 +27,13 @@ def test_a_bound_reserves_no_memory(tmp_path: Path) -> None:
     assert files.read_beginning(str(tmp_path / "file"), 30_000) == b"x" * 30_000
 
 
-def test_text_is_read_and_a_missing_file_is_none(tmp_path: Path) -> None:
+def test_text_is_read_a_missing_file_is_none_and_other_trouble_an_error(tmp_path: Path) -> None:
     path = tmp_path / "file"
     assert files.read_text(str(path)) is None
     path.write_text("caf\u00e9\n", encoding="utf-8")
     assert files.read_text(str(path)) == "caf\u00e9\n"
+    with pytest.raises(IsADirectoryError):
+        files.read_text(str(tmp_path))
 
 
 def test_a_file_in_the_place_of_a_directory_holds_no_other(tmp_path: Path) -> None:
@@ -41,11 +43,6 @@ def test_a_file_in_the_place_of_a_directory_holds_no_other(tmp_path: Path) -> No
     files.remove(path)
     with pytest.raises(NotADirectoryError):
         files.write_atomically(path, "text")
-
-
-def test_any_other_trouble_in_reading_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError):
-        files.read_text(str(tmp_path))
 
 
 def test_what_is_too_long_is_an_error_and_not_read(tmp_path: Path) -> None:
@@ -74,17 +71,12 @@ def test_a_pipe_is_empty_and_nobody_is_waited_for(tmp_path: Path, is_open: bool)
             os.close(descriptor)
 
 
-def test_a_file_is_written_for_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    files.write_atomically(str(path), "one\n")
-    assert path.read_text() == "one\n"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+def test_a_file_is_its_owner_s_only_and_replaced_as_a_whole(tmp_path: Path) -> None:
     """Who has the old one open goes on reading the old one."""
     path = tmp_path / "file"
     files.write_atomically(str(path), "a long old text\n")
+    assert path.read_text() == "a long old text\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with path.open() as reader:
         files.write_atomically(str(path), "new\n")
         assert reader.read() == "a long old text\n"
@@ -149,15 +141,12 @@ def test_a_new_file_is_never_one_that_is_there_already(tmp_path: Path, kind: str
     assert victim.exists() == (kind == "link")
 
 
-def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+def test_removing_what_is_not_there_is_no_error_and_what_stays_is_one(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
     files.remove(str(path))
     assert not path.exists()
     files.remove(str(path))
-
-
-def test_what_stays_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=tmp_path.name):
         files.remove(str(tmp_path))
     assert tmp_path.exists()
@@ -184,7 +173,7 @@ def test_a_file_that_finds_no_room_is_named_and_the_old_one_stays(tmp_path: Path
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_a_lock_is_held_once_and_is_free_afterwards(tmp_path: Path) -> None:
+def test_a_lock_is_held_once_and_is_free_afterwards_and_after_an_error(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
     with files.Lock(path, Deadline(60)):
         with pytest.raises(DeadlineError, match="lock is held by another process"):
@@ -192,12 +181,6 @@ def test_a_lock_is_held_once_and_is_free_afterwards(tmp_path: Path) -> None:
         # A deadline in the future is waited for.
         with pytest.raises(DeadlineError):
             files.Lock(path, Deadline(0.1)).__enter__()
-    with files.Lock(path, Deadline(0)):
-        pass
-
-
-def test_a_lock_is_free_after_an_error(tmp_path: Path) -> None:
-    path = str(tmp_path / "lock")
     with pytest.raises(ValueError, match="inside"), files.Lock(path, Deadline(0)):
         raise ValueError("inside")
     with files.Lock(path, Deadline(0)):
