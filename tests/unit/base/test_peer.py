@@ -121,17 +121,17 @@ def listening(path: Path) -> socket.socket:
     return one
 
 
-def test_the_kernel_names_the_user_and_a_number() -> None:
+def test_the_kernel_names_the_user_a_number_and_a_label_if_it_has_any() -> None:
     one, other = socket.socketpair(socket.AF_UNIX)
     with one, other:
         assert peer.peer_of(one) == (os.getpid(), os.geteuid(), os.getegid())
+        assert isinstance(peer.label_of(one), str)
 
 
 def test_who_connected_is_named(way: Way, socket_dir: Path, child: Callable[..., Child]) -> None:
     with listening(socket_dir / "s") as door:
         caller = child(CONNECTS, socket_dir / "s")
-        connection = door.accept()[0]
-        with connection:
+        with door.accept()[0] as connection:
             assert way(connection) == process.life_of(caller.pid)
 
 
@@ -165,15 +165,15 @@ def test_a_socket_that_outlives_its_maker_is_nobodys(
     """Its number says the dead one; anybody may get that number next."""
     with listening(socket_dir / "s") as door, listening(socket_dir / "t") as keeper:
         maker = child(CONNECTS, socket_dir / "s", socket_dir / "t")
-        connection = door.accept()[0]
-        with connection, keeper.accept()[0] as bringing:
+        with door.accept()[0] as connection, keeper.accept()[0] as bringing:
             _data, rights, _flags, _name = bringing.recvmsg(1, socket.CMSG_SPACE(4))
             (held,) = array.array("i", rights[0][2])
             if is_reaped:
                 maker.end()
             else:
                 maker.process.kill()
-                _wait_zombie(maker.pid)
+                while not process.is_zombie(maker.pid):
+                    time.sleep(0.001)
             assert peer.peer_of(connection).pid == maker.pid
             assert way(connection) is None
             os.write(held, b"x")
@@ -204,17 +204,6 @@ def test_who_lives_and_has_given_the_socket_away_is_not_the_other_end(
         with door.accept()[0] as connection:
             assert peer.peer_of(connection).pid == maker.pid
             assert peer.life_by_descriptor(connection) is None
-
-
-def _wait_zombie(pid: int) -> None:
-    while not process.is_zombie(pid):
-        time.sleep(0.001)
-
-
-def test_without_labels_there_is_none() -> None:
-    one, other = socket.socketpair(socket.AF_UNIX)
-    with one, other:
-        assert isinstance(peer.label_of(one), str)
 
 
 def test_an_end_that_was_closed_looks_like_one_that_was_not_accepted() -> None:

@@ -147,20 +147,19 @@ def test_a_call_that_runs_out_of_memory_says_so() -> None:
 
 
 def test_without_a_thread_an_alarm_ends_what_takes_too_long(release: threading.Event) -> None:
+    def swallow() -> None:
+        """As some of our own code does with errors that it expects."""
+        while True:
+            with contextlib.suppress(Exception):
+                release.wait()
+
     began = time.monotonic()
     with pytest.raises(DeadlineError, match=r"^out of time while in stop \(in .*\)$"):
-        before_alarm(Deadline(0.2), "in stop", lambda: swallowing(release))
+        before_alarm(Deadline(0.2), "in stop", swallow)
     assert time.monotonic() - began < 30
     # The alarm is off again, and the signal nobody's.
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
-
-
-def swallowing(release: threading.Event) -> None:
-    """As some of our own code does with errors that it expects."""
-    while True:
-        with contextlib.suppress(Exception):
-            release.wait()
 
 
 def test_before_an_alarm_a_call_is_what_it_is() -> None:
