@@ -52,6 +52,13 @@ PLAIN = f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid>{{more}}</domain>
             "<!-- made by hand --><domain type='kvm'><name>caf\u00e9</name></domain>",
             Identity("caf\u00e9", "", is_qemu=True),
         ),
+        # In pieces.
+        (
+            "<domain type='kvm'><name><![CDATA[g]]><!-- one -->&#x31;</name></domain>",
+            Identity("g1", "", is_qemu=True),
+        ),
+        # A grammar that is only named is not fetched.
+        (f"<!DOCTYPE domain SYSTEM 'http://192.0.2.1/x.dtd'>{PLAIN.format(more='')}", G1),
     ],
 )
 def test_a_definition_says_who_the_domain_is(definition: str, identity: Identity) -> None:
@@ -64,6 +71,7 @@ def test_a_definition_says_who_the_domain_is(definition: str, identity: Identity
         (b"", "not XML"),
         (b"name=g1", "not XML"),
         (b"<domain><name>g1</name>", "not XML"),
+        (PLAIN.format(more="&nbsp;").encode(), "undefined entity"),
         (b"<domain><name>\xff</name></domain>", "not UTF-8 ("),
         (b"<?xml version='1.0' encoding='nonsense'?><domain/>", "encoding 'nonsense' is unknown"),
         (b"<?xml version='1.0' encoding='ascii'?><domain>\xe9</domain>", "not ASCII ("),
@@ -111,11 +119,6 @@ def test_what_else_is_in_a_definition_does_not_change_who_it_is(more: str) -> No
     assert parse_identity(PLAIN.format(more=more).encode(), "g1.xml") == G1
 
 
-def test_a_name_may_be_written_in_pieces() -> None:
-    text = "<domain type='kvm'><name><![CDATA[g]]><!-- one -->&#x31;</name></domain>"
-    assert parse_identity(text.encode(), "g1.xml").name == "g1"
-
-
 def test_a_large_definition_is_read_at_once() -> None:
     disks = "".join(f"<disk type='file'><source file='/d{n}'/></disk>" for n in range(5000))
     text = PLAIN.format(more=f"<devices>{disks}</devices>").encode()
@@ -161,16 +164,6 @@ PARAMETER = """<!DOCTYPE domain [<!ENTITY % x SYSTEM "http://a/b.dtd"> %x;]>
 def test_declared_entities_are_refused(text: str, name: str) -> None:
     with pytest.raises(DefinitionError, match=f"^g1.xml: declares the entity '{name}'"):
         parse_identity(text.encode(), "g1.xml")
-
-
-def test_a_grammar_that_is_only_named_is_not_fetched() -> None:
-    text = f"<!DOCTYPE domain SYSTEM 'http://192.0.2.1/x.dtd'>{PLAIN.format(more='')}"
-    assert parse_identity(text.encode(), "g1.xml") == G1
-
-
-def test_an_entity_that_nobody_declares_is_an_error() -> None:
-    with pytest.raises(DefinitionError, match="undefined entity"):
-        parse_identity(PLAIN.format(more="&nbsp;").encode(), "g1.xml")
 
 
 def test_what_is_written_again_is_the_same_to_libvirt() -> None:

@@ -40,18 +40,14 @@ def test_what_is_stored_is_loaded(remembered: Record) -> None:
     assert record.load("g1") == remembered
 
 
-def test_nothing_is_remembered_before_and_after() -> None:
+def test_nothing_is_remembered_before_and_after_and_the_last_word_between() -> None:
     assert record.load("g1") is None
     record.forget("g1")
-    record.store("g1", Record(G1, Stage.CREATING))
-    record.forget("g1")
-    assert record.load("g1") is None
-
-
-def test_the_last_word_counts() -> None:
     record.store("g1", Record(G1, Stage.RUNNING, Life(1, 2)))
     record.store("g1", Record(G1, Stage.CREATING))
     assert record.load("g1") == Record(G1, Stage.CREATING)
+    record.forget("g1")
+    assert record.load("g1") is None
 
 
 @pytest.mark.parametrize(
