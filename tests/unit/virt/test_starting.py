@@ -29,26 +29,15 @@ def is_under_way() -> bool:
 
 
 @pytest.mark.usefixtures("host")
-def test_a_lock_tells_while_it_is_held() -> None:
+def test_a_lock_tells_while_it_is_held_and_can_t_be_had_while_a_start_is_held_off() -> None:
     assert not is_under_way()
+    # Who only looks makes no lock: its file would speak for a start whose own was removed.
+    assert not os.path.exists(settings.RUN_DIR)
     with record.lock(RESOURCE, Deadline(0)):
         assert is_under_way()
     assert not is_under_way()
-
-
-@pytest.mark.usefixtures("host")
-def test_a_start_waits_while_it_is_held_off() -> None:
-    with record.lock(RESOURCE, Deadline(0)):
-        pass
     with starting.held_off(RESOURCE), pytest.raises(DeadlineError):
         record.lock(RESOURCE, Deadline(0)).__enter__()
-
-
-@pytest.mark.usefixtures("host")
-def test_who_only_looks_makes_no_lock() -> None:
-    """Its file would speak for a start whose own was removed."""
-    assert not is_under_way()
-    assert not os.path.exists(settings.RUN_DIR)
 
 
 def test_a_start_whose_lock_was_removed_is_seen(host: FakeProcessTable) -> None:

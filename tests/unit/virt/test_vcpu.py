@@ -11,8 +11,6 @@ from pmkvm.process import Life
 from pmkvm.virt import vcpu
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.virt.fake_qemu import FakeProcessTable
 
 UUID = "1111-1"
@@ -50,22 +48,15 @@ def test_one_that_is_gone_has_no_time_that_counts(host: FakeProcessTable) -> Non
 def test_only_the_time_of_virtual_cpus_counts(
     host: FakeProcessTable, name_option: str, threads: dict[str, int], ran: bool
 ) -> None:
-    show(host.directory, name_option, threads)
-    assert vcpu.have_run(Life(77, 1)) is ran
-
-
-def show(directory: Path, name_option: str, threads: dict[str, int]) -> None:
-    """A process 77 in /proc, half of each thread's time in user mode and half in the kernel.
-
-    Of a thread with less than none there is nothing but its number.
-    """
-    process = directory / "77"
+    # A process 77, half of each thread's time in user mode and half in the kernel.
+    process = host.directory / "77"
     (process / "task").mkdir(parents=True)
     (process / "cmdline").write_bytes(b"qemu\0-name\0" + name_option.encode() + b"\0-uuid\0u\0")
-    for number, (name, ticks) in enumerate(threads.items()):
-        task = process / "task" / str(77 + number)
+    for number, (name, ticks) in enumerate(threads.items(), 77):
+        task = process / "task" / str(number)
         task.mkdir()
-        if ticks < 0:
-            continue
-        user, kernel = ticks // 2, ticks - ticks // 2
-        (task / "stat").write_text(f"{77 + number} ({name}) S {'0 ' * 10}{user} {kernel} 0 0\n")
+        # Of a thread with less than none there is nothing but its number.
+        if ticks >= 0:
+            times = f"{ticks // 2} {ticks - ticks // 2}"
+            (task / "stat").write_text(f"{number} ({name}) S {'0 ' * 10}{times} 0 0\n")
+    assert vcpu.have_run(Life(77, 1)) is ran
