@@ -28,6 +28,10 @@ LIMIT = 2
 MANY = 20
 
 
+def fail(error: Exception) -> None:
+    raise error
+
+
 async def test_a_call_without_a_thread_has_an_error_of_its_own_and_takes_no_place() -> None:
     calls = ThreadCalls(LIMIT)
     with exhaustion.no_threads():
@@ -50,21 +54,15 @@ async def test_a_call_without_a_thread_has_an_error_of_its_own_and_takes_no_plac
     ],
 )
 async def test_what_a_call_lacks_is_one_kind_of_error(error: Exception, text: str) -> None:
-    def fail() -> None:
-        raise error
-
     with pytest.raises(ExhaustedError) as caught:
-        await ThreadCalls(LIMIT).call("looking", fail, 5)
+        await ThreadCalls(LIMIT).call("looking", lambda: fail(error), 5)
     assert str(caught.value) == text
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "no"), ValueError("no")])
 async def test_any_other_error_of_a_call_is_what_it_was(error: Exception) -> None:
-    def fail() -> None:
-        raise error
-
     with pytest.raises(type(error)) as caught:
-        await ThreadCalls(LIMIT).call("looking", fail, 5)
+        await ThreadCalls(LIMIT).call("looking", lambda: fail(error), 5)
     assert caught.value is error
 
 
@@ -76,14 +74,15 @@ async def test_calls_one_after_the_other_find_a_place_each() -> None:
 
 def test_nobody_is_told_of_what_a_call_that_was_given_up_ends_with() -> None:
     complaints: list[dict[str, object]] = []
-
-    def fail() -> None:
-        raise ValueError("nobody hears this")
+    error = ValueError("nobody hears this")
 
     async def work() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
         calls = ThreadCalls(LIMIT)
-        tasks = [asyncio.ensure_future(calls.call("failing", fail, 5)) for _ in range(LIMIT)]
+        tasks = [
+            asyncio.ensure_future(calls.call("failing", lambda: fail(error), 5))
+            for _ in range(LIMIT)
+        ]
         await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
@@ -194,12 +193,9 @@ def supervisor_hears(supervisor: socket.socket) -> bytes:
 def test_a_callback_that_finds_no_memory_ends_the_daemon() -> None:
     """What it leaves undone nobody knows."""
 
-    def fail() -> None:
-        raise MemoryError
-
     async def start(service: Service) -> None:
         running = asyncio.get_running_loop()
-        running.call_soon(fail)
+        running.call_soon(fail, MemoryError())
         running.call_later(5.0, service.stop, "deaf")
 
     assert loop.run(start) == 1
