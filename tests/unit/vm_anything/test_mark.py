@@ -201,10 +201,23 @@ def me() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
-def test_a_forged_mark_is_taken_for_the_program_s(world: World) -> None:
-    """So that the tests that follow have their reason."""
-    with marked(world):
-        assert is_taken_for_it(world, me())
+@pytest.mark.parametrize(
+    ("late", "more", "is_taken"),
+    [
+        # So that the others, and the tests that follow, have their reason.
+        (0, "", True),
+        # What a program starts has its mark; so has who has read it.
+        (-1, "", False),
+        (502, "", False),
+        # Anybody's may be as long as the kernel allows: so many bytes are looked at.
+        (0, "a long environment", False),
+    ],
+)
+def test_a_forged_mark_is_taken_for_the_program_s_at_its_time_and_beginning_alone(
+    world: World, late: int, more: str, is_taken: bool
+) -> None:
+    with marked(world, late=late, more=more):
+        assert is_taken_for_it(world, me()) is is_taken
 
 
 def test_a_process_of_another_user_is_nobody_of_ours(world: World) -> None:
@@ -222,23 +235,10 @@ def test_a_setuid_program_is_nobody_of_ours(world: World) -> None:
         assert not is_taken_for_it(world, me())
 
 
-@pytest.mark.parametrize("late", [-1, 502])
-def test_one_that_began_at_another_time_is_nobody_of_ours(world: World, late: int) -> None:
-    """What a program starts has its mark; so has who has read it."""
-    with marked(world, late=late):
-        assert not is_taken_for_it(world, me())
-
-
 def test_a_container_s_process_is_nobody_of_ours(world: World) -> None:
     prefix = ["unshare", "--pid", "--fork", "--kill-child"]
     own = ["--user", "--map-root-user"] if os.geteuid() != 0 else []
     with marked(world, *prefix, *own):
-        assert not is_taken_for_it(world, me())
-
-
-def test_a_mark_is_looked_for_in_so_many_bytes(world: World) -> None:
-    """Anybody's environment may be as long as the kernel allows."""
-    with marked(world, more="a long environment"):
         assert not is_taken_for_it(world, me())
 
 
