@@ -182,18 +182,17 @@ def test_a_program_that_dies_says_why_and_leaves_nothing(world: World) -> None:
 
 
 @pytest.mark.usefixtures("a_whole_moment")
-def test_a_program_that_dies_in_silence_does_not_borrow_an_older_reason(world: World) -> None:
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [("exit 0", "ended with 0"), ("kill -SEGV $$", f"was killed by signal {signal.SIGSEGV:d}")],
+)
+def test_one_that_dies_in_silence_borrows_no_older_reason(
+    world: World, text: str, end: str
+) -> None:
     log = world.directory / "errors"
     log.write_text("an older reason\n")
-    called = world.act("start", {**world.program("exit 0"), "logfile": str(log)})
-    assert called.outcome == (1, "the program ended with 0 while it started")
-
-
-@pytest.mark.usefixtures("a_whole_moment")
-def test_a_program_that_is_killed_says_by_what(world: World) -> None:
-    called = world.act("start", world.program("kill -SEGV $$"))
-    reason = f"the program was killed by signal {signal.SIGSEGV:d} while it started"
-    assert called.outcome == (1, reason)
+    called = world.act("start", {**world.program(text), "logfile": str(log)})
+    assert called.outcome == (1, f"the program {end} while it started")
 
 
 def test_what_is_left_of_the_last_life_is_killed_first(world: World) -> None:
@@ -217,22 +216,14 @@ def test_the_hook_may_need_the_program_to_be_further(world: World) -> None:
     assert (world.directory / "flag").exists()
 
 
-def test_a_hook_that_is_never_content_is_no_start(world: World) -> None:
-    parameters = {**world.program(WAIT), "monitor_hook": "echo no service; exit 4"}
-    called = world.act("start", parameters, timeout_s=5)
+# One that the deadline cuts short has the reason that it gave before.
+@pytest.mark.parametrize("first", ["", "test -e tried && exec sleep 61; touch tried; "])
+def test_a_hook_that_is_never_content_is_no_start(world: World, first: str) -> None:
+    hook = f"cd {world.directory}; {first}echo no service; exit 4"
+    called = world.act("start", {**world.program(WAIT), "monitor_hook": hook}, timeout_s=5)
     assert called.outcome == (1, "monitor_hook ended with 4: no service")
     assert world.processes() == []
     assert not world.pidfile().exists()
-
-
-def test_a_hook_that_the_deadline_cuts_short_has_the_reason_that_it_gave_before(
-    world: World,
-) -> None:
-    hook = f"cd {world.directory}; test -e tried && exec sleep 61; touch tried; echo no; exit 4"
-    parameters = {**world.program(WAIT), "monitor_hook": hook}
-    called = world.act("start", parameters, timeout_s=5)
-    assert called.outcome == (1, "monitor_hook ended with 4: no")
-    assert world.processes() == []
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,11 @@ def wait_until_deaf(world: World) -> None:
     wait_for((world.directory / "deaf").exists)
 
 
-def test_a_program_may_end_in_order(world: World) -> None:
-    text = "trap 'echo bye >last; exit 0' TERM; touch deaf; while :; do sleep 0.05; done"
+ORDERLY = "trap 'echo bye >last; exit 0' TERM; touch deaf; while :; do sleep 0.05; done"
+
+
+@pytest.mark.parametrize("text", [ORDERLY, f"({ORDERLY}) & {WAIT}"], ids=["program", "child"])
+def test_a_program_and_its_child_may_end_in_order(world: World, text: str) -> None:
     parameters = world.run(text)
     wait_until_deaf(world)
     called = world.act("stop", parameters)
@@ -90,14 +93,6 @@ def test_a_child_whose_parent_has_died_is_killed(world: World) -> None:
     world.stop(parameters)
 
 
-def test_a_child_is_asked_before_it_is_killed(world: World) -> None:
-    child = "(trap 'echo bye >last; exit' TERM; touch deaf; while :; do sleep 0.05; done)"
-    parameters = world.run(f"{child} & {WAIT}")
-    wait_until_deaf(world)
-    assert world.act("stop", parameters).rc == 0
-    assert world.read("last") == ["bye"]
-
-
 def test_the_leader_may_be_a_zombie(world: World) -> None:
     parameters = world.program(WAIT)
     pid = world.start(parameters)
@@ -156,18 +151,12 @@ def test_the_time_to_end_in_order(parameter: str, timeout_ms: str, seconds: floa
     assert stop._patience_s(context) == pytest.approx(seconds)
 
 
-def test_a_session_s_number_that_another_has_now_is_empty(world: World) -> None:
+def test_who_is_older_than_the_leader_or_of_an_earlier_one_is_no_member(world: World) -> None:
     life = world.live(f"sleep 61 & {WAIT}")
     wait_for(lambda: len(session.members(Session(life))) == 2)
     earlier = life._replace(start_time=life.start_time - 1)
     assert session.members(Session(earlier)) == []
     assert session.kill([Session(earlier)], Deadline(1)) == []
-    assert len(session.members(Session(life))) == 2
-
-
-def test_who_is_older_than_the_leader_is_no_member(world: World) -> None:
-    life = world.live(f"sleep 61 & {WAIT}")
-    wait_for(lambda: len(session.members(Session(life))) == 2)
     _leader, child = session.members(Session(life))
     assert session.is_member(child.pid, life)
     assert not session.is_member(child.pid, life._replace(start_time=child.start_time + 1))
