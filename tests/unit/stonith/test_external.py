@@ -98,9 +98,6 @@ def test_what_it_says_of_itself_needs_no_parameters() -> None:
         ended = plugin(f"getinfo-{one}")
         assert ended.rc == 0
         assert ended.out.strip()
-
-
-def test_its_xml_lists_the_parameters() -> None:
     root = ET.fromstring(plugin("getinfo-xml").out)
     assert root.tag == "parameters"
     found = {one.get("name"): one.get("required") for one in root.iter("parameter")}
