@@ -66,10 +66,6 @@ def lost(cib: etree._Element, version: str) -> None:
     state(cib, "host2").set("join", "down")
 
 
-def quorum_unknown(cib: etree._Element, _version: str) -> None:
-    del cib.attrib["have-quorum"]
-
-
 def setting(host: str, name: str, value: str | None) -> Breaking:
     def change(cib: etree._Element, _version: str) -> None:
         if value is None:
@@ -98,16 +94,12 @@ def transient_maintenance(cib: etree._Element, _version: str) -> None:
     add(attributes, '<nvpair id="status-1-maintenance" name="maintenance" value="on"/>')
 
 
-def changed_last(attribute: str, value: str) -> Breaking:
-    return lambda cib, _version: last(cib, "host3", TARGET).set(attribute, value)
+def changed_last(attribute: str, value: str, on: str = "host3") -> Breaking:
+    return lambda cib, _version: last(cib, on, TARGET).set(attribute, value)
 
 
 def requester_stopped(cib: etree._Element, _version: str) -> None:
     cibs.set_all(last(cib, "host1", GUEST1), operation="stop", call_id="22")
-
-
-def changed_call(host: str, call_id: str) -> Breaking:
-    return lambda cib, _version: last(cib, host, TARGET).set("call-id", call_id)
 
 
 def joined(cib: etree._Element, _version: str) -> None:
@@ -154,7 +146,7 @@ def remote_lost(cib: etree._Element, version: str) -> None:
 
 BROKEN: list[tuple[str, str, Breaking]] = [
     ("quorum lost", "quorum", lambda cib, _: cib.set("have-quorum", "0")),
-    ("quorum unknown", "quorum", quorum_unknown),
+    ("quorum unknown", "quorum", lambda cib, _: cib.attrib.pop("have-quorum")),
     ("joining", "hosts", setting("host2", "join", "pending")),
     ("join unknown", "hosts", setting("host2", "join", None)),
     ("leaving", "hosts", setting("host2", "expected", "down")),
@@ -194,8 +186,8 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("node in maintenance", "node maintenance", node_maintenance),
     ("transient maintenance", "transient maintenance", transient_maintenance),
     ("ban on the target", "no ban on the target", lambda cib, _: add_ban(cib, ban.to_xml(BAN))),
-    ("target stopped since", "target unchanged", changed_call("host1", "32")),
-    ("target has moved since", "target unchanged", changed_call("host2", "19")),
+    ("target stopped since", "target unchanged", changed_last("call-id", "32", "host1")),
+    ("target has moved since", "target unchanged", changed_last("call-id", "19", "host2")),
     ("joined since", "no new member", joined),
     ("requester stopped since", "requester unchanged", requester_stopped),
     (
