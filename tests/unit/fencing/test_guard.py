@@ -66,6 +66,10 @@ def lost(cib: etree._Element, version: str) -> None:
     state(cib, "host2").set("join", "down")
 
 
+def quorum_unknown(cib: etree._Element, _version: str) -> None:
+    del cib.attrib["have-quorum"]
+
+
 def setting(host: str, name: str, value: str | None) -> Breaking:
     def change(cib: etree._Element, _version: str) -> None:
         if value is None:
@@ -146,7 +150,7 @@ def remote_lost(cib: etree._Element, version: str) -> None:
 
 BROKEN: list[tuple[str, str, Breaking]] = [
     ("quorum lost", "quorum", lambda cib, _: cib.set("have-quorum", "0")),
-    ("quorum unknown", "quorum", lambda cib, _: cib.attrib.pop("have-quorum")),
+    ("quorum unknown", "quorum", quorum_unknown),
     ("joining", "hosts", setting("host2", "join", "pending")),
     ("join unknown", "hosts", setting("host2", "join", None)),
     ("leaving", "hosts", setting("host2", "expected", "down")),

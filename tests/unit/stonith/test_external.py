@@ -94,8 +94,8 @@ def test_an_unknown_action_is_exit_code_1(argv: tuple[str, ...]) -> None:
 
 def test_what_it_says_of_itself_needs_no_parameters() -> None:
     assert plugin("getconfignames").out.split() == ["hostlist", "delimeter", "delimiter", "timeout"]
-    for one in ("devid", "devname", "devdescr", "devurl"):
-        ended = plugin(f"getinfo-{one}")
+    for name in ("devid", "devname", "devdescr", "devurl"):
+        ended = plugin(f"getinfo-{name}")
         assert ended.rc == 0
         assert ended.out.strip()
     root = ET.fromstring(plugin("getinfo-xml").out)
