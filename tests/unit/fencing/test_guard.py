@@ -98,16 +98,12 @@ def transient_maintenance(cib: etree._Element, _version: str) -> None:
     add(attributes, '<nvpair id="status-1-maintenance" name="maintenance" value="on"/>')
 
 
-def changed_last(attribute: str, value: str) -> Breaking:
-    return lambda cib, _version: last(cib, "host3", TARGET).set(attribute, value)
+def changed_last(attribute: str, value: str, on: str = "host3") -> Breaking:
+    return lambda cib, _version: last(cib, on, TARGET).set(attribute, value)
 
 
 def requester_stopped(cib: etree._Element, _version: str) -> None:
     cibs.set_all(last(cib, "host1", GUEST1), operation="stop", call_id="22")
-
-
-def changed_call(host: str, call_id: str) -> Breaking:
-    return lambda cib, _version: last(cib, host, TARGET).set("call-id", call_id)
 
 
 def joined(cib: etree._Element, _version: str) -> None:
@@ -194,8 +190,8 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("node in maintenance", "node maintenance", node_maintenance),
     ("transient maintenance", "transient maintenance", transient_maintenance),
     ("ban on the target", "no ban on the target", lambda cib, _: add_ban(cib, ban.to_xml(BAN))),
-    ("target stopped since", "target unchanged", changed_call("host1", "32")),
-    ("target has moved since", "target unchanged", changed_call("host2", "19")),
+    ("target stopped since", "target unchanged", changed_last("call-id", "32", "host1")),
+    ("target has moved since", "target unchanged", changed_last("call-id", "19", "host2")),
     ("joined since", "no new member", joined),
     ("requester stopped since", "requester unchanged", requester_stopped),
     (

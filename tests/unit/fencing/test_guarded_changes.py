@@ -110,12 +110,10 @@ def settled_elsewhere(cib: etree._Element) -> etree._Element:
     return cib
 
 
-def test_a_settle_is_written_where_pacemaker_believes_a_dead_guest(cib: etree._Element) -> None:
+def test_a_settle_is_written_for_a_dead_guest_and_never_stops_a_fresh_start(
+    cib: etree._Element,
+) -> None:
     assert cibs.matches(settled_elsewhere(cib), guard.settle(SETTLE, "host1", 14))
-
-
-def test_a_settle_never_stops_a_fresh_start(cib: etree._Element) -> None:
-    settled_elsewhere(cib)
     assert not cibs.matches(cib, guard.settle(SETTLE, "host1", 13))
     cibs.set_all(last(cib, "host2", GUEST10), operation="start", rc_code="0")
     assert not cibs.matches(cib, guard.settle(SETTLE, "host1", 14))

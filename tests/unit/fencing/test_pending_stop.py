@@ -46,15 +46,12 @@ def test_a_later_pending_stop_takes_the_place_of_an_older_one() -> None:
     assert os.stat(pending_stop.directory()).st_mode & 0o777 == 0o700
 
 
-def test_touching_moves_the_stamp_and_nothing_else() -> None:
+def test_touching_moves_the_stamp_of_this_pending_stop_and_nothing_else() -> None:
+    assert not pending_stop.touch("g", PENDING_STOP, 2000.0)
+    assert pending_stop.resources() == []
     pending_stop.store("g", PENDING_STOP)
     assert pending_stop.touch("g", PENDING_STOP, 123456789.25)
     assert pending_stop.load("g") == PENDING_STOP._replace(stamp=123456789.25)
-
-
-def test_a_pending_stop_that_was_paid_or_replaced_is_not_touched() -> None:
-    assert not pending_stop.touch("g", PENDING_STOP, 2000.0)
-    assert pending_stop.resources() == []
     pending_stop.store("g", PENDING_STOP._replace(ban_id="other"))
     assert not pending_stop.touch("g", PENDING_STOP, 2000.0)
     assert pending_stop.load("g") == PENDING_STOP._replace(ban_id="other")

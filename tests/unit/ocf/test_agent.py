@@ -23,11 +23,11 @@ SAMPLE = agent_with(("start", succeed), ("stop", succeed), ("monitor", succeed))
 CONFIG = {"OCF_RESKEY_config": "/etc/g1.xml"}
 
 
-def raising(error: BaseException) -> tuple[int, str, str]:
+def raising(error: BaseException, **env: str) -> tuple[int, str, str]:
     def fail(_context: Context) -> OcfCode:
         raise error
 
-    called = call(agent_with(("start", fail)), "start", env=CONFIG)
+    called = call(agent_with(("start", fail)), "start", env={**CONFIG, **env})
     return called.rc, called.reason, called.err
 
 
@@ -112,11 +112,8 @@ def test_an_exit_reason_is_one_line_without_control_characters() -> None:
 
 
 def test_the_reason_has_the_prefix_that_pacemaker_asks_for() -> None:
-    def fail(_context: Context) -> OcfCode:
-        raise OcfError(OcfCode.GENERIC, "why")
-
-    env = {**CONFIG, "OCF_EXIT_REASON_PREFIX": "reason> "}
-    assert call(agent_with(("start", fail)), "start", env=env).err.splitlines()[-1] == "reason> why"
+    _, _, err = raising(OcfError(OcfCode.GENERIC, "why"), OCF_EXIT_REASON_PREFIX="reason> ")
+    assert err.splitlines()[-1] == "reason> why"
 
 
 @pytest.mark.parametrize("config", [{}, {"OCF_RESKEY_config": ""}], ids=["not set", "empty"])

@@ -57,15 +57,22 @@ def said(env: dict[str, str], stderr: io.StringIO | None = None) -> str:
 ALL = "ERROR: broken\nWARNING: odd\nINFO: fine\n"
 
 
-def test_without_a_destination_lines_go_to_stderr(syslogged: Syslog) -> None:
-    assert said({}) == ALL
-    assert syslogged.lines == []
-
-
-@pytest.mark.parametrize("name", ["HA_LOGFACILITY", "HA_logfacility"])
-def test_a_facility_is_named_by_the_environment(syslogged: Syslog, name: str) -> None:
-    assert said({name: "local3"}) == ""
-    assert set(syslogged.opened) == {(IDENT, syslog.LOG_LOCAL3)}
+@pytest.mark.parametrize(
+    ("env", "facility"),
+    [
+        ({"HA_LOGFACILITY": "local3"}, syslog.LOG_LOCAL3),
+        ({"HA_logfacility": "local3"}, syslog.LOG_LOCAL3),
+        # Pacemaker's spelling goes before the old one.
+        ({"HA_LOGFACILITY": "local1", "HA_logfacility": "local2"}, syslog.LOG_LOCAL1),
+        # One that nobody knows is daemon.
+        *(({"HA_LOGFACILITY": odd}, syslog.LOG_DAEMON) for odd in ("unheard-of", "MASK", "upto")),
+    ],
+)
+def test_a_facility_is_named_by_the_environment(
+    syslogged: Syslog, env: dict[str, str], facility: int
+) -> None:
+    assert said(env) == ""
+    assert set(syslogged.opened) == {(IDENT, facility)}
     assert syslogged.lines == [
         (syslog.LOG_ERR, "ERROR: broken"),
         (syslog.LOG_WARNING, "WARNING: odd"),
@@ -73,21 +80,9 @@ def test_a_facility_is_named_by_the_environment(syslogged: Syslog, name: str) ->
     ]
 
 
-def test_pacemakers_spelling_goes_before_the_old_one(syslogged: Syslog) -> None:
-    said({"HA_LOGFACILITY": "local1", "HA_logfacility": "local2"})
-    assert {number for _, number in syslogged.opened} == {syslog.LOG_LOCAL1}
-
-
-@pytest.mark.parametrize("facility", ["unheard-of", "MASK", "upto"])
-def test_a_facility_that_nobody_knows_is_daemon(syslogged: Syslog, facility: str) -> None:
-    assert said({"HA_LOGFACILITY": facility}) == ""
-    assert {number for _, number in syslogged.opened} == {syslog.LOG_DAEMON}
-    assert len(syslogged.lines) == 3
-
-
-@pytest.mark.parametrize("off", ["none", "/dev/null"])
-def test_a_facility_that_is_off_sends_nothing_to_syslog(syslogged: Syslog, off: str) -> None:
-    assert said({"HA_LOGFACILITY": off}) == ALL
+@pytest.mark.parametrize("env", [{}, *({"HA_LOGFACILITY": x} for x in ("none", "/dev/null"))])
+def test_without_a_destination_lines_go_to_stderr(syslogged: Syslog, env: dict[str, str]) -> None:
+    assert said(env) == ALL
     assert syslogged.lines == []
 
 

@@ -15,8 +15,6 @@ NASTY = "a < b & c > \"d\" 'e' ]]> \u8a08 <!-- x -->"
 
 SAMPLE = agent_with(("start", succeed), ("monitor", succeed), ("reload-agent", succeed))
 
-OCF_1_1 = {"OCF_RA_VERSION_MAJOR": "1", "OCF_RA_VERSION_MINOR": "1"}
-
 
 def parsed(agent: Agent, env: dict[str, str]) -> ET.Element:
     called = call(agent, "meta-data", env=env)
@@ -47,11 +45,8 @@ def parameter(root: ET.Element, name: str) -> dict[str, str]:
 def test_the_caller_says_which_form_it_speaks(
     major: str | None, minor: str | None, version: str
 ) -> None:
-    env = {}
-    if major is not None:
-        env["OCF_RA_VERSION_MAJOR"] = major
-    if minor is not None:
-        env["OCF_RA_VERSION_MINOR"] = minor
+    said = {"OCF_RA_VERSION_MAJOR": major, "OCF_RA_VERSION_MINOR": minor}
+    env = {name: value for name, value in said.items() if value is not None}
     assert parsed(SAMPLE, env).findtext("version") == version
 
 
@@ -64,7 +59,7 @@ def test_the_old_form_has_unique_and_nothing_of_the_new_one() -> None:
 
 
 def test_the_new_form_has_groups_and_reloadable_parameters() -> None:
-    root = parsed(SAMPLE, OCF_1_1)
+    root = parsed(SAMPLE, {"OCF_RA_VERSION_MAJOR": "1", "OCF_RA_VERSION_MINOR": "1"})
     assert parameter(root, "config") == {
         "name": "config",
         "unique-group": "config",

@@ -40,20 +40,16 @@ def test_nodes_with_their_kinds_and_whether_fencing_is_on(cluster: status.Cluste
     assert cluster.stonith_enabled
 
 
-def test_a_running_guest(cluster: status.Cluster) -> None:
+def test_a_guest_that_runs_one_that_is_being_stopped_and_one_that_failed_unmanaged(
+    cluster: status.Cluster,
+) -> None:
     guest = one(cluster, "prmVMCTL_guest1")
     assert guest.agent == "ocf:extra:VirtualDomain"
     assert (guest.role, guest.target_role, guest.nodes) == ("Started", "Started", ("hostA",))
     assert guest.active
     assert guest.managed
-
-
-def test_a_guest_that_is_being_stopped_is_active(cluster: status.Cluster) -> None:
     guest = one(cluster, "prmVMCTL_guest2")
     assert (guest.role, guest.active, guest.nodes) == ("Stopping", True, ("hostA",))
-
-
-def test_a_member_of_a_group_that_failed_unmanaged(cluster: status.Cluster) -> None:
     guest = one(cluster, "prmVMCTL_guest3")
     assert guest.parents == ("grp",)
     assert guest.failed
@@ -75,13 +71,9 @@ def test_failures_with_their_reason(cluster: status.Cluster) -> None:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_stopped_cluster_is_an_error_of_its_own(release: str) -> None:
+def test_neither_a_stopped_cluster_nor_an_unreadable_file_is_an_empty_one(release: str) -> None:
     with pytest.raises(ClusterDownError):
         status.parse(captured(f"crm_mon-down-{release}.xml"))
-
-
-@pytest.mark.parametrize("release", RELEASES)
-def test_an_unreadable_cib_file_is_never_an_empty_cluster(release: str) -> None:
     with pytest.raises(BadAnswerError, match="No such device"):
         status.parse(captured(f"crm_mon-no-file-{release}.xml"))
 

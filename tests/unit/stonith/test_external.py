@@ -94,13 +94,10 @@ def test_an_unknown_action_is_exit_code_1(argv: tuple[str, ...]) -> None:
 
 def test_what_it_says_of_itself_needs_no_parameters() -> None:
     assert plugin("getconfignames").out.split() == ["hostlist", "delimeter", "delimiter", "timeout"]
-    for one in ("devid", "devname", "devdescr", "devurl"):
-        ended = plugin(f"getinfo-{one}")
+    for name in ("devid", "devname", "devdescr", "devurl"):
+        ended = plugin(f"getinfo-{name}")
         assert ended.rc == 0
         assert ended.out.strip()
-
-
-def test_its_xml_lists_the_parameters() -> None:
     root = ET.fromstring(plugin("getinfo-xml").out)
     assert root.tag == "parameters"
     found = {one.get("name"): one.get("required") for one in root.iter("parameter")}

@@ -83,11 +83,6 @@ def test_status_is_on_off_or_unknown(run_dir: Path, said: str, rc: int, out: str
     assert bool(ended.err) == (rc == 1)
 
 
-def test_a_guest_that_is_unknown_is_not_off() -> None:
-    assert by_stdin(action="status", plug="guest3").rc == 1
-    assert by_stdin(action="status").rc == 1
-
-
 def test_monitor_is_the_way_to_vm_stonithd_and_back_for_each_token(run_dir: Path) -> None:
     with Connectd(run_dir, lambda _: "OK off") as connectd:
         assert by_stdin(action="monitor", nodename="guest1") == Completed(0, "", "")
@@ -132,7 +127,9 @@ def test_the_target_is_plug_over_port_over_nodename(
         assert connectd.bodies == [f"off {TOKENS[host]}"]
 
 
-def test_a_plug_that_is_unknown_is_not_replaced_by_the_node_name() -> None:
+def test_a_guest_that_is_unknown_is_not_off_and_not_replaced_by_the_node_name() -> None:
+    assert by_stdin(action="status", plug="guest3").rc == 1
+    assert by_stdin(action="status").rc == 1
     ended = by_stdin(action="off", plug="guest3", nodename="guest1")
     assert ended == Completed(1, "", "ERROR: guest3: there is no such guest in hostlist\n")
 

@@ -52,9 +52,7 @@ def test_options_have_their_values() -> None:
     assert request.dry_run
     assert request.format == "pcs"
     assert not request.no_wait
-
-
-def test_a_value_may_be_attached_as_getopts_takes_it() -> None:
+    # A value may be attached, as getopts takes it.
     request = parse(["resource", "add", "g", "-ahostA", "-moff"])
     assert (request.preferred, request.migrate) == ("hostA", "off")
 

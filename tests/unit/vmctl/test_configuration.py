@@ -175,12 +175,9 @@ def test_an_attribute_or_a_clone_twice_would_make_one_id_twice() -> None:
         from_text("vm_diskd1=(clnDiskd1 diskcheck)\nvm_diskd2=(clnDiskd2 diskcheck)")
 
 
-def test_a_missing_file_is_named() -> None:
+def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="MSG02 /nonexistent"):
         configuration.load("/nonexistent")
-
-
-def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "vm-ctl.conf"
     path.write_bytes(b"vm_stonith=\xff")
     with pytest.raises(RefusedError, match="MSG05"):

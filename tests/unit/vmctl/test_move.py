@@ -16,7 +16,7 @@ from pmkvm.fencing import instant
 from pmkvm.pacemaker import status
 from pmkvm.pacemaker.errors import ClusterDownError
 from pmkvm.pacemaker.resource import INFINITY
-from tests.unit.vmctl.world import cib, cluster, crm_mon, guest, running
+from tests.unit.vmctl.world import MIGRATE, cib, cluster, crm_mon, guest, running
 from vmctl import move, plan, waiting
 from vmctl.cib_document import CibDocument
 from vmctl.command_line import Request
@@ -32,9 +32,6 @@ ON_A = running("g1", "hostA")
 OPS = (
     '<operations><op id="a" name="migrate_to" timeout="300s"/>'
     '<op id="b" name="migrate_from" timeout="2min"/></operations>'
-)
-MIGRATE = (
-    '<meta_attributes id="m"><nvpair id="n" name="allow-migrate" value="true"/></meta_attributes>'
 )
 
 

@@ -12,6 +12,7 @@ from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.pacemaker.cib import Change
 from tests.unit.vmctl.world import (
+    MIGRATE,
     applied,
     cib,
     cluster,
@@ -93,12 +94,9 @@ def test_delete_is_refused_for_all_while_one_runs(role: str) -> None:
         )
 
 
-def test_delete_of_what_is_not_there() -> None:
+def test_delete_leaves_what_is_not_there_and_a_group_to_its_maker() -> None:
     with pytest.raises(RefusedError, match="MSG15 g9: no resource prmVMCTL_g9"):
         delete(cib(), "g9")
-
-
-def test_delete_leaves_a_group_to_its_maker() -> None:
     with pytest.raises(RefusedError, match="MSG39 g1: its resource is in grp"):
         delete(cib(f'<group id="grp">{guest("g1")}</group>'), "g1")
 
@@ -108,7 +106,8 @@ def role(document: str, *domains: str) -> str:
     return "" if change is None else change.merged
 
 
-def test_a_role_is_set_where_it_stands() -> None:
+def test_a_role_is_set_where_it_stands_and_not_written_where_it_holds() -> None:
+    assert role(cib(guest("g1", target_role("g1", "Started"))), "g1") == ""
     document = cib(guest("g1", target_role("g1", "Stopped")))
     (pair,) = etree.fromstring(role(document, "g1")).iter("nvpair")
     assert dict(pair.items()) == {
@@ -123,10 +122,6 @@ def test_a_role_is_set_where_it_stands() -> None:
         ("resources", None),
         ("configuration", None),
     ]
-
-
-def test_a_role_that_holds_already_is_not_written() -> None:
-    assert role(cib(guest("g1", target_role("g1", "Started"))), "g1") == ""
 
 
 @pytest.mark.parametrize(
@@ -218,13 +213,10 @@ def test_location_move_of_one_that_is_at_home_or_stopped_does_nothing(place: str
     assert located(cib(guest("g1"), HOME.format("g1", "hostA")), place, "g1") == {}
 
 
-def test_location_move_gives_a_home_to_one_that_has_none() -> None:
+def test_location_move_gives_a_home_to_one_that_has_none_and_runs_once() -> None:
     assert located(cib(guest("g1")), running("g1", "hostB"), "g1") == {
         "locVMCTL_g1_hostB_ACT": "hostB"
     }
-
-
-def test_location_move_of_one_that_runs_twice_is_refused() -> None:
     with pytest.raises(RefusedError, match="MSG38"):
         located(cib(guest("g1")), running("g1", "hostA", "hostB"), "g1")
 
@@ -321,9 +313,6 @@ CONSTRAINTS = (
     '<rsc_location id="locVMCTL_g1_hostA_ACT" rsc="prmVMCTL_g1" score="200" node="hostA"/>'
     '<rsc_location id="cli-ban-prmVMCTL_g1-on-hostB" rsc="prmVMCTL_g1" node="hostB"/>'
     '<rsc_location id="other" rsc="prmVMCTL_g2" score="200" node="hostB"/>'
-)
-MIGRATE = (
-    '<meta_attributes id="m"><nvpair id="n" name="allow-migrate" value="true"/></meta_attributes>'
 )
 
 

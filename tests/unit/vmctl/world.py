@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parent / "data"
 
 CLONES = ("clnPingd", "clnDiskd1", "clnVmStonithd", "clnVmManagerd")
+MIGRATE = (
+    '<meta_attributes id="m"><nvpair id="n" name="allow-migrate" value="true"/></meta_attributes>'
+)
 
 
 def slides_conf(more: str = "") -> configuration.Configuration:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import tempfile
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from pmkvm.wire.stream import Stream
 from tests.unit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 
 class Owner:
@@ -39,26 +40,23 @@ class Owner:
         self.ended.set()
 
 
-async def made(
-    owner: Owner, meter: Callable[[int], float] | None = None
-) -> tuple[Stream, socket.socket]:
-    """A stream and the plain socket at its other end."""
+@contextlib.asynccontextmanager
+async def opened(
+    meter: Callable[[int], float] | None = None, more: bytes = b""
+) -> AsyncIterator[tuple[Owner, Stream, socket.socket]]:
+    """A stream and the plain socket at its other end, which has said hello and more."""
+    owner = Owner()
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     one = Stream(Session("vm-connectd", codec.FROM_CLIENT), owner, meter)
     await asyncio.get_running_loop().create_unix_connection(lambda: one, sock=ours)
-    return one, theirs
-
-
-def hello() -> bytes:
-    return Session("peer", codec.FROM_CLIENT).greeting()
+    with theirs:
+        theirs.sendall(Session("peer", codec.FROM_CLIENT).greeting() + more)
+        await until(lambda: owner.heard)
+        yield owner, one, theirs
 
 
 async def test_a_peer_that_does_not_read_is_not_waited_for_and_then_let_go() -> None:  # L1
-    owner = Owner()
-    one, theirs = await made(owner)
-    with theirs:
-        theirs.sendall(hello())
-        await until(lambda: owner.heard)
+    async with opened() as (owner, one, _theirs):
         frames = 0
         while one.is_open:
             one.send(Reply("stonith", "i", "x" * 30000))
@@ -71,12 +69,8 @@ async def test_a_peer_that_does_not_read_is_not_waited_for_and_then_let_go() -> 
 
 
 async def test_who_does_not_take_answers_is_not_read_until_it_does() -> None:
-    owner = Owner()
-    one, theirs = await made(owner)
-    with theirs:
+    async with opened() as (owner, one, theirs):
         theirs.setblocking(False)
-        theirs.sendall(hello())
-        await until(lambda: owner.heard)
         while not one.is_busy:
             one.send(Reply("stonith", "i", "x" * 30000))
         theirs.sendall(codec.encode(Request("stonith", "i", 1.0, "x")))
@@ -93,13 +87,10 @@ async def test_who_does_not_take_answers_is_not_read_until_it_does() -> None:
 
 
 async def test_what_comes_too_fast_is_left_unread_for_a_while() -> None:
-    owner = Owner()
     waits = [0.0, 0.2]
-    one, theirs = await made(owner, lambda _count: waits.pop(0) if waits else 0.0)
     loop = asyncio.get_running_loop()
-    with theirs:
-        theirs.sendall(hello())
-        await until(lambda: len(owner.heard) == 1)
+    async with opened(lambda _count: waits.pop(0) if waits else 0.0) as (owner, one, theirs):
+        assert len(owner.heard) == 1
         began = loop.time()
         theirs.sendall(codec.encode(Request("stonith", "1", 1.0, "x")))
         await until(lambda: len(owner.heard) == 2)
@@ -111,10 +102,7 @@ async def test_what_comes_too_fast_is_left_unread_for_a_while() -> None:
 
 
 async def test_a_bad_frame_is_told_and_ends_the_connection() -> None:
-    owner = Owner()
-    _one, theirs = await made(owner)
-    with theirs:
-        theirs.sendall(hello() + b"\x00\x00\x00\x02{}")
+    async with opened(more=b"\x00\x00\x00\x02{}") as (owner, _one, theirs):
         await owner.ended.wait()
         assert owner.reason == "a frame without a type"
         assert b'"refused"' in theirs.recv(65536)
