@@ -88,7 +88,7 @@ def _cluster(
             reason = f"{required.resource} is no resource of this cluster"
             yield message(ENTRY_NUMBERS[required.kind], where=required.where, reason=reason)
     if configuration.fences() and not facts.cluster.stonith_enabled:
-        yield message(12)
+        yield message(12, option=facts.cluster.fencing_option)
     if request.preferred not in cib_document.nodes():
         yield message(16, node=request.preferred)
 

@@ -20,7 +20,7 @@ TEXTS = {
     # Keys of the configuration, each with its number: 22 for those that have none of their own.
     **dict.fromkeys((6, 7, 8, 9, 10, 22, 23, 24), "{where}: {reason}"),
     11: "{domain}: already registered as {resource}",
-    12: "fencing is disabled in this cluster (stonith-enabled) while vm_stonith is on",
+    12: "fencing is disabled in this cluster ({option}) while vm_stonith is on",
     13: "{domain}: running on {nodes}, stop it before it is deleted",
     14: "{node}: not online",
     15: "{domain}: no resource {resource} in this cluster",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import NamedTuple
 
 from pmkvm import settings
@@ -13,7 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DEFAULT_DIRECTORY = "/var/lib/libvirt/qemu"
+# Where the slides of 2011 put the sockets, and libvirt up to 9.6 those that have no path; and where
+# libvirt puts the latter since 9.7, in channel/. Not that directory itself: the one above it is
+# QEMU's user's, who may make a link of it. The parents of these two are root's.
+STANDARD_DIRECTORIES = ("/var/lib/libvirt/qemu", "/run/libvirt/qemu")
 
 EPILOG = """\
 Old configurations have -D and -p. They have no effect: the daemon stays in the foreground, where
@@ -45,7 +49,8 @@ def parse(argv: Sequence[str] | None) -> Options:
         "--sock-dir",
         metavar="DIR",
         action="append",
-        help=f"where guests' sockets may be, repeatable (default: {DEFAULT_DIRECTORY})",
+        help="where guests' sockets may be, repeatable;"
+        f" always allowed: {' and '.join(STANDARD_DIRECTORIES)}",
     )
     parser.add_status_and_debug()
     parser.add_argument("-D", "--daemonize", action="store_true", help="accepted, see below")
@@ -60,9 +65,15 @@ def parse(argv: Sequence[str] | None) -> Options:
         parser.error("-t host or -t guest is needed")
     return Options(
         kind="status" if found.is_status else found.type,
-        directories=tuple(found.sock_dir or (DEFAULT_DIRECTORY,)),
+        directories=_directories(found.sock_dir or ()),
         is_debug=found.is_debug,
         is_old_style=bool(found.daemonize or found.pidfile),
         socket=found.socket,
         port=found.port,
     )
+
+
+def _directories(given: Sequence[str]) -> tuple[str, ...]:
+    """The standard ones first: `-d /var/lib/libvirt/qemu/` of 2011 takes none away."""
+    named = (os.path.normpath(each) for each in given)
+    return tuple(dict.fromkeys((*STANDARD_DIRECTORIES, *named)))

@@ -67,7 +67,7 @@ def draw_up(
         if claims[domain.uuid] > 1:
             reason = f"{claims[domain.uuid]} resources name this domain"
         elif not reason and reach.inside(domain.path, directories, real) is None:
-            reason = f"its socket is outside {' and '.join(directories)}"
+            reason = f"its socket is outside {', '.join(directories)}"
         if reason:
             rejected.append(Rejected(resource.id, domain.name, domain.path, reason))
         else:

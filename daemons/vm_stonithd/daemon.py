@@ -18,6 +18,7 @@ from daemons.vm_stonithd.cluster.report_exchange import ReportExchange
 from daemons.vm_stonithd.executor import Executor
 from daemons.vm_stonithd.host import qemu_processes
 from daemons.vm_stonithd.host.domain_uuids import DomainUuids
+from daemons.vm_stonithd.intake.channels import Channels
 from daemons.vm_stonithd.intake.desk import AT_A_TIME as READ_AT_A_TIME
 from daemons.vm_stonithd.intake.desk import Desk
 from daemons.vm_stonithd.machine.machine import Machine
@@ -61,6 +62,7 @@ class Daemon:
         domain_uuids = DomainUuids(self._watch.configs)
         self._desk = Desk(tokens, self._watch, domain_uuids, requests, self._tell)
         self._registration = self._desk.register(connectd_socket)
+        self._channels = Channels(self._calls, connectd_socket)
         whole = (self._watch, domain_uuids, self._exchange, self._desk)
         self._executor = Executor(*whole, self._tell, self._failed)
         self._every = (self._calls, report_calls, requests, *self._executor.hanging_kinds.values())
@@ -93,6 +95,7 @@ class Daemon:
         service.supervise("the clock", self._tick())
         service.supervise("the look for abandoned creates", self._abandoned_creates())
         service.supervise("the look at the keys", self._keys())
+        service.supervise("the look at the channels", self._channels.run())
         # What a guest asks for is read by what the cluster has.
         while self._watch.seen is None:
             await asyncio.sleep(TICK_S)
@@ -188,7 +191,7 @@ class Daemon:
         seen = self._watch.seen
         bans = {} if seen is None else seen.view.bans
         problems = [*self._tokens.complaints, self._registration.reason]
-        problems += self._executor.pending_stop_files.troubles
+        problems += [*self._executor.pending_stop_files.troubles, *self._channels.complaints]
         problems += [calls.complaint for calls in self._every]
         report = {
             "program": f"vm-stonithd {VERSION}",

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pmkvm.pacemaker import tools
 from pmkvm.pacemaker.errors import BadAnswerError, ClusterDownError, ExitCode
+from pmkvm.pacemaker.renamed import FENCING_ENABLED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Cluster(NamedTuple):
     """A moment of the cluster."""
 
     stonith_enabled: bool
+    # What this Pacemaker calls the option.
+    fencing_option: str
     nodes: tuple[Node, ...]
     resources: tuple[Resource, ...]
     failures: tuple[Failure, ...]
@@ -126,11 +129,14 @@ def _cluster(
 ) -> Cluster:
     options = summary.find("cluster_options")
     option = {} if options is None else options.attrib
-    # fencing-enabled: the name from 3.0.2 on. Absent means true, as in Pacemaker itself.
-    fencing = option.get("fencing-enabled", option.get("stonith-enabled", "true"))
     failures = root.iterfind("failures/failure[@op_key]")
     return Cluster(
-        stonith_enabled=fencing != "false",
+        # Absent means true, as in Pacemaker itself.
+        stonith_enabled=FENCING_ENABLED.value(option) != "false",
+        # From 3.0.2 on both are there.
+        fencing_option=FENCING_ENABLED.new
+        if FENCING_ENABLED.new in option
+        else FENCING_ENABLED.old,
         nodes=tuple(_node(element) for element in nodes.iterfind("node")),
         resources=() if resources is None else tuple(_resources(resources, ())),
         failures=tuple(_failure(element) for element in failures),

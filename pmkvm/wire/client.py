@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 65536
 _RANDOM_BYTES = 16
+# Of a report: a guest's part has less than 1 KiB.
+_LONGEST_REPORT = 4 << 20
 
 
 class Connection:
@@ -201,4 +203,6 @@ def status(deadline: Deadline, *, path: str | None = None) -> str:
                 parts.append(event.text)
                 if event.is_last:
                     break
+                if sum(map(len, parts)) > _LONGEST_REPORT:
+                    raise WireError("vm-connectd's report has no end")
     return "".join(parts)

@@ -81,8 +81,9 @@ TIMEOUT = Parameter(
     "second",
     "Time for an answer",
     "How many seconds the hosts may take to carry out a request and to prove it. The cluster's"
-    " stonith-timeout must be more than 2 s longer. To survive the loss of a host, timeout must be"
-    " longer than the hosts' cluster takes to fence a host.",
+    " stonith-timeout (fencing-timeout from Pacemaker 3.0.2 on) must be more than 2 s longer. To"
+    " survive the loss of a host, timeout must be longer than the hosts' cluster takes to fence a"
+    " host.",
     default=str(TIMEOUT_S),
     argument="seconds",
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pmkvm.pacemaker.renamed import FENCING_TIMEOUT
 from pmkvm.tokens import seal
 from pmkvm.tokens.seal import Content
 
@@ -38,7 +39,8 @@ def text(members: Sequence[Member], listed: str) -> str:
         f' pcmk_host_check=static-list pcmk_host_list="{nodes}"'
     )
     operation = "op monitor interval=3600s timeout=60s"
-    prop = f"stonith-timeout={STONITH_TIMEOUT_S}s"
+    # Which Pacemaker the guests have is not known here. All know the old name as yet.
+    prop, new_prop = (f"{name}={STONITH_TIMEOUT_S}s" for name in reversed(FENCING_TIMEOUT))
     lines = [
         "# hostlist, for either agent",
         listed,
@@ -58,5 +60,9 @@ def text(members: Sequence[Member], listed: str) -> str:
         "# pcs, external/vm-stonith (where cluster-glue is installed)",
         f"pcs stonith create {DEVICE} external/vm-stonith {parameters} {operation}",
         f"pcs property set {prop}",
+        "",
+        "# instead of that property, where the guests have Pacemaker 3.0.2 or newer: crm, pcs",
+        f"property {new_prop}",
+        f"pcs property set {new_prop}",
     ]
     return "\n".join(lines) + "\n"

@@ -86,7 +86,7 @@ def _surplus(now: Element) -> list[str]:
     paths += [
         f"//crm_config//nvpair[@id='{pair.get('id')}']"
         for pair in now.iterfind("./configuration/crm_config//nvpair")
-        if pair.get("name") not in (*cib.CRM_CONFIG, *OWN_OPTIONS)
+        if pair.get("name") not in (*cib.crm_config(now), *OWN_OPTIONS)
     ]
     paths += [
         f"//node[@id='{node.get('id')}']/{part.tag}[@id='{part.get('id')}']"

@@ -21,8 +21,7 @@ DOCUMENT = """\
 <cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="5" num_updates="7"
      admin_epoch="1" have-quorum="1" dc-uuid="1">
   <configuration>
-    <crm_config><cluster_property_set id="o"><nvpair id="o-s" name="stonith-enabled" value="true"/>
-    </cluster_property_set></crm_config>
+    <crm_config><cluster_property_set id="o"/></crm_config>
     <nodes><node id="1" uname="hostA"/><node id="2" uname="hostB"/></nodes>
     <resources><primitive id="f" class="stonith" type="fence_dummy"/>CLONES</resources>
     <constraints/>

@@ -61,7 +61,8 @@ def read(document: str, partition: Iterable[str], instances: Iterable[Instance])
         maintenance=_is_in_maintenance(configuration, states),
         remote={each.get("uname", ""): history.is_remote_up(each) for each in remote},
     )
-    told = (*config_warnings.read(configuration), *_untold(configs))
+    advice = config_warnings.read(configuration, root.get("crm_feature_set", ""))
+    told = (*advice, *_untold(configs))
     return Seen(view, configs, complaints, told, cluster_name(configuration))
 
 

@@ -6,31 +6,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pmkvm.ocf.context import FALSE
+from pmkvm.pacemaker.renamed import FENCING_ENABLED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from xml.etree.ElementTree import Element
 
-_OPTIONS = "crm_config/cluster_property_set/nvpair"
+    from pmkvm.pacemaker.renamed import Renamed
 
 
-def read(configuration: Element) -> tuple[str, ...]:
-    """Of a CIB's configuration; one line each, by name."""
+def read(configuration: Element, feature_set: str) -> tuple[str, ...]:
+    """Of a CIB's configuration and its crm_feature_set; one line each, by name."""
     found = []
-    stickiness = _value(configuration, "rsc_defaults/meta_attributes/nvpair", "resource-stickiness")
-    if stickiness in ("", "0"):
+    defaults = _pairs(configuration, "rsc_defaults/meta_attributes/nvpair")
+    if defaults.get("resource-stickiness", "") in ("", "0"):
         found.append("resource-stickiness is 0: a fence may let other guests move")
-    if _value(configuration, _OPTIONS, "cluster-recheck-interval").rstrip("smhinec") == "0":
+    options = _pairs(configuration, "crm_config/cluster_property_set/nvpair")
+    if options.get("cluster-recheck-interval", "").rstrip("smhinec") == "0":
         found.append("cluster-recheck-interval is 0: a ban that nobody removes stops its guest")
-    if _value(configuration, _OPTIONS, "stonith-enabled") in FALSE:
-        found.append("stonith-enabled is false: with a host lost no fence is proven")
-    if _value(configuration, "op_defaults/meta_attributes/nvpair", "record-pending") in FALSE:
+    if FENCING_ENABLED.value(options) in FALSE:
+        name = _name(FENCING_ENABLED, options, feature_set)
+        found.append(f"{name} is false: with a host lost no fence is proven")
+    operations = _pairs(configuration, "op_defaults/meta_attributes/nvpair")
+    if operations.get("record-pending") in FALSE:
         found.append("record-pending is false: what is under way can't be seen")
     return tuple(found)
 
 
-def _value(configuration: Element, path: str, name: str) -> str:
-    """The first one counts, as in Pacemaker; rules are not looked at."""
+def _name(option: Renamed, options: Mapping[str, str], feature_set: str) -> str:
+    """As this Pacemaker prefers it, and what to look for in the CIB."""
+    if option.new in options:
+        return option.new
+    name = option.name(feature_set)
+    return name if name == option.old else f"{name} (set as {option.old})"
+
+
+def _pairs(configuration: Element, path: str) -> dict[str, str]:
+    """The first one of a name counts, as in Pacemaker; rules are not looked at."""
+    found: dict[str, str] = {}
     for pair in configuration.iterfind(path):
-        if pair.get("name") == name:
-            return pair.get("value", "").lower()
-    return ""
+        found.setdefault(pair.get("name", ""), pair.get("value", "").lower())
+    return found

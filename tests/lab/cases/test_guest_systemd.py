@@ -10,7 +10,7 @@ import pytest
 from pmkvm.deadline import Deadline
 from tests.lab.errors import LabError
 from tests.lab.guests.full_image import OwnFile
-from tests.lab.guests.guests import CHANNEL
+from tests.lab.guests.guests import CHANNEL, live_channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,11 +111,8 @@ def test_the_port_starts_and_ends_vm_connectd(guests: Guests, guest: Guest, host
     assert (again["SubState"], again["NRestarts"]) == ("running", "1")
 
     # Without the port there is nothing to serve.
-    host1.must(["virsh", "-q", "detach-device", guest.name, "/dev/stdin"], stdin=_channel(guest))
+    channel = live_channel(host1, guest)
+    host1.must(["virsh", "-q", "detach-device", guest.name, "/dev/stdin"], stdin=channel)
     systemd.wait("inactive")
-    host1.must(["virsh", "-q", "attach-device", guest.name, "/dev/stdin"], stdin=_channel(guest))
+    host1.must(["virsh", "-q", "attach-device", guest.name, "/dev/stdin"], stdin=CHANNEL)
     systemd.wait("active")
-
-
-def _channel(guest: Guest) -> str:
-    return CHANNEL.format(name=guest.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
+from pmkvm.pacemaker.renamed import FENCING_ENABLED, FENCING_TIMEOUT
 from tests.lab.errors import LabError
 
 TYPE_CHECKING = False
@@ -20,16 +21,20 @@ RSC_DEFAULTS: dict[str, dict[str, str]] = {
     "linux-ha-japan": {"resource-stickiness": "INFINITY", "migration-threshold": "1"},
 }
 
-CRM_CONFIG = {
-    "stonith-enabled": "true",
-    # Both hosts are in corosync's membership before Pacemaker starts, so nobody waits for long.
-    "dc-deadtime": "5s",
-    "stonith-timeout": "30s",
-}
-
 # action, interval and timeout of an operation
 Operation = tuple[str, str, str]
 DUMMY_OPERATIONS: tuple[Operation, ...] = (("monitor", "2s", "20s"),)
+
+
+def crm_config(cib: Element) -> dict[str, str]:
+    """The cluster options, named as the Pacemaker of this CIB prefers: it warns of other names."""
+    feature_set = cib.get("crm_feature_set", "")
+    return {
+        FENCING_ENABLED.name(feature_set): "true",
+        # Both hosts are in corosync's membership before Pacemaker starts, so nobody waits for long.
+        "dc-deadtime": "5s",
+        FENCING_TIMEOUT.name(feature_set): "30s",
+    }
 
 
 def bare(empty: str, rsc_defaults: str) -> str:
@@ -44,7 +49,7 @@ def bare(empty: str, rsc_defaults: str) -> str:
     cib.set("epoch", "1")
     section = _set(configuration, "crm_config")
     options = SubElement(section, "cluster_property_set", id="cib-bootstrap-options")
-    _nvpairs(options, CRM_CONFIG)
+    _nvpairs(options, crm_config(cib))
     _set(configuration, "resources").append(_fence())
     defaults = RSC_DEFAULTS[rsc_defaults]
     if defaults:

@@ -9,8 +9,10 @@ import shutil
 import uuid
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree.ElementTree import fromstring, tostring
 from xml.sax.saxutils import escape
 
+from tests.lab.errors import LabError
 from tests.lab.guests import full_image, guest_commands, guest_image
 from tests.lab.guests.counter import Counter
 from tests.lab.guests.guest_commands import Command
@@ -55,8 +57,9 @@ DOMAIN = """<domain type='qemu'>
 </domain>
 """
 
+# As doc/fencing.md has it: where the socket lies is libvirt's choice, and differs between roots.
 CHANNEL = """    <channel type='unix'>
-      <source mode='bind' path='/var/lib/libvirt/qemu/{name}'/>
+      <source mode='bind'/>
       <target type='virtio' name='vmconnectd'/>
     </channel>
 """
@@ -111,7 +114,7 @@ class Guest(NamedTuple):
         return self.kind == "full"
 
     def xml(self) -> str:
-        channels = CHANNEL.format(name=self.name) if self.has_channel else ""
+        channels = CHANNEL if self.has_channel else ""
         interface = INTERFACE.format(mac=self.mac, bridge=HOST_GUEST_BRIDGE)
         disks, kernel_arguments = "", ""
         if self.is_full:
@@ -242,6 +245,15 @@ class Guests(NamedTuple):
             # It may end by itself between these commands, or vanish with its end.
             host.run(["virsh", "-q", "destroy", name], timeout_s=40)
             host.run(["virsh", "-q", "undefine", name])
+
+
+def live_channel(host: Machine, guest: Guest, port: str = "vmconnectd") -> str:
+    """The device as libvirt has it now, with the path that it has made, for detach-device."""
+    for each in fromstring(host.must(["virsh", "dumpxml", guest.name])).iter("channel"):
+        target = each.find("target")
+        if target is not None and target.get("name") == port:
+            return tostring(each, encoding="unicode")
+    raise LabError(f"{guest.name} has no channel {port} on {host.name}")
 
 
 def _is_qemu(pid: int, guest: Guest | None) -> bool:

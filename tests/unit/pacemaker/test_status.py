@@ -100,18 +100,26 @@ def test_what_is_not_understood_is_a_bad_answer(document: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "enabled"),
+    ("option", "enabled", "name"),
     [
-        ("", True),
-        ('stonith-enabled="false"', False),
-        ('stonith-enabled="true"', True),
-        ('fencing-enabled="false" stonith-enabled="true"', False),
+        ("", True, "stonith-enabled"),
+        ('stonith-enabled="false"', False, "stonith-enabled"),
+        ('stonith-enabled="true"', True, "stonith-enabled"),
+        # As 3.0.2 has it, and a Pacemaker that has dropped the old name.
+        ('fencing-enabled="false" stonith-enabled="false"', False, "fencing-enabled"),
+        ('fencing-enabled="true" stonith-enabled="true"', True, "fencing-enabled"),
+        ('fencing-enabled="false"', False, "fencing-enabled"),
+        ('fencing-enabled="true"', True, "fencing-enabled"),
+        ('fencing-enabled="false" stonith-enabled="true"', False, "fencing-enabled"),
     ],
 )
-def test_fencing_is_on_unless_it_is_said_to_be_off(option: str, *, enabled: bool) -> None:
+def test_fencing_is_on_unless_it_is_said_to_be_off(
+    option: str, name: str, *, enabled: bool
+) -> None:
     summary = f"<summary><cluster_options {option}/></summary>"
     document = f"<pacemaker-result>{summary}<nodes/>{TAIL}"
-    assert status.parse(document).stonith_enabled is enabled
+    cluster = status.parse(document)
+    assert (cluster.stonith_enabled, cluster.fencing_option) == (enabled, name)
 
 
 def test_without_a_dc_there_may_be_no_resources() -> None:

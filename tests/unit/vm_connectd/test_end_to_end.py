@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemons.vm_stonithd.intake import channels
 from pmkvm import process
 from pmkvm.deadline import Deadline
 from pmkvm.wire import client
@@ -207,6 +209,11 @@ def test_a_socket_outside_the_directories_is_named_with_its_guest(world: World) 
     assert world.status("host")["guests"] == []
     assert "guest 'prm-g1' (domain 'g1') has no channel: its socket is outside" in host.said
     assert "guest 'prm-g2' (domain 'g2') has no channel: its socket is outside" in host.said
+    told = channels.without_channel(json.dumps(world.status("host")))
+    assert [each.partition(": its socket is outside")[0] for each in told] == [
+        """guest "prm-g1" (domain "g1") can't ask for a fence""",
+        """guest "prm-g2" (domain "g2") can't ask for a fence""",
+    ]
 
 
 def test_libvirt_may_go_and_the_channels_stay(world: World, qemu: Process) -> None:

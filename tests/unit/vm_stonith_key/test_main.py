@@ -119,6 +119,11 @@ def test_a_token_for_each_member_that_all_members_may_use(
     for agent in ("stonith:external/vm-stonith", "stonith:fence_vm_stonith"):
         assert f"primitive prmStonith-vm {agent} params" in out
     assert "pcs stonith create prmStonith-vm fence_vm_stonith hostlist=" in out
+    # The guests may have any Pacemaker.
+    assert out.count("property stonith-timeout=40s\n") == 2
+    assert out.count("pcs property set stonith-timeout=40s\n") == 2
+    new = "property fencing-timeout=40s\npcs property set fencing-timeout=40s\n"
+    assert out.partition("Pacemaker 3.0.2 or newer")[2].partition("\n")[2] == new
 
 
 NAME = Step(("crm_node", "--name"), out="host1\n")

@@ -260,6 +260,36 @@ def test_advice(cib: etree._Element) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("feature_set", "options", "said"),
+    [
+        ("3.16.1", {"stonith-enabled": "false"}, "stonith-enabled is false"),
+        ("3.20.1", {"stonith-enabled": "false"}, "stonith-enabled is false"),
+        ("3.20.5", {"stonith-enabled": "off"}, "fencing-enabled (set as stonith-enabled) is false"),
+        ("3.20.5", {"fencing-enabled": "False"}, "fencing-enabled is false"),
+        (
+            "3.20.5",
+            {"stonith-enabled": "true", "fencing-enabled": "no"},
+            "fencing-enabled is false",
+        ),
+        ("3.20.5", {"stonith-enabled": "false", "fencing-enabled": "true"}, ""),
+        ("3.20.5", {"stonith-enabled": "true"}, ""),
+        ("3.20.5", {}, ""),
+        # A CIB that an older Pacemaker was given: it will be so after the upgrade.
+        ("3.16.1", {"fencing-enabled": "false"}, "fencing-enabled is false"),
+    ],
+)
+def test_fencing_that_is_off_is_told_by_either_name(
+    cib: etree._Element, feature_set: str, options: dict[str, str], said: str
+) -> None:
+    cib.set("crm_feature_set", feature_set)
+    cibs.remove(cibs.element(cib, "//crm_config//nvpair[@name='stonith-enabled']"))
+    for name, value in options.items():
+        cibs.add_option(cib, name, value)
+    expected = [f"{said}: with a host lost no fence is proven"] if said else []
+    assert [each for each in seen(cib).warnings if "-enabled" in each] == expected
+
+
 def test_definition_comes_from_the_primitive_or_its_template(cib: etree._Element) -> None:
     pair = '<instance_attributes id="{0}"><nvpair id="{0}n" name="config" value="{0}.xml"/>'
     template = cibs.element(cib, "//template[@id='tmpVM']")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
+from pmkvm.pacemaker import status
 from tests.unit.vmctl import as_crm, world
 from tests.unit.vmctl.world import DATA, cib, cluster, facts, guest, running, slides_conf, survey
 from vmctl import checks, command_line, names, plan
@@ -151,6 +152,24 @@ def test_what_can_not_be_added_is_refused(
 def test_disabled_fencing_is_refused_while_failures_are_to_be_fenced() -> None:
     assert numbers(UNFENCED) == [12]
     assert len(added(more="\nvm_stonith=off", found=UNFENCED)) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ('stonith-enabled="false"', "stonith-enabled"),
+        ('fencing-enabled="false" stonith-enabled="false"', "fencing-enabled"),
+        ('fencing-enabled="false"', "fencing-enabled"),
+    ],
+)
+def test_the_option_has_the_name_that_the_running_pacemaker_gives_it(
+    options: str, name: str
+) -> None:
+    document = world.crm_mon(fencing="false").replace('stonith-enabled="false"', options)
+    with pytest.raises(RefusedError) as caught:
+        added(found=facts(found=status.parse(document)))
+    (problem,) = caught.value.problems
+    assert f"({name})" in str(problem)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import tempfile
@@ -23,7 +24,7 @@ from pmkvm.wire.errors import (
     UnavailableError,
     WireError,
 )
-from pmkvm.wire.message import Message, Refused, Reply, Request, StatusQuery, Unavailable
+from pmkvm.wire.message import Message, Refused, Reply, Report, Request, StatusQuery, Unavailable
 from pmkvm.wire.session import Session
 
 if TYPE_CHECKING:
@@ -185,3 +186,26 @@ def test_the_kernel_names_the_peer() -> None:
     one, other = socket.socketpair(socket.AF_UNIX)
     with one, other:
         assert peer_of(one) == (os.getpid(), os.geteuid(), os.getegid())
+
+
+def test_a_report_without_an_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_LONGEST_REPORT", 3 * 4096)
+    parts = 8 * codec.encode(Report("x" * 4096, is_last=False))
+
+    def tell() -> None:
+        connection, _address = listening.accept()
+        with connection:
+            connection.sendall(Session("vm-connectd", codec.FROM_CLIENT).greeting() + parts)
+            # Until the client has had enough of it.
+            with contextlib.suppress(ConnectionResetError):
+                while connection.recv(65536):
+                    pass
+
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{directory}/s")
+        listening.listen(1)
+        telling = threading.Thread(target=tell, daemon=True)
+        telling.start()
+        with pytest.raises(WireError, match="has no end"):
+            client.status(Deadline(10), path=f"{directory}/s")
+        telling.join(10)
