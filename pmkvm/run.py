@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The only module that starts processes: a list of arguments, a deadline, every child reaped.
+"""The module that starts processes: a list of arguments, a deadline, every child reaped.
 
-But for spawn(), which starts a service that is to outlive its caller.
+But for spawn(), which starts a service that is to outlive its caller, and for a child that SIGKILL
+does not end. A child that may well become one is pmkvm.knock's.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from pmkvm.process import Life
 
 TERM_GRACE_S = 0.5
+# Who does not end by SIGKILL waits in the kernel for a file system that hangs.
+KILL_S = 1.0
 WAIT_S = 0.02
 
 
@@ -199,7 +202,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(TERM_GRACE_S)
         _signal_group(child, signal.SIGKILL)
-        child.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(KILL_S)
     for pipe in (child.stdout, child.stderr):
         if pipe is not None:
             with contextlib.suppress(OSError):

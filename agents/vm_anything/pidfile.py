@@ -135,6 +135,7 @@ def _verified(pid: int, binfile: str) -> Life | None:
         argv = files.read_beginning(f"{directory}/cmdline", _LONGEST_COMMAND).split(b"\0")[:2]
     except OSError:
         return None
-    runs = executable == os.path.realpath(binfile) or os.fsencode(binfile) in argv
+    # Its file last: that may lie on a mount that hangs, and we start it by this very name.
+    runs = os.fsencode(binfile) in argv or executable == os.path.realpath(binfile)
     # Looked at again behind its arguments: a pid that was reused in between shows.
     return life if binfile and runs and process.life_of(pid) == life else None

@@ -18,6 +18,7 @@ from pmkvm import files, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError, is_exhaustion
 from pmkvm.pacemaker import tools
+from pmkvm.service.far_files import FarFiles
 from pmkvm.virt import definition, identity, record
 
 TYPE_CHECKING = False
@@ -37,6 +38,8 @@ CIB_POLL_S = 2.0
 POLLS_AFTER_FAILURE = 5
 CIB_S = 10.0
 FILES_S = 10.0
+# Of that, for definitions whose storage does not answer, and for each of those behind them.
+ANSWER_S, LEAST_S = 3.0, 0.1
 
 
 class _Drawn(NamedTuple):
@@ -59,6 +62,7 @@ class Guests:
         self._polls_to_wait = 0
         self._last: _Drawn | None = None
         self._paths = Paths()
+        self._definitions = FarFiles()
         self._identities: dict[str, tuple[files.Stamp, Identity]] = {}
 
     async def look(self) -> bool:
@@ -91,27 +95,32 @@ class Guests:
         return self._last.roster
 
     def _draw_up(self, found: tuple[Guest, ...], domains: list[Domain]) -> _Drawn:
-        paths = self._paths.look(found)
-        pairs = [(each, self._identity(each.id, paths[each.id])) for each in found]
+        paths, deadline = self._paths.look(found), Deadline(ANSWER_S)
+        pairs = [(each, self._identity(each.id, paths[each.id], deadline)) for each in found]
         last = self._last
         if last is not None and (last.pairs, last.domains) == (pairs, domains):
             # The thread would keep the loop waiting for the sake of the same answer.
             return last
         return _Drawn(pairs, domains, roster.draw_up(pairs, domains, self._directories))
 
-    def _identity(self, resource: str, path: str) -> Identity:
+    def _identity(self, resource: str, path: str, deadline: Deadline) -> Identity:
         """By its definition, as it is now; else as VirtualDomain remembers it; else by name."""
-        stamp = files.stamp(path)
-        known = self._identities.get(path)
-        if known is not None and known[0] == stamp:
-            return known[1]
+        patience_s = max(LEAST_S, deadline.remaining())
         try:
-            found = definition.read_identity(path)
+            return self._definitions.ask(path, partial(self._read, path), patience_s)
         except (OSError, identity.DefinitionError) as error:
             if is_exhaustion(error):
                 raise
             name = identity.name_from_path(path)
             return _remembered(resource) or identity.Identity(name, "", is_qemu=True)
+
+    def _read(self, path: str) -> Identity:
+        """In a thread of its own. Raises OSError and DefinitionError."""
+        stamp = files.stamp(path)
+        known = self._identities.get(path)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        found = definition.read_identity(path)
         if stamp is not None:
             self._identities[path] = (stamp, found)
         return found

@@ -13,6 +13,8 @@ from agents.virtual_domain.migration import last_target, outcome
 from agents.virtual_domain.migration.plan import Migration, plan
 from agents.virtual_domain.migration.progress import Progress, limit_downtime
 from agents.virtual_domain.options.config_file import save_for_all
+from pmkvm import knock
+from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, ExhaustedError, is_exhaustion
 from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode
@@ -23,7 +25,6 @@ from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
-    from pmkvm.deadline import Deadline
     from pmkvm.errors import HaError
     from pmkvm.ocf.context import Context
     from pmkvm.virt.connection import Domain
@@ -41,6 +42,8 @@ _CLEAR_S = 10.0
 _RETRY_S = 0.5
 # How long a QEMU takes to end after libvirt has reported the migration's success.
 _LEAVE_S = 10.0
+# How long the storage of a file of migrate_options may take to answer.
+_FILE_S = 5.0
 # Left to judge what is wrong if it does not.
 _JUDGE_S = 2.0
 
@@ -181,6 +184,8 @@ def _migrate_by_libvirt(
 
 def _read_files(migration: Migration) -> dict[str, str]:
     try:
+        for path in migration.files.values():
+            knock.require_answer(path, Deadline(_FILE_S))
         return {
             name: definition.decode(definition.read(path), path)
             for name, path in migration.files.items()

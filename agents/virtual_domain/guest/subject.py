@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 
 _SAY_EVERY_S = 600
+# How long the definition's storage may take to answer, and of what is left of the action's time.
+_ANSWER_S = 10.0
+_ANSWER_SHARE = 0.5
 
 
 class UnwrittenError(HaError):
@@ -59,9 +62,12 @@ def from_definition(context: Context) -> Subject:
     if not path:
         raise OcfError(OcfCode.CONFIGURED, "parameter config is required and not set")
     # Here and not on top: a recurring monitor remembers its guest and reads no XML.
+    from pmkvm import knock
     from pmkvm.virt.definition import read_identity
 
     try:
+        patience_s = min(_ANSWER_S, context.deadline.remaining() * _ANSWER_SHARE)
+        knock.require_answer(path, context.deadline.at_most(patience_s))
         identity = read_identity(path)
     except OSError as error:
         if is_exhaustion(error):

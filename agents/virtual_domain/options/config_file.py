@@ -10,10 +10,11 @@ import os
 import stat
 
 from agents.virtual_domain.guest import domain_state
-from pmkvm import files
+from pmkvm import files, knock
 from pmkvm.errors import CommandError, DeadlineError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.thread_call import call_in_thread
 from pmkvm.virt.connection import XML_INACTIVE, LibvirtError
 from pmkvm.virt.definition import LONGEST, parse_identity
 from pmkvm.virt.identity import DefinitionError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 # What a person may see in the file: with its secrets, and as it will be at the next start.
 _SECURE = 1  # VIR_DOMAIN_XML_SECURE
-# A stop under a fence loses no more time than this.
+# A stop under a fence loses no more time than this to reading, nor to writing.
 _SAVE_S = 2.0
 # A migration waits no longer for csync2.
 _SYNC_S = 10.0
@@ -45,24 +46,27 @@ def save(context: Context, subject: Subject, deadline: Deadline) -> bool:
     """Write the running guest's definition into its file; whether that changed anything."""
     if not context.text("config"):
         return False
-    name, path = subject.identity.name, os.path.realpath(context.text("config"))
+    name, path = subject.identity.name, context.text("config")
+    soon = deadline.at_most(_SAVE_S)
     try:
+        knock.require_answer(path, soon)
         new = domain_state.command(
             subject,
-            deadline.at_most(_SAVE_S),
+            soon,
             "reading the definition of",
             lambda domain: domain.description(_SECURE | XML_INACTIVE),
         )
         if parse_identity(new.encode(), "libvirt's definition").name != name:
             raise DefinitionError("libvirt's definition is another guest's")
-        if _text(path) == new:
-            return False
-        _replace(path, new)
+        is_new = call_in_thread(
+            deadline.at_most(_SAVE_S), f"writing {path}", lambda: _write(path, new)
+        )
     except (LibvirtError, DeadlineError, DefinitionError, OSError) as error:
         context.log.warning(f"{name}: {path} not saved: {error}")
         return False
-    context.log.info(f"{name}: definition saved to {path}")
-    return True
+    if is_new:
+        context.log.info(f"{name}: definition saved to {path}")
+    return is_new
 
 
 def sync(context: Context, deadline: Deadline) -> None:
@@ -93,6 +97,15 @@ def require_csync2(context: Context) -> None:
         raise OcfError(
             OcfCode.INSTALLED, "sync_config_on_stop needs csync2, which is not installed"
         )
+
+
+def _write(path: str, new: str) -> bool:
+    """Into the file itself where path is a link; whether that changed anything."""
+    path = os.path.realpath(path)
+    if _text(path) == new:
+        return False
+    _replace(path, new)
+    return True
 
 
 def _text(path: str) -> str | None:

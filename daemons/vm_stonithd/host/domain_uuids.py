@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.host import qemu_processes
 from pmkvm import files
 from pmkvm.deadline import Deadline
-from pmkvm.errors import HaError
+from pmkvm.errors import HaError, is_exhaustion
 from pmkvm.pacemaker.this_host import ThisHost
+from pmkvm.virt import definition
+from pmkvm.virt.identity import DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 # For Pacemaker's word where the CIB alone does not tell: 15 ms as a rule.
 ASK_S = 3.0
+# Of each definition that is read behind others whose storage hangs.
+LEAST_S = 0.1
 
 
 class DomainUuids:
@@ -40,30 +45,45 @@ class DomainUuids:
 
     def uuid(self, resource: str) -> str | None:
         """None for what is no target, empty if its definition does not tell. Raises HaError."""
-        return self._uuid_in(self.path(resource)) if resource in self._configs() else None
+        if resource not in self._configs():
+            return None
+        return self._uuid_in(self.path(resource), Deadline(qemu_processes.ANSWER_S))
 
     def of(self, uuid: str) -> list[str]:
         """Whose domain has it: one target as a rule. Raises HaError if one may and can't be told.
 
         Pacemaker is asked only of those that could be given a definition with that uuid.
         """
-        configs = self._configs()
+        configs, deadline = self._configs(), Deadline(qemu_processes.ANSWER_S)
         may = (
             each
             for each, config in configs.items()
-            if uuid and uuid in map(self._uuid_in, config.possible)
+            if uuid and any(self._uuid_in(path, deadline) == uuid for path in config.possible)
         )
         return sorted(
-            each for each in may if configs[each].is_plain or self._uuid_in(self.path(each)) == uuid
+            each
+            for each in may
+            if configs[each].is_plain or self._uuid_in(self.path(each), deadline) == uuid
         )
 
-    def _uuid_in(self, path: str) -> str:
-        """Empty if none can be told."""
+    def _uuid_in(self, path: str, deadline: Deadline) -> str:
+        """Empty if none can be told, in time."""
+        patience_s = max(LEAST_S, deadline.remaining())
+        try:
+            return qemu_processes.DEFINITIONS.ask(path, partial(self._read, path), patience_s)
+        except OSError as error:
+            if is_exhaustion(error):
+                raise
+            return ""
+        except DefinitionError:
+            return ""
+
+    def _read(self, path: str) -> str:
+        """In a thread of its own. Raises OSError and DefinitionError."""
         stamp = files.stamp(path)
         if stamp is None:
             return ""
         known = self._known.get(path)
         if known is None or known[0] != stamp:
-            identity = qemu_processes.identity_of(path)
-            known = self._known[path] = (stamp, "" if identity is None else identity.uuid)
+            known = self._known[path] = (stamp, definition.read_identity(path).uuid)
         return known[1]

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd.host import helper_processes
@@ -18,6 +19,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError, HaError, is_exhaustion
 from pmkvm.fencing import ban as bans
 from pmkvm.process import Pidfd
+from pmkvm.service.far_files import FarFiles
 from pmkvm.virt import definition, pid_file, qemu, record, starting, vcpu
 from pmkvm.virt.identity import DefinitionError, Identity
 
@@ -40,6 +42,10 @@ DEATH_S = 0.3
 # From QEMU's start to the guest's libvirt needs .3 to 1 s. Less than a migration waits for an
 # abandoned create at its destination to go.
 YOUNG_S = 5.0
+# A definition whose storage does not answer in this time counts as one that can't be read.
+ANSWER_S = 3.0
+# All that is read of definitions: two threads of ours never wait for one file.
+DEFINITIONS = FarFiles()
 
 
 class Found(NamedTuple):
@@ -129,14 +135,14 @@ def remembered_uuid(resource: str) -> str:
 
 
 def identity_of(config: str) -> Identity | None:
-    """The domain as it is defined on this host; None if that can't be told.
+    """The domain as it is defined on this host; None if that can't be told, in time.
 
     Raises OSError where this host has no descriptor or memory to look: that is no word about it.
     """
     if not config:
         return None
     try:
-        return definition.read_identity(config)
+        return DEFINITIONS.ask(config, partial(definition.read_identity, config), ANSWER_S)
     except OSError as error:
         if is_exhaustion(error):
             raise

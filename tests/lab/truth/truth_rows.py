@@ -18,6 +18,7 @@ from tests.lab.truth.truth_situations import (
     both,
     by_kvm,
     crash,
+    definition_hangs,
     empty_definition,
     emulator,
     enlarged,
@@ -56,6 +57,8 @@ _GONE = Row(
     # It would only wait for a deaf guest.
     parameters={"force_stop": "yes"},
 )
+_UNREAD = _NEVER._replace(situation="definition hangs, never started", enter=definition_hangs)
+_HANGS = _GONE._replace(situation="definition hangs", enter=definition_hangs)
 _KILLED = Row("libvirtd dead", "monitor", (0,), HERE, killed)
 _FROZEN = Row("libvirtd stopped (SIGSTOP)", "monitor", (0,), HERE, frozen, is_long=True)
 _BACK = outage(hypervisor.kill, lasts_s=3)
@@ -115,6 +118,21 @@ ROWS = (
         codes=(0,),
         end=DEAD,
         enter=act(empty_definition),
+        is_long=True,
+    ),
+    _UNREAD,
+    _UNREAD._replace(action="monitor", is_long=True),
+    _UNREAD._replace(action="stop", codes=(0,)),
+    _UNREAD._replace(action="start", codes=(5,), is_long=True),
+    _HANGS,
+    _HANGS._replace(action="stop", codes=(0,), end=DEAD),
+    _HANGS._replace(
+        situation="definition hangs, to be saved",
+        action="stop",
+        codes=(0,),
+        end=DEAD,
+        timeout_s=30,
+        parameters={"save_config_on_stop": "yes"},
         is_long=True,
     ),
     Row("definition on one line", "start", (0,), HERE, nothing, is_started=False, edit=one_line),

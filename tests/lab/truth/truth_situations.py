@@ -249,6 +249,17 @@ def empty_definition(scene: Scene) -> None:
     scene.home.write(CONFIG, "")
 
 
+@contextlib.contextmanager
+def definition_hangs(scene: Scene) -> Iterator[None]:
+    """Who opens it waits for a writer, as on a mount whose server is gone."""
+    scene.home.must(["sh", "-c", f"rm -f {CONFIG} && mkfifo {CONFIG}"])
+    try:
+        yield
+    finally:
+        # Who still waits in it goes on, and the next row writes a file in its place.
+        scene.home.must(["sh", "-c", f": <>{CONFIG}; rm -f {CONFIG}"])
+
+
 def another_like_it(scene: Scene) -> None:
     """guest-1 lives; as a regular expression the name guest.1 means it as well."""
     scene.kill_guest()

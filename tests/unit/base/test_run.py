@@ -211,3 +211,17 @@ print(run(["echo", "goes on"], timeout_s=30).out, end="")
 def test_output_for_which_there_is_no_memory_is_an_error_of_its_own() -> None:
     ended = exhaustion.child(OUT_OF_MEMORY)
     assert ended.stdout == "head can't be executed: Out of memory\ngoes on\n", ended.stderr
+
+
+def test_a_child_that_survives_its_kill_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits in the kernel for a file system that hangs; whoever waits for it hangs as well."""
+    children: list[subprocess.Popen[bytes]] = []
+    monkeypatch.setattr(module, "TERM_GRACE_S", 0.0)
+    monkeypatch.setattr(module, "KILL_S", 0.0)
+    monkeypatch.setattr(module, "_signal_group", lambda child, _number: children.append(child))
+    with pytest.raises(CommandTimeoutError, match="sleep did not end"):
+        run(["sleep", "600"], timeout_s=0.0)
+    child = children[0]
+    assert child.poll() is None
+    child.kill()
+    child.wait()

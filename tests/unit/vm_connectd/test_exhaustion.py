@@ -170,7 +170,7 @@ async def test_guests_whose_definitions_can_not_be_read_now_keep_their_names(
     with exhaustion.no_descriptors(), pytest.raises(ExhaustedError, match=TOO_MANY):
         await guests.draw_up([])
     assert (await guests.draw_up([])).targets == ()
-    assert guests._identity("prm", str(config)).name == "g1"
+    assert guests._identity("prm", str(config), Deadline(60)).name == "g1"
 
 
 # Beside the library of world.py: what was opened is counted, and the loop of its events fails.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_connectd import paths
+from daemons.vm_connectd import guests, paths
 from daemons.vm_connectd.guests import Guests
 from daemons.vm_connectd.paths import Paths
 from pmkvm import run, settings
@@ -20,9 +20,12 @@ from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.virt import record
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.record import Record, Stage
+from tests.unit.hanging import Mount, mount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+__all__ = ["mount"]
 
 ANSWER = (
     '<pacemaker-result><digests><digest type="all"><parameters config="{}"/></digest></digests>'
@@ -124,3 +127,25 @@ def test_a_guest_is_known_by_what_pacemaker_gives_else_as_it_was_started(
     found = tuple(guest(each, *both, unclear="config is given 2 times") for each in "abc")
     drawn = Guests(ThreadCalls(1), [])._draw_up(found, [])
     assert [known.uuid for _, known in drawn.pairs] == [uuids[1], uuids[0], ""]
+
+
+def test_a_guest_whose_definition_does_not_answer_is_known_as_it_was_started(
+    mount: Mount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody else is kept waiting: one thread hangs for it."""
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setattr(guests, "ANSWER_S", 0.2)
+    monkeypatch.setattr(guests, "LEAST_S", 2.0)
+    uuids = [f"{n}f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10" for n in (1, 2)]
+    both = [str(tmp_path / f"{uuid}.xml") for uuid in uuids]
+    for path, uuid in zip(both, uuids):
+        text = f"<domain type='kvm'><name>n</name><uuid>{uuid}</uuid></domain>"
+        Path(path).write_text(text, encoding="utf-8")
+    record.store("a", Record(Identity("n", uuids[0], is_qemu=True), Stage.RUNNING))
+    mount.paths.add(both[0])
+    found = tuple(guest(each, path) for each, path in zip("ab", both))
+    known = Guests(ThreadCalls(1), [])
+    for _ in range(2):
+        drawn = known._draw_up(found, [])
+        assert [identity.uuid for _, identity in drawn.pairs] == uuids
+    assert mount.in_it == [both[0]]

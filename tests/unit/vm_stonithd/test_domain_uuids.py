@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from daemons.vm_stonithd.host import domain_uuids, qemu_processes
 from daemons.vm_stonithd.host.domain_uuids import DomainUuids
 from daemons.vm_stonithd.intake.desk import Desk
 from daemons.vm_stonithd.intake.grant import Grant
@@ -17,8 +19,10 @@ from pmkvm import run
 from pmkvm.errors import HaError
 from pmkvm.pacemaker.parameter import Parameter
 from pmkvm.run import Completed
+from pmkvm.service.far_files import FarFiles
 from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.wire.message import Forwarded, Sender
+from tests.unit.hanging import Mount, mount
 from tests.unit.vm_stonithd.unread_cib import UnreadCib
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemons.vm_stonithd.model.facts import Request
+
+__all__ = ["mount"]
 
 UUID, OTHER = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10", "2f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
 ANSWER = (
@@ -142,3 +148,44 @@ def test_a_token_is_refused_with_the_reason_in_the_hosts_log_alone(here: Here) -
         REFUSED,
         f"the definition of guest can't be told: {VARIES}",
     )
+
+
+# Definitions on a mount that hangs.
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qemu_processes, "DEFINITIONS", FarFiles())
+    monkeypatch.setattr(qemu_processes, "ANSWER_S", 0.2)
+    # The others' are read by a busy machine, too.
+    monkeypatch.setattr(domain_uuids, "LEAST_S", 2.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_definition_that_does_not_answer_is_one_that_tells_nothing(
+    here: Here, mount: Mount
+) -> None:
+    far, near = here.file("far", UUID), here.file("near", OTHER)
+    here.configs = {"far": Parameter((far,)), "near": Parameter((near,))}
+    mount.paths.add(far)
+    for _ in range(3):
+        assert here.domain_uuids.uuid("far") == ""
+        assert qemu_processes.identity_of(far) is None
+        assert here.domain_uuids.of(UUID) == []
+        assert here.domain_uuids.of(OTHER) == ["near"]
+    # One thread, for all that asked.
+    assert mount.in_it == [far]
+    assert qemu_processes.DEFINITIONS.hanging == [far]
+    mount.come_back()
+    while qemu_processes.DEFINITIONS.hanging:
+        time.sleep(0.01)
+    assert here.domain_uuids.of(UUID) == ["far"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_request_for_another_guest_is_read_beside_it(here: Here, mount: Mount) -> None:
+    far, near = here.file("far", OTHER), here.file("near", UUID)
+    here.configs = {"far": Parameter((far,)), "near": Parameter((near,))}
+    mount.paths.add(far)
+    made = asked(here, "near")
+    assert (made.refusal, made.uuid) == ("", UUID)

@@ -26,10 +26,12 @@ from pmkvm.fencing.ban import Ban
 from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.process import Life
 from pmkvm.run import Completed
+from pmkvm.service.far_files import FarFiles
 from pmkvm.virt import record
 from pmkvm.virt.identity import Identity
 from pmkvm.virt.record import Record, Stage
 from tests import impostor
+from tests.unit.hanging import Mount, mount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from tests.unit.virt.fake_qemu import FakeProcessTable
 
     Show = Callable[[Optional[Ban]], list[str]]
+
+__all__ = ["mount"]
 
 RESOURCE, UUID, OTHER = "prmVMCTL_guest2", "0123abcd-2222-3333-4444-555555555555", "aaaa-1"
 NOBODY = 65534
@@ -155,6 +159,21 @@ def test_look_sees_lives_lock_and_another_definition(
         found = qemu_processes.look(ProcessTable(), RESOURCE, UUID, str(config))
     assert (found.lives, found.is_locked) == ((target.life,), True)
     assert why(found) == f"its definition here has uuid {EDITED}, not {UUID}"
+
+
+def test_a_definition_that_does_not_answer_is_one_witness_less(
+    host: FakeProcessTable, tmp_path: Path, mount: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that can't be read; else no fence of this guest would be proven, and no kill made."""
+    monkeypatch.setattr(qemu_processes, "DEFINITIONS", FarFiles())
+    monkeypatch.setattr(qemu_processes, "ANSWER_S", 0.2)
+    target = host.start_qemu("guest2", UUID)
+    config = define(tmp_path, "guest2")
+    mount.paths.add(config)
+    for _ in range(3):
+        found = qemu_processes.look(ProcessTable(), RESOURCE, UUID, config)
+        assert found == ((target.life,), False, None, False)
+    assert mount.in_it == [config]
 
 
 def test_the_guest_that_this_host_remembers_is_the_target_whatever_its_file_says(
