@@ -65,6 +65,8 @@ TEXTS = {
     56: "{domain}: vm-ctl ends when the guest is there; interrupt it again to end it now: then the"
     " constraints of the move stay, {seconds} s at most",
     57: "another vm-ctl on this host can't be locked out: {reason}",
+    58: "{domain}: libvirt on {node} keeps a saved memory of it, maybe older than its disks, and no"
+    " start there restores it; virsh managedsave-remove {domain}",
 }
 
 

@@ -14,9 +14,10 @@ from agents.virtual_domain.guest.judgement import (
     judge_silence,
 )
 from agents.virtual_domain.guest.subject import identify, remember
+from pmkvm.errors import DeadlineError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.virt.connection import State
+from pmkvm.virt.connection import LibvirtError, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def monitor(context: Context) -> OcfCode:
 
         end_abandoned_start(context, subject)
     verdict = look(context, subject)
+    if context.is_probe:
+        _warn_of_managed_save(context, subject)
     is_recurring = context.meta.get("interval", "0") != "0"
     if is_recurring and verdict.code == OcfCode.NOT_RUNNING and not subject.identity.is_qemu:
         verdict = _look_again(context, subject)
@@ -82,6 +85,28 @@ def _is_owed(context: Context, subject: Subject) -> bool:
             return True
     patience = context.deadline.less(_RESERVE_S).at_most(_PATIENCE_S)
     return Fence(context).may_be_banned(patience)
+
+
+def _warn_of_managed_save(context: Context, subject: Subject) -> None:
+    """Of a memory that no start here will restore: a start on this host fails until it is gone."""
+    # Of QEMU the file tells: a probe that finds no guest does not need libvirt.
+    from pmkvm.virt import managed_save
+
+    name = subject.identity.name
+    try:
+        if subject.identity.is_qemu:
+            kept = managed_save.describe(name, None, is_here=True)
+        else:
+            kept = domain_state.command(
+                subject,
+                context.deadline.less(_RESERVE_S).at_most(_PATIENCE_S),
+                "looking for a managed save of",
+                lambda domain: managed_save.describe(name, domain, is_here=False),
+            )
+    except (LibvirtError, DeadlineError):
+        return
+    if kept:
+        context.log.warning(f"{name}: no start here: {kept}")
 
 
 def _look_again(context: Context, subject: Subject) -> Verdict:

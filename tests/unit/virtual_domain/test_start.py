@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.unit.virt.fake_qemu import FakeQemu
 
 PAUSED_FLAG = 1
+FORCE_BOOT_FLAG = 8
 
 
 def test_a_guest_without_a_definition_in_libvirt_is_created_paused_and_resumed(
@@ -50,7 +51,7 @@ def test_a_definition_that_libvirt_has_is_used_as_it_is(world: World) -> None:
     assert world.act("start").rc == 0
     # The fake knows neither define nor undefine: calling them would have failed.
     assert world.here.called(*ORDERS) == [
-        Call("virDomainCreateWithFlags", (PAUSED_FLAG,)),
+        Call("virDomainCreateWithFlags", (PAUSED_FLAG | FORCE_BOOT_FLAG,)),
         Call("virDomainResume"),
     ]
     assert world.here.domains["g1"] is domain
