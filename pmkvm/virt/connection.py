@@ -65,6 +65,7 @@ class State(IntEnum):
 class PausedReason(IntEnum):
     """virDomainPausedReason, as far as something here depends on it."""
 
+    DUMP = 4
     IO_ERROR = 5
     WATCHDOG = 6
     CRASHED = 10

@@ -75,6 +75,7 @@ def constants() -> dict[str, int]:
         (ErrorCode.NO_NETWORK, "VIR_ERR_NO_NETWORK"),
         (ErrorCode.NO_STORAGE_POOL, "VIR_ERR_NO_STORAGE_POOL"),
         (ErrorCode.OPERATION_INVALID, "VIR_ERR_OPERATION_INVALID"),
+        (PausedReason.DUMP, "VIR_DOMAIN_PAUSED_DUMP"),
         (PausedReason.IO_ERROR, "VIR_DOMAIN_PAUSED_IOERROR"),
         (PausedReason.WATCHDOG, "VIR_DOMAIN_PAUSED_WATCHDOG"),
         (PausedReason.CRASHED, "VIR_DOMAIN_PAUSED_CRASHED"),
@@ -90,6 +91,7 @@ def constants() -> dict[str, int]:
         (2, "VIR_DOMAIN_SAVE_RUNNING"),
         (4, "VIR_DOMAIN_SAVE_PAUSED"),
         (1, "VIR_DOMAIN_XML_SECURE"),
+        (8, "VIR_DOMAIN_JOB_OPERATION_DUMP"),
         (2, "VIR_DOMAIN_XML_INACTIVE"),
     ],
 )

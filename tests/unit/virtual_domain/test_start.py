@@ -197,16 +197,6 @@ def test_what_libvirt_refuses_for_good_is_a_failure_at_once_and_forgotten(
     assert world.stage == "nothing"
 
 
-def test_a_guest_that_libvirt_will_not_resume_is_remembered_for_the_stop(world: World) -> None:
-    world.here.script("virDomainResume", Trouble(INTERNAL, "no lease"))
-    assert world.act("start").outcome == (1, "libvirt: no lease")
-    assert world.stage == "RESUMING"
-    world.config.unlink()
-    assert world.act("stop").rc == 0
-    assert world.table.living() == []
-    assert world.stage == "nothing"
-
-
 def test_a_guest_that_dies_as_soon_as_it_runs_is_a_failure_and_not_remembered_as_running(
     world: World,
 ) -> None:
