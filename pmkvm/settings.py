@@ -40,6 +40,9 @@ CIB_XML = "/var/lib/pacemaker/cib/cib.xml"
 # Where libvirt keeps NAME.pid of the QEMUs that it runs.
 LIBVIRT_PID_DIR = "/run/libvirt/qemu"
 
+# Where libvirt keeps NAME.save, the memory that it restores at the domain's next start.
+LIBVIRT_SAVE_DIR = "/var/lib/libvirt/qemu/save"
+
 # Says which user libvirt runs QEMU as, and who that user is.
 QEMU_CONF = "/etc/libvirt/qemu.conf"
 ACCOUNTS = "/etc/passwd"

@@ -120,6 +120,7 @@ def warnings(request: Request, configuration: Configuration, facts: Facts) -> It
     if facts.libvirt_guests:
         yield message(49)
     yield from _bonds(configuration, facts.cluster)
+    yield from _managed_saves(request, survey)
     for domain in filter(survey.here, request.domains):
         having = dict(survey.having(domain))
         here = having[survey.local]
@@ -131,6 +132,13 @@ def warnings(request: Request, configuration: Configuration, facts: Facts) -> It
                 place = definition.place_of_difference(here.definition(), its)
                 if place is not None:
                     yield message(46, domain=domain, node=node, place=place)
+
+
+def _managed_saves(request: Request, survey: Survey) -> Iterator[Message]:
+    for domain in request.domains:
+        for node, there in survey.having(domain):
+            if there.is_saved:
+                yield message(59, domain=domain, node=node)
 
 
 def _bonds(configuration: Configuration, cluster: Cluster) -> Iterator[Message]:

@@ -25,11 +25,15 @@ LIBVIRT_GUESTS = "/etc/systemd/system/*.wants/libvirt-guests.service"
 
 
 class Domain(NamedTuple):
-    """xml: libvirt's definition of it; of what it has after the next start, where it lives."""
+    """xml: libvirt's definition of it; of what it has after the next start, where it lives.
+
+    is_saved: libvirt keeps a memory of it (managed save), which no start of the agent's restores.
+    """
 
     running: bool
     autostart: bool
     xml: str
+    is_saved: bool = False
 
     def definition(self) -> Element:
         """Read, which takes half a millisecond. Raises DefinitionError."""
@@ -62,7 +66,12 @@ def ask_libvirt(uri: str, domains: Sequence[str]) -> Host:
     with Connection(uri) as connection:
         known = ((each.name(), each) for each in connection.domains())
         return {
-            name: Domain(each.is_running(), each.starts_by_itself(), each.description(XML_INACTIVE))
+            name: Domain(
+                each.is_running(),
+                each.starts_by_itself(),
+                each.description(XML_INACTIVE),
+                each.is_saved(),
+            )
             for name, each in known
             if name in wanted
         }

@@ -68,6 +68,8 @@ TEXTS = {
     58: "{domain}: the move has not succeeded, but Pacemaker still migrates the guest; vm-ctl waits"
     " for the end of that; interrupt it to end it now: then the constraints of the move stay,"
     " {seconds} s at most",
+    59: "{domain}: libvirt on {node} keeps a saved memory of it, maybe older than its disks, and no"
+    " start there restores it; virsh managedsave-remove {domain}",
 }
 
 

@@ -34,12 +34,14 @@ else:
     libvirtmod = _Libvirtmod()
 
 _START_PAUSED = 1  # VIR_DOMAIN_START_PAUSED
+_FORCE_BOOT = 8  # VIR_DOMAIN_START_FORCE_BOOT: a managed save is dropped and not restored
 XML_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE: as after its next start, without a life's own
 
 
 class ErrorCode(IntEnum):
     """virErrorNumber, as far as something here depends on it."""
 
+    NO_SUPPORT = 3  # the hypervisor's driver has no such function
     SYSTEM_ERROR = 38  # int1 is the errno
     NO_DOMAIN = 42
     NO_NETWORK = 43
@@ -63,6 +65,7 @@ class State(IntEnum):
 class PausedReason(IntEnum):
     """virDomainPausedReason, as far as something here depends on it."""
 
+    DUMP = 4
     IO_ERROR = 5
     WATCHDOG = 6
     CRASHED = 10
@@ -118,12 +121,24 @@ class Domain:
         return result(libvirtmod.virDomainGetAutostart(self.handle)) == 1
 
     def is_saved(self) -> bool:
-        """Whether its next start restores a memory that libvirt keeps (virsh managedsave)."""
-        return check(libvirtmod.virDomainHasManagedSaveImage(self.handle, 0)) == 1
+        """Whether libvirt has made a memory of it that its next start restores (virsh managedsave).
 
-    def start_paused(self) -> None:
-        """Start a defined domain, its CPUs stopped."""
-        check(libvirtmod.virDomainCreateWithFlags(self.handle, _START_PAUSED))
+        libvirtd looks for its file when it starts, and not again: see pmkvm.virt.managed_save.
+        """
+        try:
+            return check(libvirtmod.virDomainHasManagedSaveImage(self.handle, 0)) == 1
+        except LibvirtError as error:
+            if error.code == ErrorCode.NO_SUPPORT:
+                return False
+            raise
+
+    def start_paused(self, *, boots: bool) -> None:
+        """Start a defined domain, its CPUs stopped.
+
+        boots: even if a managed save is there by then, which is lost. Not all drivers can do that.
+        """
+        flags = _START_PAUSED | (_FORCE_BOOT if boots else 0)
+        check(libvirtmod.virDomainCreateWithFlags(self.handle, flags))
 
     def resume(self) -> None:
         check(libvirtmod.virDomainResume(self.handle))

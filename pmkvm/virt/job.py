@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What libvirt does with a running domain in the background: a migration, a save."""
+"""What libvirt does with a running domain in the background: a migration, a save, a dump."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pmkvm.virt.connection import ErrorCode, LibvirtError, check, libvirtmod, re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pmkvm.virt.connection import Domain
 
 _MIB = 1 << 20
+_DUMP = 8  # VIR_DOMAIN_JOB_OPERATION_DUMP
+_UNDER_WAY = (1, 2)  # virDomainJobType: 0 is none, 3 and more are ends
 
 
 class Job(NamedTuple):
@@ -35,23 +39,36 @@ class Job(NamedTuple):
 def job_of(domain: Domain) -> Job | None:
     """The job under way, None if there is none. Raises LibvirtError."""
     stats = result(libvirtmod.virDomainGetJobStats(domain.handle, 0))
-    # virDomainJobType: 0 is none, 3 and more are ends.
-    if stats.get("type") not in (1, 2):
+    if stats.get("type") not in _UNDER_WAY:
         return None
-
-    def number(name: str) -> int:
-        value = stats.get(name, 0)
-        return value if isinstance(value, int) else 0
-
     return Job(
-        number("time_elapsed") / 1000,
-        number("data_processed") // _MIB,
-        number("data_remaining") // _MIB,
-        number("data_total") // _MIB,
-        number("memory_bps") // _MIB,
-        number("memory_iteration"),
-        number("downtime"),
+        _number(stats, "time_elapsed") / 1000,
+        _number(stats, "data_processed") // _MIB,
+        _number(stats, "data_remaining") // _MIB,
+        _number(stats, "data_total") // _MIB,
+        _number(stats, "memory_bps") // _MIB,
+        _number(stats, "memory_iteration"),
+        _number(stats, "downtime"),
     )
+
+
+def dump_under_way(domain: Domain) -> str:
+    """That libvirt dumps the guest's memory to a file, and how far it is; empty if it does not.
+
+    It does so by itself when a guest crashes (<on_crash>coredump-restart</on_crash>), and for a
+    person (virsh dump). Raises LibvirtError if that can't be told.
+    """
+    try:
+        stats = result(libvirtmod.virDomainGetJobStats(domain.handle, 0))
+    except LibvirtError as error:
+        if error.code == ErrorCode.NO_SUPPORT:
+            return ""
+        raise
+    if stats.get("type") not in _UNDER_WAY or stats.get("operation") != _DUMP:
+        return ""
+    total = _number(stats, "memory_total") // _MIB
+    done = _number(stats, "memory_processed") // _MIB
+    return "libvirt dumps its memory" + (f" ({done} of {total} MiB)" if total else "")
 
 
 def is_arriving(domain: Domain) -> bool:
@@ -87,3 +104,8 @@ def start_postcopy(domain: Domain) -> None:
 def set_max_downtime(domain: Domain, milliseconds: int) -> None:
     """Also before a migration begins (measured, libvirt 9.0), so that a short one has it too."""
     check(libvirtmod.virDomainMigrateSetMaxDowntime(domain.handle, milliseconds, 0))
+
+
+def _number(stats: Mapping[str, object], name: str) -> int:
+    value = stats.get(name, 0)
+    return value if isinstance(value, int) else 0

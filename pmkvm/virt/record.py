@@ -29,7 +29,8 @@ class Stage(IntEnum):
     CREATING: a QEMU of this domain that has never run is nobody's guest yet. If the lock is free
     its start was killed, and the QEMU is an abandoned create to be killed: libvirt may carry out
     the create minutes after its caller died. RESTORING: the same, of a guest whose memory was
-    saved. RESUMING: its CPUs may run. RUNNING: started.
+    saved. RESUMING: its CPUs may run; with the lock free, one whose CPUs never did is abandoned as
+    well. RUNNING: started.
     """
 
     CREATING = 1
@@ -49,6 +50,11 @@ class Record(NamedTuple):
     def is_being_created(self) -> bool:
         """Whether a start has not come as far as a guest, or was killed before."""
         return self.stage in (Stage.CREATING, Stage.RESTORING)
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether no start has come to its end: also where its CPUs may or may not have run."""
+        return self.stage != Stage.RUNNING
 
 
 _STAGES = {

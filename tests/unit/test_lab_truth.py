@@ -36,6 +36,8 @@ def test_what_is_wrong(action: str, rc: int, end: End, said: str) -> None:
 
 BEGIN = "<!-- truth: printed by make lab-full -->\n"
 END = "<!-- end of truth -->\n"
+# Of a row that is new, until the lab has printed what it saw.
+UNTRIED = "not tried yet"
 CELL = re.compile(r"(?:\*\*)?(killed|\d+) after [\d.]+ s, ([^:*]+)(?:: ([^*]+))?(?:\*\*)?")
 
 
@@ -52,6 +54,8 @@ def test_the_page_has_every_row() -> None:
 def test_what_was_measured_is_judged_as_the_table_does() -> None:
     """What harm came to the guest besides, an answer does not tell."""
     for row, (situation, _action, *cells) in zip(ROWS, rows()):
+        if cells == [UNTRIED, UNTRIED]:
+            continue
         found = [CELL.fullmatch(cell) for cell in cells]
         theirs, ours = (cell.groups("") for cell in found if cell is not None)
         for rc, end, wrong in (theirs, ours):

@@ -9,19 +9,24 @@ from agents.virtual_domain.guest import domain_state
 from agents.virtual_domain.guest.judgement import (
     DEAD,
     Verdict,
+    has_crashed,
     judge_by_libvirt,
+    judge_dump,
     judge_living,
     judge_silence,
 )
 from agents.virtual_domain.guest.subject import identify, remember
+from pmkvm.errors import DeadlineError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.virt.connection import State
+from pmkvm.virt.connection import LibvirtError, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
+    from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
+    from pmkvm.virt.connection import Status
 
 # How long libvirt is waited for when the process table can answer as well, and what must be left
 # of the action's own time for that answer.
@@ -38,12 +43,19 @@ _SCRIPT_RESERVE_S = 1.0
 def monitor(context: Context) -> OcfCode:
     """Probe, recurring monitor and status."""
     subject = identify(context)
-    if subject.is_being_created:
+    is_left = False
+    if subject.is_starting:
         # Loaded here only, with the signals that it needs: see pmkvm.light_types.
         from agents.virtual_domain.guest.abandoned_create import end_abandoned_start
 
-        end_abandoned_start(context, subject)
+        is_left = end_abandoned_start(context, subject)
     verdict = look(context, subject)
+    if is_left and verdict.lives:
+        verdict = Verdict(
+            OcfCode.GENERIC, "holds a restored memory, and its start did not resume it"
+        )
+    if context.is_probe:
+        _warn_of_managed_save(context, subject)
     is_recurring = context.meta.get("interval", "0") != "0"
     if is_recurring and verdict.code == OcfCode.NOT_RUNNING and not subject.identity.is_qemu:
         verdict = _look_again(context, subject)
@@ -84,6 +96,28 @@ def _is_owed(context: Context, subject: Subject) -> bool:
     return Fence(context).may_be_banned(patience)
 
 
+def _warn_of_managed_save(context: Context, subject: Subject) -> None:
+    """Of a memory that no start here will restore: a start on this host fails until it is gone."""
+    # Of QEMU the file tells: a probe that finds no guest does not need libvirt.
+    from pmkvm.virt import managed_save
+
+    name = subject.identity.name
+    try:
+        if subject.identity.is_qemu:
+            kept = managed_save.describe(name, None, is_here=True)
+        else:
+            kept = domain_state.command(
+                subject,
+                context.deadline.less(_RESERVE_S).at_most(_PATIENCE_S),
+                "looking for a managed save of",
+                lambda domain: managed_save.describe(name, domain, is_here=False),
+            )
+    except (LibvirtError, DeadlineError):
+        return
+    if kept:
+        context.log.warning(f"{name}: no start here: {kept}")
+
+
 def _look_again(context: Context, subject: Subject) -> Verdict:
     """A guest of Xen that reboots is no domain for a second: started now, it would run twice."""
     deadline = context.deadline.less(_RESERVE_S).at_most(_REBOOT_S)
@@ -111,20 +145,21 @@ def _look_closer(context: Context, subject: Subject, verdict: Verdict) -> None:
 def look(context: Context, subject: Subject) -> Verdict:
     """Ask the witnesses; what is seen running is remembered."""
     if not subject.identity.is_qemu:
-        return judge_by_libvirt(
-            domain_state.patient_status(subject, context.deadline.less(1)),
-            context.text("on_io_error"),
-        )
+        deadline = context.deadline.less(1)
+        status = domain_state.patient_status(subject, deadline)
+        verdict = judge_by_libvirt(status, context.text("on_io_error"))
+        return _unless_dumped(subject, status, verdict, deadline)
     deadline = context.deadline.less(_RESERVE_S).at_most(_PATIENCE_S)
     doubt: Verdict | None = None
     while True:
         lives = domain_state.living(subject)
         if not lives:
             return DEAD
-        runs = not subject.is_being_created
+        runs = not subject.is_starting
         try:
             status = domain_state.status(subject, deadline)
             verdict = judge_living(status, context.text("on_io_error"))
+            verdict = _unless_dumped(subject, status, verdict, deadline)
             # Somebody resumed what would be an abandoned create otherwise: it is a guest from now
             # on.
             runs = runs or (status is not None and status.state == State.RUNNING)
@@ -137,6 +172,29 @@ def look(context: Context, subject: Subject) -> Verdict:
             return verdict
         doubt = verdict
         deadline.pause(domain_state.POLL_S)
+
+
+def _unless_dumped(
+    subject: Subject, status: Status | None, verdict: Verdict, deadline: Deadline
+) -> Verdict:
+    """The verdict, but of a guest that has crashed and whose memory libvirt is dumping."""
+    if status is None or not has_crashed(status):
+        return verdict
+    # Here only, as the call itself: a guest that runs costs neither.
+    from pmkvm.virt.job import dump_under_way
+
+    try:
+        dump, now = domain_state.command(
+            subject,
+            deadline,
+            "asking for the job of",
+            lambda domain: (dump_under_way(domain), domain.status()),
+        )
+    except (LibvirtError, DeadlineError):
+        # A dump that begins is a job without figures yet: look again.
+        return verdict._replace(is_final=False)
+    # Where a dump has come to its end in between, libvirt may have restarted the guest.
+    return judge_dump(dump) if dump else verdict._replace(is_final=has_crashed(now))
 
 
 def run_monitor_scripts(context: Context, subject: Subject) -> None:

@@ -9,6 +9,8 @@ for to the deadline, and a ban is looked for meanwhile. From the create on QEMU 
 - RESUMING says that a paused QEMU may be resumed where a killed start left it. Where CREATING
   stands instead, the next start kills that QEMU, which never ran, and makes another. One that was
   resumed is told by the time its CPUs have run, and is never taken for an abandoned create.
+- What libvirt refuses to resume is ended at once, and CREATING (RESTORING) stands again meanwhile:
+  where it can't be ended, the next action knows it for an abandoned create.
 - RUNNING has the life and libvirt's uuid. Each monitor tries to write it again, and without it the
   guest is found as at the first monitor, by its definition.
 - A record that can't be removed after a create that libvirt refused marks a QEMU that never ran.
@@ -20,7 +22,7 @@ import contextlib
 
 from agents.virtual_domain.actions.monitor import look, run_monitor_scripts
 from agents.virtual_domain.guest import domain_state
-from agents.virtual_domain.guest.abandoned_create import kill_abandoned
+from agents.virtual_domain.guest.abandoned_create import end_refused, kill_abandoned
 from agents.virtual_domain.guest.fence_check import Fence, FencedError
 from agents.virtual_domain.guest.judgement import judge_living
 from agents.virtual_domain.guest.subject import (
@@ -31,7 +33,7 @@ from agents.virtual_domain.guest.subject import (
     note,
 )
 from agents.virtual_domain.migration import last_target
-from agents.virtual_domain.options import utilization
+from agents.virtual_domain.options import snapshot, utilization
 from agents.virtual_domain.starting import creation
 from pmkvm.errors import DeadlineError, ExhaustedError, HaError, reason_of
 from pmkvm.fencing import pending_stop as pending_stops
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
+    from pmkvm.virt.connection import Domain
     from pmkvm.virt.identity import Identity
 
 # Left of the action's time when creating is given up.
@@ -61,6 +64,15 @@ _SCRIPT_TIME_S = 2.0
 
 class _TryAgainError(HaError):
     """What stands in the way passes by itself."""
+
+
+class _RefusedError(HaError):
+    """libvirt has not resumed what it had created. begun is the record of that create."""
+
+    def __init__(self, error: LibvirtError, begun: Record) -> None:
+        super().__init__(str(error))
+        self.passes = error.code == ErrorCode.OPERATION_INVALID
+        self.begun = begun
 
 
 _PASSING = (_TryAgainError, domain_state.SilentError, UnwrittenError, ExhaustedError)
@@ -95,6 +107,7 @@ def start(context: Context) -> OcfCode:
                         context, subject, fence, deadline, had_abandoned=had_abandoned
                     )
                     last_target.forget(context)
+                    snapshot.drop(context, subject.identity.name)
                     break
                 except (*_PASSING, MemoryError) as error:
                     had_abandoned = False
@@ -146,7 +159,7 @@ def _bring_up(
         had_abandoned |= kill_abandoned(context, subject)
     lives = domain_state.living(subject)
     if lives:
-        _resume_if_begun(subject, deadline)
+        _resume_if_begun(context, subject, deadline)
         note(context, Record(identity, Stage.RUNNING, lives[0]))
         return subject
     last_target.require_ended(context, subject, fence, deadline)
@@ -161,7 +174,7 @@ def _bring_up(
         "what it is about to do can't be written down",
         lambda: record.store(context.instance, Record(identity, Stage.CREATING)),
     )
-    identity = _create_and_resume(context, subject, fence, deadline, had_abandoned=had_abandoned)
+    identity = _create_or_end(context, subject, fence, deadline, had_abandoned=had_abandoned)
     lives = qemu.living(identity)
     if not lives:
         fence.look()
@@ -173,7 +186,7 @@ def _bring_up(
     return subject._replace(identity=identity, remembered=started)
 
 
-def _resume_if_begun(subject: Subject, deadline: Deadline) -> None:
+def _resume_if_begun(context: Context, subject: Subject, deadline: Deadline) -> None:
     """A QEMU is there already: is it a guest, and did a start die just before it resumed it?"""
     status = domain_state.status(subject, deadline)
     verdict = judge_living(status)
@@ -186,6 +199,8 @@ def _resume_if_begun(subject: Subject, deadline: Deadline) -> None:
         try:
             domain_state.command(subject, deadline, "resuming", lambda domain: domain.resume())
         except LibvirtError as error:
+            # Here libvirt alone may have failed; it must say that the guest is still paused.
+            _end_refused(context, subject)
             raise _TryAgainError(str(error)) from error
 
 
@@ -196,11 +211,31 @@ def _bring_up_by_libvirt(
     status = domain_state.status(subject, deadline)
     if status is None or status.state == State.SHUTOFF:
         last_target.require_ended(context, subject, fence, deadline)
-        identity = _create_and_resume(context, subject, fence, deadline)
+        identity = _create_or_end(context, subject, fence, deadline)
         subject = subject._replace(identity=identity)
     started = Record(subject.identity, Stage.RUNNING)
     note(context, started)
     return subject._replace(remembered=started)
+
+
+def _create_or_end(
+    context: Context,
+    subject: Subject,
+    fence: Fence,
+    deadline: Deadline,
+    *,
+    had_abandoned: bool = False,
+) -> Identity:
+    """As _create_and_resume(); what libvirt will not resume has been ended."""
+    try:
+        return _create_and_resume(context, subject, fence, deadline, had_abandoned=had_abandoned)
+    except _RefusedError as error:
+        begun = error.begun
+        context.log.warning(f"{begun.identity.name}: not resumed: {error}")
+        _end_refused(context, subject._replace(identity=begun.identity, remembered=begun))
+        if had_abandoned or error.passes:
+            raise _TryAgainError(str(error)) from error
+        raise OcfError(OcfCode.GENERIC, f"libvirt: {error}") from error
 
 
 def _create_and_resume(
@@ -227,8 +262,7 @@ def _create_and_resume(
                 # Again: a ban written while libvirt created it finds an abandoned create, and no
                 # life.
                 fence.require_no_ban(deadline)
-                note(context, Record(identity, Stage.RESUMING))
-                domain.resume()
+                _resume(context, connection, domain, identity)
                 return identity
             except LibvirtError as error:
                 passes = had_abandoned or error.code == ErrorCode.OPERATION_INVALID
@@ -247,6 +281,34 @@ def _create_and_resume(
         return fence.during(deadline, f"starting {subject.identity.name} through libvirt", work)
     except LibvirtError as error:
         raise _TryAgainError(f"libvirt can't be reached: {error}") from error
+
+
+def _resume(context: Context, connection: Connection, domain: Domain, identity: Identity) -> None:
+    """Raises _RefusedError; LibvirtError where the connection broke, so that nobody knows."""
+    written = record.load(context.instance)
+    is_restored = written is not None and written.stage == Stage.RESTORING
+    begun = Record(identity, Stage.RESTORING if is_restored else Stage.CREATING)
+    note(context, Record(identity, Stage.RESUMING))
+    try:
+        domain.resume()
+    except LibvirtError as error:
+        if connection.is_alive():
+            raise _RefusedError(error, begun) from error
+        raise
+
+
+def _end_refused(context: Context, subject: Subject) -> None:
+    """What libvirt would not resume. Whatever comes of it, the start fails for libvirt's reason."""
+    name, begun = subject.identity.name, subject.remembered
+    try:
+        if not end_refused(context, subject):
+            return
+        if begun is not None and begun.stage == Stage.RESTORING:
+            snapshot.put_back(context, name)
+    except (HaError, OSError, MemoryError) as error:
+        context.log.warning(f"{name}: what libvirt did not resume stays: {reason_of(error)}")
+        return
+    forget(context)
 
 
 def _wait_until_healthy(context: Context, subject: Subject, fence: Fence) -> None:

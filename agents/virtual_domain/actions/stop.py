@@ -41,12 +41,15 @@ def stop(context: Context) -> OcfCode:
         context.log.warning("no parameter config and nothing remembered: never started here")
         return OcfCode.SUCCESS
     subject = identify(context)
-    if subject.is_being_created:
+    asks = not context.flag("force_stop")
+    if subject.is_starting:
         from agents.virtual_domain.guest.abandoned_create import end_abandoned_start
 
-        end_abandoned_start(context, subject)
+        # One that was never resumed hears no request; its memory can be saved again.
+        if end_abandoned_start(context, subject) and not context.text("snapshot"):
+            asks = False
     end = _stop_qemu if subject.identity.is_qemu else _stop_by_libvirt
-    is_definition_new = end(context, subject)
+    is_definition_new = end(context, subject, asks=asks)
     _clean_up(context, subject)
     if is_definition_new and context.flag("sync_config_on_stop"):
         from agents.virtual_domain.options import config_file
@@ -73,12 +76,12 @@ def _clean_up(context: Context, subject: Subject) -> None:
         )
 
 
-def _stop_qemu(context: Context, subject: Subject) -> bool:
+def _stop_qemu(context: Context, subject: Subject, *, asks: bool) -> bool:
     """Whether the guest's definition was changed while it ran, and has been saved."""
     lives = domain_state.living(subject)
     if not lives:
         return False
-    is_definition_new = not context.flag("force_stop") and _ask(context, subject, lives[0])
+    is_definition_new = asks and _ask(context, subject, lives[0])
     if domain_state.living(subject):
         _end(context, subject)
     else:
@@ -195,13 +198,13 @@ def _destroy(context: Context, subject: Subject, deadline: Deadline) -> None:
         context.log.warning(f"{subject.identity.name}: no destroy: {reason_of(error)}")
 
 
-def _stop_by_libvirt(context: Context, subject: Subject) -> bool:
+def _stop_by_libvirt(context: Context, subject: Subject, *, asks: bool) -> bool:
     """For hypervisors whose only witness is libvirt. Raises OcfError, SilentError."""
     deadline = context.deadline.less(_RESERVE_S)
     is_definition_new = False
     if _is_off(subject, deadline):
         return is_definition_new
-    if not context.flag("force_stop"):
+    if asks:
         is_definition_new = _save_definition(context, subject)
         _shut_down(
             context,

@@ -16,7 +16,7 @@ from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.pacemaker import resource, status
 from pmkvm.thread_call import call_in_thread
-from pmkvm.virt import definition, supply
+from pmkvm.virt import definition, managed_save, supply
 from pmkvm.virt.connection import Connection
 
 TYPE_CHECKING = False
@@ -80,6 +80,7 @@ def _at_libvirt(context: Context, subject: Subject, root: Element) -> list[str]:
 
     def look() -> list[str]:
         with Connection(uri) as connection:
+            _warn_of_managed_save(context, subject, connection)
             needed = supply.needed(root)
             pools = [(supply.has_pool, "pool", name) for name in needed.pools]
             networks = [(supply.has_network, "network", name) for name in needed.networks]
@@ -95,15 +96,25 @@ def _at_libvirt(context: Context, subject: Subject, root: Element) -> list[str]:
         return [f"libvirt can't be asked: {error}"]
 
 
+def _warn_of_managed_save(context: Context, subject: Subject, connection: Connection) -> None:
+    name = subject.identity.name
+    domain = connection.lookup(name)
+    kept = managed_save.describe(name, domain, is_here=subject.identity.is_qemu)
+    if kept:
+        context.log.warning(f"{name}: no start here: {kept}")
+
+
 def _require_agreement(context: Context, subject: Subject) -> None:
     """Of all hosts' libvirts about name and uuid. One that can't be reached is warned of."""
     for node, uri in _peers(context, subject):
         here = subject.identity
         try:
-            there = _uuid_there(uri, here.name, context.deadline.at_most(_ANSWER_S))
+            there, kept = _ask_there(uri, here.name, context.deadline.at_most(_ANSWER_S))
         except HaError as error:
             context.log.warning(f"{node}: no migration to it: {error}")
             continue
+        if kept:
+            context.log.warning(f"{here.name}: no start on {node}: {kept}")
         if here.uuid and there and here.uuid != there:
             raise OcfError(
                 OcfCode.CONFIGURED,
@@ -124,12 +135,14 @@ def _peers(context: Context, subject: Subject) -> list[tuple[str, str]]:
         return []
 
 
-def _uuid_there(uri: str, name: str, deadline: Deadline) -> str:
-    """Empty if the other host's libvirt has no such domain."""
+def _ask_there(uri: str, name: str, deadline: Deadline) -> tuple[str, str]:
+    """The domain's uuid and managed save; empty if the other host's libvirt has none."""
 
-    def look() -> str:
+    def look() -> tuple[str, str]:
         with Connection(uri) as connection:
             domain = connection.lookup(name)
-            return domain.uuid() if domain else ""
+            if domain is None:
+                return "", ""
+            return domain.uuid(), managed_save.describe(name, domain, is_here=False)
 
     return call_in_thread(deadline, f"asking {uri}", look)

@@ -22,6 +22,10 @@ _IO_ERROR = {
 # Paused for one of these it serves nobody until a person has looked at it. For all others a
 # person, or libvirt for a moment, has paused it.
 _PAUSED = {
+    PausedReason.DUMP: (
+        OcfCode.DEGRADED,
+        "paused while libvirt dumps its memory; if no dump is under way: `virsh resume`",
+    ),
     PausedReason.WATCHDOG: (
         OcfCode.DEGRADED,
         "paused by its watchdog: `virsh resume` or restart it",
@@ -67,6 +71,17 @@ def judge_living(status: Status | None, on_io_error: str = "ok") -> Verdict:
         return verdict
     final = status.state != State.SHUTOFF
     return Verdict(OcfCode.GENERIC, f"QEMU lives, but libvirt says {status.state.name}", final)
+
+
+def has_crashed(status: Status) -> bool:
+    """Then libvirt may be at work on it: the parameter on_crash of its definition."""
+    return status.state == State.CRASHED or status == (State.PAUSED, PausedReason.CRASHED)
+
+
+def judge_dump(dump: str) -> Verdict:
+    """A guest that has crashed, and whose memory is being dumped. Restarted now, the dump would be
+    cut off; after it libvirt restarts the guest, or ends it."""
+    return Verdict(OcfCode.DEGRADED, f"has crashed, and {dump}")
 
 
 def judge_silence(reason: str) -> Verdict:

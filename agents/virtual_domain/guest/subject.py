@@ -42,6 +42,11 @@ class Subject(NamedTuple):
         return self.remembered is not None and self.remembered.is_being_created
 
     @property
+    def is_starting(self) -> bool:
+        """Whether its start has not come to its end: is under way, was killed, or has failed."""
+        return self.remembered is not None and self.remembered.is_starting
+
+    @property
     def remembered_life(self) -> Life | None:
         """Of this very domain: a definition may have been given another uuid since it began."""
         if self.remembered is None:

@@ -66,7 +66,7 @@ def save(
 
 
 def restore_paused(connection: Connection, subject: Subject, path: str) -> Domain:
-    """The guest as it was saved, its CPUs stopped, and the file gone.
+    """The guest as it was saved, its CPUs stopped, and the file gone to where no start looks.
 
     Gone before the guest runs: restored once more later, it would find disks that have gone on
     without it. Raises LibvirtError, and OcfError when libvirt was asked for nothing.
@@ -91,8 +91,32 @@ def restore_paused(connection: Connection, subject: Subject, path: str) -> Domai
     domain = connection.lookup(identity.name, saved.uuid)
     if domain is None:
         raise LibvirtError(0, f"{identity.name} is gone as soon as it was restored")
-    os.unlink(path)
+    os.replace(path, _aside(path))
     return domain
+
+
+def put_back(context: Context, name: str) -> None:
+    """What was restored is gone and never ran: the next start goes on from its memory all the same.
+
+    To be called by the start that restored it. Raises OSError.
+    """
+    path = path_of(context, name)
+    os.replace(_aside(path), path)
+    context.log.warning(f"{name}: its memory is back in {path}")
+
+
+def drop(context: Context, name: str) -> None:
+    """The guest has been started: nobody needs the memory that it, or one before it, began with."""
+    path = path_of(context, name)
+    try:
+        if path and os.path.lexists(_aside(path)):
+            os.unlink(_aside(path))
+    except OSError as error:
+        context.log.warning(f"{name}: {_aside(path)} stays: {error.strerror}")
+
+
+def _aside(path: str) -> str:
+    return f"{path}.restored"
 
 
 def _advised(error: LibvirtError, path: str) -> LibvirtError:

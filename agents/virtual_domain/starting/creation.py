@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a start hands to libvirt: the guest's saved memory, libvirt's own definition, or the file's.
+"""What a start hands to libvirt: the memory that a stop of ours saved, libvirt's own definition, or
+the file's.
 
 Nothing here lets a guest run: its CPUs are stopped when it is created.
 """
@@ -12,6 +13,7 @@ from agents.virtual_domain.guest.subject import require_noted
 from agents.virtual_domain.options import snapshot
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.virt import managed_save
 from pmkvm.virt.connection import XML_INACTIVE
 from pmkvm.virt.definition import decode, parse, read, write
 from pmkvm.virt.identity import DefinitionError
@@ -40,10 +42,11 @@ def prepare(context: Context, subject: Subject, deadline: Deadline) -> None:
 
 
 def create_paused(context: Context, connection: Connection, subject: Subject) -> Domain:
-    """Restored where its memory was saved; as libvirt defines it, else transient.
+    """Restored where our stop saved its memory; as libvirt defines it, else transient.
 
-    A definition that libvirt has is never changed nor undefined. Raises LibvirtError; OcfError and
-    UnwrittenError when libvirt was asked for nothing.
+    A definition that libvirt has is never changed nor undefined, and a memory that libvirt keeps of
+    it (a managed save) never restored: its disks may have gone on without it on another host.
+    Raises LibvirtError; OcfError and UnwrittenError when libvirt was asked for nothing.
     """
     name, path = subject.identity.name, context.text("config")
     domain = connection.lookup(name)
@@ -62,16 +65,38 @@ def create_paused(context: Context, connection: Connection, subject: Subject) ->
             pools_networks.start(context, connection, live)
     image = snapshot.path_of(context, name)
     has_image = bool(image) and os.path.exists(image)
-    # Other hypervisors leave no abandoned creates, and not all of them know a managed save.
-    if subject.identity.is_qemu and (has_image or (domain is not None and domain.is_saved())):
+    _look_for_managed_save(
+        context, subject, domain, is_in_danger=domain is not None and not has_image
+    )
+    # Other hypervisors leave no abandoned creates.
+    if subject.identity.is_qemu and has_image:
         require_noted(context, Record(subject.identity, Stage.RESTORING))
     if has_image:
         context.log.info(f"{name}: restoring it from {image}")
         return snapshot.restore_paused(connection, subject, image)
     if domain is not None:
-        domain.start_paused()
+        # One that appears only now is lost, and not restored. Other drivers refuse that flag.
+        domain.start_paused(boots=_is_of_qemus_driver(subject))
         return domain
     return connection.create_paused(_for_libvirt(path, root))
+
+
+def _look_for_managed_save(
+    context: Context, subject: Subject, domain: Domain | None, *, is_in_danger: bool
+) -> None:
+    """Raises OcfError where libvirt would restore one. Neither the restore of an image nor the
+    create of a transient domain looks at it."""
+    name = subject.identity.name
+    kept = managed_save.describe(name, domain, is_here=subject.identity.is_qemu)
+    if kept and is_in_danger:
+        raise OcfError(OcfCode.INSTALLED, f"{name}: not started: {kept}")
+    if kept:
+        context.log.warning(f"{name}: {kept}")
+
+
+def _is_of_qemus_driver(subject: Subject) -> bool:
+    """Also of another machine's."""
+    return subject.identity.is_qemu or subject.uri.startswith("qemu")
 
 
 def _definition(path: str) -> Element:

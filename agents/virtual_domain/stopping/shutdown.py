@@ -15,6 +15,7 @@ from pmkvm.errors import ExhaustedError
 from pmkvm.ocf.errors import OcfError
 from pmkvm.thread_call import Call
 from pmkvm.virt.connection import LibvirtError, PausedReason, State, Status
+from pmkvm.virt.job import dump_under_way
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class _Request:
         # Whether libvirt has told the guest's state: it is there, whatever comes of the request.
         self.met_libvirt = False
         self.woke = False
+        # libvirt's dump of a crashed guest, which was waited for instead of asking.
+        self.dump = ""
         self._method = method
         what = f"asking {subject.identity.name} to shut down"
         self._call = Call(what, lambda: domain_state.with_domain(subject, self._ask))
@@ -62,7 +65,12 @@ class _Request:
         status = domain.status()
         self.met_libvirt = True
         if status.state == State.CRASHED:
-            raise HopelessError(0, "the guest has crashed")
+            self.dump = dump_under_way(domain)
+            if self.dump:
+                return
+            # It may have come to its end in between, and libvirt have restarted the guest.
+            if domain.status().state == State.CRASHED:
+                raise HopelessError(0, "the guest has crashed")
         if status.state in (State.SHUTDOWN, State.SHUTOFF):
             return
         if status.state == State.PM_SUSPENDED:
@@ -88,6 +96,7 @@ class _Requests:
         self._is_judged = False
         # Nobody has heard the request, though libvirt took it: the same way is taken once more.
         self._is_lost = False
+        self._has_told_of_dump = False
         self._request = _Request(subject, budget.method(order, self._turn))
         self._next = Deadline(self._resend_s)
 
@@ -126,6 +135,16 @@ class _Requests:
         if self._request.woke:
             self._is_lost = True
             self._next = Deadline(min(_WAKE_S, self._resend_s))
+        if self._request.dump:
+            self._is_lost = True
+            self._next = Deadline(_RETRY_S)
+            self._tell_of_dump(self._request.dump)
+
+    def _tell_of_dump(self, dump: str) -> None:
+        if not self._has_told_of_dump:
+            name = self._subject.identity.name
+            self._context.log.info(f"{name}: has crashed, and its end waits while {dump}")
+        self._has_told_of_dump = True
 
 
 def shut_down(

@@ -44,7 +44,8 @@ class Row(NamedTuple):
     """A situation and an action; codes and end are right after it, anything else is wrong.
 
     first is done before the start. by_itself: the guest shuts down and need not be destroyed.
-    counts: it runs afterwards, in the boot in which it was. Long ones are left out of a sample.
+    counts: it runs afterwards, in the boot in which it was. unharmed: whether what else the row is
+    about is whole. Long ones are left out of a sample.
     """
 
     situation: str
@@ -62,6 +63,7 @@ class Row(NamedTuple):
     is_long: bool = False
     by_itself: bool = False
     counts: bool = False
+    unharmed: Callable[[Scene], bool] | None = None
 
     @property
     def name(self) -> str:
@@ -174,4 +176,6 @@ def _harm(scene: Scene, boot: str) -> str:
         return "the guest no longer counts"
     if scene.row.by_itself and "POWERBUTTON" not in counter.console():
         return "destroyed"
+    if scene.row.unharmed is not None and not scene.row.unharmed(scene):
+        return "cut off"
     return ""

@@ -7,6 +7,8 @@ from tests.lab.hosts import hypervisor
 from tests.lab.truth.truth import End, Row, Scene
 from tests.lab.truth.truth_situations import (
     DOTTED,
+    DUMPED,
+    DUMPED_AND_RESTARTED,
     PANICS,
     POLITE,
     REBOOTS,
@@ -19,12 +21,15 @@ from tests.lab.truth.truth_situations import (
     by_kvm,
     crash,
     definition_hangs,
+    dump,
     empty_definition,
     emulator,
     enlarged,
     fill,
     frozen,
+    has_whole_dump,
     killed,
+    managed_save,
     nothing,
     one_line,
     outage,
@@ -46,6 +51,8 @@ HERE, DEAD, THERE = End.HERE, End.DEAD, End.THERE
 _FULL = Row("full disk", "monitor", (190,), HERE, act(fill), guest=WRITES, first=thin_storage)
 _LARGER = _FULL._replace(enter=act(enlarged), is_long=True)
 _CRASHED = Row("crashed, and kept", "monitor", (1,), HERE, act(crash), guest=PANICS)
+_DUMPED = Row("crashed, being dumped", "monitor", (190,), HERE, dump, guest=DUMPED_AND_RESTARTED)
+_SAVED = Row("managed save of an earlier run", "start", (5,), DEAD, managed_save, is_started=False)
 _ASLEEP = Row("asleep (S3)", "monitor", (190,), HERE, act(sleep), guest=SLEEPS)
 _NEVER = Row("never started", "probe", (7,), DEAD, nothing, is_started=False)
 _GONE = Row(
@@ -104,6 +111,16 @@ ROWS = (
     ),
     _CRASHED,
     _CRASHED._replace(action="stop", codes=(0,), end=DEAD, is_long=True),
+    _DUMPED._replace(is_long=True),
+    _DUMPED._replace(
+        action="stop",
+        codes=(0,),
+        end=DEAD,
+        guest=DUMPED,
+        timeout_s=90,
+        unharmed=has_whole_dump,
+        is_long=True,
+    ),
     _ASLEEP._replace(is_long=True),
     _ASLEEP._replace(
         action="stop", codes=(0,), end=DEAD, timeout_s=30, by_itself=True, is_long=True
@@ -145,6 +162,10 @@ ROWS = (
         is_started=False,
         edit=with_other_names,
     ),
+    # What libvirt keeps of a run before.
+    _SAVED,
+    _SAVED._replace(action="probe", codes=(7,)),
+    _SAVED._replace(action="validate-all", codes=(0,), level=10, is_long=True),
     # Without libvirt.
     _KILLED,
     _KILLED._replace(action="probe"),

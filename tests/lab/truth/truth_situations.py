@@ -33,6 +33,11 @@ PANICS = Guest(
     devices="    <panic model='isa'/>\n",
     script="sleep 1; echo c >/proc/sysrq-trigger",
 )
+# Zeros, which a dump writes all the same: it takes some seconds.
+DUMPED_MIB = 1024
+DUMPED = PANICS._replace(memory_mib=DUMPED_MIB, on_crash="coredump-destroy")
+DUMPED_AND_RESTARTED = DUMPED._replace(on_crash="coredump-restart")
+DUMPS = "/var/lib/libvirt/qemu/dump"
 REBOOTS = Guest("guest1", power="deaf", script="sleep 1; reboot -f")
 SLEEPS = Guest("guest1", power="acpi", script="sleep 1; echo mem >/sys/power/state")
 # A thin disk on a file system that is full before the guest has written all of it.
@@ -174,6 +179,40 @@ def source_breaks(break_it: Callable[[Machine], None]) -> Enter:
             hypervisor.ensure(scene.home)
 
     return enter
+
+
+@contextlib.contextmanager
+def managed_save(scene: Scene) -> Iterator[None]:
+    """libvirt keeps the memory of an earlier run, as it does for a domain that it has defined."""
+    name = scene.row.guest.name
+    scene.lab.guests.define(scene.row.guest, [scene.home])
+    scene.home.must(["virsh", "-q", "start", name])
+    scene.wait_for_boot()
+    scene.home.must(["virsh", "-q", "managedsave", name], timeout_s=60)
+    try:
+        yield
+    finally:
+        # libvirt does not undefine a domain that has one.
+        scene.home.run(["virsh", "-q", "managedsave-remove", name])
+
+
+@contextlib.contextmanager
+def dump(scene: Scene) -> Iterator[None]:
+    """libvirt is dumping the memory of a guest that has crashed."""
+    scene.home.must(["sh", "-c", f"rm -rf {DUMPS}/*"])
+    job = ["virsh", "-q", "domjobinfo", scene.row.guest.name]
+    is_dump = re.compile(r"Operation: +Dump")
+    wait_until(lambda: bool(is_dump.search(scene.home.run(job).out)), "a dump", REBOOT_S)
+    try:
+        yield
+    finally:
+        scene.kill_guest()
+        scene.home.must(["sh", "-c", f"rm -rf {DUMPS}/*"])
+
+
+def has_whole_dump(scene: Scene) -> bool:
+    sizes = scene.home.run(["sh", "-c", f"stat -c %s {DUMPS}/*"]).out.split()
+    return any(int(size) >= DUMPED_MIB << 20 for size in sizes)
 
 
 @contextlib.contextmanager

@@ -200,6 +200,7 @@ def process_table(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr(settings, "PROC", str(proc))
     monkeypatch.setattr(settings, "RUN_DIR", str(directory / "run"))
     monkeypatch.setattr(settings, "LIBVIRT_PID_DIR", str(directory / "libvirt"))
+    monkeypatch.setattr(settings, "LIBVIRT_SAVE_DIR", str(directory / "save"))
     monkeypatch.setattr(settings, "QEMU_CONF", str(directory / "qemu.conf"))
     accounts = directory / "passwd"
     accounts.write_text("libvirt-qemu:x:64055:64055::/:/usr/sbin/nologin\n", encoding="ascii")

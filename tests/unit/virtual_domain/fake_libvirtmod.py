@@ -81,6 +81,7 @@ class FakeDomain:
         self.qemu: FakeQemu | None = None
         # libvirt keeps its memory and restores it at its next start.
         self.is_saved = False
+        self.is_restored = False
         self.aborted = threading.Event()
 
     def description(self) -> str:
@@ -288,6 +289,8 @@ class FakeLibvirt(FakeServices):
             domain = handle.existing()
             if domain.state != SHUTOFF:
                 raise Trouble(OPERATION_INVALID, "domain is already running")
+            domain.is_restored = domain.is_saved and not flags & 8
+            domain.is_saved = False
             domain.state = PAUSED if flags & 1 else RUNNING
             domain.qemu = handle.connection.hypervisor.start_qemu(domain)
 

@@ -90,7 +90,7 @@ PAUSED = [
     (1, SUCCESS),  # by a person
     (2, SUCCESS),  # migration
     (3, SUCCESS),  # save
-    (4, SUCCESS),  # dump
+    (4, DEGRADED),  # dump
     (6, DEGRADED),  # its watchdog
     (7, SUCCESS),  # from a snapshot
     (8, SUCCESS),  # shutting down

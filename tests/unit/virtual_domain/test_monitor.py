@@ -335,10 +335,13 @@ def test_a_start_that_ends_beside_a_monitor_has_made_not_abandoned(world: World)
     assert world.stage == "RUNNING"
 
 
-@pytest.mark.parametrize("stage", [Stage.RESUMING, Stage.RUNNING])
-def test_a_paused_guest_that_is_not_being_created_is_left_alone(world: World, stage: Stage) -> None:
+@pytest.mark.parametrize(("stage", "has_run"), [(Stage.RESUMING, True), (Stage.RUNNING, False)])
+def test_a_paused_guest_that_has_been_started_is_left_alone(
+    world: World, stage: Stage, has_run: bool
+) -> None:
     """An administrator may pause a guest."""
-    qemu = world.qemu_of(world.guest(PAUSED))
+    qemu = world.table.start_qemu("g1", UUID, has_run=has_run)
+    world.guest(PAUSED, qemu=qemu)
     world.remember(stage)
     assert world.act("monitor").rc == 0
     assert qemu.lives

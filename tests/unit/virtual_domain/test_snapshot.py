@@ -12,7 +12,6 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     OPERATION_FAILED,
     PAUSED,
     RPC,
-    SHUTOFF,
     Trouble,
     arriving,
 )
@@ -131,16 +130,12 @@ def test_the_memory_of_another_guest_is_not_restored(world: World) -> None:
     assert world.here.called(RESTORE) == []
 
 
-@pytest.mark.parametrize("kept_by", ["us", "libvirt"])
-def test_a_restore_is_written_down_before_it_begins(world: World, kept_by: str) -> None:
-    if kept_by == "us":
-        save(world)
-    else:
-        world.guest(SHUTOFF, persistent=True).is_saved = True
+def test_a_restore_is_written_down_before_it_begins(world: World) -> None:
+    save(world)
     stages: dict[str, str] = {}
     world.here.watch = lambda function: stages.update({function: world.stage})
     assert world.act("start", snapshot=str(world.directory)).rc == 0
-    assert stages[RESTORE if kept_by == "us" else "virDomainCreateWithFlags"] == "RESTORING"
+    assert stages[RESTORE] == "RESTORING"
     assert stages["virDomainResume"] == "RESUMING"
     world.assert_started()
 

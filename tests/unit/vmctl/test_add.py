@@ -284,6 +284,14 @@ ON_BOTH = survey("guest1")
             ["MSG34 hostC: its libvirt could not be asked about the guests: no route"],
             id="a silent host",
         ),
+        pytest.param(
+            on_b(is_saved=True),
+            [
+                "MSG59 guest1: libvirt on hostB keeps a saved memory of it, maybe older than its"
+                " disks, and no start there restores it; virsh managedsave-remove guest1"
+            ],
+            id="a managed save",
+        ),
     ],
 )
 def test_another_host_that_knows_it_otherwise_is_warned_about(

@@ -112,6 +112,14 @@ def test_all_hosts_that_are_online_are_asked_over_the_migration_transport(vm_ctl
     )
 
 
+def test_a_managed_save_is_named_with_its_host(vm_ctl: Callable[..., Ended]) -> None:
+    libvirts = nothing_runs()
+    libvirts[THERE].domains["guest1"].is_saved = True
+    ended = vm_ctl("resource add guest1 -a hostA", *ADDING, Step(MODIFY), libvirts=libvirts)
+    assert ended.rc == 0
+    assert "MSG59 guest1: libvirt on hostB keeps a saved memory of it" in ended.err
+
+
 def test_a_host_that_hangs_is_named_and_holds_nobody_up(
     vm_ctl: VmCtl,
     monkeypatch: pytest.MonkeyPatch,
