@@ -45,7 +45,6 @@ def stop(context: Context) -> OcfCode:
         from agents.virtual_domain.guest.abandoned_create import end_abandoned_start
 
         end_abandoned_start(context, subject)
-    end = _stop_qemu if subject.identity.is_qemu else _stop_by_libvirt
     is_definition_new = end(context, subject)
     _clean_up(context, subject)
     if is_definition_new and context.flag("sync_config_on_stop"):
@@ -53,6 +52,13 @@ def stop(context: Context) -> OcfCode:
 
         config_file.sync(context, context.deadline.less(_RESERVE_S))
     return OcfCode.SUCCESS
+
+
+def end(context: Context, subject: Subject) -> bool:
+    """Returns when the guest is proven dead here: whether its definition was changed while it ran,
+    and has been saved. Raises OcfError, and SilentError where libvirt is the only witness."""
+    stop_it = _stop_qemu if subject.identity.is_qemu else _stop_by_libvirt
+    return stop_it(context, subject)
 
 
 def _clean_up(context: Context, subject: Subject) -> None:
@@ -74,7 +80,6 @@ def _clean_up(context: Context, subject: Subject) -> None:
 
 
 def _stop_qemu(context: Context, subject: Subject) -> bool:
-    """Whether the guest's definition was changed while it ran, and has been saved."""
     lives = domain_state.living(subject)
     if not lives:
         return False
