@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Private node attributes: in attrd's memory on all hosts, never in the CIB."""
+"""Node attributes. Private ones are in attrd's memory on all hosts, and never in the CIB."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ _LINE = re.compile(r'name="([^"\n]+)" host="([^"\n]+)" value="([^"\n]*)"', re.AS
 def say(name: str, text: str, deadline: Deadline) -> None:
     """This host's value; back when attrd has taken it. Raises HaError."""
     tools.call(("attrd_updater", "--private", "--name", name, "--update", text), deadline)
+
+
+def take_back(name: str, node: str, deadline: Deadline) -> None:
+    """That host's value, whoever said it. Raises HaError."""
+    argv = ("attrd_updater", "--private", "--name", name, "--delete", "--node", node)
+    tools.call(argv, deadline)
+
+
+def publish(name: str, text: str, delay_s: int, deadline: Deadline) -> None:
+    """This host's value of one that is not private: the cluster's status shows it after that
+    delay. It is a change of the CIB, which has Pacemaker plan anew. Raises HaError."""
+    argv = ("attrd_updater", "--name", name, "--update", text, "--delay", str(delay_s))
+    tools.call(argv, deadline)
 
 
 def hear(name: str, deadline: Deadline) -> dict[str, str]:

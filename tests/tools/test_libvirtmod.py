@@ -81,6 +81,7 @@ def constants() -> dict[str, int]:
         (ErrorCode.NO_STORAGE_POOL, "VIR_ERR_NO_STORAGE_POOL"),
         (ErrorCode.OPERATION_INVALID, "VIR_ERR_OPERATION_INVALID"),
         (PausedReason.DUMP, "VIR_DOMAIN_PAUSED_DUMP"),
+        (ErrorCode.OPERATION_TIMEOUT, "VIR_ERR_OPERATION_TIMEOUT"),
         (PausedReason.IO_ERROR, "VIR_DOMAIN_PAUSED_IOERROR"),
         (PausedReason.WATCHDOG, "VIR_DOMAIN_PAUSED_WATCHDOG"),
         (PausedReason.CRASHED, "VIR_DOMAIN_PAUSED_CRASHED"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import time
 
+from agents.virtual_domain.actions import stop
 from agents.virtual_domain.actions.monitor import look
 from agents.virtual_domain.guest import domain_state
 from agents.virtual_domain.guest.fence_check import Fence, FencedError
 from agents.virtual_domain.guest.subject import identify
-from agents.virtual_domain.migration import last_target, outcome
+from agents.virtual_domain.migration import cold_move, jobs, last_target, outcome
 from agents.virtual_domain.migration.plan import Migration, plan
 from agents.virtual_domain.migration.progress import Progress, limit_downtime
 from agents.virtual_domain.options.config_file import save_for_all
@@ -20,7 +21,7 @@ from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import definition, job
-from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError
+from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +41,15 @@ _CONNECT_S = 30.0
 # How long the other end may take to be rid of what stands in the way, and when to try again.
 _CLEAR_S = 10.0
 _RETRY_S = 0.5
+# The other end tells in this time or counts as silent.
+_ASK_S = 5.0
+# Of the action's time, kept back from a job that is waited for: for the migration, or for the end
+# of a guest that can't leave alive.
+_STOP_S = 90.0
+_STOP_SHARE = 0.5
+# To hand over a guest that has ended.
+_HAND_OVER_S = 3.0
+_HAND_OVER_SHARE = 0.2
 # How long a QEMU takes to end after libvirt has reported the migration's success.
 _LEAVE_S = 10.0
 # How long the storage of a file of migrate_options may take to answer.
@@ -54,48 +64,110 @@ def migrate_to(context: Context) -> OcfCode:
     if not target:
         raise OcfError(OcfCode.ARGS, "migrate_to without OCF_RESKEY_CRM_meta_migrate_target")
     subject = identify(context)
-    name = subject.identity.name
-    migration = plan(context, subject.uri, target)
-    old_pending_stop = pending_stops.load(context.instance)
-    fence = Fence(context, old_pending_stop)
+    fence = Fence(context, pending_stops.load(context.instance))
+    cold_move.begin(context)
     try:
-        fence.look()
-        verdict = look(context, subject)
-        if not verdict.lives:
-            if old_pending_stop is not None and not old_pending_stop.is_void([], time.monotonic()):
-                raise FencedError(old_pending_stop.ban_id, kills=False)
-            # A fence may have killed it since the look before.
-            fence.look()
-            said = "does not run here" if verdict.code == OcfCode.NOT_RUNNING else verdict.reason
-            text = f"{said}, so it can't leave for {target}"
-            if last_target.noted(context) != target:
-                raise OcfError(OcfCode.GENERIC, f"{name}: {text}")
-            # It has left before: this action's try before ended for lack of memory, or another.
-            outcome.settle(context, subject, migration, text)
-            return OcfCode.SUCCESS
-        fence.during(
-            context.deadline,
-            f"saving the definition of {name}",
-            lambda: save_for_all(context, subject),
-        )
-        # Before it leaves: whoever is killed in the middle has said where to look.
-        last_target.note(context, target)
-        context.log.info(f"{name}: migrating to {target} ({migration.remote_uri})")
-        _leave(context, subject, migration, fence)
+        try:
+            _migrate_alive(context, subject, fence, target)
+        except outcome.NothingMovedError as refusal:
+            last_target.forget(context)
+            _move_cold(context, subject, fence, target, refusal)
     except FencedError as fenced:
         fence.settle(subject, fenced)
-        return OcfCode.SUCCESS
     # The record stays until Pacemaker's stop: it is what says whose guest has left.
-    context.log.info(f"{name}: migrated to {target}")
     return OcfCode.SUCCESS
 
 
-def _leave(context: Context, subject: Subject, migration: Migration, fence: Fence) -> None:
+def _migrate_alive(context: Context, subject: Subject, fence: Fence, target: str) -> None:
+    """Raises OcfError when the guest has not left; NothingMovedError: there is nothing of it there.
+
+    FencedError when it is to leave no more.
+    """
+    name = subject.identity.name
+    migration = _plan(context, subject, target)
+    old_pending_stop = pending_stops.load(context.instance)
+    fence.look()
+    verdict = look(context, subject)
+    # This action's try before may have ended for lack of memory.
+    has_begun = last_target.noted(context) == target
+    if not verdict.lives:
+        if old_pending_stop is not None and not old_pending_stop.is_void([], time.monotonic()):
+            raise FencedError(old_pending_stop.ban_id, kills=False)
+        # A fence may have killed it since the look before.
+        fence.look()
+        is_dead = verdict.code == OcfCode.NOT_RUNNING
+        text = (
+            f"{'does not run here' if is_dead else verdict.reason}, so it can't leave for {target}"
+        )
+        if not has_begun:
+            raise outcome.NothingMovedError(OcfCode.GENERIC, f"{name}: {text}", lives=not is_dead)
+        outcome.settle(context, subject, migration, text)
+        return
+    fence.during(
+        context.deadline,
+        f"saving the definition of {name}",
+        lambda: save_for_all(context, subject),
+    )
+    # Before it leaves: whoever is killed in the middle has said where to look.
+    last_target.note(context, target)
+    context.log.info(f"{name}: migrating to {target} ({migration.remote_uri})")
+    _leave(context, subject, migration, fence, _Begun(has_begun))
+    context.log.info(f"{name}: migrated to {target}")
+
+
+def _plan(context: Context, subject: Subject, target: str) -> Migration:
+    try:
+        return plan(context, subject.uri, target)
+    except OcfError as error:
+        raise outcome.NothingMovedError(error.code, str(error), lives=True) from error
+
+
+def _move_cold(
+    context: Context,
+    subject: Subject,
+    fence: Fence,
+    target: str,
+    refusal: outcome.NothingMovedError,
+) -> None:
+    """Where an error would hit every guest of this host; else it is raised."""
+    cold_move.publish(context, f"to {target}: {refusal}")
+    if not cold_move.is_wanted(context, lives=refusal.lives):
+        raise refusal
+    fence.look()
+    name = subject.identity.name
+    context.log.warning(f"{refusal}; it ends here and starts on {target}")
+    last_target.note(context, target)
+    time_s = context.deadline.remaining()
+    hand_over_s = min(_HAND_OVER_S, time_s * _HAND_OVER_SHARE)
+    in_time = context._replace(deadline=context.deadline.less(hand_over_s))
+    stop.end(in_time, subject, asks=not context.flag("force_stop"))
+    cold_move.hand_over(context, subject.identity, target)
+    context.log.info(f"{name}: has ended here and is handed over to {target}")
+
+
+class _Begun:
+    """Whether libvirt was asked to migrate the guest: before that nothing can be there."""
+
+    def __init__(self, value: bool) -> None:
+        self.value = value
+
+
+def _leave(
+    context: Context, subject: Subject, migration: Migration, fence: Fence, begun: _Begun
+) -> None:
     """Raises OcfError when the guest has not left, FencedError when it is to leave no more."""
-    patience, told = context.deadline.at_most(_CLEAR_S), ""
+    time_s = context.deadline.remaining()
+    others = context.deadline.less(min(_STOP_S, time_s * _STOP_SHARE))
+    patience: Deadline | None = None
+    told = ""
     while True:
+        job = jobs.wait(context, subject, fence, others)
+        if job:
+            reason = f"has waited in vain for {job}"
+            outcome.settle(context, subject, migration, reason, has_begun=begun.value)
+            return
         try:
-            _migrate(context, subject, migration, fence)
+            _migrate(context, subject, migration, fence, begun)
             break
         except (LibvirtError, ExhaustedError, DeadlineError) as error:
             fence.look()
@@ -103,9 +175,10 @@ def _leave(context: Context, subject: Subject, migration: Migration, fence: Fenc
             if text != told:
                 context.log.warning(f"{subject.identity.name}: {text}")
                 told = text
-            if not (_passes_by_itself(error, context, patience) and _is_here(subject)):
-                outcome.settle(context, subject, migration, str(error))
+            if not _passes_by_itself(error, context, subject, migration, patience):
+                outcome.settle(context, subject, migration, str(error), has_begun=begun.value)
                 return
+            patience = patience or context.deadline.at_most(_CLEAR_S)
             context.deadline.pause(_RETRY_S)
     if not _is_gone(context, subject):
         reason = "libvirt says migrated, but QEMU lives here"
@@ -117,20 +190,50 @@ def _is_here(subject: Subject) -> bool:
     return not subject.identity.is_qemu or bool(domain_state.living(subject))
 
 
-def _passes_by_itself(error: HaError, context: Context, patience: Deadline) -> bool:
-    """A lack of memory or the like, at this end or the other one; or the other end still has a
-    domain of that uuid, a life just killed or an abandoned create, which goes in a moment.
+def _passes_by_itself(
+    error: HaError,
+    context: Context,
+    subject: Subject,
+    migration: Migration,
+    patience: Deadline | None,
+) -> bool:
+    """A lack of memory or the like, at this end or the other one. Or the other end still has a
+    domain of that uuid, a life just killed or an abandoned create, which goes in a moment. Or a
+    job has begun since the last look, which jobs.wait will find.
 
-    An error would have this host fenced (vm-ctl's on-fail), with a guest on it that runs well.
+    libvirt has the same codes for what lasts, such as a snapshot. So there is one more try, and
+    further ones while the other end has such a domain. patience: None before the first one.
     """
+    if not _is_here(subject):
+        return False
     if is_exhaustion(error):
         return context.deadline.remaining() > _ABORT_MAX_S
-    is_in_the_way = getattr(error, "code", None) == ErrorCode.OPERATION_INVALID
-    return is_in_the_way and not patience.expired()
+    if getattr(error, "code", None) not in (
+        ErrorCode.OPERATION_INVALID,
+        ErrorCode.OPERATION_TIMEOUT,
+    ):
+        return False
+    if patience is None:
+        return True
+    return not patience.expired() and _is_there(context, subject, migration)
 
 
-def _migrate(context: Context, subject: Subject, migration: Migration, fence: Fence) -> None:
-    """Raises LibvirtError and DeadlineError; at the deadline the migration has been aborted."""
+def _is_there(context: Context, subject: Subject, migration: Migration) -> bool:
+    try:
+        there = subject._replace(uri=migration.remote_uri)
+        status = domain_state.status(there, context.deadline.at_most(_ASK_S))
+    except domain_state.SilentError:
+        return False
+    return status is not None and status.state != State.SHUTOFF
+
+
+def _migrate(
+    context: Context, subject: Subject, migration: Migration, fence: Fence, begun: _Begun
+) -> None:
+    """Raises LibvirtError and DeadlineError; at the deadline the migration has been aborted.
+
+    NothingMovedError for files that can't be read.
+    """
     remaining = context.deadline.remaining()
     reserve = min(_ABORT_MAX_S, max(_ABORT_MIN_S, remaining * _ABORT_SHARE))
     deadline = context.deadline.less(reserve)
@@ -145,7 +248,7 @@ def _migrate(context: Context, subject: Subject, migration: Migration, fence: Fe
         fence.during(
             deadline,
             f"migrating {subject.identity.name}",
-            lambda: _migrate_by_libvirt(context, subject, migration, destination),
+            lambda: _migrate_by_libvirt(context, subject, migration, destination, begun),
             watch.look,
         )
     except DeadlineError:
@@ -163,7 +266,11 @@ def _abort(context: Context, subject: Subject) -> None:
 
 
 def _migrate_by_libvirt(
-    context: Context, subject: Subject, migration: Migration, destination: Connection
+    context: Context,
+    subject: Subject,
+    migration: Migration,
+    destination: Connection,
+    begun: _Begun,
 ) -> None:
     def order(domain: Domain) -> None:
         if context.flag("start_resources"):
@@ -173,6 +280,7 @@ def _migrate_by_libvirt(
             pools_networks.start(context, destination, live)
         limit_downtime(context, domain, migration.steering)
         parameters = {**migration.parameters, **_read_files(migration)}
+        begun.value = True
         if migration.is_peer_to_peer:
             domain.migrate_peer_to_peer(migration.remote_uri, parameters, migration.flags)
         else:
@@ -192,7 +300,7 @@ def _read_files(migration: Migration) -> dict[str, str]:
         }
     except OSError as error:
         text = f"parameter migrate_options: {error.filename}: {error.strerror}"
-        raise OcfError(OcfCode.INSTALLED, text) from error
+        raise outcome.NothingMovedError(OcfCode.INSTALLED, text, lives=True) from error
 
 
 def _is_gone(context: Context, subject: Subject) -> bool:

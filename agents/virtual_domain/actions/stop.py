@@ -48,7 +48,6 @@ def stop(context: Context) -> OcfCode:
         # One that was never resumed hears no request; its memory can be saved again.
         if end_abandoned_start(context, subject) and not context.text("snapshot"):
             asks = False
-    end = _stop_qemu if subject.identity.is_qemu else _stop_by_libvirt
     is_definition_new = end(context, subject, asks=asks)
     _clean_up(context, subject)
     if is_definition_new and context.flag("sync_config_on_stop"):
@@ -56,6 +55,13 @@ def stop(context: Context) -> OcfCode:
 
         config_file.sync(context, context.deadline.less(_RESERVE_S))
     return OcfCode.SUCCESS
+
+
+def end(context: Context, subject: Subject, *, asks: bool) -> bool:
+    """Returns when the guest is proven dead here: whether its definition was changed while it ran,
+    and has been saved. Raises OcfError, and SilentError where libvirt is the only witness."""
+    stop_it = _stop_qemu if subject.identity.is_qemu else _stop_by_libvirt
+    return stop_it(context, subject, asks=asks)
 
 
 def _clean_up(context: Context, subject: Subject) -> None:
@@ -77,7 +83,6 @@ def _clean_up(context: Context, subject: Subject) -> None:
 
 
 def _stop_qemu(context: Context, subject: Subject, *, asks: bool) -> bool:
-    """Whether the guest's definition was changed while it ran, and has been saved."""
     lives = domain_state.living(subject)
     if not lives:
         return False

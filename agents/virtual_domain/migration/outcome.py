@@ -17,13 +17,15 @@ from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.thread_call import Call
 from pmkvm.virt import qemu
-from pmkvm.virt.connection import PausedReason, State, Status
+from pmkvm.virt.connection import LibvirtError, PausedReason, State, Status
+from pmkvm.virt.job import job_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from agents.virtual_domain.migration.plan import Migration
     from pmkvm.ocf.context import Context
+    from pmkvm.virt.connection import Domain
 
 # How long a guest may take to run there, once its memory has arrived.
 _SETTLE_S = 5.0
@@ -31,6 +33,8 @@ _SETTLE_S = 5.0
 # create.
 _ASK_SHARE = 0.6
 _ASK_MAX_S = 30.0
+# For the other end, where libvirt here says that the guest runs.
+_SECOND_OPINION_S = 5.0
 _RESERVE_S = 0.2
 # VIR_DOMAIN_RUNNING_MIGRATED. The other end lets a guest run for this reason when the source's
 # QEMU has sent all and stopped for good (qemuMigrationDstFinish); by post-copy, when all is there.
@@ -44,21 +48,38 @@ class Outcome(IntEnum):
     ARRIVED = 0
     # Arrived, and what lives here is the abandoned create.
     ABANDONED = 1
+    # Here, and nowhere else.
     STAYS = 2
     # Cut in two by post-copy.
     SPLIT = 3
+    # Not here, and nobody knows whether it is there.
     LOST = 4
+    # It lives here, and something of it may be there.
+    UNKNOWN = 5
+    # It has died, and lives nowhere.
+    ENDED = 6
+
+
+class NothingMovedError(OcfError):
+    """The guest has not left, and nothing of it is at the other end. lives: it is here."""
+
+    def __init__(self, code: OcfCode, reason: str, *, lives: bool) -> None:
+        super().__init__(code, reason)
+        self.lives = lives
 
 
 class Ends(NamedTuple):
     """Whether a QEMU lives here, and what both libvirts say.
 
-    None: that one is silent, or has no such domain.
+    None: that one is silent, or has no such domain; there_is_silent tells which. has_job: a
+    migration, or another job, is still under way here.
     """
 
     lives: bool
     here: Status | None
     there: Status | None
+    there_is_silent: bool = False
+    has_job: bool = False
 
     @property
     def is_idle_here(self) -> bool:
@@ -70,26 +91,42 @@ class Ends(NamedTuple):
         is_free = self.is_idle_here or not self.lives
         return is_free and self.there is not None and self.there.state == State.PAUSED
 
+    @property
+    def is_nothing_there(self) -> bool:
+        if self.there_is_silent:
+            # QEMU pauses a guest before it may run elsewhere, and libvirt lets it run here again
+            # only when it does not.
+            return self.here is not None and self.here.state == State.RUNNING and not self.has_job
+        return self.there is None or self.there.state == State.SHUTOFF
+
 
 def judge(ends: Ends) -> Outcome:
     """Pure. What libvirt here says to run is never an abandoned create."""
     runs_there = ends.there is not None and ends.there.state == State.RUNNING
     if not ends.lives:
-        return Outcome.ARRIVED if runs_there else Outcome.LOST
+        is_dead_there = ends.is_nothing_there and not ends.there_is_silent
+        nowhere = Outcome.ENDED if is_dead_there else Outcome.LOST
+        return Outcome.ARRIVED if runs_there else nowhere
     here = ends.here
     if here is not None and here.state == State.PAUSED and here.reason in _SPLIT:
         return Outcome.SPLIT
     if ends.is_idle_here and ends.there == Status(State.RUNNING, _MIGRATED):
         return Outcome.ABANDONED
-    return Outcome.STAYS
+    return Outcome.STAYS if ends.is_nothing_there else Outcome.UNKNOWN
 
 
-def settle(context: Context, subject: Subject, migration: Migration, reason: str) -> None:
-    """Returns with the guest there and nothing of it here. Raises OcfError in all other cases."""
+def settle(
+    context: Context, subject: Subject, migration: Migration, reason: str, *, has_begun: bool = True
+) -> None:
+    """Returns with the guest there and nothing of it here. Raises OcfError in all other cases, and
+    where nothing has moved NothingMovedError.
+
+    has_begun: libvirt was asked to migrate it. Else the other end has nothing of it.
+    """
     name = subject.identity.name
     patience = context.deadline.at_most(_SETTLE_S)
     while True:
-        ends, silence = _ask(context, subject, migration)
+        ends, silence = _ask(context, subject, migration if has_begun else None)
         outcome = judge(ends)
         is_final = outcome in (Outcome.ARRIVED, Outcome.ABANDONED, Outcome.SPLIT)
         if (
@@ -99,59 +136,87 @@ def settle(context: Context, subject: Subject, migration: Migration, reason: str
         ):
             break
         patience.pause(domain_state.POLL_S)
-    if outcome == Outcome.SPLIT:
-        raise OcfError(
-            OcfCode.GENERIC,
-            f"{name}: runs at the other host without all of its memory: {reason};"
-            " `virsh migrate --postcopy-resume` may still save it",
-        )
-    if outcome == Outcome.STAYS:
-        raise OcfError(OcfCode.GENERIC, f"{name}: stays here: {reason}")
-    if outcome == Outcome.LOST:
-        text = "; ".join([reason, *silence])
-        raise OcfError(OcfCode.GENERIC, f"{name}: lost in migration: {text}")
+    if outcome not in (Outcome.ARRIVED, Outcome.ABANDONED):
+        raise _failure(name, outcome, reason, silence)
     if outcome == Outcome.ABANDONED:
         _end_abandoned(context, subject)
     context.log.warning(f"{name}: arrived in spite of: {reason}")
 
 
-def _ask(context: Context, subject: Subject, migration: Migration) -> tuple[Ends, list[str]]:
-    """Both at once, since time may be short; and why who was silent was so."""
+def _failure(name: str, outcome: Outcome, reason: str, silence: list[str]) -> OcfError:
+    if outcome == Outcome.SPLIT:
+        return OcfError(
+            OcfCode.GENERIC,
+            f"{name}: runs at the other host without all of its memory: {reason};"
+            " `virsh migrate --postcopy-resume` may still save it",
+        )
+    if outcome == Outcome.ENDED:
+        text = f"{name}: has ended, and lives at neither end: {reason}"
+        return NothingMovedError(OcfCode.GENERIC, text, lives=False)
+    if outcome == Outcome.LOST:
+        text = "; ".join([reason, *silence])
+        return OcfError(OcfCode.GENERIC, f"{name}: lost in migration: {text}")
+    text = f"{name}: stays here: {reason}"
+    if outcome == Outcome.STAYS:
+        return NothingMovedError(OcfCode.GENERIC, text, lives=True)
+    return OcfError(OcfCode.GENERIC, text)
+
+
+def _ask(context: Context, subject: Subject, migration: Migration | None) -> tuple[Ends, list[str]]:
+    """Both at once, since time may be short; and why who was silent was so. Without a migration
+    the other end is not asked: it has nothing."""
     deadline = context.deadline.at_most(min(_ASK_MAX_S, context.deadline.remaining() * _ASK_SHARE))
-    here = _Question(subject, deadline)
-    there = _Question(subject._replace(uri=migration.remote_uri), deadline)
-    said_here = here.answer(deadline)
+    here = _Question(subject)
+    there = None
+    if migration is not None:
+        there = _Question(subject._replace(uri=migration.remote_uri))
+    said_here, has_job = here.answer(deadline)
     if subject.identity.is_qemu:
         lives = bool(domain_state.living(subject))
     elif here.silence:
-        there.answer(Deadline(0))
+        if there is not None:
+            there.answer(Deadline(0))
         text = f"{subject.identity.name}: libvirt here does not say what became of it"
         raise OcfError(OcfCode.GENERIC, f"{text}: {here.silence[0]}")
     else:
         lives = said_here is not None and said_here.state != State.SHUTOFF
-    ends = Ends(lives, said_here, None)
+    ends = Ends(lives, said_here, None, has_job=has_job)
+    if there is None:
+        return ends, here.silence
     # The other end may be what is stuck.
-    is_needed = ends.is_idle_here or not lives
-    said_there = there.answer(deadline if is_needed else Deadline(0))
-    return ends._replace(there=said_there), here.silence + there.silence
+    is_needed = ends.is_idle_here or not lives or has_job
+    said_there, _ = there.answer(deadline if is_needed else deadline.at_most(_SECOND_OPINION_S))
+    ends = ends._replace(there=said_there, there_is_silent=bool(there.silence))
+    return ends, here.silence + there.silence
 
 
 class _Question:
     """One libvirt, asked in a thread of its own; silence says why it did not answer."""
 
-    def __init__(self, subject: Subject, deadline: Deadline) -> None:
+    def __init__(self, subject: Subject) -> None:
         self.silence: list[str] = []
         what = f"asking for the state of {subject.identity.name}"
-        self._call = Call(what, lambda: domain_state.status(subject, deadline))
+        self._call = Call(what, lambda: domain_state.with_lookup(subject, _state_and_job))
 
-    def answer(self, deadline: Deadline) -> Status | None:
+    def answer(self, deadline: Deadline) -> tuple[Status | None, bool]:
+        """The state, and whether a job is under way."""
         try:
             if not self._call.is_done(deadline):
                 raise self._call.abandon()
             return self._call.result()  # type: ignore[return-value]
         except HaError as error:
             self.silence.append(str(error))
-            return None
+            return None, False
+
+
+def _state_and_job(domain: Domain | None) -> tuple[Status | None, bool]:
+    status = None if domain is None else domain.status()
+    if domain is None or status is None or status.state != State.RUNNING:
+        return status, False
+    try:
+        return status, job_of(domain) is not None
+    except LibvirtError:
+        return status, True
 
 
 def _end_abandoned(context: Context, subject: Subject) -> None:

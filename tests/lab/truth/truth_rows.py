@@ -6,10 +6,12 @@ from __future__ import annotations
 from tests.lab.hosts import hypervisor
 from tests.lab.truth.truth import End, Row, Scene
 from tests.lab.truth.truth_situations import (
+    COPIED,
     DOTTED,
     DUMPED,
     DUMPED_AND_RESTARTED,
     PANICS,
+    PEER,
     POLITE,
     REBOOTS,
     SLEEPS,
@@ -19,9 +21,11 @@ from tests.lab.truth.truth_situations import (
     another_uuid,
     both,
     by_kvm,
+    copy_disk,
     crash,
     definition_hangs,
     dump,
+    dies_on_its_way,
     empty_definition,
     emulator,
     enlarged,
@@ -36,6 +40,7 @@ from tests.lab.truth.truth_situations import (
     pause,
     reboots,
     remove_definition,
+    roomy_storage,
     sleep,
     source_breaks,
     source_dies_at_its_end,
@@ -278,5 +283,70 @@ ROWS = (
     _LEFT._replace(
         situation="libvirtd stopped before QEMU ended",
         enter=source_breaks(hypervisor.freeze),
+    ),
+)
+
+_FENCED = {"CRM_meta_on_fail": "fence"}
+_REFUSED = _MOVE._replace(
+    situation="can't migrate (shared memory)",
+    codes=(1,),
+    end=HERE,
+    enter=act(Scene.wait_for_boot),
+    guest=PEER,
+    timeout_s=60,
+)
+_NO_KEY = _MOVE._replace(
+    situation="no libvirtd on the other host, on-fail=fence",
+    codes=(0,),
+    end=DEAD,
+    enter=both(act(Scene.wait_for_boot), target_without_libvirtd),
+    guest=POLITE,
+    parameters=_FENCED,
+    timeout_s=60,
+    is_long=True,
+)
+_KILLED_ON_ITS_WAY = _MOVE._replace(
+    situation="QEMU killed in mid-migration",
+    codes=(1,),
+    end=DEAD,
+    enter=dies_on_its_way,
+    parameters={"migration_speed": "1"},
+    is_long=True,
+)
+_COPIED = _MOVE._replace(
+    situation="a block copy that does not end",
+    codes=(1,),
+    end=HERE,
+    enter=both(act(Scene.wait_for_boot), act(copy_disk)),
+    first=roomy_storage,
+    guest=COPIED,
+    timeout_s=30,
+    is_long=True,
+)
+
+# Not on the page yet: its figures are those of a run.
+UNMEASURED = (
+    _REFUSED,
+    _REFUSED._replace(
+        situation="can't migrate, on-fail=fence",
+        codes=(0,),
+        end=DEAD,
+        parameters=_FENCED,
+        by_itself=True,
+    ),
+    _NO_KEY,
+    _KILLED_ON_ITS_WAY,
+    _KILLED_ON_ITS_WAY._replace(
+        situation="QEMU killed in mid-migration, on-fail=fence",
+        codes=(0,),
+        parameters={**_KILLED_ON_ITS_WAY.parameters, **_FENCED},
+    ),
+    _COPIED,
+    _COPIED._replace(
+        situation="a block copy that does not end, on-fail=fence",
+        codes=(0,),
+        end=DEAD,
+        parameters=_FENCED,
+        timeout_s=60,
     ),
 )

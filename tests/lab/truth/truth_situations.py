@@ -54,6 +54,17 @@ WRITES = Guest(
     </disk>
 """,
 )
+# libvirt refuses to migrate it: the memory that it shares is another's.
+PEER = Guest(
+    "guest1",
+    power="acpi",
+    devices="""    <shmem name='lab' role='peer'>
+      <model type='ivshmem-plain'/>
+      <size unit='M'>4</size>
+    </shmem>
+""",
+)
+COPIED = WRITES._replace(script="")
 DOTTED = Guest("guest.1", power="deaf")
 KVM = "/usr/local/bin/kvm"
 CLIENTS = "/usr/bin/virsh /usr/lib/python3/dist-packages/libvirtmod.*so"
@@ -159,9 +170,7 @@ def source_breaks(break_it: Callable[[Machine], None]) -> Enter:
     @contextlib.contextmanager
     def enter(scene: Scene) -> Iterator[None]:
         def go() -> None:
-            job = ["virsh", "-q", "domjobinfo", scene.row.guest.name]
-            has_begun = re.compile(r"Data processed: +[1-9]")
-            wait_until(lambda: bool(has_begun.search(scene.home.run(job).out)), "a migration")
+            wait_for_migration(scene)
             # The guest runs there only when libvirtd there goes on.
             hypervisor.freeze(scene.away)
             scene.wait_for_state("paused (migrating)")
@@ -216,6 +225,35 @@ def has_whole_dump(scene: Scene) -> bool:
 
 
 @contextlib.contextmanager
+def dies_on_its_way(scene: Scene) -> Iterator[None]:
+    """Its QEMU is killed in the middle of its migration."""
+
+    def go() -> None:
+        wait_for_migration(scene)
+        scene.kill_guest()
+
+    thread = threading.Thread(target=go, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def wait_for_migration(scene: Scene) -> None:
+    """Some of its memory has gone over."""
+    job = ["virsh", "-q", "domjobinfo", scene.row.guest.name]
+    has_begun = re.compile(r"Data processed: +[1-9]")
+    wait_until(lambda: bool(has_begun.search(scene.home.run(job).out)), "a migration")
+
+
+def copy_disk(scene: Scene) -> None:
+    """A copy of its disk that is kept up to date until a person ends it."""
+    to = ["--dest", f"{STORAGE}/copy.qcow2", "--format", "qcow2"]
+    scene.home.must(["virsh", "-q", "blockcopy", scene.row.guest.name, "vda", *to])
+
+
+@contextlib.contextmanager
 def without_clients(scene: Scene) -> Iterator[None]:
     """What an agent calls libvirt with is gone, virsh and the binding: a broken update."""
     scene.home.must(["sh", "-c", f'for f in {CLIENTS}; do mv "$f" "$f.gone"; done'])
@@ -253,6 +291,11 @@ def thin_storage(host: Machine) -> None:
 
 def enlarge(host: Machine) -> None:
     host.must(["mount", "-o", "remount,size=128m", STORAGE])
+
+
+def roomy_storage(host: Machine) -> None:
+    thin_storage(host)
+    enlarge(host)
 
 
 def emulator(host: Machine) -> None:

@@ -77,6 +77,8 @@ class FakeDomain:
         self.cpus = 2
         self.memory_kib = 1048576
         self.job: Callable[[], dict[str, object]] = lambda: {"type": 0}
+        # Of each disk that has one: what virDomainGetBlockJobInfo says.
+        self.block_jobs: dict[str, dict[str, int]] = {}
         self.postcopy = threading.Event()
         self.qemu: FakeQemu | None = None
         # libvirt keeps its memory and restores it at its next start.

@@ -112,6 +112,16 @@ class FakeServices:
         assert flags == 0
         return self._do(handle.connection, "virDomainGetJobStats", lambda: handle.existing().job())
 
+    def virDomainGetBlockJobInfo(self, handle: _Domain, disk: str, flags: int) -> Stats:
+        """An empty answer is that of a disk without a job."""
+        assert flags == 0
+
+        def get() -> dict[str, object]:
+            domain = handle.connection.hypervisor.existing(handle.domain)
+            return dict(domain.block_jobs.get(disk, {}))
+
+        return self._do(handle.connection, "virDomainGetBlockJobInfo", get)
+
     def virDomainAbortJob(self, handle: _Domain) -> int:
         return self._order(handle, "virDomainAbortJob", handle.domain.aborted.set)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What this host's CIB holds of the resource vm1, at the edge: the process runner."""
+"""What this host's CIB holds of the resource vm1, and attrd, at the edge: the process runner."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ class LocalCib:
         self.looks = 0
         # What happens as soon as it has answered.
         self.then: Callable[[], None] = lambda: None
+        # Of each name that has been said, each host's value; node1 is this host.
+        self.attributes: dict[str, dict[str, str]] = {}
+        self.is_attrd_there = True
 
     def ban(self, operation: str = "reset", lease_s: float = 60) -> None:
         end = int(time.time() + lease_s)
@@ -38,6 +41,8 @@ class LocalCib:
     def run(self, argv: Sequence[str], **_options: object) -> Completed:
         if argv[0] == "crm_node":
             return Completed(0, "node1 node2", "")
+        if argv[0] == "attrd_updater":
+            return self._attrd(list(argv[1:]))
         assert tuple(argv[:3]) == ("cibadmin", "--query", "--local")
         self.looks += 1
         if not self.is_readable:
@@ -45,6 +50,20 @@ class LocalCib:
         answer = Completed(0, self.answer, "") if self.answer else Completed(105, "", "")
         self.then()
         return answer
+
+    def _attrd(self, argv: list[str]) -> Completed:
+        if not self.is_attrd_there:
+            return Completed(102, "", "Could not connect")
+        values = self.attributes.setdefault(argv[argv.index("--name") + 1], {})
+        if "--query" in argv:
+            name = argv[argv.index("--name") + 1]
+            lines = [f'name="{name}" host="{h}" value="{v}"' for h, v in values.items()]
+            return Completed(0, "\n".join(lines), "")
+        if "--delete" in argv:
+            values.pop(argv[argv.index("--node") + 1], None)
+        else:
+            values["node1"] = argv[argv.index("--update") + 1]
+        return Completed(0, "", "")
 
 
 def owe(life: Life | None, ban_id: str = "0" * 16, age_s: float = 0) -> None:

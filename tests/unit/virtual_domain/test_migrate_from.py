@@ -98,7 +98,7 @@ def test_a_guest_that_runs_on_both_ends_has_not_arrived(
 ) -> None:
     world.patch.setattr(migrate_from, "SOURCE_S", 2.0)
     source.add("g1", UUID, RUNNING)
-    assert world.act("migrate_from", FROM_NODE1).outcome == (1, "g1: runs here and on node1, too")
+    assert world.act("migrate_from", FROM_NODE1).outcome == (1, "g1: runs here, and also on node1")
 
 
 def test_a_source_that_takes_a_moment_is_waited_for(world: World, source: FakeHypervisor) -> None:

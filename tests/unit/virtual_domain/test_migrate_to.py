@@ -15,6 +15,7 @@ from tests.unit.virtual_domain.fake_libvirtmod import (
     OPERATION_ABORTED,
     OPERATION_FAILED,
     OPERATION_INVALID,
+    PAUSED,
     RUNNING,
     SYSTEM,
     Call,
@@ -52,6 +53,7 @@ def test_a_guest_leaves_from_one_libvirtd_to_the_other(world: World) -> None:
 def test_a_shell_at_the_other_end_is_waited_for(world: World) -> None:
     world.patch.setattr(action, "_RETRY_S", 0.01)
     world.guest()
+    world.there.add("g1", UUID, PAUSED)
     world.here.script("virDomainMigrate3", *[IN_THE_WAY] * 2)
     assert migrate_to(world).rc == 0
     assert len(world.here.called(*MOVES)) == 3
@@ -62,11 +64,12 @@ def test_what_stays_at_the_other_end_is_an_error_with_the_guest_here(world: Worl
     world.patch.setattr(action, "_RETRY_S", 0.01)
     world.patch.setattr(action, "_CLEAR_S", 0.05)
     world.guest()
+    world.there.add("g1", UUID, PAUSED)
     world.here.script("virDomainMigrate3", *[IN_THE_WAY] * 100)
     called = migrate_to(world)
     world.here.troubles.clear()
     assert called.outcome == (1, "g1: stays here: domain 'g1' is already active")
-    assert world.there.domains == {}
+    assert world.there.domains["g1"].state == PAUSED
 
 
 def test_a_persistent_definition_stays_behind(world: World) -> None:

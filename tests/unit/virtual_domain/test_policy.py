@@ -27,6 +27,8 @@ from tests.unit.virtual_domain.fake_services import Pool
 from tests.unit.virtual_domain.world import World, migrate_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.unit.virtual_domain.fake_libvirtmod import FakeDomain
 
 MIB = 1 << 20
@@ -88,11 +90,13 @@ class Slow:
 
     def __init__(self, world: World, elapsed_s: float = 1, iteration: int = 2) -> None:
         self.domain = world.guest()
-        self.domain.job = lambda: figures(elapsed_s, iteration)
+        # From the moment on at which it begins.
+        self.job: Callable[[], dict[str, object]] = lambda: figures(elapsed_s, iteration)
         self.until: threading.Event | None = None
         world.here.migrate = self.move
 
     def move(self, domain: FakeDomain, there: FakeHypervisor) -> None:
+        domain.job = self.job
         if self.until is None:
             time.sleep(0.6)
         else:
@@ -106,7 +110,7 @@ def test_libvirts_own_figures_are_in_the_log(world: World) -> None:
     slow = Slow(world)
     slow.until = said = threading.Event()
     asked = itertools.count(1)
-    tell = slow.domain.job
+    tell = slow.job
 
     def tell_and_move_on() -> dict[str, object]:
         # Asked again, it has been told; said it is every other time or so.
@@ -114,14 +118,14 @@ def test_libvirts_own_figures_are_in_the_log(world: World) -> None:
             said.set()
         return tell()
 
-    slow.domain.job = tell_and_move_on
+    slow.job = tell_and_move_on
     called = migrate_to(world)
     assert called.says(0, "g1: migrating: 1 s, 7 MiB sent, 8 of 15 MiB left, 3 MiB/s, pass 2")
 
 
 def test_a_question_that_hangs_is_not_waited_for(world: World) -> None:
     slow = Slow(world)
-    slow.domain.job = world.here.hang
+    slow.job = world.here.hang
     assert migrate_to(world).rc == 0
 
 
@@ -152,10 +156,11 @@ def test_a_post_copy_under_way_is_not_given_up(world: World) -> None:
     """There is no way back: it has the action's whole time."""
     world.patch.setattr(action, "_ABORT_MAX_S", 25.0)
     world.patch.setattr(action, "_ABORT_MIN_S", 24.0)
-    Slow(world, elapsed_s=20, iteration=3)
+    slow = Slow(world, elapsed_s=20, iteration=3)
     began = time.monotonic()
 
     def finish_late(domain: FakeDomain, there: FakeHypervisor) -> None:
+        domain.job = slow.job
         assert domain.postcopy.wait(20)
         # Of 27 s it would be given up 24 s before the end otherwise.
         while time.monotonic() < began + 3.5:
