@@ -288,7 +288,7 @@ def test_a_move_that_fails_in_a_migration_takes_its_constraints_away_after_it(
     with pytest.raises(RefusedError, match="MSG25"):
         carry_out()
     assert fake.written == ["--modify", "--delete-all"]
-    assert capsys.readouterr().err.startswith("vm-ctl: MSG58 g1: the move has not succeeded, but")
+    assert capsys.readouterr().err.startswith("vm-ctl: MSG58 g1: Pacemaker still migrates it;")
 
 
 @pytest.mark.usefixtures("heard")
