@@ -65,9 +65,8 @@ TEXTS = {
     56: "{domain}: vm-ctl ends when the guest is there; interrupt it again to end it now: then the"
     " constraints of the move stay, {seconds} s at most",
     57: "another vm-ctl on this host can't be locked out: {reason}",
-    58: "{domain}: the move has not succeeded, but Pacemaker still migrates the guest; vm-ctl waits"
-    " for the end of that; interrupt it to end it now: then the constraints of the move stay,"
-    " {seconds} s at most",
+    58: "{domain}: Pacemaker still migrates it; vm-ctl removes the constraints of the move after"
+    " that; interrupt it to end it now: then they stay, {seconds} s at most",
     59: "{domain}: libvirt on {node} keeps a saved memory of it, maybe older than its disks, and no"
     " start there restores it; virsh managedsave-remove {domain}",
 }

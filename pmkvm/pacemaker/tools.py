@@ -53,7 +53,7 @@ def call(
 
 
 def parsed(answer: str, tool: str) -> Element:
-    """Raises BadAnswerError."""
+    """The root of what a tool has said in XML. Raises BadAnswerError."""
     from xml.etree import ElementTree
 
     try:

@@ -174,6 +174,9 @@ def pair(lab: Lab, pairs: list[Pair], request: pytest.FixtureRequest) -> Iterato
     if not pairs or not pairs[0].is_made_by(arguments):
         lab.clean()
         pairs.append(Pair.make(lab, **arguments))
+    # A test that breaks a host or a daemon leaves them well, and leaves the failure to be read.
+    lab.cluster.forget_failures()
+    lab.fencing.repair()
     failed_before = request.session.testsfailed
     yield pairs[0]
     if request.session.testsfailed > failed_before:

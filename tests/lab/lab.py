@@ -157,6 +157,8 @@ class Lab:
     def _wait_until_well(self) -> None:
         self.cluster.wait_online(timeout_s=90)
         self.cluster.wait_running("fence")
+        # On a host that starts, Pacemaker may ask the fencer before it can answer.
+        self.cluster.forget_failures()
 
     def _kill_all(self) -> None:
         for host in self.hosts:

@@ -41,6 +41,7 @@ def tidy(lab: Lab) -> None:
     if dead:
         raise LabError(f"{', '.join(dead)} did not survive the end of the test")
     lab.cluster.wait_online(timeout_s=TIMEOUT_S)
+    lab.cluster.forget_failures(TIMEOUT_S)
 
 
 def remove_files(lab: Lab) -> None:

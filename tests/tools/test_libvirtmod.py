@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The libvirtmod of the unit tests against the distribution's, on libvirt's own test driver, and
-vm-ctl's survey of that.
+"""The libvirtmod of the unit tests against the distribution's, on libvirt's own test driver.
 
 The test driver starts nothing paused and migrates nowhere: that much is for the lab.
 """
@@ -15,17 +14,13 @@ import pytest
 
 from agents.virtual_domain.migration.virsh_options import parse_options
 from agents.virtual_domain.stopping.budget import METHODS
-from pmkvm.virt import definition
-from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, PausedReason, State
-from pmkvm.virt.job import job_of
+from pmkvm.virt.connection import ErrorCode, PausedReason, State
 from tests import tree
 from tests.tools.questions import URI, answers
 from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, FakeHypervisor, FakeLibvirt
-from vmctl import hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
-
 
 PYTHON = "/usr/bin/python3"
 
@@ -188,26 +183,3 @@ def test_the_agent_tells_the_truth_about_libvirts_test_driver(tmp_path: Path) ->
         ("nobody", "monitor", 7, ""),
         ("test", "stop", 0, ""),
     ]
-
-
-def test_the_test_drivers_domain_is_defined_and_runs() -> None:
-    found = hosts.ask_libvirt(URI, ["test", "nosuch"])
-    assert list(found) == ["test"]
-    assert found["test"][:2] == (True, False)
-    known = found["test"].definition()
-    assert known.findtext("uuid") == "6695eb01-f6a4-8304-79aa-97f2502e193f"
-    assert definition.place_of_difference(known, found["test"].definition()) is None
-
-
-def test_an_answer_that_does_not_come_is_an_error() -> None:
-    with Connection(URI) as connection:
-        (domain,) = connection.domains()
-        with pytest.raises(LibvirtError, match="not supported"):
-            job_of(domain)
-
-
-def test_a_libvirt_that_is_not_there_is_silent_with_a_reason() -> None:
-    uri = "qemu+unix:///system?socket=/nonexistent/socket"
-    found = hosts.survey("here", {"here": uri}, ["test"])
-    assert found.hosts == {}
-    assert "/nonexistent/socket" in found.silent["here"]

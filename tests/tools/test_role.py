@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The role that an off writes and an on takes back, and the one write of vm-adopt, by the CIB
-manager of each release.
-"""
+"""The role that an off writes and an on takes back, by the CIB manager of each release."""
 
 from __future__ import annotations
 
@@ -10,19 +8,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from agents.vm_adopt import adoption
 from daemons.vm_stonithd.cluster import cib_writes
 from daemons.vm_stonithd.model import actions
 from daemons.vm_stonithd.model.events import Outcome
 from pmkvm.deadline import Deadline
 from pmkvm.fencing import role
 from pmkvm.fencing.role import Written
-from pmkvm.pacemaker import cib, tools
-from tests.tools.parameter_shapes import DOCUMENT
+from pmkvm.pacemaker import tools
 
 if TYPE_CHECKING:
     from tests.tools.roots import Tools
-
 
 RESOURCE = "prmGuest2"
 CIB = """\
@@ -71,7 +66,8 @@ def written() -> tuple[Written, list[str]]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_off_is_written_taken_back_and_forgotten(tools_of_root: Tools, shape: str) -> None:
     put(tools_of_root, SHAPES[shape])
-    assert cib_writes.carry_out(actions.SwitchOff(1, RESOURCE, "prmGuest1")) == (Outcome.DONE, "")
+    done = cib_writes.carry_out(actions.SwitchOff(1, RESOURCE, "prmGuest1"))
+    assert done == (Outcome.DONE, "")
     said, roles = written()
     assert said == Written("Stopped", "prmGuest1")
     assert set(roles) == {"Stopped"}
@@ -87,7 +83,8 @@ def test_an_off_is_written_taken_back_and_forgotten(tools_of_root: Tools, shape:
 @pytest.mark.parametrize("mark", ["", '<nvpair id="m-m" name="stopped-by-fence" value=""/>'])
 def test_what_an_administrator_has_stopped_stays_stopped(tools_of_root: Tools, mark: str) -> None:
     put(tools_of_root, f'<meta_attributes id="m">{STOPPED}{mark}</meta_attributes>')
-    assert cib_writes.carry_out(actions.SwitchOn(1, RESOURCE)).outcome is Outcome.NOT_MATCHED
+    done = cib_writes.carry_out(actions.SwitchOn(1, RESOURCE))
+    assert done.outcome is Outcome.NOT_MATCHED
     assert written()[0] == Written("Stopped")
 
 
@@ -105,22 +102,3 @@ def test_a_resource_that_is_gone_is_no_error(tools_of_root: Tools) -> None:
         done = cib_writes.carry_out(action)
         assert done.outcome is Outcome.NOT_MATCHED
         assert "nobody" in done.reason
-
-
-HEARTBEATS = 'class="ocf" provider="heartbeat" type="VirtualDomain"'
-RESOURCES = f"""\
-<template id="t" {HEARTBEATS}><instance_attributes id="ti"/></template>
-<primitive id="vm1" template="t"/><group id="g"><primitive id="vm2" template="t"/>
-<primitive id="vm3" {HEARTBEATS}/></group><primitive id="vm4" {HEARTBEATS}/>
-"""
-
-
-def test_of_each_resource_its_own_or_its_templates_provider_changes(tools_of_root: Tools) -> None:
-    tools_of_root.cib.write_text(DOCUMENT.format(resources=RESOURCES), encoding="utf-8")
-    named = ["vm1", "vm2", "vm3"]
-    cib.change(lambda document: adoption.plan(document, named, "extra"), Deadline(60))
-    root = ElementTree.fromstring(cib.query(Deadline(60)))
-    providers = {each.get("id"): each.get("provider") for each in root.iterfind(".//*[@type]")}
-    assert providers == {"t": "extra", "vm3": "extra", "vm4": "heartbeat"}
-    assert [each.get("id") for each in root.iterfind(".//group/primitive")] == ["vm2", "vm3"]
-    assert root.find(".//template/instance_attributes") is not None

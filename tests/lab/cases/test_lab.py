@@ -36,6 +36,19 @@ def test_two_hosts_are_online_with_quorum_and_fencing(lab: Lab, cluster: Cluster
     assert len({host.must(["cat", "/etc/machine-id"]) for host in lab.hosts}) == 2
 
 
+def test_what_failed_before_a_test_is_forgotten(cluster: Cluster, host1: Machine) -> None:
+    host1.must(["crm_resource", "--fail", "-r", FENCE_RSC, "-N", _only_host(cluster)])
+    cluster.wait(lambda now: bool(now.failures), "a failure", 60)
+    cluster.forget_failures()
+    assert cluster.status().failures == []
+    cluster.wait_running(FENCE_RSC)
+
+
+def _only_host(cluster: Cluster) -> str:
+    (host,) = cluster.status().hosts_of(FENCE_RSC)
+    return host
+
+
 def test_guest_boots_and_counts(
     guests: Guests, new_guest: Callable[..., Guest], host1: Machine
 ) -> None:

@@ -132,6 +132,13 @@ class Cluster(NamedTuple):
 
         return self.wait(is_stopped, f"{name} stopped", timeout_s)
 
+    def forget_failures(self, timeout_s: float = WAIT_S) -> None:
+        """Nothing that failed is remembered; back when Pacemaker has looked at it anew."""
+        if self.status().failures:
+            self.speaker().run(["crm_resource", "--cleanup"], timeout_s=60)
+            self.wait(lambda now: not now.failures, "no failure is remembered", timeout_s)
+            self.wait_idle(timeout_s)
+
     def is_idle(self) -> bool:
         """Whether the DC has nothing more to do."""
         dc = self.status().dc

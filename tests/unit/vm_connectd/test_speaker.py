@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who speaks: with the host's daemon and QEMUs as processes. And which labels tell two guests
-apart.
-"""
+"""Who speaks: with the host's daemon and QEMUs as processes."""
 
 from __future__ import annotations
 
@@ -11,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_connectd import label
 from tests.unit.waiting import eventually
 
 if TYPE_CHECKING:
@@ -72,32 +69,3 @@ def test_a_socket_that_is_turned_into_a_way_out_is_not_followed(world: World) ->
     path.symlink_to(outside)
     eventually("refused", lambda: "outside the allowed" in str(world.guest_status("g1")))
     assert not world.guest_status("g1")["is_connected"]
-
-
-GUEST = "system_u:system_r:svirt_t:s0:c12,c345"
-OTHER = "system_u:system_r:svirt_t:s0:c12,c346"
-DAEMON = "system_u:system_r:virtqemud_t:s0-s0:c0.c1023"
-SHARED = "system_u:system_r:svirt_t:s0"
-PROFILE = "libvirt-0a1b (enforce)"
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "are_apart"),
-    [
-        (GUEST, GUEST, False),
-        (GUEST, OTHER, True),
-        (GUEST.replace("svirt_t", "svirt_image_t"), GUEST, False),
-        (PROFILE, "libvirt-0a1b (complain)", False),
-        (PROFILE, "libvirt-0a1c (enforce)", True),
-        # What many share, and what is not there, tells nothing.
-        (DAEMON, GUEST, False),
-        (SHARED, GUEST, False),
-        ("libvirtd (enforce)", PROFILE, False),
-        ("unconfined", PROFILE, False),
-        ("", GUEST, False),
-        ("", "", False),
-    ],
-)
-def test_labels_of_two_guests_are_apart(one: str, other: str, are_apart: bool) -> None:
-    assert label.are_apart(one, other) is are_apart
-    assert label.are_apart(other, one) is are_apart
