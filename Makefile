@@ -32,12 +32,15 @@ UNIT_STAGES := $(UNIT_PYTHONS:%=unit-%)
 FUZZ_STAGES := $(FUZZ_TARGETS:%=fuzz-%)
 CHECK := $(PYTHON) -B -m tests.check
 
-.PHONY: help check demo demo-trixie lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix fence-faults \
+# The root of the hosts, built where it is a suite of Debian's that has not been built yet.
+LAB_ROOT = $(if $(filter-out /,$(ROOT)),$(PYTHON) -B -m tests.lab root $(ROOT) >/dev/null)
+
+.PHONY: help check demo lint types unit $(UNIT_STAGES) tools lab lab-full fence-matrix fence-faults \
     scarcity split-brain soak search bench fuzz $(FUZZ_STAGES) rpm install packages format clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make check | demo | demo-trixie | lint | types | unit | unit-3.N | tools | lab | lab-full | fence-matrix | fence-faults |"
+	@echo "make check | demo ROOT= | lint | types | unit | unit-3.N | tools | lab ROOT= | lab-full | fence-matrix | fence-faults |"
 	@echo "     scarcity | split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | search MINUTES= SEED= | bench | fuzz | rpm | install DESTDIR= |"
 	@echo "     packages | format | clean: see CONTRIBUTING.md"
 
@@ -46,15 +49,11 @@ help:
 check: packages
 	@$(CHECK)
 
+# ROOT=trixie or ROOT=sid: on hosts of a newer Debian; their root takes minutes to build.
 demo: packages
 	@$(MAKE) --no-print-directory rpm >/dev/null
-	@$(PYTHON) -B -m tests.lab.demo
-
-# The same on hosts with Pacemaker 3, libvirt 11 and Python 3.13; their root takes minutes to build.
-demo-trixie: packages
-	@$(MAKE) --no-print-directory rpm >/dev/null
-	@$(PYTHON) -B -m tests.lab root trixie
-	@$(PYTHON) -B -m tests.lab.demo --root trixie
+	@$(LAB_ROOT)
+	@$(PYTHON) -B -m tests.lab.demo --root $(ROOT)
 
 packages:
 	@./bootstrap --only-packages
@@ -78,7 +77,8 @@ tools: .venv/lab/ready
 	.venv/lab/bin/python -m pytest -q -o cache_dir=.cache/pytest-tools tests/tools $(PYTEST_ARGS)
 
 lab: .venv/lab/ready rpm
-	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab $(PYTEST_ARGS)
+	@$(LAB_ROOT)
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab --lab-root $(ROOT) $(PYTEST_ARGS)
 
 # As often and as long as each test is meant to be; the check takes a sample. Hours, most of them
 # the tables of faults and of scarcity: see fence-faults and scarcity.
@@ -118,7 +118,7 @@ split-brain: .venv/lab/ready rpm
 soak:
 	@mkdir -p build
 	@flock build/soak.lock $(MAKE) --no-print-directory rpm >/dev/null
-	@$(if $(filter-out /,$(ROOT)),$(PYTHON) -B -m tests.lab root $(ROOT))
+	@$(LAB_ROOT)
 	@$(PYTHON) -B -m tests.lab.soak --minutes $(MINUTES) --root $(ROOT) $(if $(SEED),--seed $(SEED)) \
 	    $(if $(ROUND),--round $(ROUND))
 

@@ -53,6 +53,8 @@ def configuration(cluster: str, nodes: Sequence[Node]) -> str:
 def configure(host: Machine, hosts: Sequence[Machine]) -> None:
     nodes = [Node(each.name, each.number, each.address) for each in hosts]
     host.write(CONF, configuration("lab", nodes))
+    # Sid's package leaves it to systemd to make this.
+    host.must(["mkdir", "-p", "/var/lib/corosync"])
     host.must(["find", "/var/lib/corosync", "-mindepth", "1", "-delete"])
 
 
