@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import sys
 import tempfile
+import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +31,8 @@ settings.load_profile("house")
 
 # No test waits longer for what never comes.
 LONGEST_S = 150.0
+# A thread that was told to end does so in this time, on a busy machine too.
+THREADS_S = 20.0
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -39,6 +44,27 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters}
     asyncio.run(asyncio.wait_for(test(**arguments), LONGEST_S))
     return True
+
+
+@pytest.fixture(autouse=True)
+def _ends_its_threads() -> Iterator[None]:
+    """A thread that outlived its test would call what the next one has put in place."""
+    before = set(sys._current_frames())
+    yield
+    deadline = time.monotonic() + THREADS_S
+    while time.monotonic() < deadline and _threads_since(before):
+        time.sleep(0.01)
+    assert _threads_since(before) == []
+
+
+def _threads_since(before: set[int]) -> list[str]:
+    """Where each thread is that began since."""
+    frames = sys._current_frames()
+    return [
+        " < ".join(each.name for each in reversed(traceback.extract_stack(frame)))
+        for number, frame in frames.items()
+        if number not in before
+    ]
 
 
 @pytest.fixture

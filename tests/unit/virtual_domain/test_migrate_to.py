@@ -180,6 +180,7 @@ def test_an_abort_that_came_too_late_is_judged_by_where_the_guest_is(world: Worl
     world.here.migrate = take_long
     world.here.when("virDomainAbortJob", complete)
     assert migrate_to(world, timeout_s=5).says(0, "arrived in spite of")
+    domain.aborted.set()
 
 
 def test_a_stuck_libvirt_is_given_up_in_time_with_the_guest_still_here(world: World) -> None:

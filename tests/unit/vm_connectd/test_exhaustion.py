@@ -175,8 +175,9 @@ async def test_guests_whose_definitions_can_not_be_read_now_keep_their_names(
 
 # Beside the library of world.py: what was opened is counted, and the loop of its events fails.
 LIBVIRT = """
-opened, ran = [], []
+opened, ran, ends = [], [], []
 def virEventRunDefaultImpl():
+    if ends: raise SystemExit
     ran.append(1)
     time.sleep(0.01)
     if len(ran) < 3: raise libvirtError("poll: Cannot allocate memory")
@@ -206,3 +207,4 @@ async def test_libvirt_is_asked_again_by_the_same_connection(
     # Its events are heard though their loop has failed twice.
     while len(libvirt.ran) < 5:
         await asyncio.sleep(0.01)
+    libvirt.ends.append("its thread")
