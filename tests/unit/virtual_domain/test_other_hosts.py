@@ -195,6 +195,7 @@ def test_a_host_that_is_silent_is_no_obstacle_and_is_told_of(world: World, troub
 
 def test_hosts_are_asked_beside_each_other(world: World) -> None:
     """Each answers only once all have been asked."""
+    world.patch.setattr(other_hosts, "ASK_S", 60.0)
     world.cib.guests.clear()
     hosts = [world.there, another(world, "node3"), another(world, "node4")]
     all_asked = threading.Barrier(len(hosts))
@@ -205,7 +206,9 @@ def test_hosts_are_asked_beside_each_other(world: World) -> None:
 
     for each in hosts:
         each.watch = wait
-    assert start(world).outcome == (0, "")
+    called = start(world)
+    assert called.outcome == (0, "")
+    assert BELIEVED not in called.err
 
 
 def test_silent_hosts_have_three_seconds_together(world: World) -> None:

@@ -93,6 +93,25 @@ async def test_a_guest_that_begins_and_ends_is_told_of(
     assert exhaustion.descriptors() == before
 
 
+async def test_of_many_not_all_are_held(
+    host: FakeProcessTable, attrd: Attrd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A descriptor for each would leave none to fences. They are told of all the same."""
+    monkeypatch.setattr(telling, "MOST_HELD", 1)
+    qemus = [host.start_qemu("g1", UUID), host.start_qemu("g2", OTHER_UUID)]
+    before = exhaustion.descriptors()
+    async with at_work() as made:
+        await until(lambda: made.state == "told")
+        assert (attrd.says(UUID), attrd.says(OTHER_UUID)) == (Word.LIVES, Word.LIVES)
+        assert len(made._holds) == 1
+        for each in qemus:
+            each.end()
+        # As libvirt does it.
+        host.write_pid_file("g3", 1)
+        await until(lambda: (attrd.says(UUID), attrd.says(OTHER_UUID)) == (Word.ABSENT,) * 2)
+    assert exhaustion.descriptors() <= before
+
+
 async def test_a_death_is_told_at_once(
     host: FakeProcessTable, attrd: Attrd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
