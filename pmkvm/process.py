@@ -127,6 +127,11 @@ class Pidfd:
             os.close(self._fd)
             self._fd = None
 
+    @property
+    def descriptor(self) -> int | None:
+        """It is readable once the life is over; None if it was before."""
+        return self._fd
+
     def is_dead(self) -> bool:
         return self.wait_dead(0.0)
 

@@ -24,6 +24,7 @@ from daemons.vm_stonithd.intake.desk import Desk
 from daemons.vm_stonithd.machine.machine import Machine
 from daemons.vm_stonithd.model.events import Arrived, KeysSeen, Terminated, Tick
 from daemons.vm_stonithd.model.pace import NOTHING, TICK_S, tick_s
+from daemons.vm_stonithd.presence import Presence
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import resource
@@ -52,20 +53,23 @@ class Daemon:
     def __init__(self, tokens: Readers, connectd_socket: str) -> None:
         self._tokens = tokens
         self._told: tuple[KeyReport, ...] | None = None
-        self._calls, report_calls, requests = (
+        self._calls, report_calls, presence_calls, requests = (
+            ThreadCalls(AT_A_TIME),
             ThreadCalls(AT_A_TIME),
             ThreadCalls(AT_A_TIME),
             ThreadCalls(READ_AT_A_TIME),
         )
         self._watch = CibWatcher(self._calls, self._tell, self._quiet_s, self._is_idle)
         self._exchange = ReportExchange(report_calls, self._tell, self._quiet_s)
+        self._presence = Presence(presence_calls)
         domain_uuids = DomainUuids(self._watch.configs)
         self._desk = Desk(tokens, self._watch, domain_uuids, requests, self._tell)
         self._registration = self._desk.register(connectd_socket)
         self._channels = Channels(self._calls, connectd_socket)
         whole = (self._watch, domain_uuids, self._exchange, self._desk)
         self._executor = Executor(*whole, self._tell, self._failed)
-        self._every = (self._calls, report_calls, requests, *self._executor.hanging_kinds.values())
+        whole_calls = (self._calls, report_calls, presence_calls, requests)
+        self._every = (*whole_calls, *self._executor.hanging_kinds.values())
         self._machine: Machine | None = None
         self._service: Service | None = None
         self._host = ""
@@ -92,6 +96,7 @@ class Daemon:
         service.supervise("the executor", self._executor.run())
         service.supervise("the watch on the cluster", self._watch.run())
         service.supervise("the words", self._exchange.run())
+        service.supervise("the presence", self._presence.run())
         service.supervise("the clock", self._tick())
         service.supervise("the look for abandoned creates", self._abandoned_creates())
         service.supervise("the look at the keys", self._keys())
@@ -206,6 +211,7 @@ class Daemon:
             "is_registered": self._registration.is_registered,
             "cluster": self._watch.state,
             "reports": self._exchange.state,
+            "presence": self._presence.state,
             "advice": [] if seen is None else seen.warnings,
             "members": [] if seen is None else sorted(seen.view.members),
             "targets": [] if seen is None else sorted(seen.view.resources),

@@ -25,7 +25,11 @@ _MARGIN_MAX_S = 3.0
 
 
 class Context(NamedTuple):
-    """One call of one action."""
+    """One call of one action.
+
+    begun: what it has begun so far, for the tries that follow where this host lacks memory or the
+    like (pmkvm.ocf.agent).
+    """
 
     action: str
     instance: str
@@ -34,6 +38,7 @@ class Context(NamedTuple):
     check_level: int
     deadline: Deadline
     log: Log
+    begun: set[str]
 
     def text(self, name: str) -> str:
         return str(self.parameters[name])
@@ -80,6 +85,7 @@ def make_context(agent: Agent, action: Action, env: Mapping[str, str], log: Log)
         check_level=int(level) if level.isdecimal() else 0,
         deadline=Deadline(timeout_s - min(_MARGIN_MAX_S, timeout_s * _MARGIN_SHARE)),
         log=log,
+        begun=set(),
     )
 
 

@@ -23,7 +23,11 @@ COLLECTIVES = ("group", "clone", "bundle")
 
 
 class Node(NamedTuple):
-    """A cluster node, a remote node or a bundle's node (kind: member, remote, ping, unknown)."""
+    """What the cluster takes for a node.
+
+    kind: member, remote, ping, unknown; guest for a remote node that a resource of the cluster is
+    itself, such as a guest or a bundle.
+    """
 
     name: str
     kind: str
@@ -95,10 +99,27 @@ def query(deadline: Deadline) -> Cluster:
     return parse(tools.call(command, deadline).out)
 
 
+def online_hosts(deadline: Deadline) -> tuple[str, ...]:
+    """The members and Pacemaker Remote nodes that are online, by the cluster of this host."""
+    command = ("crm_mon", "--output-as=xml", "--include=none,nodes")
+    return parse_hosts(tools.call(command, deadline).out)
+
+
+def parse_hosts(document: str) -> tuple[str, ...]:
+    """Raises as parse()."""
+    root = _checked(document)
+    try:
+        found = tuple(_node(element) for element in root.iterfind("nodes/node"))
+    except KeyError as error:
+        raise BadAnswerError(f"crm_mon's answer is not understood: {error!r}") from error
+    if not found:
+        raise BadAnswerError("crm_mon's answer has no nodes")
+    return tuple(one.name for one in found if one.kind in ("member", "remote") and one.online)
+
+
 def parse(document: str) -> Cluster:
     """Raises BadAnswerError, and ClusterDownError when the document says so."""
-    root = tools.parsed(document, "crm_mon")
-    _check_code(root)
+    root = _checked(document)
     nodes, resources = root.find("nodes"), root.find("resources")
     summary = root.find("summary")
     if summary is None or nodes is None:
@@ -111,7 +132,9 @@ def parse(document: str) -> Cluster:
         raise BadAnswerError(f"crm_mon's answer is not understood: {error!r}") from error
 
 
-def _check_code(root: Element) -> None:
+def _checked(document: str) -> Element:
+    """The root of an answer that is one."""
+    root = tools.parsed(document, "crm_mon")
     code = root.find("status")
     if root.tag != "pacemaker-result" or code is None:
         raise BadAnswerError(f"crm_mon's answer is not understood: a {root.tag} document")
@@ -119,6 +142,7 @@ def _check_code(root: Element) -> None:
         raise ClusterDownError("Pacemaker does not run on this host (crm_mon says 102)")
     if code.get("code") != "0":
         raise BadAnswerError(f"crm_mon failed: {code.get('message')}")
+    return root
 
 
 def _cluster(
@@ -150,7 +174,7 @@ def _flag(element: Element, name: str) -> bool:
 def _node(element: Element) -> Node:
     return Node(
         name=element.attrib["name"],
-        kind=element.get("type", "unknown"),
+        kind="guest" if "id_as_resource" in element.attrib else element.get("type", "unknown"),
         online=_flag(element, "online"),
     )
 

@@ -20,6 +20,8 @@ from pmkvm.virt.identity import Identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pmkvm.deadline import Deadline
 
 
@@ -82,17 +84,24 @@ def load(resource: str) -> Record | None:
         return None
 
 
-def of_life(life: Life) -> Identity | None:
-    """The domain that this life is remembered for; None if it is for none. Raises as load()."""
+def every() -> Iterator[Record]:
+    """All that is remembered. Raises as load()."""
     try:
         names = os.listdir(settings.domain_run_dir())
     except OSError as error:
         if is_exhaustion(error):
             raise
-        return None
-    # A path_beside() holds no record, and is read in vain.
-    records = (load(name.replace("%2F", "/").replace("%25", "%")) for name in names)
-    return next((one.identity for one in records if one is not None and one.life == life), None)
+        return
+    for name in names:
+        # A path_beside() holds no record, and is read in vain.
+        found = load(name.replace("%2F", "/").replace("%25", "%"))
+        if found is not None:
+            yield found
+
+
+def of_life(life: Life) -> Identity | None:
+    """The domain that this life is remembered for; None if it is for none. Raises as load()."""
+    return next((one.identity for one in every() if one.life == life), None)
 
 
 def store(resource: str, record: Record) -> None:

@@ -19,6 +19,7 @@ from pmkvm.fencing.ban import BanError
 from pmkvm.tokens import key_report, ring, seal
 from pmkvm.tokens.ring import Ring, RingError, State
 from pmkvm.tokens.seal import Content, SealError
+from pmkvm.virt import presence
 from pmkvm.wire import codec
 from pmkvm.wire.errors import WireError
 from pmkvm.wire.message import Forwarded
@@ -84,6 +85,7 @@ def cluster(data: bytes) -> None:
     if said is not None:
         host_report.decode(host_report.encode(said))
     key_report.parse(text)
+    presence.word(text, CONTENT.uuid, 1795370042.0)
     with _ours(BanError):
         found = bans.find(text, "prmVMCTL_guest2")
         assert found is None or bans.check_id(found.resource)
@@ -129,6 +131,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"status v2.3f9a01c2.12.AAAAAAAAAAAA",
     ),
     "cluster": (
+        b"at=1795370042.250 guests=0123abcd222233334444555555555555,uuid2 more",
         b"up=1.5; key=3f9a01c2 since=1 used=0; ban=9c41 dead saw=a,b for=c; done=9c41 ok g h t off",
         ring.to_text(RING).encode(),
     ),

@@ -9,7 +9,7 @@ from agents.virtual_domain.actions.monitor import look, run_monitor_scripts
 from agents.virtual_domain.guest import domain_state
 from agents.virtual_domain.guest.fence_check import LOOK_S, Fence, FencedError
 from agents.virtual_domain.guest.subject import from_definition, identify, remember
-from agents.virtual_domain.migration import cold_move, last_target
+from agents.virtual_domain.migration import cold_move
 from agents.virtual_domain.migration.plan import plan
 from agents.virtual_domain.options import utilization
 from agents.virtual_domain.options.config_file import save_for_all
@@ -54,7 +54,6 @@ def migrate_from(context: Context) -> OcfCode:
         return OcfCode.SUCCESS
     lives = domain_state.own_living(subject)
     remember(context, subject, lives[0] if lives else None)
-    last_target.forget(context)
     run_monitor_scripts(context, subject)
     if utilization.is_wanted(context):
         utilization.update(context, subject)

@@ -10,7 +10,7 @@ from agents.virtual_domain.actions.monitor import look
 from agents.virtual_domain.guest import domain_state
 from agents.virtual_domain.guest.fence_check import Fence, FencedError
 from agents.virtual_domain.guest.subject import identify
-from agents.virtual_domain.migration import cold_move, jobs, last_target, outcome
+from agents.virtual_domain.migration import cold_move, jobs, outcome
 from agents.virtual_domain.migration.plan import Migration, plan
 from agents.virtual_domain.migration.progress import Progress, limit_downtime
 from agents.virtual_domain.options.config_file import save_for_all
@@ -56,6 +56,8 @@ _LEAVE_S = 10.0
 _FILE_S = 5.0
 # Left to judge what is wrong if it does not.
 _JUDGE_S = 2.0
+# What a try of this action may have begun.
+_ASKED = "migration"
 
 
 def migrate_to(context: Context) -> OcfCode:
@@ -70,7 +72,7 @@ def migrate_to(context: Context) -> OcfCode:
         try:
             _migrate_alive(context, subject, fence, target)
         except outcome.NothingMovedError as refusal:
-            last_target.forget(context)
+            context.begun.clear()
             _move_cold(context, subject, fence, target, refusal)
     except FencedError as fenced:
         fence.settle(subject, fenced)
@@ -88,8 +90,6 @@ def _migrate_alive(context: Context, subject: Subject, fence: Fence, target: str
     old_pending_stop = pending_stops.load(context.instance)
     fence.look()
     verdict = look(context, subject)
-    # This action's try before may have ended for lack of memory.
-    has_begun = last_target.noted(context) == target
     if not verdict.lives:
         if old_pending_stop is not None and not old_pending_stop.is_void([], time.monotonic()):
             raise FencedError(old_pending_stop.ban_id, kills=False)
@@ -99,7 +99,8 @@ def _migrate_alive(context: Context, subject: Subject, fence: Fence, target: str
         text = (
             f"{'does not run here' if is_dead else verdict.reason}, so it can't leave for {target}"
         )
-        if not has_begun:
+        # A try of this action before may have ended for lack of memory.
+        if not _has_begun(context):
             raise outcome.NothingMovedError(OcfCode.GENERIC, f"{name}: {text}", lives=not is_dead)
         outcome.settle(context, subject, migration, text)
         return
@@ -108,10 +109,8 @@ def _migrate_alive(context: Context, subject: Subject, fence: Fence, target: str
         f"saving the definition of {name}",
         lambda: save_for_all(context, subject),
     )
-    # Before it leaves: whoever is killed in the middle has said where to look.
-    last_target.note(context, target)
     context.log.info(f"{name}: migrating to {target} ({migration.remote_uri})")
-    _leave(context, subject, migration, fence, _Begun(has_begun))
+    _leave(context, subject, migration, fence)
     context.log.info(f"{name}: migrated to {target}")
 
 
@@ -136,7 +135,6 @@ def _move_cold(
     fence.look()
     name = subject.identity.name
     context.log.warning(f"{refusal}; it ends here and starts on {target}")
-    last_target.note(context, target)
     time_s = context.deadline.remaining()
     hand_over_s = min(_HAND_OVER_S, time_s * _HAND_OVER_SHARE)
     in_time = context._replace(deadline=context.deadline.less(hand_over_s))
@@ -145,16 +143,12 @@ def _move_cold(
     context.log.info(f"{name}: has ended here and is handed over to {target}")
 
 
-class _Begun:
+def _has_begun(context: Context) -> bool:
     """Whether libvirt was asked to migrate the guest: before that nothing can be there."""
-
-    def __init__(self, value: bool) -> None:
-        self.value = value
+    return _ASKED in context.begun
 
 
-def _leave(
-    context: Context, subject: Subject, migration: Migration, fence: Fence, begun: _Begun
-) -> None:
+def _leave(context: Context, subject: Subject, migration: Migration, fence: Fence) -> None:
     """Raises OcfError when the guest has not left, FencedError when it is to leave no more."""
     time_s = context.deadline.remaining()
     others = context.deadline.less(min(_STOP_S, time_s * _STOP_SHARE))
@@ -164,10 +158,10 @@ def _leave(
         job = jobs.wait(context, subject, fence, others)
         if job:
             reason = f"has waited in vain for {job}"
-            outcome.settle(context, subject, migration, reason, has_begun=begun.value)
+            outcome.settle(context, subject, migration, reason, has_begun=_has_begun(context))
             return
         try:
-            _migrate(context, subject, migration, fence, begun)
+            _migrate(context, subject, migration, fence)
             break
         except (LibvirtError, ExhaustedError, DeadlineError) as error:
             fence.look()
@@ -176,7 +170,8 @@ def _leave(
                 context.log.warning(f"{subject.identity.name}: {text}")
                 told = text
             if not _passes_by_itself(error, context, subject, migration, patience):
-                outcome.settle(context, subject, migration, str(error), has_begun=begun.value)
+                begun = _has_begun(context)
+                outcome.settle(context, subject, migration, str(error), has_begun=begun)
                 return
             patience = patience or context.deadline.at_most(_CLEAR_S)
             context.deadline.pause(_RETRY_S)
@@ -227,9 +222,7 @@ def _is_there(context: Context, subject: Subject, migration: Migration) -> bool:
     return status is not None and status.state != State.SHUTOFF
 
 
-def _migrate(
-    context: Context, subject: Subject, migration: Migration, fence: Fence, begun: _Begun
-) -> None:
+def _migrate(context: Context, subject: Subject, migration: Migration, fence: Fence) -> None:
     """Raises LibvirtError and DeadlineError; at the deadline the migration has been aborted.
 
     NothingMovedError for files that can't be read.
@@ -248,7 +241,7 @@ def _migrate(
         fence.during(
             deadline,
             f"migrating {subject.identity.name}",
-            lambda: _migrate_by_libvirt(context, subject, migration, destination, begun),
+            lambda: _migrate_by_libvirt(context, subject, migration, destination),
             watch.look,
         )
     except DeadlineError:
@@ -266,11 +259,7 @@ def _abort(context: Context, subject: Subject) -> None:
 
 
 def _migrate_by_libvirt(
-    context: Context,
-    subject: Subject,
-    migration: Migration,
-    destination: Connection,
-    begun: _Begun,
+    context: Context, subject: Subject, migration: Migration, destination: Connection
 ) -> None:
     def order(domain: Domain) -> None:
         if context.flag("start_resources"):
@@ -280,7 +269,7 @@ def _migrate_by_libvirt(
             pools_networks.start(context, destination, live)
         limit_downtime(context, domain, migration.steering)
         parameters = {**migration.parameters, **_read_files(migration)}
-        begun.value = True
+        context.begun.add(_ASKED)
         if migration.is_peer_to_peer:
             domain.migrate_peer_to_peer(migration.remote_uri, parameters, migration.flags)
         else:

@@ -32,9 +32,9 @@ from agents.virtual_domain.guest.subject import (
     identify,
     note,
 )
-from agents.virtual_domain.migration import last_target
 from agents.virtual_domain.options import snapshot, utilization
 from agents.virtual_domain.starting import creation
+from agents.virtual_domain.starting.other_hosts import OtherHosts
 from pmkvm.errors import DeadlineError, ExhaustedError, HaError, reason_of
 from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode
@@ -82,6 +82,7 @@ def start(context: Context) -> OcfCode:
     """Returns when the guest runs and its monitor scripts are content."""
     deadline = context.deadline.less(_RESERVE_S)
     fence = Fence(context)
+    others = OtherHosts(context, fence)
     try:
         with contextlib.ExitStack() as stack:
             _once_possible(
@@ -104,9 +105,8 @@ def start(context: Context) -> OcfCode:
             while True:
                 try:
                     subject = _bring_up(
-                        context, subject, fence, deadline, had_abandoned=had_abandoned
+                        context, subject, fence, others, deadline, had_abandoned=had_abandoned
                     )
-                    last_target.forget(context)
                     snapshot.drop(context, subject.identity.name)
                     break
                 except (*_PASSING, MemoryError) as error:
@@ -148,13 +148,19 @@ def _once_possible(
 
 
 def _bring_up(
-    context: Context, subject: Subject, fence: Fence, deadline: Deadline, *, had_abandoned: bool
+    context: Context,
+    subject: Subject,
+    fence: Fence,
+    others: OtherHosts,
+    deadline: Deadline,
+    *,
+    had_abandoned: bool,
 ) -> Subject:
     """One attempt, with the lock held. Raises one of _PASSING, or OcfError for good."""
     subject = subject._replace(remembered=record.load(context.instance))
     identity = subject.identity
     if not identity.is_qemu:
-        return _bring_up_by_libvirt(context, subject, fence, deadline)
+        return _bring_up_by_libvirt(context, subject, fence, others, deadline)
     if subject.is_being_created:
         had_abandoned |= kill_abandoned(context, subject)
     lives = domain_state.living(subject)
@@ -162,7 +168,7 @@ def _bring_up(
         _resume_if_begun(context, subject, deadline)
         note(context, Record(identity, Stage.RUNNING, lives[0]))
         return subject
-    last_target.require_ended(context, subject, fence, deadline)
+    others.require_ended(subject, deadline)
     fence.during(
         deadline,
         f"making the disk of {identity.name}",
@@ -205,12 +211,12 @@ def _resume_if_begun(context: Context, subject: Subject, deadline: Deadline) -> 
 
 
 def _bring_up_by_libvirt(
-    context: Context, subject: Subject, fence: Fence, deadline: Deadline
+    context: Context, subject: Subject, fence: Fence, others: OtherHosts, deadline: Deadline
 ) -> Subject:
     """For hypervisors without a process of their own on this host."""
     status = domain_state.status(subject, deadline)
     if status is None or status.state == State.SHUTOFF:
-        last_target.require_ended(context, subject, fence, deadline)
+        others.require_ended(subject, deadline)
         identity = _create_or_end(context, subject, fence, deadline)
         subject = subject._replace(identity=identity)
     started = Record(subject.identity, Stage.RUNNING)

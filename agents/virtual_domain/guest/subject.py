@@ -155,12 +155,17 @@ def _is_of_this_host(uri: str) -> bool:
     Nor the libvirt that a user runs for himself, by its socket: whose its QEMUs are, and where it
     writes down which, only that one knows.
     """
-    place, _, path = uri.partition("://")[2].partition("/")
+    path = uri.partition("://")[2].partition("/")[2]
     if path.startswith("session?") and "socket=" in path:
         return False
+    return not names_another_host(uri)
+
+
+def names_another_host(uri: str) -> bool:
+    place = uri.partition("://")[2].partition("/")[0]
     authority = place.rpartition("@")[2]
     host = authority[1:].partition("]")[0] if authority[:1] == "[" else authority.partition(":")[0]
-    return host in ("", "localhost", "127.0.0.1", "::1")
+    return host not in ("", "localhost", "127.0.0.1", "::1")
 
 
 def _uri(context: Context, identity: Identity) -> str:

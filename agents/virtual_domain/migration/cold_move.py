@@ -34,7 +34,7 @@ _CALL_S = 3.0
 _RETRY_S = 0.5
 # Left of the action's time to say 0 in.
 _RESERVE_S = 1.0
-# A change of the CIB before that might have Pacemaker forget the arrival: see last_target.
+# A change of the CIB before that might have Pacemaker forget the arrival: see doc/virtualdomain.md.
 _STATUS_DELAY_S = 30
 _LONGEST_REASON = 200
 

@@ -34,6 +34,7 @@ from tests.lab.truth.truth_situations import (
     has_whole_dump,
     killed,
     managed_save,
+    migrate_by_hand,
     nothing,
     one_line,
     outage,
@@ -324,8 +325,20 @@ _COPIED = _MOVE._replace(
     is_long=True,
 )
 
+_BY_HAND = Row(
+    "migrated away by hand",
+    "start",
+    (1,),
+    THERE,
+    act(Scene.wait_for_boot, migrate_by_hand),
+    # It waits for the guest's end there.
+    timeout_s=30,
+    counts=True,
+)
+
 # Not on the page yet: its figures are those of a run.
 UNMEASURED = (
+    _BY_HAND,
     _REFUSED,
     _REFUSED._replace(
         situation="can't migrate, on-fail=fence",

@@ -275,6 +275,11 @@ def stuck(scene: Scene) -> Iterator[None]:
         scene.kill_guest()
 
 
+def migrate_by_hand(scene: Scene) -> None:
+    """Behind everybody's back, as a person does it."""
+    scene.lab.guests.migrate(scene.row.guest, scene.home, scene.away, "tcp")
+
+
 def another_uuid(scene: Scene) -> None:
     """The other host knows the guest by another one."""
     guest = scene.row.guest

@@ -31,7 +31,7 @@ def one(cluster: status.Cluster, name: str) -> status.Resource:
 def test_nodes_with_their_kinds_and_whether_fencing_is_on(cluster: status.Cluster) -> None:
     kinds = {node.name: (node.kind, node.online) for node in cluster.nodes}
     assert kinds == {
-        "box-0": ("remote", False),
+        "box-0": ("guest", False),
         "hostA": ("member", True),
         "hostB": ("member", True),
         "hostC": ("member", False),
@@ -173,3 +173,22 @@ def test_where_a_resource_is_active(cluster: status.Cluster) -> None:
     found = cluster._replace(resources=copies)
     assert found.active_on("guest") == ["hostA", "hostB"]
     assert found.active_on("another") == []
+
+
+NODES = (
+    '<nodes><node name="a" type="member" online="true"/><node name="b" type="member"'
+    ' online="false"/><node name="c" type="remote" online="true"/><node name="d" type="remote"'
+    ' online="true" id_as_resource="d"/><node name="e" type="ping" online="true"/></nodes>'
+)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_hosts_are_members_and_remote_nodes_and_no_guests(release: str) -> None:
+    assert status.parse_hosts(f"<pacemaker-result>{NODES}{TAIL}") == ("a", "c")
+    assert status.parse_hosts(captured(f"crm_mon-{release}.xml")) == ("hostA", "hostB")
+
+
+@pytest.mark.parametrize("nodes", ["", "<nodes/>", '<nodes><node online="true"/></nodes>'])
+def test_an_answer_without_nodes_is_no_cluster_without_hosts(nodes: str) -> None:
+    with pytest.raises(BadAnswerError):
+        status.parse_hosts(f"<pacemaker-result>{nodes}{TAIL}")

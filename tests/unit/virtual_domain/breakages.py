@@ -28,7 +28,7 @@ def files_for_directories() -> None:
 def directories_for_files() -> None:
     """What is remembered can be neither read nor replaced nor removed."""
     for directory, names in (
-        (settings.domain_run_dir(), ("vm1", "vm1%left")),
+        (settings.domain_run_dir(), ("vm1",)),
         (pending_stops.directory(), ("vm1.debt",)),
     ):
         for name in names:

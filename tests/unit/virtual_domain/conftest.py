@@ -8,6 +8,7 @@ import pytest
 
 from agents.virtual_domain.actions import migrate_from, monitor, start, stop
 from agents.virtual_domain.guest import domain_state, fence_check
+from agents.virtual_domain.starting import other_hosts
 from agents.virtual_domain.stopping import budget, shutdown
 from pmkvm import run, thread_call
 from tests.unit.virt.fake_qemu import process_table
@@ -54,7 +55,7 @@ def soon_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 def cib(world: World, monkeypatch: pytest.MonkeyPatch) -> LocalCib:
     """This host's, which the actions look into often."""
     monkeypatch.setattr(run, "run", world.cib.run)
-    for module in (fence_check, shutdown, migrate_from):
+    for module in (fence_check, shutdown, migrate_from, other_hosts):
         monkeypatch.setattr(module, "LOOK_S", 0.05)
     monkeypatch.setattr(start, "_FILE_PAUSE_S", 0.05)
     return world.cib

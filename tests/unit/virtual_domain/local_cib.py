@@ -11,6 +11,7 @@ from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.fencing.ban import Ban, to_xml
 from pmkvm.fencing.pending_stop import PendingStop
 from pmkvm.run import Completed
+from pmkvm.virt import presence
 from tests.unit.virtual_domain.world import UUID
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ BAN_ID = "9c41d7e02b6f5a13"
 
 
 class LocalCib:
-    """What `cibadmin --query --local` finds; `crm_node --partition` has two members."""
+    """What `cibadmin --query --local` finds, and what the cluster says of its hosts.
+
+    node1 is this host. hosts: the others that are online, by the kind of their node. guests: the
+    uuids that each host's vm-stonithd publishes; published_s: how long ago, by this host's clock.
+    """
 
     def __init__(self) -> None:
         self.answer = ""
@@ -30,17 +35,23 @@ class LocalCib:
         self.looks = 0
         # What happens as soon as it has answered.
         self.then: Callable[[], None] = lambda: None
-        # Of each name that has been said, each host's value; node1 is this host.
+        # Of each name that has been said, each host's value.
         self.attributes: dict[str, dict[str, str]] = {}
         self.is_attrd_there = True
+        self.hosts = {"node2": "member"}
+        self.guests: dict[str, list[str]] = {"node2": []}
+        self.published_s = 0.0
+        self.are_hosts_known = True
+        # What happens as soon as attrd has answered.
+        self.heard: Callable[[], None] = lambda: None
 
     def ban(self, operation: str = "reset", lease_s: float = 60) -> None:
         end = int(time.time() + lease_s)
         self.answer = to_xml(Ban("vm1", operation, BAN_ID, "vm2", "5be0", "node1", UUID, end))
 
     def run(self, argv: Sequence[str], **_options: object) -> Completed:
-        if argv[0] == "crm_node":
-            return Completed(0, "node1 node2", "")
+        if argv[0] == "crm_mon":
+            return self._nodes(list(argv[1:]))
         if argv[0] == "attrd_updater":
             return self._attrd(list(argv[1:]))
         assert tuple(argv[:3]) == ("cibadmin", "--query", "--local")
@@ -51,12 +62,25 @@ class LocalCib:
         self.then()
         return answer
 
+    def _nodes(self, argv: list[str]) -> Completed:
+        assert argv == ["--output-as=xml", "--include=none,nodes"]
+        if not self.are_hosts_known:
+            return Completed(102, "", "Could not connect")
+        kinds = {"node1": "member", **self.hosts}
+        nodes = "".join(f'<node name="{n}" type="{k}" online="true"/>' for n, k in kinds.items())
+        ends = f'<nodes>{nodes}</nodes><status code="0" message="OK"/></pacemaker-result>'
+        return Completed(0, f"<pacemaker-result>{ends}", "")
+
     def _attrd(self, argv: list[str]) -> Completed:
         if not self.is_attrd_there:
             return Completed(102, "", "Could not connect")
-        values = self.attributes.setdefault(argv[argv.index("--name") + 1], {})
+        name = argv[argv.index("--name") + 1]
+        values = self.attributes.setdefault(name, {})
+        if name == presence.ATTRIBUTE:
+            at = time.time() - self.published_s
+            values.update({h: presence.encode(at, known) for h, known in self.guests.items()})
         if "--query" in argv:
-            name = argv[argv.index("--name") + 1]
+            self.heard()
             lines = [f'name="{name}" host="{h}" value="{v}"' for h, v in values.items()]
             return Completed(0, "\n".join(lines), "")
         if "--delete" in argv:

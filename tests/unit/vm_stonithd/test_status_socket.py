@@ -93,12 +93,12 @@ def test_a_daemon_that_hangs_up_has_said_nothing(
     assert capsys.readouterr().err == "vm-stonithd: vm-stonithd can't tell: it hung up\n"
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(7))
 async def test_calls_that_hang_are_a_problem_whatever_they_are_about(number: int) -> None:
     """Until they end, what they are about is deaf."""
     release = threading.Event()
     made = daemon()
-    assert len(made._every) == 6
+    assert len(made._every) == 7
     calls = made._every[number]
     waiting = [
         asyncio.ensure_future(calls.call("hanging", release.wait, ANSWER_S))
