@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 
+from agents.virtual_domain.guest import cluster_uuid
 from agents.virtual_domain.migration.plan import plan
 from pmkvm import settings
 from pmkvm.errors import HaError
@@ -33,6 +34,7 @@ _ANSWER_S = 10.0
 
 def require(context: Context, subject: Subject) -> None:
     """Raises OcfError: INSTALLED for what this host lacks, CONFIGURED where hosts disagree."""
+    cluster_uuid.require_same(context, subject.identity)
     path = context.text("config")
     root = definition.parse(definition.read(path), path)
     missing = [*_missing_files(root), *_missing_programs(context)]
