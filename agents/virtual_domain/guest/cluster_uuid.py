@@ -113,7 +113,7 @@ def require_same(context: Context, identity: Identity) -> bool:
         order = " ".join(vm_uuid.order(context.instance, identity.uuid or "UUID"))
         raise OcfError(
             OcfCode.INSTALLED,
-            f"{identity.name}: {context.text('config')} here {says}, but in this cluster"
+            f"{context.text('config')} here {says}, but in this cluster"
             f" {context.instance} is the domain of uuid {uuid}: correct the definition; if another"
             f" uuid is meant from now on: {order}",
         )

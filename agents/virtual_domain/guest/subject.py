@@ -105,12 +105,11 @@ def identify(context: Context) -> Subject:
     if remembered is None:
         return settled(context, _described(context))
     subject = Subject(remembered.identity, _uri(context, remembered.identity), remembered)
-    # A recurring monitor asks nobody: see monitor().
-    is_recurring = context.action == "monitor" and not context.is_probe
-    life = subject.remembered_life
-    if is_recurring or (life is not None and process.is_alive(life)):
+    if context.action == "monitor" and not context.is_probe:
+        # A recurring one asks nobody as long as its guest lives.
         return subject
-    return settled(context, subject)
+    life = subject.remembered_life
+    return subject if life is not None and process.is_alive(life) else settled(context, subject)
 
 
 def settled(context: Context, subject: Subject) -> Subject:

@@ -66,7 +66,7 @@ def test_a_resource_that_is_in_no_cib_is_not_written(world: World) -> None:
 
 def test_a_definition_of_another_uuid_starts_nothing(known: World) -> None:
     called = known.by_pacemaker("start")
-    assert called.fails(5, f"g1: {known.config} here says uuid {OTHER_UUID}, but in this cluster")
+    assert called.fails(5, f"{known.config} here says uuid {OTHER_UUID}, but in this cluster")
     assert f"vm1 is the domain of uuid {UUID}: correct the definition" in called.reason
     assert called.reason.endswith(f"{ORDER} {OTHER_UUID}")
     assert known.table.living() == []
