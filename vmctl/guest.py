@@ -10,6 +10,7 @@ from __future__ import annotations
 from lxml import etree
 
 from pmkvm.fencing import instant
+from pmkvm.pacemaker import vm_uuid
 from vmctl import names
 
 TYPE_CHECKING = False
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 
 def primitive(
-    domain: str, configuration: Configuration, *, allow_migrate: bool, role: str
+    domain: str, configuration: Configuration, *, allow_migrate: bool, role: str, uuid: str = ""
 ) -> etree._Element:
+    """uuid: of a guest that runs already. Any other's is written by its first start, beside which
+    a definition may still be corrected."""
     agent = dict(zip(("class", "provider", "type"), configuration.text("vm_ocf").split(":")))
     element = etree.Element("primitive", {"id": names.resource(domain), **agent})
     parameters = {
@@ -31,6 +34,8 @@ def primitive(
     }
     set_values(element, "instance_attributes", parameters)
     meta = {"allow-migrate": str(allow_migrate).lower(), "target-role": role}
+    if uuid:
+        meta[vm_uuid.NAME] = uuid
     set_values(element, "meta_attributes", meta)
     operations = etree.SubElement(element, "operations")
     for op in configuration.operations():

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vmctl.cib_document import CibDocument
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
+    from vmctl.hosts import Survey
 
 
 def add(
@@ -31,7 +32,8 @@ def add(
     role = "Started" if request.running else "Stopped"
     known = set(cib_document.ids)
     for domain in request.domains:
-        new = guest.primitive(domain, configuration, allow_migrate=migrate, role=role)
+        uuid = _running_uuid(domain, request, facts.survey) if request.running else ""
+        new = guest.primitive(domain, configuration, allow_migrate=migrate, role=role, uuid=uuid)
         cib_document.section("resources").append(new)
         rules = list(guest.constraints(domain, request.preferred or "", configuration))
         cib_document.section("constraints").extend(rules)
@@ -39,6 +41,12 @@ def add(
         ids = set(filter(None, named))
         refuse(message(36, id=taken) for taken in sorted(known & ids))
         known |= ids
+
+
+def _running_uuid(domain: str, request: Request, survey: Survey) -> str:
+    """As libvirt has it where the guest runs, which is its preferred node."""
+    found = dict(survey.having(domain)).get(request.preferred or "")
+    return "" if found is None else (found.definition().findtext("uuid") or "")
 
 
 def delete(domains: Sequence[str], cluster: Cluster, cib_document: CibDocument, now: float) -> None:

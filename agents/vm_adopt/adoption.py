@@ -11,9 +11,11 @@ from __future__ import annotations
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
+from pmkvm import process
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.fencing import ban as bans
-from pmkvm.pacemaker import cib, primitives, status, tools
+from pmkvm.pacemaker import cib, primitives, status, tools, vm_uuid
+from pmkvm.virt import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,11 +117,32 @@ def adopt(
             lambda now: all(is_adopted(now, guest, new) for guest in found),
         )
         say("found by the new provider where they were")
+        if new == EXTRA:
+            _write_uuids(found, deadline, say)
     except HaError as error:
         raise AdoptionError(_advice(error, [guest.resource for guest in ours])) from error
     for guest in ours:
         _maintenance(guest.resource, deadline, on=False)
     say("maintenance is over")
+
+
+def _write_uuids(found: Sequence[Guest], deadline: Deadline, say: Callable[[str], None]) -> None:
+    """The cluster's uuid of each that runs on this host, as its probe has remembered it.
+
+    Any other's is written by its next start.
+    """
+    for guest in found:
+        remembered = record.load(guest.resource)
+        life = remembered.life if remembered is not None else None
+        if remembered is None or life is None or not process.is_alive(life):
+            continue
+        if remembered.identity.uuid:
+            try:
+                vm_uuid.write(guest.resource, remembered.identity.uuid, deadline)
+            except HaError as error:
+                say(
+                    f"{guest.resource}: {vm_uuid.NAME} is not written, its next start does: {error}"
+                )
 
 
 def _require_kind(primitive: Primitive, old: str, new: str) -> None:

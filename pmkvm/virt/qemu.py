@@ -84,31 +84,35 @@ def parse_command_line(command_line: bytes) -> Guest | None:
     )
 
 
-def living(identity: Identity) -> list[Life]:
+def living(identity: Identity, *, is_sure: bool = False) -> list[Life]:
     """All lives of a domain, by their command lines and by libvirt's pid file, the oldest first.
 
-    Raises as find().
+    is_sure, and raises: as find().
     """
-    lives = {qemu.life for qemu in find(identity)}
+    lives = {qemu.life for qemu in find(identity, is_sure=is_sure)}
     named = pid_file.life_of(identity.name)
-    if named is not None and process.is_alive(named):
+    # A stranger of the name has its file.
+    is_other = is_sure and named is not None and _is_stranger(named, identity)
+    if named is not None and process.is_alive(named) and not is_other:
         lives.add(named)
     return sorted(lives, key=lambda life: life.start_time)
 
 
-def find(identity: Identity) -> list[Qemu]:
+def find(identity: Identity, *, is_sure: bool = False) -> list[Qemu]:
     """The living QEMUs whose command line says that they are this domain's: one as a rule, two
     while one life ends and the next begins.
 
-    Without a uuid in the identity the name decides, without a name the uuid alone. Raises
-    ForeignQemuError if a QEMU of that name lives under another uuid, OSError if the process table
-    can't be read.
+    Without a uuid in the identity the name decides, without a name the uuid alone, and so does the
+    uuid where it is sure to be the domain's. Else raises ForeignQemuError if a QEMU of that name
+    lives under another uuid. Raises OSError if the process table can't be read.
     """
     found = []
     for qemu in every():
         same_name = bool(identity.name) and qemu.guest.name == identity.name
         same_uuid = qemu.guest.uuid == identity.uuid or (same_name and not identity.uuid)
         if not (same_name or same_uuid) or not counts(qemu):
+            continue
+        if not same_uuid and is_sure:
             continue
         if not same_uuid:
             raise ForeignQemuError(
@@ -117,6 +121,12 @@ def find(identity: Identity) -> list[Qemu]:
             )
         found.append(qemu)
     return found
+
+
+def _is_stranger(life: Life, identity: Identity) -> bool:
+    """Whether it says that it is a domain of that name and another uuid."""
+    guest = parse_command_line(command_line(life.pid))
+    return guest is not None and guest.name == identity.name and guest.uuid != identity.uuid
 
 
 def is_guest(life: Life, identity: Identity) -> bool:

@@ -15,8 +15,8 @@ from agents.virtual_domain.guest.judgement import (
     judge_living,
     judge_silence,
 )
-from agents.virtual_domain.guest.subject import identify, remember
-from pmkvm.errors import DeadlineError
+from agents.virtual_domain.guest.subject import identify, remember, settled
+from pmkvm.errors import DeadlineError, HaError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt.connection import LibvirtError, State
@@ -49,7 +49,7 @@ def monitor(context: Context) -> OcfCode:
         from agents.virtual_domain.guest.abandoned_create import end_abandoned_start
 
         is_left = end_abandoned_start(context, subject)
-    verdict = look(context, subject)
+    subject, verdict = _look_past_strangers(context, subject)
     if is_left and verdict.lives:
         verdict = Verdict(
             OcfCode.GENERIC, "holds a restored memory, and its start did not resume it"
@@ -68,6 +68,20 @@ def monitor(context: Context) -> OcfCode:
         raise OcfError(verdict.code, f"{subject.identity.name}: {verdict.reason}")
     context.log.debug(f"{subject.identity.name}: {verdict.reason}")
     return verdict.code
+
+
+def _look_past_strangers(context: Context, subject: Subject) -> tuple[Subject, Verdict]:
+    """A recurring monitor asks for the cluster's word only where a QEMU has the guest's name and
+    another uuid, and the life that it remembers is over."""
+    try:
+        return subject, look(context, subject)
+    except HaError:
+        if subject.is_clusters or not subject.identity.is_qemu:
+            raise
+        known = settled(context, subject)
+        if not known.is_clusters:
+            raise
+        return known, look(context, known)
 
 
 def _is_owed(context: Context, subject: Subject) -> bool:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import contextlib
 
 from agents.virtual_domain.actions.monitor import look, run_monitor_scripts
-from agents.virtual_domain.guest import domain_state
+from agents.virtual_domain.guest import cluster_uuid, domain_state
 from agents.virtual_domain.guest.abandoned_create import end_refused, kill_abandoned
 from agents.virtual_domain.guest.fence_check import Fence, FencedError
 from agents.virtual_domain.guest.judgement import judge_living
@@ -100,6 +100,7 @@ def start(context: Context) -> OcfCode:
                 lambda: pending_stops.remove(context.instance),
             )
             subject = from_definition(context)._replace(remembered=record.load(context.instance))
+            is_uuid_new = cluster_uuid.require_same(context, subject.identity)
             # A probe may have killed the abandoned create of the start before this one.
             had_abandoned = subject.is_being_created
             while True:
@@ -125,6 +126,8 @@ def start(context: Context) -> OcfCode:
         if is_owed or fence.still_stands():
             return OcfCode.SUCCESS
         return start(context)
+    if is_uuid_new:
+        cluster_uuid.write(context, subject.identity.uuid)
     if utilization.is_wanted(context):
         utilization.update(context, subject)
     context.log.info(f"{subject.identity.name}: started")

@@ -41,6 +41,10 @@ def stop(context: Context) -> OcfCode:
         context.log.warning("no parameter config and nothing remembered: never started here")
         return OcfCode.SUCCESS
     subject = identify(context)
+    if subject.is_guess:
+        from agents.virtual_domain.guest import cluster_uuid
+
+        cluster_uuid.require_told(context, subject)
     asks = not context.flag("force_stop")
     if subject.is_starting:
         from agents.virtual_domain.guest.abandoned_create import end_abandoned_start
@@ -119,9 +123,10 @@ def _all_living(subject: Subject) -> list[Life]:
     """
     life = subject.remembered_life
     if life is None or not process.is_alive(life):
-        return qemu.living(subject.identity)
+        return qemu.living(subject.identity, is_sure=subject.is_clusters)
     try:
-        return [life, *(each for each in qemu.living(subject.identity) if each != life)]
+        others = qemu.living(subject.identity, is_sure=subject.is_clusters)
+        return [life, *(each for each in others if each != life)]
     except qemu.ForeignQemuError:
         return [life]
 

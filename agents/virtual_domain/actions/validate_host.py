@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 
+from agents.virtual_domain.guest import cluster_uuid
 from agents.virtual_domain.migration.plan import plan
 from pmkvm import settings
 from pmkvm.errors import HaError
@@ -35,11 +36,20 @@ def require(context: Context, subject: Subject) -> None:
     """Raises OcfError: INSTALLED for what this host lacks, CONFIGURED where hosts disagree."""
     path = context.text("config")
     root = definition.parse(definition.read(path), path)
-    missing = [*_missing_files(root), *_missing_programs(context)]
+    missing = [*_another_uuid(context, subject), *_missing_files(root)]
+    missing += _missing_programs(context)
     missing += _at_libvirt(context, subject, root)
     if missing:
         raise OcfError(OcfCode.INSTALLED, f"{subject.identity.name}: {'; '.join(missing)}")
     _require_agreement(context, subject)
+
+
+def _another_uuid(context: Context, subject: Subject) -> Iterator[str]:
+    """Than the cluster has for this resource."""
+    try:
+        cluster_uuid.require_same(context, subject.identity)
+    except OcfError as error:
+        yield str(error)
 
 
 def _missing_files(root: Element) -> Iterator[str]:

@@ -120,7 +120,7 @@ def _unrun(context: Context, subject: Subject) -> list[Qemu]:
     """Those whose CPUs have never run, by the kernel's word and by libvirt's."""
     return [
         process
-        for process in qemu.find(subject.identity)
+        for process in qemu.find(subject.identity, is_sure=subject.is_clusters)
         if not vcpu.have_run(process.life) and not _runs(context, subject)
     ]
 

@@ -45,7 +45,7 @@ def living(subject: Subject) -> list[Life]:
     # Not on the way of a monitor whose guest is remembered.
     from pmkvm.virt import qemu
 
-    return qemu.living(subject.identity)
+    return qemu.living(subject.identity, is_sure=subject.is_clusters)
 
 
 def own_living(subject: Subject) -> list[Life]:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which domain an action is about: as remembered, as defined, or at least by its file's name."""
+"""Which domain an action is about: as remembered, by the cluster's word, as defined, or at least by
+its file's name."""
 
 from __future__ import annotations
 
 import time
 
+from pmkvm import process
 from pmkvm.errors import HaError, is_exhaustion
 from pmkvm.light_types import NamedTuple
 from pmkvm.ocf.codes import OcfCode
@@ -30,11 +32,17 @@ class UnwrittenError(HaError):
 
 
 class Subject(NamedTuple):
-    """A resource's domain, where its hypervisor is, and what this host remembers of it."""
+    """A resource's domain, where its hypervisor is, and what this host remembers of it.
+
+    is_clusters: its uuid is the cluster's word, so that a QEMU of another uuid is none of it.
+    is_guess: there is nothing but its file's name to go by.
+    """
 
     identity: Identity
     uri: str
     remembered: Record | None
+    is_clusters: bool = False
+    is_guess: bool = False
 
     @property
     def is_being_created(self) -> bool:
@@ -87,14 +95,35 @@ def from_definition(context: Context) -> Subject:
 
 
 def identify(context: Context) -> Subject:
-    """The domain as it was started here, else as defined, else by the definition's file name.
+    """The domain as it was started here, else by the cluster's word, else as defined, else by the
+    definition's file name.
 
     A guest whose definition is gone may well run, so there is always an answer but without a
     parameter config: then OcfError CONFIGURED.
     """
     remembered = record.load(context.instance)
-    if remembered is not None:
-        return Subject(remembered.identity, _uri(context, remembered.identity), remembered)
+    if remembered is None:
+        return settled(context, _described(context))
+    subject = Subject(remembered.identity, _uri(context, remembered.identity), remembered)
+    if context.action == "monitor" and not context.is_probe:
+        # A recurring one asks nobody as long as its guest lives.
+        return subject
+    life = subject.remembered_life
+    return subject if life is not None and process.is_alive(life) else settled(context, subject)
+
+
+def settled(context: Context, subject: Subject) -> Subject:
+    """The domain by the cluster's word, if there is one. Raises ForeignQemuError."""
+    # A person calls without a node's name.
+    if "on_node" not in context.meta:
+        return subject
+    # Not on the way of a monitor whose guest is remembered.
+    from agents.virtual_domain.guest import cluster_uuid
+
+    return cluster_uuid.settle(context, subject)
+
+
+def _described(context: Context) -> Subject:
     try:
         return from_definition(context)
     except OcfError as error:
@@ -105,7 +134,7 @@ def identify(context: Context) -> Subject:
     is_qemu = uri.partition(":")[0].partition("+")[0] in ("", "qemu")
     name = name_from_path(context.text("config"))
     identity = Identity(name, "", is_qemu=is_qemu and _is_of_this_host(uri))
-    return Subject(identity, _uri(context, identity), None)
+    return Subject(identity, _uri(context, identity), None, is_guess=True)
 
 
 def remember(context: Context, subject: Subject, life: Life | None) -> None:

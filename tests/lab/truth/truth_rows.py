@@ -51,6 +51,7 @@ from tests.lab.truth.truth_situations import (
     with_other_names,
     without_clients,
 )
+from tests.lab.truth.truth_strangers import as_stranger, has_stranger, stranger
 
 HERE, DEAD, THERE = End.HERE, End.DEAD, End.THERE
 
@@ -336,6 +337,14 @@ _BY_HAND = Row(
     counts=True,
 )
 
+_STRANGER = _NEVER._replace(
+    situation="a copy with another uuid runs", enter=stranger, unharmed=has_stranger
+)
+_STRANGER_OF_ITS_OWN = _STRANGER._replace(
+    situation="a copy with another uuid runs, as its host's own definition has it",
+    edit=as_stranger,
+)
+
 # Not on the page yet: its figures are those of a run.
 UNMEASURED = (
     _BY_HAND,
@@ -354,6 +363,11 @@ UNMEASURED = (
         codes=(0,),
         parameters={**_KILLED_ON_ITS_WAY.parameters, **_FENCED},
     ),
+    _STRANGER,
+    _STRANGER._replace(action="stop", codes=(0,)),
+    _STRANGER_OF_ITS_OWN,
+    _STRANGER_OF_ITS_OWN._replace(action="stop", codes=(0,)),
+    _STRANGER_OF_ITS_OWN._replace(action="start", codes=(5,)),
     _COPIED,
     _COPIED._replace(
         situation="a block copy that does not end, on-fail=fence",

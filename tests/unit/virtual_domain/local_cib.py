@@ -27,12 +27,19 @@ class LocalCib:
 
     node1 is this host. hosts: the others that are online, by the kind of their node. guests: the
     uuids that each host's vm-stonithd publishes; published_s: how long ago, by this host's clock.
+
+    looks: for a ban. uuid_looks: for the uuid of vm1.
     """
 
     def __init__(self) -> None:
         self.answer = ""
         self.is_readable = True
-        self.looks = 0
+        self.looks = self.uuid_looks = 0
+        # vm-uuid of vm1, empty where its primitive has none; None for no such primitive.
+        self.uuid: str | None = None
+        self.is_writable = True
+        # Pacemaker has written down that vm1 was to migrate here.
+        self.has_arrival = False
         # What happens as soon as it has answered.
         self.then: Callable[[], None] = lambda: None
         # Of each name that has been said, each host's value.
@@ -54,7 +61,11 @@ class LocalCib:
             return self._nodes(list(argv[1:]))
         if argv[0] == "attrd_updater":
             return self._attrd(list(argv[1:]))
+        if argv[0] == "crm_resource":
+            return self._write_meta(list(argv))
         assert tuple(argv[:3]) == ("cibadmin", "--query", "--local")
+        if "primitive" in argv[-1] or "lrm_resource" in argv[-1]:
+            return self._about_vm1(argv[-1])
         self.looks += 1
         if not self.is_readable:
             raise CommandTimeoutError("cibadmin did not end")
@@ -70,6 +81,32 @@ class LocalCib:
         nodes = "".join(f'<node name="{n}" type="{k}" online="true"/>' for n, k in kinds.items())
         ends = f'<nodes>{nodes}</nodes><status code="0" message="OK"/></pacemaker-result>'
         return Completed(0, f"<pacemaker-result>{ends}", "")
+
+    def _about_vm1(self, xpath: str) -> Completed:
+        assert "[@id='vm1']" in xpath
+        if "primitive" in xpath:
+            self.uuid_looks += 1
+        if not self.is_readable:
+            raise CommandTimeoutError("cibadmin did not end")
+        if "lrm_resource" in xpath:
+            assert xpath.endswith("[@migrate_target='node1']")
+            answer = '<lrm_rsc_op id="vm1_last_0"/>' if self.has_arrival else ""
+        elif self.uuid is None:
+            answer = ""
+        else:
+            pair = f'<nvpair id="p" name="vm-uuid" value="{self.uuid}"/>' if self.uuid else ""
+            other = '<nvpair id="r" name="target-role" value="Started"/>'
+            answer = f'<primitive id="vm1"><meta_attributes id="m">{other}{pair}</meta_attributes>'
+            answer += "</primitive>"
+        return Completed(0, answer, "") if answer else Completed(105, "", "")
+
+    def _write_meta(self, argv: list[str]) -> Completed:
+        if not self.is_writable:
+            return Completed(102, "", "Could not connect")
+        orders = ["--resource", "vm1", "--meta", "--set-parameter", "vm-uuid", "--parameter-value"]
+        assert argv[1:-1] == orders
+        self.uuid = argv[-1]
+        return Completed(0, "", "")
 
     def _attrd(self, argv: list[str]) -> Completed:
         if not self.is_attrd_there:

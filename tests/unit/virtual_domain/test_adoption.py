@@ -3,16 +3,24 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agents.vm_adopt import adoption, main
 from agents.vm_adopt.adoption import AdoptionError, plan
+from pmkvm import process, settings
 from pmkvm.deadline import Deadline
+from pmkvm.pacemaker.errors import ToolError
 from pmkvm.run import Completed
+from pmkvm.virt import record
+from pmkvm.virt.record import Record, Stage
+from tests.unit.virtual_domain.world import G1, UUID
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pmkvm.pacemaker.cib import Change
 
 CIB = """<cib admin_epoch="0" epoch="7" num_updates="3"><configuration><resources>
@@ -100,6 +108,7 @@ class Cluster:
         self.node = "node1"
         self.probed_on: str | None = "node1"
         self.ban = ""
+        self.is_uuid_refused = False
         self.done: list[str] = []
         monkeypatch.setattr("pmkvm.run.run", self.run)
         monkeypatch.setattr(adoption, "_POLL_S", 0.001)
@@ -116,6 +125,10 @@ class Cluster:
         return Completed(0, "", "")
 
     def order(self, argv: list[str]) -> str:
+        if "vm-uuid" in argv:
+            if self.is_uuid_refused:
+                raise ToolError("crm_resource failed", 1)
+            return f"uuid {argv[-1]}"
         if argv[0] == "cibadmin":
             self.provider = "extra" if self.provider == "heartbeat" else "heartbeat"
             return "provider"
@@ -147,6 +160,45 @@ def test_the_steps_are_in_the_one_order_that_restarts_nobody(cluster: Cluster) -
     assert cluster.done == ["maintenance on", "provider", "refresh", "maintenance off"]
     assert cluster.managed
     assert len(said) == 4
+
+
+def remembered_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, lives: bool) -> None:
+    """As the new provider's probe leaves it."""
+    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path))
+    life = process.life_of(os.getpid())
+    assert life is not None
+    life = life if lives else life._replace(start_time=1)
+    record.store("vm1", Record(G1, Stage.RUNNING, life))
+
+
+def test_of_a_guest_that_runs_here_the_uuid_is_written(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    remembered_here(monkeypatch, tmp_path, lives=True)
+    adoption.adopt(["vm1"], "extra", Deadline(5), lambda _text: None)
+    assert cluster.done[-3:] == ["refresh", f"uuid {UUID}", "maintenance off"]
+    cluster.done.clear()
+    adoption.adopt(["vm1"], "heartbeat", Deadline(5), lambda _text: None)
+    assert cluster.done == ["maintenance on", "provider", "refresh", "maintenance off"]
+
+
+def test_what_is_remembered_of_a_life_that_is_over_is_not_written(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    remembered_here(monkeypatch, tmp_path, lives=False)
+    adoption.adopt(["vm1"], "extra", Deadline(5), lambda _text: None)
+    assert cluster.done[-2:] == ["refresh", "maintenance off"]
+
+
+def test_a_uuid_that_can_not_be_written_is_said_and_stops_nothing(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    remembered_here(monkeypatch, tmp_path, lives=True)
+    cluster.is_uuid_refused = True
+    said: list[str] = []
+    adoption.adopt(["vm1"], "extra", Deadline(5), said.append)
+    assert any(each.startswith("vm1: vm-uuid is not written") for each in said)
+    assert cluster.managed
 
 
 def test_the_way_back_is_the_same(cluster: Cluster) -> None:

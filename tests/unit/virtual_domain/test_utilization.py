@@ -9,6 +9,7 @@ import pytest
 
 from agents.virtual_domain.options import utilization
 from agents.virtual_domain.options.utilization import changes
+from pmkvm.virt.record import Stage
 from tests.unit.virtual_domain.fake_libvirtmod import OPERATION_FAILED, PAUSED, Trouble
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def test_without_a_cluster_there_is_nobody_to_tell(world: World, programs: Progr
 
 @pytest.mark.parametrize("level", ["0", "10"])
 def test_a_plain_monitor_leaves_it_alone(world: World, programs: Programs, level: str) -> None:
-    world.guest()
+    world.remember(Stage.RUNNING, world.qemu_of(world.guest()).life)
     more = {"OCF_CHECK_LEVEL": level, "CRM_meta_interval": "10000"}
     assert world.act("monitor", {**ALL, **CLUSTER, **more}).rc == 0
     assert bool(programs.calls()) == (level == "10")

@@ -194,7 +194,16 @@ def test_running_registers_it_as_started() -> None:
     running = facts(known=survey("guest1", guest1="hostA"))
     document = added("guest1 -a hostA --running", found=running)
     pairs = document.iterfind(".//meta_attributes/nvpair")
-    assert {str(p.get("name")): p.get("value") for p in pairs}["target-role"] == "Started"
+    meta = {str(p.get("name")): p.get("value") for p in pairs}
+    assert meta["target-role"] == "Started"
+    # It need not start: nobody else writes which domain it is.
+    assert meta["vm-uuid"] == "u1"
+
+
+def test_of_a_guest_that_has_yet_to_start_no_uuid_is_written() -> None:
+    """Its first start does; so the listing is that of the slides."""
+    pairs = added().iterfind(".//meta_attributes/nvpair")
+    assert "vm-uuid" not in [pair.get("name") for pair in pairs]
 
 
 @pytest.mark.parametrize("where", ["hostB", "nowhere"])
