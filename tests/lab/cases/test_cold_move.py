@@ -28,6 +28,10 @@ def test_a_guest_that_can_not_migrate_moves_cold_and_nobody_is_fenced(
     """standby: its host is being emptied, and the guest beside it migrates alive."""
     vm = register(lab, new_guest("guest1", devices=PEER.devices), host1, "-m", "on")
     beside = register(lab, new_guest("guest2"), host1, "-m", "on")
+    # Without it the preferred host pulls a moved guest back at once.
+    host1.must(
+        ["crm_attribute", "-t", "rsc_defaults", "-n", "resource-stickiness", "-v", "INFINITY"]
+    )
     boot, boot_beside = vm.start(), beside.start()
     if way == "resource move":
         vm.move(host2)
