@@ -63,7 +63,7 @@ def _survey(session: Session, cluster: Cluster) -> Survey:
     request, configuration = session
     offline = tools.is_offline()
     local = "this host" if offline else resource.local_node(Deadline(QUERY_S))
-    nodes = {local} if offline else {local, *cluster.online_members()}
+    nodes = {local} if offline else {local, *cluster.online_hosts()}
     uris = {node: _uri(configuration, node, local) for node in nodes}
     found = hosts.survey(local, uris, request.domains)
     if local not in found.silent:
@@ -114,11 +114,13 @@ def move_(session: Session) -> None:
     request = session.request
     (domain,), target = request.domains, request.node
     document = cib.query(Deadline(QUERY_S))
-    intended = move.check(domain, target, CibDocument(document), _cluster())
+    cib_document, cluster = CibDocument(document), _cluster()
+    intended = move.check(domain, target, cib_document, cluster)
     if target == intended.origin:
         say([message(21, domain=domain, node=target)])
         return
     move.check_scores(intended, move.scores_without(domain, document))
+    say(checks.remote_node(target or "", session.configuration, cluster))
     if request.dry_run or request.no_wait:
         move.begin(intended, request)
         if not request.dry_run:
@@ -158,8 +160,7 @@ def list_(session: Session) -> None:
     cib_document = CibDocument(cib.query(Deadline(QUERY_S)))
     cluster = status.query(Deadline(QUERY_S))
     if request.node is not None:
-        if request.node not in cib_document.nodes():
-            raise RefusedError(message(16, node=request.node))
+        refuse(checks.unfit_node(request.node, cib_document, cluster))
         rows = list_table.on_node(request.node, cib_document, cluster, time.time())
     else:
         checks.registered(request.domains, cib_document)
@@ -174,7 +175,7 @@ def locate(session: Session) -> None:
 
     def planned(cib_document: CibDocument) -> None:
         checks.registered(request.domains, cib_document)
-        domains = request.domains or plan.preferring(request.from_node or "", cib_document)
+        domains = request.domains or plan.preferring(request.from_node or "", cib_document, cluster)
         plan.locate(domains, cluster, configuration, cib_document)
 
     transaction.make(planned, request)

@@ -69,6 +69,8 @@ TEXTS = {
     " that; interrupt it to end it now: then they stay, {seconds} s at most",
     59: "{domain}: libvirt on {node} keeps a saved memory of it, maybe older than its disks, and no"
     " start there restores it; virsh managedsave-remove {domain}",
+    75: "{node}: is itself a guest or a bundle of this cluster, and runs no guests",
+    76: "{node}: is a Pacemaker Remote node; another guest's fence of a guest there is refused",
 }
 
 

@@ -14,7 +14,7 @@ from pmkvm.errors import HaError
 from pmkvm.pacemaker import cib, resource
 from vmctl import checks, guest, names, plan, transaction, waiting
 from vmctl.cib_document import CibDocument
-from vmctl.messages import RefusedError, message, say
+from vmctl.messages import RefusedError, message, refuse, say
 from vmctl.plan import MigratingError
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ def check(domain: str, target: str | None, cib_document: CibDocument, cluster: C
         raise RefusedError(message(18, domain=domain))
     if len(nodes) > 1:
         raise RefusedError(message(38, domain=domain, nodes=", ".join(nodes)))
-    if target is not None and target not in cib_document.nodes():
-        raise RefusedError(message(16, node=target))
+    if target is not None:
+        refuse(checks.unfit_node(target, cib_document, cluster))
     if target != nodes[0]:
-        others = set(cluster.online_members()) - set(nodes)
+        others = set(cluster.online_hosts()) - set(nodes)
         if not (target in others if target else others):
             raise not_begun(14, domain, node=target or "no other node")
         if not all(each.managed for each in instances):
