@@ -73,6 +73,14 @@ def check_scores(move: Move, scores: Mapping[str, int]) -> None:
         raise not_begun(19 if move.target else 20, move.domain, node=move.target)
 
 
+def targets(move: Move, scores: Mapping[str, int], cluster: Cluster) -> list[str]:
+    """Where it may go to, by the scores when nobody has said."""
+    if move.target is not None:
+        return [move.target]
+    others = sorted(set(cluster.online_hosts()) - {move.origin})
+    return [node for node in others if scores.get(node, 0) > -resource.INFINITY]
+
+
 def scores_without(domain: str, document: str) -> dict[str, int]:
     """The scheduler's scores of a guest, were there no constraints of a move."""
     cib_document = CibDocument(document)
@@ -81,10 +89,15 @@ def scores_without(domain: str, document: str) -> dict[str, int]:
     return resource.allocation_scores(cib_document.text(), names.resource(domain), deadline)
 
 
+def is_live(domain: str, cib_document: CibDocument) -> bool:
+    """Whether Pacemaker migrates it; else a stop and a start are all that a move is."""
+    return cib_document.meta(domain, "allow-migrate") == "true"
+
+
 def _bound_s(domain: str, cib_document: CibDocument) -> float:
     """A live move, or a stop and a start: Pacemaker falls back to them when it must."""
     operations = ["stop", "start"]
-    if cib_document.meta(domain, "allow-migrate") == "true":
+    if is_live(domain, cib_document):
         operations += ["migrate_to", "migrate_from"]
     return sum(cib_document.timeout_s(domain, op) for op in operations) + waiting.SLACK_S
 

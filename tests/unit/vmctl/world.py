@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 from lxml import etree
@@ -115,6 +115,21 @@ def libvirt(defined: Iterable[str]) -> FakeHypervisor:
     for domain in defined:
         made.add(domain, "u1").xml = definition(domain)
     return made
+
+
+HERE, THERE = "qemu:///system", "qemu+ssh://hostB/system?no_tty=1"
+
+
+def nothing_runs() -> dict[str, FakeHypervisor]:
+    """Both hosts' libvirts, which have two guests."""
+    return {uri: libvirt(("guest1", "guest2")) for uri in (HERE, THERE)}
+
+
+class Ended(NamedTuple):
+    rc: int
+    out: str
+    err: str
+    calls: list[tuple[tuple[str, ...], str | None, dict[str, str]]]
 
 
 def vm_ctl(arguments: Sequence[str], libvirts: Mapping[str, FakeHypervisor]) -> int:
