@@ -6,6 +6,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
+from pmkvm.pacemaker.status import HOSTS
 from pmkvm.virt import definition
 from vmctl import names
 from vmctl.configuration import ENTRY_NUMBERS
@@ -38,6 +39,23 @@ def registered(domains: Iterable[str], cib_document: CibDocument) -> None:
         for domain in domains
         if not cib_document.has(domain)
     )
+
+
+def unfit_node(name: str, cib_document: CibDocument, cluster: Cluster) -> Iterator[Message]:
+    """What speaks against a node for guests: it is none of this cluster's, or runs none."""
+    kind = cluster.kind(name)
+    if kind == "guest":
+        yield message(75, node=name)
+    elif name not in cib_document.nodes() and kind not in HOSTS:
+        # Remote nodes need not stand among the configured ones.
+        yield message(16, node=name)
+
+
+def remote_node(name: str, configuration: Configuration, cluster: Cluster) -> Iterator[Message]:
+    """A warning where guests fence each other, for a node on which that is refused."""
+    fences = any(each.kind == "stonithd" for each in configuration.required_clones())
+    if fences and cluster.kind(name) == "remote":
+        yield message(76, node=name)
 
 
 def addition(
@@ -89,8 +107,7 @@ def _cluster(
             yield message(ENTRY_NUMBERS[required.kind], where=required.where, reason=reason)
     if configuration.fences() and not facts.cluster.stonith_enabled:
         yield message(12, option=facts.cluster.fencing_option)
-    if request.preferred not in cib_document.nodes():
-        yield message(16, node=request.preferred)
+    yield from unfit_node(request.preferred or "", cib_document, facts.cluster)
 
 
 def _hosts(request: Request, survey: Survey) -> Iterator[Message]:
@@ -117,6 +134,7 @@ def warnings(request: Request, configuration: Configuration, facts: Facts) -> It
     survey = facts.survey
     for node, reason in sorted(survey.silent.items()):
         yield message(34, node=node, reason=reason)
+    yield from remote_node(request.preferred or "", configuration, facts.cluster)
     if facts.libvirt_guests:
         yield message(49)
     yield from _bonds(configuration, facts.cluster)
@@ -148,6 +166,6 @@ def _bonds(configuration: Configuration, cluster: Cluster) -> Iterator[Message]:
             yield message(35, **arguments)
             copies = (each for each in cluster.resources if required.resource in each.parents)
             there = {node for each in copies if each.active for node in each.nodes}
-            bare = ", ".join(node for node in cluster.online_members() if node not in there)
+            bare = ", ".join(each for each in cluster.online_hosts() if each not in there)
             if bare:
                 yield message(50, nodes=bare, **arguments)

@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 
 from lxml import etree
 
-from pmkvm.pacemaker import cib, resource, targets
+from pmkvm.pacemaker import cib, parameter, primitives, resource, targets
 from pmkvm.pacemaker.errors import BadAnswerError
+from pmkvm.pacemaker.parameter import Parameter, References
 from vmctl import guest, names
 
 if TYPE_CHECKING:
@@ -67,6 +68,18 @@ class CibDocument:
         """All VirtualDomain resources, registered by whomever."""
         text = etree.tostring(self.configuration, encoding="unicode")
         return targets.guests(ElementTree.fromstring(text))
+
+    def parameters(self, domain: str, wanted: Iterable[str]) -> dict[str, Parameter]:
+        """What the CIB says of some parameters of a guest that is registered."""
+        text = etree.tostring(self.configuration, encoding="unicode")
+        root = ElementTree.fromstring(text)
+        references = References(root)
+        every = (each for part in root.iterfind("resources") for each in primitives.find(part))
+        own = [each for each in every if each.id == names.resource(domain)]
+        if len(own) != 1:
+            # Pacemaker refuses one whose template is not there.
+            return dict.fromkeys(wanted, Parameter(unclear="the resource is not valid"))
+        return {name: parameter.read(name, own[0], references) for name in wanted}
 
     def domains(self) -> list[str]:
         """The guests that vm-ctl has registered."""

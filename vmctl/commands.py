@@ -15,17 +15,18 @@ from pmkvm.pacemaker import cib, resource, status, tools
 from pmkvm.thread_call import call_in_thread
 from pmkvm.virt.connection import Connection
 from pmkvm.virt.job import job_of
-from vmctl import checks, hosts, list_table, move, names, plan, transaction, waiting
+from vmctl import checks, hosts, list_table, live_move, move, names, plan, transaction, waiting
 from vmctl.cib_document import CibDocument
 from vmctl.messages import RefusedError, message, refuse, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pmkvm.pacemaker.status import Cluster
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
     from vmctl.hosts import Survey
+    from vmctl.move import Move
 
 QUERY_S = transaction.QUERY_S
 
@@ -63,7 +64,7 @@ def _survey(session: Session, cluster: Cluster) -> Survey:
     request, configuration = session
     offline = tools.is_offline()
     local = "this host" if offline else resource.local_node(Deadline(QUERY_S))
-    nodes = {local} if offline else {local, *cluster.online_members()}
+    nodes = {local} if offline else {local, *cluster.online_hosts()}
     uris = {node: _uri(configuration, node, local) for node in nodes}
     found = hosts.survey(local, uris, request.domains)
     if local not in found.silent:
@@ -114,11 +115,16 @@ def move_(session: Session) -> None:
     request = session.request
     (domain,), target = request.domains, request.node
     document = cib.query(Deadline(QUERY_S))
-    intended = move.check(domain, target, CibDocument(document), _cluster())
+    cib_document, cluster = CibDocument(document), _cluster()
+    intended = move.check(domain, target, cib_document, cluster)
     if target == intended.origin:
         say([message(21, domain=domain, node=target)])
         return
-    move.check_scores(intended, move.scores_without(domain, document))
+    scores = move.scores_without(domain, document)
+    move.check_scores(intended, scores)
+    say(checks.remote_node(target or "", session.configuration, cluster))
+    if move.is_live(domain, cib_document) and not tools.is_offline():
+        _check_ends(session, intended, move.targets(intended, scores, cluster), cib_document)
     if request.dry_run or request.no_wait:
         move.begin(intended, request)
         if not request.dry_run:
@@ -131,6 +137,22 @@ def move_(session: Session) -> None:
             local = resource.local_node(Deadline(QUERY_S))
             uri = _uri(session.configuration, intended.origin, local)
             move.carry_out(intended, request, lambda: figures(domain, uri))
+
+
+def _check_ends(
+    session: Session, intended: Move, targets: Sequence[str], cib_document: CibDocument
+) -> None:
+    """Raises RefusedError."""
+    domain, origin = intended.domain, intended.origin
+    transport, doubt = live_move.transport(domain, cib_document, session.configuration)
+    if os.geteuid():
+        # The agent is root: the socket and the keys are root's.
+        doubt = "vm-ctl does not run as root"
+    if doubt:
+        say([live_move.not_asked(domain, origin, targets, doubt)])
+        return
+    local = resource.local_node(Deadline(QUERY_S))
+    live_move.check(live_move.Ends(domain, local, origin, targets, transport))
 
 
 def figures(domain: str, uri: str) -> str:
@@ -158,8 +180,7 @@ def list_(session: Session) -> None:
     cib_document = CibDocument(cib.query(Deadline(QUERY_S)))
     cluster = status.query(Deadline(QUERY_S))
     if request.node is not None:
-        if request.node not in cib_document.nodes():
-            raise RefusedError(message(16, node=request.node))
+        refuse(checks.unfit_node(request.node, cib_document, cluster))
         rows = list_table.on_node(request.node, cib_document, cluster, time.time())
     else:
         checks.registered(request.domains, cib_document)
@@ -174,7 +195,7 @@ def locate(session: Session) -> None:
 
     def planned(cib_document: CibDocument) -> None:
         checks.registered(request.domains, cib_document)
-        domains = request.domains or plan.preferring(request.from_node or "", cib_document)
+        domains = request.domains or plan.preferring(request.from_node or "", cib_document, cluster)
         plan.locate(domains, cluster, configuration, cib_document)
 
     transaction.make(planned, request)

@@ -15,7 +15,8 @@ from pmkvm.virt import definition
 from pmkvm.virt.connection import XML_INACTIVE, Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeVar
     from xml.etree.ElementTree import Element
 
 # For each host, all at once: opening a connection over ssh takes about half a second.
@@ -42,6 +43,7 @@ class Domain(NamedTuple):
 
 if TYPE_CHECKING:
     Host = Mapping[str, Domain]
+    T = TypeVar("T")
 
 
 class Survey(NamedTuple):
@@ -86,20 +88,24 @@ def remote_uri(hypervisor: str, transport: str, node: str) -> str:
 def survey(local: str, uris: Mapping[str, str], domains: Sequence[str]) -> Survey:
     """Ask all hosts (uris by node) at the same time, ANSWER_S at most and a little a domain."""
     deadline = Deadline(ANSWER_S + A_DOMAIN_S * len(domains))
-    calls = {
-        node: Call(f"asking {uri}", partial(ask_libvirt, uri, domains))
-        for node, uri in uris.items()
-    }
-    hosts: dict[str, Host] = {}
+    return Survey(local, *ask_all(uris, partial(ask_libvirt, domains=domains), deadline))
+
+
+def ask_all(
+    uris: Mapping[str, str], ask: Callable[[str], T], deadline: Deadline
+) -> tuple[dict[str, T], dict[str, str]]:
+    """What each node answers, all asked at the same time; and of the others why there is none."""
+    calls = {node: Call(f"asking {uri}", partial(ask, uri)) for node, uri in uris.items()}
+    answers: dict[str, T] = {}
     silent: dict[str, str] = {}
     for node, call in calls.items():
         try:
             if not call.is_done(deadline):
                 raise call.abandon()
-            hosts[node] = cast("Host", call.result())
+            answers[node] = cast("T", call.result())
         except HaError as error:
             silent[node] = str(error)
-    return Survey(local, hosts, silent)
+    return answers, silent
 
 
 def restarts_guests() -> bool:

@@ -69,6 +69,17 @@ TEXTS = {
     " that; interrupt it to end it now: then they stay, {seconds} s at most",
     59: "{domain}: libvirt on {node} keeps a saved memory of it, maybe older than its disks, and no"
     " start there restores it; virsh managedsave-remove {domain}",
+    70: "{domain}: {here} does not reach libvirt on {node} over {uri}, the way of its migrations:"
+    " {reason}; try on {here}: virsh -c '{uri}' list",
+    71: "{domain}: libvirt on {node}, {uri}, does not answer, and a live migration needs it:"
+    " {reason}",
+    72: "{domain}: whether {origin} reaches libvirt on {nodes} is not known before the move:"
+    " {reason}",
+    73: "{domain}: libvirt refuses to migrate it live, since it has snapshots ({count}); virsh"
+    " snapshot-list {domain}",
+    74: "{domain}: libvirt is at {job}; a live migration waits for its end, or is refused",
+    75: "{node}: is itself a guest or a bundle of this cluster, and runs no guests",
+    76: "{node}: is a Pacemaker Remote node; another guest's fence of a guest there is refused",
 }
 
 

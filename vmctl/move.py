@@ -14,7 +14,7 @@ from pmkvm.errors import HaError
 from pmkvm.pacemaker import cib, resource
 from vmctl import checks, guest, names, plan, transaction, waiting
 from vmctl.cib_document import CibDocument
-from vmctl.messages import RefusedError, message, say
+from vmctl.messages import RefusedError, message, refuse, say
 from vmctl.plan import MigratingError
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ def check(domain: str, target: str | None, cib_document: CibDocument, cluster: C
         raise RefusedError(message(18, domain=domain))
     if len(nodes) > 1:
         raise RefusedError(message(38, domain=domain, nodes=", ".join(nodes)))
-    if target is not None and target not in cib_document.nodes():
-        raise RefusedError(message(16, node=target))
+    if target is not None:
+        refuse(checks.unfit_node(target, cib_document, cluster))
     if target != nodes[0]:
-        others = set(cluster.online_members()) - set(nodes)
+        others = set(cluster.online_hosts()) - set(nodes)
         if not (target in others if target else others):
             raise not_begun(14, domain, node=target or "no other node")
         if not all(each.managed for each in instances):
@@ -73,6 +73,14 @@ def check_scores(move: Move, scores: Mapping[str, int]) -> None:
         raise not_begun(19 if move.target else 20, move.domain, node=move.target)
 
 
+def targets(move: Move, scores: Mapping[str, int], cluster: Cluster) -> list[str]:
+    """Where it may go to, by the scores when nobody has said."""
+    if move.target is not None:
+        return [move.target]
+    others = sorted(set(cluster.online_hosts()) - {move.origin})
+    return [node for node in others if scores.get(node, 0) > -resource.INFINITY]
+
+
 def scores_without(domain: str, document: str) -> dict[str, int]:
     """The scheduler's scores of a guest, were there no constraints of a move."""
     cib_document = CibDocument(document)
@@ -81,10 +89,15 @@ def scores_without(domain: str, document: str) -> dict[str, int]:
     return resource.allocation_scores(cib_document.text(), names.resource(domain), deadline)
 
 
+def is_live(domain: str, cib_document: CibDocument) -> bool:
+    """Whether Pacemaker migrates it; else a stop and a start are all that a move is."""
+    return cib_document.meta(domain, "allow-migrate") == "true"
+
+
 def _bound_s(domain: str, cib_document: CibDocument) -> float:
     """A live move, or a stop and a start: Pacemaker falls back to them when it must."""
     operations = ["stop", "start"]
-    if cib_document.meta(domain, "allow-migrate") == "true":
+    if is_live(domain, cib_document):
         operations += ["migrate_to", "migrate_from"]
     return sum(cib_document.timeout_s(domain, op) for op in operations) + waiting.SLACK_S
 

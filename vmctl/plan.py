@@ -103,10 +103,9 @@ def locate(
     cib_document.section("constraints").extend(new)
 
 
-def preferring(node: str, cib_document: CibDocument) -> list[str]:
+def preferring(node: str, cib_document: CibDocument, cluster: Cluster) -> list[str]:
     """The guests at home there. Raises RefusedError."""
-    if node not in cib_document.nodes():
-        raise RefusedError(message(16, node=node))
+    refuse(checks.unfit_node(node, cib_document, cluster))
     return [domain for domain in cib_document.domains() if cib_document.preferred(domain) == node]
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pmkvm.deadline import Deadline
 
+# The kinds of a node that is a machine of its own.
+HOSTS = ("member", "remote")
 COLLECTIVES = ("group", "clone", "bundle")
 
 
@@ -92,6 +94,14 @@ class Cluster(NamedTuple):
     def online_members(self) -> tuple[str, ...]:
         return tuple(n.name for n in self.nodes if n.kind == "member" and n.online)
 
+    def online_hosts(self) -> tuple[str, ...]:
+        """Members and Pacemaker Remote nodes: where a guest can run."""
+        return tuple(n.name for n in self.nodes if n.kind in HOSTS and n.online)
+
+    def kind(self, node: str) -> str:
+        """Empty for one that this cluster does not have."""
+        return next((each.kind for each in self.nodes if each.name == node), "")
+
 
 def query(deadline: Deadline) -> Cluster:
     """Ask the cluster of this host, or the CIB file."""
@@ -114,7 +124,7 @@ def parse_hosts(document: str) -> tuple[str, ...]:
         raise BadAnswerError(f"crm_mon's answer is not understood: {error!r}") from error
     if not found:
         raise BadAnswerError("crm_mon's answer has no nodes")
-    return tuple(one.name for one in found if one.kind in ("member", "remote") and one.online)
+    return tuple(one.name for one in found if one.kind in HOSTS and one.online)
 
 
 def parse(document: str) -> Cluster:

@@ -133,6 +133,10 @@ class Domain:
                 return False
             raise
 
+    def snapshots(self) -> int:
+        """How many libvirt knows of; with any it migrates no guest that runs."""
+        return check(libvirtmod.virDomainSnapshotNum(self.handle, 0))
+
     def start_paused(self, *, boots: bool) -> None:
         """Start a defined domain, its CPUs stopped.
 

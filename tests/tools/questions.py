@@ -87,6 +87,7 @@ def _ask_of_a_persistent_one(asker: _Asker, connection: Any) -> None:
     test = ask("the persistent one", "virDomainLookupByName", connection, "test")
     state("it runs", test)
     ask("is it active", "virDomainIsActive", test)
+    ask("has it snapshots", "virDomainSnapshotNum", test, 0)
     ask("does it start by itself", "virDomainGetAutostart", test)
     ask("resuming what runs", "virDomainResume", test)
     ask("destroying it", "virDomainDestroy", test)

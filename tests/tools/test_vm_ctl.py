@@ -88,6 +88,47 @@ def test_the_rows_of_the_old_grammar(
     assert bool(captured.err) is bool(said)
 
 
+# remote1 is a Pacemaker Remote node, inner a guest that is a node itself.
+NODES = """\
+<primitive id="remote1" class="ocf" provider="pacemaker" type="remote"/>
+<primitive id="outer" class="ocf" provider="pacemaker" type="Dummy">
+<meta_attributes id="m"><nvpair id="m1" name="remote-node" value="inner"/></meta_attributes>
+</primitive></resources>"""
+CONFIGURED = "".join(
+    f'<node id="{each}" uname="{each}" type="remote"/>' for each in ("remote1", "inner")
+)
+
+
+@pytest.mark.parametrize("configured", ["", CONFIGURED])
+@pytest.mark.parametrize(
+    ("command", "node", "said"),
+    [
+        ("resource add guest1 -a", "remote1", "MSG76 remote1"),
+        ("resource add guest1 -a", "inner", "MSG75 inner"),
+        ("resource list -n", "remote1", ""),
+        ("resource list -n", "inner", "MSG75 inner"),
+        ("location move -b", "remote1", ""),
+        ("location move -b", "inner", "MSG75 inner"),
+    ],
+)
+def test_remote_nodes_are_nodes_for_guests_and_guests_are_none(
+    host: Host,
+    command: str,
+    node: str,
+    said: str,
+    configured: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Wherever Pacemaker has them from: attributes bring them among the configured nodes."""
+    text = host.cib.read_text(encoding="utf-8").replace("</resources>", NODES, 1)
+    host.cib.write_text(text.replace("</nodes>", f"{configured}</nodes>"), encoding="utf-8")
+    assert host.vm_ctl(*command.split(), node) == (1 if node == "inner" else 0)
+    assert capsys.readouterr().err[len("vm-ctl: ") :].startswith(said)
+    if "add" in command:
+        location = f"locVMCTL_guest1_{node}_ACT"
+        assert (location in host.ids(".//rsc_location")) is (node == "remote1")
+
+
 def test_adding_twice_is_refused_and_changes_nothing(host: Host) -> None:
     assert host.vm_ctl("resource", "add", "guest1", "-a", "hostA") == 0
     before = host.cib.read_bytes()

@@ -21,6 +21,7 @@ from agents.virtual_domain.migration.virsh_options import (
 from pmkvm.light_types import NamedTuple
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.virt.migration_uri import Transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Migration(NamedTuple):
 def plan(context: Context, hypervisor_uri: str, target: str) -> Migration:
     """The migration of this resource to a node. Raises OcfError CONFIGURED for a bad parameter."""
     options = parse_options(context.text("migrate_options"))
-    address = _with_suffix(target, context.text("migration_network_suffix"))
+    transport = _transport(context, hypervisor_uri)
+    address = transport.address(target)
     parameters = dict(options.parameters)
     migrate_uri = _migrate_uri(context, address, str(parameters.get("migrate_uri", "")))
     flags = options.flags | _mode(context.text("migration_mode"))
@@ -72,8 +74,9 @@ def plan(context: Context, hypervisor_uri: str, target: str) -> Migration:
         parameters["migrate_uri"] = migrate_uri
     if context.number("migration_speed"):
         parameters.setdefault("bandwidth", context.number("migration_speed"))
-    remote_uri = _remote_uri(context, hypervisor_uri, target, address)
-    return Migration(remote_uri, parameters, options.files, flags, _steering(context, options))
+    return Migration(
+        transport.uri(target), parameters, options.files, flags, _steering(context, options)
+    )
 
 
 def _mode(text: str) -> int:
@@ -100,11 +103,6 @@ def _steering(context: Context, options: Options) -> Steering:
     )
 
 
-def _with_suffix(node: str, suffix: str) -> str:
-    host, dot, domain = node.partition(".")
-    return f"{host}{suffix}{dot}{domain}"
-
-
 def _migrate_uri(context: Context, address: str, from_options: str) -> str:
     """Empty: libvirt asks the other host for an address."""
     explicit = context.text("migrateuri") or from_options
@@ -116,24 +114,15 @@ def _migrate_uri(context: Context, address: str, from_options: str) -> str:
     return f"tcp://{address}:{port}" if port else f"tcp://{address}"
 
 
-def _remote_uri(context: Context, hypervisor_uri: str, target: str, address: str) -> str:
-    explicit = context.text("remoteuri")
-    if explicit:
-        return explicit.replace("%n", target)
-    scheme, _, rest = hypervisor_uri.partition("://")
-    if not scheme:
+def _transport(context: Context, hypervisor_uri: str) -> Transport:
+    found = Transport(hypervisor_uri, *map(context.text, Transport._fields[1:]))
+    user = found.migration_user
+    if found.remoteuri:
+        return found
+    if not hypervisor_uri.partition("://")[0]:
         raise OcfError(
             OcfCode.CONFIGURED, "a migration needs the parameter hypervisor or remoteuri"
         )
-    _host, slash, path = rest.partition("/")
-    driver = scheme.partition("+")[0]
-    transport = context.text("migration_transport")
-    user = context.text("migration_user")
     if user and not _USER.fullmatch(user):
         raise OcfError(OcfCode.CONFIGURED, f"parameter migration_user={user!r} is no user's name")
-    uri = (
-        f"{driver}{'+' if transport else ''}{transport}://"
-        f"{user}{'@' if user else ''}{address}{slash}{path}"
-    )
-    # BatchMode: a question for a password or a host key is an error with a reason, not a hang.
-    return f"{uri}{'&' if '?' in uri else '?'}no_tty=1" if transport == "ssh" else uri
+    return found

@@ -84,6 +84,7 @@ class FakeDomain:
         # libvirt keeps its memory and restores it at its next start.
         self.is_saved = False
         self.is_restored = False
+        self.snapshots = 0
         self.aborted = threading.Event()
 
     def description(self) -> str:

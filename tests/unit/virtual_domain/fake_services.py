@@ -106,6 +106,13 @@ class FakeServices:
         done = self._do(handle.connection, function, lambda: int(handle.existing().is_saved))
         return -1 if done is None else done
 
+    def virDomainSnapshotNum(self, handle: _Domain, flags: int) -> int:
+        assert flags == 0
+
+        function = "virDomainSnapshotNum"
+        done = self._do(handle.connection, function, lambda: handle.existing().snapshots)
+        return -1 if done is None else done
+
     # Jobs.
 
     def virDomainGetJobStats(self, handle: _Domain, flags: int) -> Stats:

@@ -8,7 +8,17 @@ from lxml import etree
 
 from pmkvm.pacemaker import status
 from tests.unit.vmctl import as_crm, world
-from tests.unit.vmctl.world import DATA, cib, cluster, facts, guest, running, slides_conf, survey
+from tests.unit.vmctl.world import (
+    DATA,
+    REMOTES,
+    cib,
+    cluster,
+    facts,
+    guest,
+    running,
+    slides_conf,
+    survey,
+)
 from vmctl import checks, command_line, names, plan
 from vmctl.cib_document import CibDocument
 from vmctl.hosts import Survey
@@ -122,6 +132,7 @@ def on_b(**values: object) -> Survey:
 
 TAKEN = '<rsc_location id="locVMCTL_guest1_hostA_ACT" rsc="pclnPingd" node="hostB"/>'
 UNFENCED = facts(found=cluster(fencing="false"))
+WITH_REMOTES = facts(found=cluster(nodes=REMOTES))
 
 
 @pytest.mark.parametrize(
@@ -129,6 +140,7 @@ UNFENCED = facts(found=cluster(fencing="false"))
     [
         pytest.param("guest1 nosuch -a hostA", "", facts(), [3], id="not defined here"),
         pytest.param("guest1 -a hostX", "", facts(), [16], id="an unknown node"),
+        pytest.param("guest1 -a box-0", "", WITH_REMOTES, [75], id="a bundle that is a node"),
         pytest.param("a/b -a hostA", "", facts(), [30], id="a name that no domain can have"),
         pytest.param("a\x07b -a hostA", "", facts(), [30], id="a letter that no name can have"),
         pytest.param("guest1 guest2 -a hostA", cib(guest("guest1")), facts(), [11], id="is there"),

@@ -5,85 +5,46 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pmkvm import settings
 from pmkvm.deadline import Deadline
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.files import Lock
 from tests.unit.pacemaker.script import Script, Step
-from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, FakeHypervisor, FakeLibvirt
+from tests.unit.virtual_domain.fake_libvirtmod import (
+    RUNNING,
+    FakeLibvirt,
+)
 from tests.unit.vmctl import world
-from tests.unit.vmctl.world import DATA, cib, crm_mon, guest, running, target_role
+from tests.unit.vmctl.world import (
+    HERE,
+    THERE,
+    Ended,
+    cib,
+    crm_mon,
+    guest,
+    nothing_runs,
+    running,
+    target_role,
+)
 from vmctl import cib_document, commands, hosts, transaction, waiting
 from vmctl.messages import TEXTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     Play = Callable[..., Script]
-    VmCtl = Callable[..., "Ended"]
+    VmCtl = Callable[..., Ended]
 
 MON = ("crm_mon", "--output-as=xml")
 NODE = ("crm_node", "--name")
 QUERY, MODIFY = ("cibadmin", "--query"), ("cibadmin", "--modify")
 # What is asked before a guest is added: all is well, and it is asked on hostA.
 ADDING = (Step(MON, out=crm_mon()), Step(NODE, out="hostA\n"), Step(QUERY, out=cib()))
-
-HERE, THERE = "qemu:///system", "qemu+ssh://hostB/system?no_tty=1"
-
-
-def nothing_runs() -> dict[str, FakeHypervisor]:
-    """Both hosts' libvirts, which have two guests."""
-    return {uri: world.libvirt(("guest1", "guest2")) for uri in (HERE, THERE)}
-
-
-@pytest.fixture
-def play(play: Play, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
-    for name in ("CIB_file", "CIB_shadow"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
-    monkeypatch.setattr(waiting, "POLL_S", 0.0)
-    monkeypatch.setattr(hosts, "LIBVIRT_GUESTS", str(tmp_path / "none"))
-    return play
-
-
-@pytest.fixture
-def conf(tmp_path: Path) -> str:
-    """The slides' configuration, and two definitions where it says they are."""
-    for name in ("guest1", "guest2"):
-        (tmp_path / f"{name}.xml").touch()
-    path = tmp_path / "vm-ctl.conf"
-    text = (DATA / "slides.conf").read_text(encoding="utf-8")
-    path.write_text(text.replace("/etc/libvirt/qemu", str(tmp_path)), encoding="utf-8")
-    return str(path)
-
-
-class Ended(NamedTuple):
-    rc: int
-    out: str
-    err: str
-    calls: list[tuple[tuple[str, ...], str | None, dict[str, str]]]
-
-
-@pytest.fixture
-def vm_ctl(play: Play, conf: str, capsys: pytest.CaptureFixture[str]) -> VmCtl:
-    """A command in a cluster that follows these steps, each of them."""
-
-    def run(
-        typed: str, *steps: Step, libvirts: Mapping[str, FakeHypervisor] | None = None
-    ) -> Ended:
-        script = play(*steps)
-        rc = world.vm_ctl([*typed.split(), "--config", conf], libvirts or nothing_runs())
-        assert script.left == []
-        said = capsys.readouterr()
-        return Ended(rc, said.out, said.err, script.calls)
-
-    return run
 
 
 def test_the_slides_command_is_one_change(vm_ctl: VmCtl) -> None:
@@ -112,7 +73,7 @@ def test_all_hosts_that_are_online_are_asked_over_the_migration_transport(vm_ctl
     )
 
 
-def test_a_managed_save_is_named_with_its_host(vm_ctl: Callable[..., Ended]) -> None:
+def test_a_managed_save_is_named_with_its_host(vm_ctl: VmCtl) -> None:
     libvirts = nothing_runs()
     libvirts[THERE].domains["guest1"].is_saved = True
     ended = vm_ctl("resource add guest1 -a hostA", *ADDING, Step(MODIFY), libvirts=libvirts)

@@ -16,7 +16,7 @@ from pmkvm.fencing import instant
 from pmkvm.pacemaker import status
 from pmkvm.pacemaker.errors import ClusterDownError
 from pmkvm.pacemaker.resource import INFINITY
-from tests.unit.vmctl.world import MIGRATE, cib, cluster, crm_mon, guest, running
+from tests.unit.vmctl.world import MIGRATE, REMOTES, cib, cluster, crm_mon, guest, running
 from vmctl import move, plan, waiting
 from vmctl.cib_document import CibDocument
 from vmctl.command_line import Request
@@ -38,7 +38,7 @@ OPS = (
 def check(
     resources: str = ON_A, target: str | None = None, *, online: str = "true", inner: str = ""
 ) -> move.Move:
-    found = cluster(resources, online=online)
+    found = cluster(resources, online=online, nodes=REMOTES.replace('"true"', f'"{online}"'))
     return move.check("g1", target, CibDocument(cib(guest("g1", inner))), found)
 
 
@@ -54,6 +54,7 @@ def numbers(function: Callable[[], object]) -> list[int]:
         (running("g1"), None, "true", [18]),
         (running("g1", "hostA", "hostB"), None, "true", [38]),
         (ON_A, "hostX", "true", [16]),
+        (ON_A, "box-0", "true", [75]),
         (ON_A, "hostB", "false", [14, 26]),
         (ON_A, None, "false", [14, 26]),
         (running("g1", "hostA", more='managed="false"'), "hostB", "true", [25, 26]),
@@ -63,6 +64,11 @@ def test_a_move_that_cannot_work_is_not_begun(
     resources: str, target: str | None, online: str, expected: list[int]
 ) -> None:
     assert numbers(lambda: check(resources, target, online=online)) == expected
+
+
+def test_a_remote_node_is_a_place_to_go_to() -> None:
+    assert check(target="remote1").target == "remote1"
+    assert numbers(lambda: check(target="remote1", online="false")) == [14, 26]
 
 
 def test_what_is_not_registered() -> None:

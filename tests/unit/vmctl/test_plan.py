@@ -224,9 +224,9 @@ def test_location_move_gives_a_home_to_one_that_has_none_and_runs_once() -> None
 def test_the_guests_at_home_on_a_node() -> None:
     homes = HOME.format("g1", "hostA") + HOME.format("g2", "hostB")
     cib_document = CibDocument(cib(guest("g1") + guest("g2") + guest("g3"), homes))
-    assert plan.preferring("hostA", cib_document) == ["g1"]
+    assert plan.preferring("hostA", cib_document, cluster()) == ["g1"]
     with pytest.raises(RefusedError, match="MSG16 hostX"):
-        plan.preferring("hostX", cib_document)
+        plan.preferring("hostX", cib_document, cluster())
 
 
 LEFT = (

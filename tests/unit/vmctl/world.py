@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 from lxml import etree
@@ -58,12 +58,21 @@ def cib(resources: str = "", constraints: str = "", *, tags: str = "", status: s
     )
 
 
-def crm_mon(resources: str = "", *, fencing: str = "true", online: str = "true") -> str:
+# A Pacemaker Remote node, and a bundle that is a node.
+REMOTES = (
+    '<node name="remote1" id="remote1" online="true" type="remote"/>'
+    '<node name="box-0" id="box-0" online="true" type="remote" id_as_resource="box-docker-0"/>'
+)
+
+
+def crm_mon(
+    resources: str = "", *, fencing: str = "true", online: str = "true", nodes: str = ""
+) -> str:
     return (
         '<pacemaker-result><summary><current_dc name="hostA" with_quorum="true"/>'
         f'<cluster_options stonith-enabled="{fencing}"/></summary>'
         '<nodes><node name="hostA" id="1" online="true" type="member"/>'
-        f'<node name="hostB" id="2" online="{online}" type="member"/></nodes>'
+        f'<node name="hostB" id="2" online="{online}" type="member"/>{nodes}</nodes>'
         f'<resources>{resources}</resources><status code="0"/></pacemaker-result>'
     )
 
@@ -78,8 +87,10 @@ def running(domain: str, *nodes: str, role: str = "Started", more: str = "") -> 
     )
 
 
-def cluster(resources: str = "", *, fencing: str = "true", online: str = "true") -> status.Cluster:
-    return status.parse(crm_mon(resources, fencing=fencing, online=online))
+def cluster(
+    resources: str = "", *, fencing: str = "true", online: str = "true", nodes: str = ""
+) -> status.Cluster:
+    return status.parse(crm_mon(resources, fencing=fencing, online=online, nodes=nodes))
 
 
 def definition(domain: str, uuid: str = "u1", more: str = "") -> str:
@@ -104,6 +115,21 @@ def libvirt(defined: Iterable[str]) -> FakeHypervisor:
     for domain in defined:
         made.add(domain, "u1").xml = definition(domain)
     return made
+
+
+HERE, THERE = "qemu:///system", "qemu+ssh://hostB/system?no_tty=1"
+
+
+def nothing_runs() -> dict[str, FakeHypervisor]:
+    """Both hosts' libvirts, which have two guests."""
+    return {uri: libvirt(("guest1", "guest2")) for uri in (HERE, THERE)}
+
+
+class Ended(NamedTuple):
+    rc: int
+    out: str
+    err: str
+    calls: list[tuple[tuple[str, ...], str | None, dict[str, str]]]
 
 
 def vm_ctl(arguments: Sequence[str], libvirts: Mapping[str, FakeHypervisor]) -> int:
