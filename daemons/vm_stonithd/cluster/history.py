@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.model.facts import History, Standing
+from daemons.vm_stonithd.model.facts import History, Standing, Transition
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -20,6 +20,8 @@ _RUNS = ("0", "190")
 # Of a monitor: OCF_NOT_RUNNING, and the codes for what can't run on this host as it is: wrong
 # arguments, unimplemented, no permission, not installed, not configured.
 _FOUND_NONE = ("7", "2", "3", "4", "5", "6")
+_COMES = ("start", "migrate_from")
+_KEY_PARTS = 4
 # The key holds the uuid of the DC's life and the number of its transition: call ids begin anew
 # with each life of the executor.
 _LAST = ("transition-key", "call-id", "rc-code", "op-status")
@@ -58,6 +60,7 @@ def read(entry: Element) -> History | None:
     is_open = last is None or is_pending or any(_came_after(each, last) for each in operations)
     kind, rc = ("", "") if last is None else (last.get("operation"), last.get("rc-code"))
     ended = not is_open and (kind, rc) in (("stop", "0"), ("monitor", "7"))
+    departure = _departure(operations)
     has_no_agent = not is_open and (kind, rc) == ("monitor", "5")
     return History(
         ended=ended,
@@ -68,6 +71,9 @@ def read(entry: Element) -> History | None:
         last="" if last is None else " ".join(last.get(name, "-") for name in _LAST),
         has_life=_has_life(operations),
         is_down=ended or has_no_agent,
+        left_for="" if departure is None else departure.get("migrate_target", ""),
+        left_in=None if departure is None else _transition(departure),
+        known=tuple(filter(None, map(_known, operations))),
     )
 
 
@@ -105,6 +111,33 @@ def _is_leaving(operations: list[Element]) -> bool:
     latest = [each for each in operations if _is_pending(each)]
     latest = latest or [max(operations, key=_call)]
     return any(each.get("operation") == "migrate_to" for each in latest)
+
+
+def _departure(operations: list[Element]) -> Element | None:
+    """Its migrate_to, however it ended, unless it has started or arrived here since."""
+    came = [_call(each) for each in operations if each.get("operation") in _COMES]
+    for each in operations:
+        if each.get("operation") == "migrate_to" and (
+            _is_pending(each) or _call(each) > max(came, default=-1)
+        ):
+            return each
+    return None
+
+
+def _known(operation: Element) -> Transition | None:
+    """A probe comes before all else of its transition."""
+    found = _transition(operation)
+    if found is None or operation.get("operation") != "monitor":
+        return found
+    return found._replace(number=found.number - 1)
+
+
+def _transition(operation: Element) -> Transition | None:
+    """transition-key is ACTION:TRANSITION:EXPECTED:DC."""
+    parts = operation.get("transition-key", "").split(":")
+    if len(parts) != _KEY_PARTS or not parts[1].isdigit():
+        return None
+    return Transition(parts[3], int(parts[1]))
 
 
 def _call(operation: Element) -> int:

@@ -28,6 +28,13 @@ class Standing(Enum):
     OTHER = "other"
 
 
+class Transition(NamedTuple):
+    """One plan of Pacemaker's: numbers are comparable within the life of one DC."""
+
+    dc: str
+    number: int
+
+
 class History(NamedTuple):
     """What the CIB says of one resource on one host. A missing entry is no History.
 
@@ -36,6 +43,9 @@ class History(NamedTuple):
     end (_last_0) from every other, empty if there is none. has_life: Pacemaker has a life of it
     there, which began and whose stop has not succeeded; a start or an arrival that is under way is
     none yet. is_down: it has ended, or a probe has found no agent that could have started it.
+
+    left_for: the node that it has migrated to, or was to, since it last came to this host; planned
+    in that transition. known: its operations here are newer than what these transitions planned.
     """
 
     ended: bool
@@ -46,6 +56,15 @@ class History(NamedTuple):
     last: str = ""
     has_life: bool = False
     is_down: bool = False
+    left_for: str = ""
+    left_in: Transition | None = None
+    known: tuple[Transition, ...] = ()
+
+    def is_newer(self, transition: Transition | None) -> bool:
+        """Whether an operation here is surely of that transition's time or later."""
+        if transition is None:
+            return False
+        return any(dc == transition.dc and number >= transition.number for dc, number in self.known)
 
 
 class Resource(NamedTuple):
@@ -99,8 +118,18 @@ class View(NamedTuple):
         return down and not self.has_ended(host, resource)
 
     def may_run_remotely(self, node: str, resource: str) -> bool:
-        """On that remote node; of one that is down, a missing entry says that nothing began."""
+        """On that remote node; of one that is down, a missing entry says that nothing began.
+
+        A probe of before a migration to it says nothing of the guest that may have arrived since:
+        its source's QEMU ends before an arrival is recorded. Pacemaker does not tell of it either
+        (2.1.5: it takes a remote node for offline while it reads the histories of the members).
+        """
         history = self.history(node, resource)
+        entries = (self.history(host, resource) for host in (*self.hosts, *self.remote))
+        for source in entries:
+            has_left = source is not None and source.left_for == node
+            if has_left and not (history and source and history.is_newer(source.left_in)):
+                return True
         return self.remote[node] if history is None else not history.is_down
 
     def is_recorded(self, resource: str) -> bool:

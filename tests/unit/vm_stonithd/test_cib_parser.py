@@ -144,6 +144,82 @@ def test_what_may_run_on_a_remote_node_is_the_guards(
     assert "remote1" not in found.hosts
 
 
+GUEST2 = "prmVMCTL_guest2"
+
+
+def planned(operation: etree._Element, number: int, dc: str = "dc") -> None:
+    operation.set("transition-key", f"2:{number}:0:{dc}")
+
+
+@pytest.fixture
+def departed(cib: etree._Element) -> etree._Element:
+    """The entry of guest2 on host2, which it has left for remote1; that was probed before."""
+    planned(cibs.last(cib, "remote1", GUEST2), 6)
+    entry = cibs.history(cib, "host2", GUEST2)
+    cibs.add_operation(entry, "migrate_to", 9998)
+    entry[-1].set("migrate_target", "remote1")
+    planned(entry[-1], 20)
+    return entry
+
+
+@pytest.mark.parametrize("rc", [0, 1, 193])
+@pytest.mark.parametrize("later", [None, ("stop", 9999, 0), ("stop", 9999, 193)])
+def test_who_left_for_a_remote_node_may_run_there(
+    cib: etree._Element, departed: etree._Element, rc: int, later: tuple[str, int, int] | None
+) -> None:
+    cibs.set_all(departed[-1], rc_code=str(rc), op_status="-1" if rc == 193 else "0")
+    if later is not None:
+        cibs.add_operation(departed, *later)
+    assert look(cib).may_run_remotely("remote1", GUEST2)
+
+
+@pytest.mark.parametrize("operation", ["start", "migrate_from"])
+def test_who_came_back_has_left_no_more(
+    cib: etree._Element, departed: etree._Element, operation: str
+) -> None:
+    cibs.add_operation(departed, operation, 9999)
+    assert not look(cib).may_run_remotely("remote1", GUEST2)
+
+
+def test_who_left_for_a_member_is_the_members_affair(
+    cib: etree._Element, departed: etree._Element
+) -> None:
+    departed[-1].set("migrate_target", "host1")
+    assert not look(cib).may_run_remotely("remote1", GUEST2)
+
+
+@pytest.mark.parametrize(
+    ("operation", "rc", "number", "dc", "may_run"),
+    [
+        # An arrival is of the same transition, or of the next one. A stop may follow.
+        ("stop", "0", 20, "dc", False),
+        ("stop", "0", 21, "dc", False),
+        # Of an earlier visit, or nobody knows of which.
+        ("stop", "0", 19, "dc", True),
+        ("stop", "0", 21, "another", True),
+        ("stop", "1", 21, "dc", True),
+        # A probe of the same transition came before the migration.
+        ("monitor", "7", 20, "dc", True),
+        ("monitor", "7", 21, "dc", False),
+    ],
+)
+@pytest.mark.usefixtures("departed")
+def test_what_a_remote_node_says_later_counts(
+    cib: etree._Element, operation: str, rc: str, number: int, dc: str, *, may_run: bool
+) -> None:
+    said = cibs.last(cib, "remote1", GUEST2)
+    cibs.set_all(said, operation=operation, rc_code=rc)
+    planned(said, number, dc)
+    assert look(cib).may_run_remotely("remote1", GUEST2) == may_run
+
+
+@pytest.mark.usefixtures("departed")
+def test_who_left_for_a_remote_node_that_has_no_record_may_run_there(cib: etree._Element) -> None:
+    cibs.remove(cibs.history(cib, "remote1", GUEST2))
+    cibs.state(cib, "remote1").set("in_ccm", "false")
+    assert look(cib).may_run_remotely("remote1", GUEST2)
+
+
 def test_guest_that_leaves_is_leaving_until_more_happens(cib: etree._Element) -> None:
     entry = cibs.history(cib, "host1", "prmVMCTL_guest2")
     cibs.add_operation(entry, "migrate_to", 9998)

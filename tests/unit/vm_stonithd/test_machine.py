@@ -8,7 +8,7 @@ import pytest
 from daemons.vm_stonithd.machine.replies import ng
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Doubt, Outcome
-from daemons.vm_stonithd.model.facts import Operation, Standing
+from daemons.vm_stonithd.model.facts import History, Operation, Standing, Transition
 from daemons.vm_stonithd.model.host_report import BanReport, Done, HostReport, Objection, Stage
 from daemons.vm_stonithd.model.invariants import BrokenPromiseError
 from pmkvm.fencing.ban import Ban
@@ -176,6 +176,39 @@ def test_a_target_that_comes_to_a_remote_node_under_its_ban_is_not_dead(table: T
     table.becomes(remote={"remote1": True}, histories={**table.view.histories, **arrived})
     table.proven()
     assert table.answers() == {}
+
+
+def leaves_for_a_remote_node(table: Table, source: History, *, remote: History) -> None:
+    """While the target is under its ban."""
+    table.becomes(
+        remote={"remote1": True},
+        histories={**table.view.histories, ("remote1", TARGET): ENDED._replace(is_down=True)},
+    )
+    table.banned()
+    new = {("host2", TARGET): source, ("remote1", TARGET): remote}
+    table.becomes(histories={**table.view.histories, **new})
+
+
+PROBED = ENDED._replace(is_down=True, known=(Transition("dc", 6),))
+LEFT = RUNS._replace(left_for="remote1", left_in=Transition("dc", 20))
+
+
+@pytest.mark.parametrize("source", [LEFT, LEFT._replace(ended=True, recorded=True)])
+def test_a_target_that_left_for_a_remote_node_is_not_dead(table: Table, source: History) -> None:
+    """Its source's QEMU has ended, and its arrival is not recorded: all members say dead. So it is
+    too when Pacemaker has stopped it at its source alone."""
+    leaves_for_a_remote_node(table, source, remote=PROBED)
+    table.proven()
+    assert table.answers() == {}
+    table.wait(16.0)
+    assert table.answers()[1].endswith("remote1 is a remote node and may run guest2")
+
+
+def test_a_target_that_has_ended_on_the_remote_node_since_is_dead(table: Table) -> None:
+    stopped = PROBED._replace(known=(Transition("dc", 20),))
+    leaves_for_a_remote_node(table, LEFT._replace(ended=True), remote=stopped)
+    table.proven()
+    assert table.answers() == {1: "OK"}
 
 
 def test_a_target_that_was_managed_when_last_looked_at_is_looked_at_anew(table: Table) -> None:
