@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HERE = Path("/")
 # Suites of Debian whose tools are known: others that somebody builds say other things.
-SUITES = ("trixie",)
+SUITES = ("trixie", "sid")
 ROOTS = [HERE, *filter(Path.is_dir, map(Path, map(hosts_root.directory, SUITES)))]
 
 
