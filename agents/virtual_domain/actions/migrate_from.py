@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 
 from agents.virtual_domain.actions.monitor import look, run_monitor_scripts
-from agents.virtual_domain.guest import domain_state
+from agents.virtual_domain.guest import domain_state, live_disks
 from agents.virtual_domain.guest.fence_check import LOOK_S, Fence, FencedError
 from agents.virtual_domain.guest.subject import from_definition, identify, remember
 from agents.virtual_domain.migration import cold_move, last_target
@@ -55,6 +55,7 @@ def migrate_from(context: Context) -> OcfCode:
     lives = domain_state.own_living(subject)
     remember(context, subject, lives[0] if lives else None)
     last_target.forget(context)
+    live_disks.begin(context, subject)
     run_monitor_scripts(context, subject)
     if utilization.is_wanted(context):
         utilization.update(context, subject)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import contextlib
 
 from agents.virtual_domain.actions.monitor import look, run_monitor_scripts
-from agents.virtual_domain.guest import domain_state
+from agents.virtual_domain.guest import domain_state, live_disks
 from agents.virtual_domain.guest.abandoned_create import end_refused, kill_abandoned
 from agents.virtual_domain.guest.fence_check import Fence, FencedError
 from agents.virtual_domain.guest.judgement import judge_living
@@ -41,6 +41,7 @@ from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.virt import qemu, record
 from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, State
+from pmkvm.virt.disks import LAST_DISKS
 from pmkvm.virt.record import Record, Stage
 
 TYPE_CHECKING = False
@@ -125,6 +126,7 @@ def start(context: Context) -> OcfCode:
         if is_owed or fence.still_stands():
             return OcfCode.SUCCESS
         return start(context)
+    live_disks.begin(context, subject, fence.fact(LAST_DISKS))
     if utilization.is_wanted(context):
         utilization.update(context, subject)
     context.log.info(f"{subject.identity.name}: started")
@@ -253,11 +255,13 @@ def _create_and_resume(
     was created since.
     """
 
+    last = fence.fact(LAST_DISKS)
+
     def work() -> Identity:
         with Connection(subject.uri) as connection:
             domain = None
             try:
-                domain = creation.create_paused(context, connection, subject)
+                domain = creation.create_paused(context, connection, subject, last)
                 identity = subject.identity._replace(uuid=domain.uuid())
                 # Again: a ban written while libvirt created it finds an abandoned create, and no
                 # life.

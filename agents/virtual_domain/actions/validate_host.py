@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 
-from agents.virtual_domain.migration.plan import plan
+from agents.virtual_domain.guest import live_disks, next_start
 from pmkvm import settings
 from pmkvm.errors import HaError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.pacemaker import resource, status
+from pmkvm.pacemaker import resource_meta
 from pmkvm.thread_call import call_in_thread
-from pmkvm.virt import definition, managed_save, supply
-from pmkvm.virt.connection import Connection
+from pmkvm.virt import definition, disks, managed_save, supply
+from pmkvm.virt.connection import Connection, LibvirtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
+    from pmkvm.virt.connection import Domain
 
 _ANSWER_S = 10.0
 
@@ -37,6 +38,7 @@ def require(context: Context, subject: Subject) -> None:
     root = definition.parse(definition.read(path), path)
     missing = [*_missing_files(root), *_missing_programs(context)]
     missing += _at_libvirt(context, subject, root)
+    _warn_of_live_disks(context, subject)
     if missing:
         raise OcfError(OcfCode.INSTALLED, f"{subject.identity.name}: {'; '.join(missing)}")
     _require_agreement(context, subject)
@@ -76,15 +78,18 @@ def _missing_programs(context: Context) -> Iterator[str]:
 def _at_libvirt(context: Context, subject: Subject, root: Element) -> list[str]:
     """Whether libvirt is there, and has what the definition names."""
     deadline = context.deadline.at_most(_ANSWER_S)
-    uri = subject.uri
+    uri, last = subject.uri, _last_disks(context)
 
     def look() -> list[str]:
         with Connection(uri) as connection:
-            _warn_of_managed_save(context, subject, connection)
+            domain = connection.lookup(subject.identity.name)
+            _warn_of_managed_save(context, subject, domain)
+            own = next_start.of_domain(domain)
+            refusal = live_disks.refusal(context, last, root if own is None else own)
             needed = supply.needed(root)
             pools = [(supply.has_pool, "pool", name) for name in needed.pools]
             networks = [(supply.has_network, "network", name) for name in needed.networks]
-            return [
+            return [refusal] * bool(refusal) + [
                 f"libvirt has no {kind} {name}"
                 for has, kind, name in (*pools, *networks)
                 if not has(connection, name)
@@ -96,9 +101,30 @@ def _at_libvirt(context: Context, subject: Subject, root: Element) -> list[str]:
         return [f"libvirt can't be asked: {error}"]
 
 
-def _warn_of_managed_save(context: Context, subject: Subject, connection: Connection) -> None:
+def _last_disks(context: Context) -> str:
+    """Empty without a cluster."""
+    try:
+        return resource_meta.read(
+            context.instance, disks.LAST_DISKS, context.deadline.at_most(_ANSWER_S)
+        )
+    except HaError:
+        return ""
+
+
+def _warn_of_live_disks(context: Context, subject: Subject) -> None:
+    """Of a guest that runs here."""
     name = subject.identity.name
-    domain = connection.lookup(name)
+    try:
+        for text in live_disks.differences(context, subject, context.deadline.at_most(_ANSWER_S)):
+            context.log.warning(f"{name}: {text}")
+    except LibvirtError as error:
+        context.log.debug(f"{name}: no live disks to compare: {error}")
+    except HaError as error:
+        context.log.warning(f"{name}: its disks are not compared with its definition: {error}")
+
+
+def _warn_of_managed_save(context: Context, subject: Subject, domain: Domain | None) -> None:
+    name = subject.identity.name
     kept = managed_save.describe(name, domain, is_here=subject.identity.is_qemu)
     if kept:
         context.log.warning(f"{name}: no start here: {kept}")
@@ -106,7 +132,7 @@ def _warn_of_managed_save(context: Context, subject: Subject, connection: Connec
 
 def _require_agreement(context: Context, subject: Subject) -> None:
     """Of all hosts' libvirts about name and uuid. One that can't be reached is warned of."""
-    for node, uri in _peers(context, subject):
+    for node, uri in _peers(context, subject).items():
         here = subject.identity
         try:
             there, kept = _ask_there(uri, here.name, context.deadline.at_most(_ANSWER_S))
@@ -123,16 +149,13 @@ def _require_agreement(context: Context, subject: Subject) -> None:
             )
 
 
-def _peers(context: Context, subject: Subject) -> list[tuple[str, str]]:
+def _peers(context: Context, subject: Subject) -> dict[str, str]:
     """The other hosts that are up, and their hypervisors; none without a cluster."""
     try:
-        here = resource.local_node(context.deadline.at_most(_ANSWER_S))
-        nodes = status.query(context.deadline.at_most(_ANSWER_S)).online_members()
-        peers = [node for node in nodes if node != here]
-        return [(node, plan(context, subject.uri, node).remote_uri) for node in peers]
+        return next_start.peers(context, subject, context.deadline).uris
     except HaError as error:
         context.log.info(f"other hosts are not looked at: {error}")
-        return []
+        return {}
 
 
 def _ask_there(uri: str, name: str, deadline: Deadline) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Callable
+from xml.sax.saxutils import quoteattr
 
 from pmkvm.errors import CommandTimeoutError
 from pmkvm.fencing import pending_stop as pending_stops
@@ -26,6 +27,9 @@ class LocalCib:
 
     def __init__(self) -> None:
         self.answer = ""
+        # Meta attributes of the resource's own.
+        self.facts: dict[str, str] = {}
+        self.nodes = {"node1": True, "node2": True}
         self.is_readable = True
         self.looks = 0
         # What happens as soon as it has answered.
@@ -40,16 +44,41 @@ class LocalCib:
 
     def run(self, argv: Sequence[str], **_options: object) -> Completed:
         if argv[0] == "crm_node":
-            return Completed(0, "node1 node2", "")
+            return Completed(0, "node1" if "--name" in argv else "node1 node2", "")
+        if argv[0] == "crm_mon":
+            return Completed(0, self._status(), "")
+        if argv[0] == "crm_resource":
+            return self._set(list(argv[1:]))
         if argv[0] == "attrd_updater":
             return self._attrd(list(argv[1:]))
         assert tuple(argv[:3]) == ("cibadmin", "--query", "--local")
         self.looks += 1
         if not self.is_readable:
             raise CommandTimeoutError("cibadmin did not end")
-        answer = Completed(0, self.answer, "") if self.answer else Completed(105, "", "")
+        pairs = "".join(f"<nvpair name='{k}' value={quoteattr(v)}/>" for k, v in self.facts.items())
+        is_asked = "nvpair" in argv[-1] and pairs
+        found = f"<xpath-query>{self.answer}{pairs}</xpath-query>" if is_asked else self.answer
+        answer = Completed(0, found, "") if found else Completed(105, "", "")
         self.then()
         return answer
+
+    def _status(self) -> str:
+        nodes = "".join(
+            f"<node name='{name}' id='{name}' online='{str(is_up).lower()}' type='member'/>"
+            for name, is_up in self.nodes.items()
+        )
+        return (
+            f"<pacemaker-result><status code='0'/><summary/><nodes>{nodes}</nodes>"
+            "</pacemaker-result>"
+        )
+
+    def _set(self, argv: list[str]) -> Completed:
+        assert argv[:3] == ["--resource", "vm1", "--meta"]
+        if argv[3] == "--delete-parameter":
+            self.facts.pop(argv[4], None)
+        else:
+            self.facts[argv[4]] = argv[6]
+        return Completed(0, "", "")
 
     def _attrd(self, argv: list[str]) -> Completed:
         if not self.is_attrd_there:

@@ -148,3 +148,32 @@ def test_a_bad_parameter_is_named_without_any_of_it(
     called = validate(world, level="0", **parameters)
     assert called.rc == rc
     assert called.reason.startswith(reason)
+
+
+# A guest that runs here, and whose disks are not those of a next start.
+
+
+def xml(image: str, medium: str = "") -> str:
+    drive = f"<disk device='cdrom'>{medium}<target dev='sda'/></disk>"
+    disk = f"<disk><source file='{image}'/><target dev='vda'/></disk>"
+    return f"<domain><name>g1</name><uuid>{UUID}</uuid><devices>{disk}{drive}</devices></domain>"
+
+
+def test_live_disks_that_a_definition_does_not_name_are_warned_of(
+    world: World, node2: FakeHypervisor
+) -> None:
+    domain = world.guest(persistent=True)
+    domain.xml, domain.next_xml = xml("/x/g1.s", "<source file='/x/cd.iso'/>"), xml("/x/g1.s")
+    node2.add("g1", UUID, SHUTOFF).xml = xml("/x/g1.qcow2")
+    called = validate(world)
+    assert called.rc == 0
+    assert "g1: its disk vda /x/g1.s is not so in the definition on node2" in called.err
+    assert "g1: its medium sda /x/cd.iso differs at the next start" in called.err
+    assert "on this host" not in called.err
+
+
+def test_a_start_that_would_be_refused_is_named(world: World, programs: Programs) -> None:
+    last = '<nvpair name="vm-disks" value="0123456789abcdef vda%20/x/g1.s"/>'
+    programs.play("cibadmin", f"echo '{last}'")
+    called = validate(world)
+    assert called.fails(5, "g1: the guest last ran with other disks than the definition here names")
