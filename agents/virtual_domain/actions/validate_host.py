@@ -16,7 +16,7 @@ from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.pacemaker import resource_meta
 from pmkvm.thread_call import call_in_thread
-from pmkvm.virt import definition, disks, managed_save, supply
+from pmkvm.virt import agreement, definition, disks, managed_save, private_state, supply
 from pmkvm.virt.connection import Connection, LibvirtError
 
 TYPE_CHECKING = False
@@ -85,7 +85,10 @@ def _at_libvirt(context: Context, subject: Subject, root: Element) -> list[str]:
             domain = connection.lookup(subject.identity.name)
             _warn_of_managed_save(context, subject, domain)
             own = next_start.of_domain(domain)
-            refusal = live_disks.refusal(context, last, root if own is None else own)
+            counts = root if own is None else own
+            _warn_of_definition(context, root, own)
+            _warn_of_private_state(context, counts)
+            refusal = live_disks.refusal(context, last, counts)
             needed = supply.needed(root)
             pools = [(supply.has_pool, "pool", name) for name in needed.pools]
             networks = [(supply.has_network, "network", name) for name in needed.networks]
@@ -99,6 +102,28 @@ def _at_libvirt(context: Context, subject: Subject, root: Element) -> list[str]:
         return call_in_thread(deadline, f"asking libvirt at {uri or 'its default'}", look)
     except HaError as error:
         return [f"libvirt can't be asked: {error}"]
+
+
+def _warn_of_definition(context: Context, file: Element, own: Element | None) -> None:
+    """libvirt's own is used where there is one: see creation.create_paused()."""
+    place = "" if own is None else agreement.place_of_disagreement(file, own)
+    if place:
+        context.log.warning(
+            f"{context.text('config')} differs in {place} from libvirt's own definition, and a"
+            " start here uses libvirt's"
+        )
+
+
+def _warn_of_private_state(context: Context, root: Element) -> None:
+    name = (root.findtext("name") or "").strip()
+    try:
+        for state in private_state.not_shared(root):
+            context.log.warning(
+                f"{name}: as far as this host can tell, {state} is not on storage that all hosts"
+                " share: a start on another host begins with a new one"
+            )
+    except (OSError, ValueError) as error:
+        context.log.warning(f"{name}: whether all hosts share what it keeps is unknown: {error}")
 
 
 def _last_disks(context: Context) -> str:

@@ -317,8 +317,7 @@ def test_a_start_that_finds_all_hosts_agreed_forgets_them(world: World) -> None:
     lost(world)
     world.there.domains["g1"].xml = SNAPSHOT
     assert world.by_pacemaker("stop").rc == 0
-    given = {"migration_transport": "tcp"}
-    assert world.by_pacemaker("start", **given).rc == 0
+    assert world.by_pacemaker("start", migration_transport="tcp").rc == 0
     assert world.cib.facts == {}
 
 

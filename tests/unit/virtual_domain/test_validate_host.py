@@ -150,6 +150,43 @@ def test_a_bad_parameter_is_named_without_any_of_it(
     assert called.reason.startswith(reason)
 
 
+# What is here and nowhere else; and which definition counts.
+
+
+def test_a_tpm_and_variables_on_one_hosts_disk_are_warned_of(
+    world: World, node2: FakeHypervisor, tmp_path: Path
+) -> None:
+    conf = tmp_path / "qemu.conf"
+    conf.write_text("")
+    world.patch.setattr(settings, "QEMU_CONF", str(conf))
+    world.define(
+        f"<os><nvram>{tmp_path}/v.fd</nvram></os>"
+        "<devices><tpm><backend type='emulator'/></tpm></devices>"
+    )
+    node2.add("g1", UUID, SHUTOFF)
+    called = validate(world)
+    assert called.rc == 0
+    assert (
+        f"g1: as far as this host can tell, its UEFI variables ({tmp_path}/v.fd) is" in called.err
+    )
+    assert f"the state of its TPM (/var/lib/libvirt/swtpm/{UUID}) is not on storage" in called.err
+    conf.write_text(f'shared_filesystems = ["{tmp_path}", "/var/lib/libvirt/swtpm"]\n')
+    assert validate(world) == (0, "", "")
+
+
+def test_a_file_that_libvirts_own_definition_contradicts_is_warned_of(
+    world: World, node2: FakeHypervisor
+) -> None:
+    node2.add("g1", UUID, SHUTOFF)
+    world.define("<vcpu>2</vcpu>")
+    own = world.here.add("g1", UUID, SHUTOFF)
+    own.xml = f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid><vcpu a='b'>2</vcpu></domain>"
+    assert validate(world) == (0, "", "")
+    world.define("<vcpu>4</vcpu>")
+    place = "<domain><vcpu> from libvirt's own definition, and a start here uses libvirt's"
+    assert validate(world).says(0, f"{world.config} differs in {place}")
+
+
 # A guest that runs here, and whose disks are not those of a next start.
 
 
