@@ -9,6 +9,7 @@ nothing, since Pacemaker gives these attributes to no action.
 from __future__ import annotations
 
 from pmkvm.pacemaker import cib, tools
+from pmkvm.pacemaker.errors import ExitCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def write(resource: str, name: str, value: str, deadline: Deadline) -> None:
         change = ("--set-parameter", name, "--parameter-value", value)
         tools.call((*_of(resource), *change), deadline)
     else:
-        tools.call((*_of(resource), "--delete-parameter", name), deadline)
+        # Pacemaker 3.0 says 105 where it is gone already.
+        argv = (*_of(resource), "--delete-parameter", name)
+        tools.call(argv, deadline, also_fine=(ExitCode.NOSUCH,))
 
 
 def removal(resource: str, name: str) -> str:

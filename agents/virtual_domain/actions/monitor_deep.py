@@ -64,7 +64,7 @@ def check(context: Context, subject: Subject) -> None:
                 OcfCode.GENERIC, f"{name}: the guest agent is silent: {error}"
             ) from error
     if trouble:
-        raise OcfError(OcfCode.DEGRADED, f"{name}: a start would lose data: {trouble}")
+        raise OcfError(OcfCode.DEGRADED, f"{name}: the next start may lose data: {trouble}")
 
 
 def _ping(domain: Domain) -> None:

@@ -15,6 +15,8 @@ from tests.lab.truth.truth_situations import (
     POLITE,
     REBOOTS,
     SLEEPS,
+    SNAPPED,
+    WITH_TPM,
     WRITES,
     act,
     another_like_it,
@@ -41,13 +43,17 @@ from tests.lab.truth.truth_situations import (
     reboots,
     remove_definition,
     roomy_storage,
+    shared_disk,
     sleep,
+    snapshot_elsewhere,
+    snapshot_here,
     source_breaks,
     source_dies_at_its_end,
     stuck,
     target_without_libvirtd,
     thin_storage,
     with_other_names,
+    with_variables,
     without_clients,
 )
 
@@ -324,6 +330,40 @@ _COPIED = _MOVE._replace(
     is_long=True,
 )
 
+_SNAPPED = Row(
+    "a snapshot of its disks",
+    "monitor",
+    (190,),
+    HERE,
+    act(snapshot_here),
+    first=shared_disk,
+    guest=SNAPPED,
+    timeout_s=30,
+    level=10,
+)
+_SNAPPED_THERE = _SNAPPED._replace(
+    situation="a snapshot of its disks on the other host, which died",
+    action="start",
+    codes=(5,),
+    end=DEAD,
+    enter=snapshot_elsewhere,
+    is_started=False,
+    level=0,
+)
+_KEEPS = Row(
+    "TPM and UEFI variables on this host's disk",
+    "validate-all",
+    (0,),
+    DEAD,
+    nothing,
+    is_started=False,
+    guest=WITH_TPM,
+    edit=with_variables,
+    timeout_s=30,
+    level=10,
+    is_long=True,
+)
+
 # Not on the page yet: its figures are those of a run.
 UNMEASURED = (
     _REFUSED,
@@ -349,4 +389,8 @@ UNMEASURED = (
         parameters=_FENCED,
         timeout_s=60,
     ),
+    _SNAPPED,
+    _SNAPPED_THERE,
+    _SNAPPED_THERE._replace(action="validate-all", level=10, is_long=True),
+    _KEEPS,
 )

@@ -91,7 +91,7 @@ def test_disks_that_the_definition_here_does_not_name(world: World, now: str) ->
     domain.xml, domain.next_xml = now, BASE
     called = deep(world)
     assert called.rc == 190
-    assert called.reason.startswith("g1: a start would lose data: its disk vd")
+    assert called.reason.startswith("g1: the next start may lose data: its disk vd")
     assert called.reason.endswith("is not so in the definition on this host")
     assert last(world)
 
