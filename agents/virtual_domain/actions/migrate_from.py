@@ -6,13 +6,14 @@ from __future__ import annotations
 import time
 
 from agents.virtual_domain.actions.monitor import look, run_monitor_scripts
-from agents.virtual_domain.guest import domain_state, live_disks
+from agents.virtual_domain.guest import domain_state
 from agents.virtual_domain.guest.fence_check import LOOK_S, Fence, FencedError
 from agents.virtual_domain.guest.subject import from_definition, identify, remember
 from agents.virtual_domain.migration import cold_move, last_target
 from agents.virtual_domain.migration.plan import plan
 from agents.virtual_domain.options import utilization
 from agents.virtual_domain.options.config_file import save_for_all
+from agents.virtual_domain.starting import live_disks
 from pmkvm.errors import DeadlineError
 from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from agents.virtual_domain.guest import domain_state, live_disks
+from agents.virtual_domain.guest import domain_state
 from agents.virtual_domain.options import config_file, utilization
+from agents.virtual_domain.starting import live_disks
 from pmkvm.errors import DeadlineError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError

@@ -21,7 +21,7 @@ from __future__ import annotations
 import contextlib
 
 from agents.virtual_domain.actions.monitor import look, run_monitor_scripts
-from agents.virtual_domain.guest import domain_state, live_disks
+from agents.virtual_domain.guest import domain_state
 from agents.virtual_domain.guest.abandoned_create import end_refused, kill_abandoned
 from agents.virtual_domain.guest.fence_check import Fence, FencedError
 from agents.virtual_domain.guest.judgement import judge_living
@@ -34,7 +34,7 @@ from agents.virtual_domain.guest.subject import (
 )
 from agents.virtual_domain.migration import last_target
 from agents.virtual_domain.options import snapshot, utilization
-from agents.virtual_domain.starting import creation
+from agents.virtual_domain.starting import creation, live_disks
 from pmkvm.errors import DeadlineError, ExhaustedError, HaError, reason_of
 from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode

@@ -175,7 +175,7 @@ def _tell_of_disks(context: Context, subject: Subject, deadline: Deadline) -> No
     """A start elsewhere may not know of those that it has by now. Without memory for it the guest
     is asked to shut down all the same."""
     try:
-        from agents.virtual_domain.guest import live_disks
+        from agents.virtual_domain.starting import live_disks
 
         live_disks.end(context, subject, deadline)
     except Exception as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from agents.virtual_domain.guest import live_disks, next_start
+from agents.virtual_domain.starting import live_disks, next_start
 from pmkvm import settings
 from pmkvm.errors import HaError
 from pmkvm.ocf.codes import OcfCode

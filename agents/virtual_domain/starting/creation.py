@@ -103,7 +103,7 @@ def _look_for_managed_save(
 def _require_last_disks(
     context: Context, domain: Domain | None, root: Element | None, last: str
 ) -> None:
-    from agents.virtual_domain.guest import live_disks
+    from agents.virtual_domain.starting import live_disks
 
     if domain is not None:
         root = parse(domain.description(XML_INACTIVE).encode(), "libvirt's definition")

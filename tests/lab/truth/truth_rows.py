@@ -15,8 +15,6 @@ from tests.lab.truth.truth_situations import (
     POLITE,
     REBOOTS,
     SLEEPS,
-    SNAPPED,
-    WITH_TPM,
     WRITES,
     act,
     another_like_it,
@@ -43,18 +41,22 @@ from tests.lab.truth.truth_situations import (
     reboots,
     remove_definition,
     roomy_storage,
-    shared_disk,
     sleep,
-    snapshot_elsewhere,
-    snapshot_here,
     source_breaks,
     source_dies_at_its_end,
     stuck,
     target_without_libvirtd,
     thin_storage,
     with_other_names,
-    with_variables,
     without_clients,
+)
+from tests.lab.truth.truth_storage import (
+    SNAPPED,
+    WITH_TPM,
+    shared_disk,
+    snapshot_elsewhere,
+    snapshot_here,
+    with_variables,
 )
 
 HERE, DEAD, THERE = End.HERE, End.DEAD, End.THERE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain.guest import noted_disks
+from agents.virtual_domain.starting import noted_disks
 from pmkvm.virt import disks
 from tests.unit.virtual_domain.fake_libvirtmod import OPERATION_FAILED, RUNNING, SHUTOFF, Trouble
 from tests.unit.virtual_domain.world import ORDERS, UUID, World

@@ -13,7 +13,8 @@ none. A stop tells the other hosts as well.
 
 from __future__ import annotations
 
-from agents.virtual_domain.guest import domain_state, next_start, noted_disks
+from agents.virtual_domain.guest import domain_state
+from agents.virtual_domain.starting import next_start, noted_disks
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.light_types import NamedTuple
 from pmkvm.pacemaker import resource_meta
@@ -26,8 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    from agents.virtual_domain.guest.next_start import Definition
     from agents.virtual_domain.guest.subject import Subject
+    from agents.virtual_domain.starting.next_start import Definition
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
     from pmkvm.virt.connection import Domain
