@@ -40,7 +40,9 @@ _PORTS = {
     "ftps": "990",
     "tftp": "69",
 }
-_DIGITS = 16
+_DIGITS = 8
+# No guest has so many.
+_MOST_DISKS = 200
 _LONGEST_IMAGE = 200
 
 
@@ -56,24 +58,29 @@ class Disk(NamedTuple):
 
 
 class LastDisks(NamedTuple):
-    """What all hosts are told of live disks that some definition does not name: their digest, and
-    the first disk in which they differ."""
+    """What all hosts are told of live disks that some definition does not name: a digest of each
+    image, and the first disk that differs."""
 
-    digest: str
+    digests: tuple[str, ...]
     first: str
 
     def to_text(self) -> str:
         from urllib.parse import quote
 
-        return f"{self.digest} {quote(self.first[:_LONGEST_IMAGE], safe='/')}"
+        known = ",".join(self.digests[:_MOST_DISKS])
+        return f"{known} {quote(self.first[:_LONGEST_IMAGE], safe='/')}"
+
+    def are_in(self, defined: Sequence[Disk]) -> bool:
+        """Whether a definition names them all; more disks than these do no harm."""
+        return set(self.digests) <= set(digests(defined))
 
 
 def last_disks(text: str) -> LastDisks:
-    """As to_text() wrote it. Of what it did not write no definition has the digest."""
+    """As to_text() wrote it. What it did not write is in no definition."""
     from urllib.parse import unquote
 
     known, _, first = text.partition(" ")
-    return LastDisks(known, unquote(first))
+    return LastDisks(tuple(filter(None, known.split(","))), unquote(first))
 
 
 def of(root: Element) -> tuple[Disk, ...]:
@@ -86,12 +93,12 @@ def media(root: Element) -> tuple[Disk, ...]:
     return tuple(_disks(root, _DRIVES))
 
 
-def digest(disks: Sequence[Disk]) -> str:
+def digests(disks: Sequence[Disk]) -> tuple[str, ...]:
     """Alike for the same images, whatever they are called in the guest."""
     import hashlib
 
-    text = "\n".join(sorted(disk.image for disk in disks))
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:_DIGITS]
+    found = (hashlib.sha256(disk.image.encode(errors="replace")).hexdigest() for disk in disks)
+    return tuple(sorted({text[:_DIGITS] for text in found}))
 
 
 def first_difference(live: Sequence[Disk], defined: Sequence[Disk]) -> Disk | None:
@@ -107,6 +114,11 @@ def first_difference(live: Sequence[Disk], defined: Sequence[Disk]) -> Disk | No
     return next(iter(twins.values()), None)
 
 
+def are_missing(live: Sequence[Disk], defined: Sequence[Disk]) -> bool:
+    """Whether a definition does not name all images that the guest writes to."""
+    return not {disk.image for disk in live} <= {disk.image for disk in defined}
+
+
 def are_older(live: Sequence[Disk], defined: Sequence[Disk]) -> bool:
     """Whether a defined image lies below one that the guest writes to by now."""
     images = {disk.image for disk in live}
@@ -117,12 +129,21 @@ def are_older(live: Sequence[Disk], defined: Sequence[Disk]) -> bool:
 def _disks(root: Element, devices: Sequence[str]) -> Iterator[Disk]:
     for element in root.iterfind("devices/disk"):
         target = element.find("target")
-        # What a transient disk is given is thrown away, with the image that libvirt made for it.
-        if element.get("device", "disk") in devices and element.find("transient") is None:
-            images = list(_images(element))
-            if images:
-                name = "" if target is None else target.get("dev", "")
-                yield Disk(name, images[0], tuple(images[1:]))
+        images = list(_images(element))
+        if element.get("device", "disk") in devices and images and not _may_be_left_out(element):
+            name = "" if target is None else target.get("dev", "")
+            yield Disk(name, images[0], tuple(images[1:]))
+
+
+def _may_be_left_out(disk: Element) -> bool:
+    """What a transient disk is given is thrown away, with the image that libvirt made for it. One
+    that is optional is not in a guest that has started without it."""
+    source = disk.find("source")
+    policy = "" if source is None else source.get("startupPolicy", "")
+    is_drive = disk.get("device") in _DRIVES
+    return disk.find("transient") is not None or (
+        policy in ("optional", "requisite") and not is_drive
+    )
 
 
 def _images(disk: Element) -> Iterator[str]:

@@ -65,7 +65,9 @@ def check(context: Context, subject: Subject) -> None:
                 OcfCode.GENERIC, f"{name}: the guest agent is silent: {error}"
             ) from error
     if trouble:
-        raise OcfError(OcfCode.DEGRADED, f"{name}: the next start may lose data: {trouble}")
+        raise OcfError(
+            OcfCode.DEGRADED, f"{name}: the next start would not have the same disks: {trouble}"
+        )
 
 
 def _ping(domain: Domain) -> None:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 _LOOK_S = 5.0
 _CIB_S = 5.0
-_STOP_S = 2.0
+# Of an action that is for something else.
+_BESIDE_S = 2.0
 _RESERVE_S = 1.0
 # Of a guest without disks.
 _NONE = Disk("none", "")
@@ -57,8 +58,8 @@ def begin(context: Context, subject: Subject, last: str = "") -> None:
     if "on_node" not in context.meta:
         return
     try:
-        live, _root = _look(subject, context.deadline)
-        noted_disks.store(context, disks.digest(live))
+        live, _root = _look(subject, context.deadline.at_most(_BESIDE_S))
+        noted_disks.store(context, disks.digests(live))
         if last:
             trouble(context, subject, context.deadline.less(_RESERVE_S))
     except (HaError, OSError, MemoryError) as error:
@@ -70,12 +71,13 @@ def end(context: Context, subject: Subject, deadline: Deadline) -> None:
     here does not name them, the other hosts are told, and not asked. Nothing fails for it."""
     if "on_node" not in context.meta:
         return
-    soon = deadline.at_most(_STOP_S)
+    soon = deadline.at_most(_BESIDE_S)
     try:
         live, own = _look(subject, soon)
-        said = difference(live, _here(context, own, soon))
-        noted, now = noted_disks.load(context), disks.digest(live)
-        if said is None and noted is not None and noted.digest != now:
+        here = _here(context, own, soon)
+        noted, now = noted_disks.load(context), disks.digests(live)
+        said = difference(live, here) if _is_dangerous(live, here) else None
+        if said is None and noted is not None and noted.digests != now:
             said = Difference(live[0] if live else _NONE, "")
         if said is not None:
             last = disks.LastDisks(now, str(said.disk))
@@ -100,7 +102,8 @@ def trouble(context: Context, subject: Subject, deadline: Deadline) -> str:
     if "on_node" not in context.meta:
         return said.text if said else ""
     try:
-        said = _for_the_cluster(context, subject, live, said, deadline)
+        is_lacking = _is_dangerous(live, here)
+        said = _for_the_cluster(context, subject, live, said, deadline, is_lacking=is_lacking)
     except HaError as error:
         context.log.warning(f"{name}: the other hosts are not told of its disks: {error}")
     return said.text if said else ""
@@ -119,7 +122,7 @@ def difference(live: tuple[Disk, ...], known: Definition) -> Difference | None:
 def refusal(context: Context, last: str, root: Element) -> str:
     """Why a start by that definition would lose data; empty if it names the disks that the guest
     had last. last: the attribute's value."""
-    if not last or disks.digest(disks.of(root)) == disks.last_disks(last).digest:
+    if not last or disks.last_disks(last).are_in(disks.of(root)):
         return ""
     return (
         "the guest last ran with other disks than the definition here names (see"
@@ -164,23 +167,28 @@ def _for_the_cluster(
     live: tuple[Disk, ...],
     said: Difference | None,
     deadline: Deadline,
+    *,
+    is_lacking: bool,
 ) -> Difference | None:
-    """said: how the definition here differs. Raises HaError where the CIB can't be had."""
-    now, noted = disks.digest(live), noted_disks.load(context)
-    has_changed = noted is not None and noted.digest != now
+    """said: how the definition here differs; is_lacking: an image of the guest's is not in it.
+    Raises HaError where the CIB can't be had."""
+    now, noted = disks.digests(live), noted_disks.load(context)
+    has_changed = noted is not None and noted.digests != now
     if said is None and noted is not None and not has_changed and not noted.is_old:
         return None
-    in_danger, is_unknown = said is not None, False
-    if said is None:
+    in_danger, is_unknown = is_lacking, False
+    if not is_lacking:
         others = next_start.elsewhere(context, subject, deadline)
         is_unknown = bool(others.silent)
         differing = [each for each in others.known if difference(live, each)]
-        if differing:
-            said = difference(live, differing[0])
-            in_danger = has_changed or any(_is_older(live, each) for each in differing)
+        lacking = [each for each in differing if _is_dangerous(live, each)]
+        if differing and (said is None or lacking):
+            said = difference(live, (lacking or differing)[0])
+        if lacking:
+            in_danger = has_changed or any(_is_older(live, each) for each in lacking)
         elif has_changed and is_unknown:
             text = f"its disks have changed, and a definition is not known: {others.silent[0]}"
-            said, in_danger = Difference(live[0] if live else _NONE, text), True
+            said, in_danger = said or Difference(live[0] if live else _NONE, text), True
     _keep(
         context,
         disks.LastDisks(now, str(said.disk if said else "")),
@@ -188,7 +196,7 @@ def _for_the_cluster(
         may_stay=said is not None or is_unknown,
         deadline=deadline,
     )
-    first = noted.digest if noted is not None and said else now
+    first = noted.digests if noted is not None and said else now
     noted_disks.store(context, first, is_asked=said is None)
     return said
 
@@ -199,12 +207,16 @@ def _keep(
     """The attribute: written in danger, kept true while it stands, removed when all agree."""
     soon = deadline.at_most(_CIB_S)
     there = resource_meta.read(context.instance, LAST_DISKS, soon)
-    if there and may_stay and disks.last_disks(there).digest == last.digest:
+    if there and may_stay and disks.last_disks(there).digests == last.digests:
         return
     wanted = last.to_text() if is_wanted or (there and may_stay) else ""
     if wanted != there:
         resource_meta.write(context.instance, LAST_DISKS, wanted, soon)
         context.log.warning(f"attribute {LAST_DISKS}: {wanted or 'removed'}")
+
+
+def _is_dangerous(live: tuple[Disk, ...], known: Definition) -> bool:
+    return disks.are_missing(live, disks.of(known.root))
 
 
 def _is_older(live: tuple[Disk, ...], known: Definition) -> bool:

@@ -19,11 +19,11 @@ _ASK_EVERY_S = 600.0
 
 
 class NotedDisks(NamedTuple):
-    """Of one life: the digest of the disks that it came with, or on which all hosts have agreed
+    """Of one life: the digests of the disks that it came with, or on which all hosts have agreed
     since, and when the others were asked last (monotonic, 0: never)."""
 
     life: str
-    digest: str
+    digests: tuple[str, ...]
     asked: int = 0
 
     @property
@@ -36,7 +36,7 @@ def load(context: Context) -> NotedDisks | None:
     """None if nothing is noted of this life."""
     try:
         words = (files.read_text(_path(context)) or "").split()
-        noted = NotedDisks(words[0], words[1], int(words[2]))
+        noted = NotedDisks(words[0], tuple(words[2:]), int(words[1]))
     except (OSError, ValueError, IndexError) as error:
         if is_exhaustion(error):
             raise
@@ -44,13 +44,13 @@ def load(context: Context) -> NotedDisks | None:
     return noted if noted.life == _life(context) else None
 
 
-def store(context: Context, digest: str, *, is_asked: bool = False) -> None:
+def store(context: Context, digests: tuple[str, ...], *, is_asked: bool = False) -> None:
     """is_asked: the other hosts were asked just now, and nothing was wrong."""
     asked = int(time.monotonic()) if is_asked else 0
-    noted = NotedDisks(_life(context), digest, asked)
+    text = " ".join((_life(context), str(asked), *digests))
     try:
         record.make_directory()
-        files.write_atomically(_path(context), f"{noted.life} {noted.digest} {noted.asked}\n")
+        files.write_atomically(_path(context), f"{text}\n")
     except OSError as error:
         context.log.debug(f"the disks are not noted: {error}")
 

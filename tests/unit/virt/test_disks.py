@@ -47,11 +47,14 @@ MIRROR = "<mirror type='file' job='copy'><source file='/x/copy'/></mirror>"
             disk("<source type='pci'><address domain='0' bus='10' slot='0x00'/></source>"),
         ),
         (disk("<source pool='p' volume='v' index='1'/>"), disk("<source pool='p' volume='v'/>")),
+        # It was not there when the guest started.
+        ("", disk("<source file='/x/stick' startupPolicy='optional'/>")),
     ],
 )
 def test_what_is_alike(live: str, defined: str) -> None:
     assert disks.first_difference(of(live), of(defined)) is None
-    assert disks.digest(of(live)) == disks.digest(of(defined))
+    assert disks.digests(of(live)) == disks.digests(of(defined))
+    assert not disks.are_missing(of(live), of(defined))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_what_is_alike(live: str, defined: str) -> None:
 )
 def test_what_differs(live: str, defined: str, first: str) -> None:
     assert str(disks.first_difference(of(live), of(defined))) == first
-    assert disks.digest(of(live)) != disks.digest(of(defined))
+    assert disks.digests(of(live)) != disks.digests(of(defined))
 
 
 def test_images_below_may_differ_alone() -> None:
@@ -99,10 +102,31 @@ def test_whether_a_definition_names_what_lies_below(live: str, defined: str, old
 
 @pytest.mark.parametrize("first", ["vda /x/g1.s", "vda rbd p/i <&\"'%> ü", "", "none "])
 def test_the_text_for_the_other_hosts(first: str) -> None:
-    text = LastDisks("0123456789abcdef", first).to_text()
+    last = LastDisks(("01234567", "89abcdef"), first)
+    text = last.to_text()
     assert not set("\"'<>&") & set(text)
-    assert disks.last_disks(text) == ("0123456789abcdef", first)
+    assert disks.last_disks(text) == last
 
 
 def test_that_text_has_a_bound() -> None:
-    assert len(LastDisks("0" * 16, "x" * 5000).to_text()) < 300
+    assert len(LastDisks(("0" * 8,) * 9999, "x" * 9999).to_text()) < 2100
+
+
+@pytest.mark.parametrize(
+    ("defined", "are_in"),
+    [
+        (disk(OVER), True),
+        (disk(BASE), False),
+        ("", False),
+        # A disk more: the guest has lost nothing by it.
+        (disk(OVER) + disk(BASE, target="vdb"), True),
+    ],
+)
+def test_whether_a_definition_names_the_last_disks(defined: str, are_in: bool) -> None:
+    text = LastDisks(disks.digests(of(disk(OVER, CHAIN))), "vda /x/g1.s").to_text()
+    assert disks.last_disks(text).are_in(of(defined)) == are_in
+
+
+def test_a_guest_without_disks_has_nothing_to_lose() -> None:
+    assert disks.last_disks(LastDisks((), "").to_text()).are_in(())
+    assert not disks.last_disks("of a later release").are_in(of(disk(BASE)))

@@ -91,7 +91,7 @@ def test_disks_that_the_definition_here_does_not_name(world: World, now: str) ->
     domain.xml, domain.next_xml = now, BASE
     called = deep(world)
     assert called.rc == 190
-    assert called.reason.startswith("g1: the next start may lose data: its disk vd")
+    assert called.reason.startswith("g1: the next start would not have the same disks: its disk vd")
     assert called.reason.endswith("is not so in the definition on this host")
     assert last(world)
 
@@ -101,6 +101,9 @@ def test_a_disk_that_was_taken_out_of_the_guest_alone(world: World) -> None:
     domain.next_xml = PLUGGED
     called = deep(world)
     assert called.names(190, "disk vdb /x/new of the definition on this host is not in the guest")
+    # No data of the guest's is missing there.
+    assert world.cib.facts == {}
+    assert next_start(world, PLUGGED).rc == 0
 
 
 @pytest.mark.parametrize("now", [SNAPSHOT, COPY], ids=["snapshot", "copy"])
@@ -267,6 +270,16 @@ def test_a_definition_that_names_them_starts_it(world: World) -> None:
     lost(world)
     assert next_start(world, SNAPSHOT).rc == 0
     world.assert_started()
+
+
+def test_a_definition_with_one_disk_more_starts_it(world: World) -> None:
+    """As one that a person has edited for the next start."""
+    domain = started(world)
+    domain.next_xml = PLUGGED
+    assert world.by_pacemaker("stop").rc == 0
+    assert world.cib.facts == {}
+    domain.xml = PLUGGED
+    assert world.by_pacemaker("start").rc == 0
 
 
 def test_a_person_may_give_the_data_up(world: World) -> None:
