@@ -27,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+    from agents.virtual_domain.guest.fence_check import Fence
     from agents.virtual_domain.guest.subject import Subject
     from agents.virtual_domain.starting.next_start import Definition
     from pmkvm.deadline import Deadline
@@ -66,9 +67,12 @@ def begin(context: Context, subject: Subject, last: str = "") -> None:
         context.log.debug(f"{subject.identity.name}: its disks are not noted: {error}")
 
 
-def end(context: Context, subject: Subject, deadline: Deadline) -> None:
+def end(context: Context, subject: Subject, deadline: Deadline, fence: Fence | None) -> None:
     """A guest is about to be stopped: if its disks have changed while it ran, or its definition
-    here does not name them, the other hosts are told, and not asked. Nothing fails for it."""
+    here does not name them, the other hosts are told, and not asked. Nothing fails for it.
+
+    fence: has looked at the CIB. What was told before, and is no longer so, is told anew.
+    """
     if "on_node" not in context.meta:
         return
     soon = deadline.at_most(_BESIDE_S)
@@ -77,11 +81,13 @@ def end(context: Context, subject: Subject, deadline: Deadline) -> None:
         here = _here(context, own, soon)
         noted, now = noted_disks.load(context), disks.digests(live)
         said = difference(live, here) if _is_dangerous(live, here) else None
-        if said is None and noted is not None and noted.digests != now:
+        last = fence.fact(LAST_DISKS) if fence is not None else ""
+        has_changed = noted is not None and noted.digests != now
+        if said is None and (has_changed or (last and disks.last_disks(last).digests != now)):
             said = Difference(live[0] if live else _NONE, "")
         if said is not None:
-            last = disks.LastDisks(now, str(said.disk))
-            _keep(context, last, is_wanted=True, may_stay=True, deadline=soon)
+            known = disks.LastDisks(now, str(said.disk))
+            _keep(context, known, is_wanted=True, may_stay=True, deadline=soon)
     except (HaError, OSError, MemoryError) as error:
         context.log.warning(f"{subject.identity.name}: its disks are not looked at: {error}")
 

@@ -219,6 +219,20 @@ def test_other_hypervisors_too(world: World) -> None:
     assert deep(world).rc == 0
 
 
+def test_a_guest_that_has_arrived_is_known_by_the_disks_that_it_came_with(world: World) -> None:
+    world.config.write_text(BASE)
+    domain = world.guest(persistent=True)
+    domain.xml = BASE
+    world.there.add("g1", UUID, SHUTOFF).xml = BASE
+    told = {"CRM_meta_migrate_source": "node2", "migration_transport": "tcp"}
+    arrived = world.act("migrate_from", {"CRM_meta_on_node": "node1", **told})
+    assert arrived.rc == 0
+    domain.xml = COPY
+    assert deep(world).names(190, "on node2")
+    # By its change alone: the copy does not lie over what that definition names.
+    assert last(world) == "vda /x/copy.qcow2"
+
+
 # The definition is saved when it changes.
 
 
@@ -308,6 +322,15 @@ def test_a_stop_tells_the_hosts_where_no_monitor_has(world: World, now: str) -> 
 def next_start_after_stop(world: World, text: str) -> int:
     world.here.domains["g1"].xml = text
     return world.by_pacemaker("start").rc
+
+
+def test_a_stop_takes_back_what_is_no_longer_so(world: World) -> None:
+    """The snapshot was committed, and no deep monitor has come since."""
+    lost(world)
+    world.here.domains["g1"].xml = BASE
+    assert world.by_pacemaker("stop").rc == 0
+    assert world.by_pacemaker("start").rc == 0
+    world.assert_started()
 
 
 def test_a_stop_of_a_guest_as_it_came_tells_nobody(world: World) -> None:
