@@ -15,6 +15,7 @@ FILE = """<domain type='kvm'><name>g1</name><uuid>0123ABCD22223333444455555555 5
 <disk type='file' device='disk'><source file='/x/b'/><target dev='vdb'/></disk>
 <interface type='bridge'><mac address='52:54:00:AA:00:01'/><source bridge='br0'/></interface>
 <controller type='usb'><address type='pci' slot='3'/></controller>
+<channel type='unix'><source mode='bind'/><target name='vmconnectd'/></channel>
 </devices></domain>""".replace("5555 5555", "55555555")
 OWN = """<domain type='kvm'><name>g1</name><uuid>0123abcd-2222-3333-4444-555555555555</uuid>
 <memory unit='KiB'>1048576</memory><currentMemory unit='KiB'>1048576</currentMemory>
@@ -25,7 +26,8 @@ OWN = """<domain type='kvm'><name>g1</name><uuid>0123abcd-2222-3333-4444-5555555
 <target dev='vdb' bus='virtio'/><address type='pci' slot='0x05'/></disk>
 <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/x/a'/>
 <target dev='vda' bus='virtio'/></disk>
-<controller type='pci' index='0'/><controller type='usb'><address type='pci' slot='0x03'/>
+<channel type='unix'><target name='vmconnectd'/></channel><controller type='pci' index='0'/>
+<controller type='usb'><address type='pci' slot='0x03'/>
 </controller>
 <interface type='bridge'><mac address='52:54:00:aa:00:01'/><source bridge='br0'/><model/>
 </interface><memballoon model='virtio'/></devices></domain>"""
