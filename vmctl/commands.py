@@ -44,7 +44,8 @@ def add(session: Session) -> None:
         each for each in request.domains if not os.path.isfile(configuration.definition(each))
     ]
     survey = _survey(session, cluster)
-    facts = checks.Facts(cluster, survey, undefined, hosts.restarts_guests())
+    kept = hosts.kept_here(survey, request.domains)
+    facts = checks.Facts(cluster, survey, undefined, hosts.restarts_guests(), kept)
     say(checks.warnings(request, configuration, facts))
     transaction.make(lambda r: plan.add(request, configuration, facts, r), request)
 
