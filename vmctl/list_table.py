@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
 from pmkvm.fencing.ban import BanError
+from pmkvm.pacemaker import resource_meta
 from pmkvm.virt import disks
 from vmctl import names, plan
 
@@ -38,7 +39,7 @@ def row(domain: str, cib_document: CibDocument, cluster: Cluster, now: float) ->
 
 def _last_disks(domain: str, cib_document: CibDocument) -> str:
     """The first live disk that some host's definition does not name, as the agent has found it."""
-    text = cib_document.meta(domain, disks.LAST_DISKS)
+    text = cib_document.meta(domain, resource_meta.LAST_DISKS)
     return disks.last_disks(text).first or "yes" if text else "no"
 
 

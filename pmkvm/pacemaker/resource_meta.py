@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A fact about one resource that all hosts share and that outlives its guest: a meta attribute of
-the resource's own, named vm-SOMETHING.
+"""Facts about a resource that all hosts must know, in the CIB for as long as the resource is there:
+meta attributes of the resource's own.
 
-A write is a change of the CIB, which has Pacemaker plan anew: for what seldom changes. It restarts
-nothing, since Pacemaker gives these attributes to no action.
+A definition, and what a host remembers, is one host's. A write is a change of the CIB, which has
+Pacemaker plan anew: for what seldom changes. It restarts nothing, since meta attributes are in no
+digest of an operation.
 """
 
 from __future__ import annotations
@@ -15,46 +16,53 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
 
-PREFIX = "vm-"
+# Which domain the resource is.
+VM_UUID = "vm-uuid"
+# The disks that the guest had last, where some host's definition does not name them.
+LAST_DISKS = "vm-disks"
 
 
 def xpath(resource: str) -> str:
-    """Of all these facts about it."""
-    primitive = f"descendant::primitive[@id='{resource}']"
-    pairs = f"meta_attributes/nvpair[starts-with(@name,'{PREFIX}')]"
-    return f"/cib/configuration/resources/{primitive}/{pairs}"
+    """Of what find() looks through."""
+    return f"/cib/configuration/resources/descendant::primitive[@id='{resource}']"
 
 
-def find(answer: str, name: str) -> str:
-    """Its value in cibadmin's answer to that XPath, empty if there is none.
-
-    Raises BadAnswerError.
-    """
+def find(answer: str, name: str) -> str | None:
+    """Its value in cibadmin's answer to that XPath, also beside a ban; empty if it is not written.
+    None if there is no such resource. Raises BadAnswerError."""
     if not answer.strip():
-        return ""
-    pairs = tools.parsed(answer, "cibadmin").iter("nvpair")
-    return next((pair.get("value", "") for pair in pairs if pair.get("name") == name), "")
+        return None
+    primitive = next(tools.parsed(answer, "cibadmin").iter("primitive"), None)
+    if primitive is None:
+        return None
+    pairs = primitive.iterfind(f"meta_attributes/nvpair[@name='{name}']")
+    return next((pair.get("value", "") for pair in pairs), "")
 
 
-def read(resource: str, name: str, deadline: Deadline) -> str:
-    """From this host's own copy of the CIB. Raises HaError."""
+def read(resource: str, name: str, deadline: Deadline) -> str | None:
+    """As find(), from this host's own copy of the CIB. Raises HaError."""
     return find(cib.query_local(xpath(resource), deadline), name)
 
 
 def write(resource: str, name: str, value: str, deadline: Deadline) -> None:
-    """An empty value removes it. Raises HaError."""
-    if value:
-        change = ("--set-parameter", name, "--parameter-value", value)
-        tools.call((*_of(resource), *change), deadline)
-    else:
-        # Pacemaker 3.0 says 105 where it is gone already.
-        argv = (*_of(resource), "--delete-parameter", name)
-        tools.call(argv, deadline, also_fine=(ExitCode.NOSUCH,))
+    """Raises HaError."""
+    tools.call(order(resource, name, value), deadline)
 
 
-def removal(resource: str, name: str) -> str:
-    """What a person types to remove it."""
-    return " ".join((*_of(resource), "--delete-parameter", name))
+def remove(resource: str, name: str, deadline: Deadline) -> None:
+    """Raises HaError."""
+    # Pacemaker 3.0 says 105 where it is gone already.
+    tools.call(removal(resource, name), deadline, also_fine=(ExitCode.NOSUCH,))
+
+
+def order(resource: str, name: str, value: str) -> tuple[str, ...]:
+    """The command that writes it, also for a person."""
+    return (*_of(resource), "--set-parameter", name, "--parameter-value", value)
+
+
+def removal(resource: str, name: str) -> tuple[str, ...]:
+    """The command that removes it, also for a person."""
+    return (*_of(resource), "--delete-parameter", name)
 
 
 def _of(resource: str) -> tuple[str, ...]:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from xml.etree.ElementTree import Element
 
-# The meta attribute that holds them.
-LAST_DISKS = "vm-disks"
 # A medium in a drive is changed at will.
 _WITH_DATA = ("disk", "lun")
 _DRIVES = ("cdrom", "floppy")

@@ -39,9 +39,9 @@ from pmkvm.errors import DeadlineError, ExhaustedError, HaError, reason_of
 from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.pacemaker.resource_meta import LAST_DISKS
 from pmkvm.virt import qemu, record
 from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, State
-from pmkvm.virt.disks import LAST_DISKS
 from pmkvm.virt.record import Record, Stage
 
 TYPE_CHECKING = False
@@ -101,7 +101,7 @@ def start(context: Context) -> OcfCode:
                 lambda: pending_stops.remove(context.instance),
             )
             subject = from_definition(context)._replace(remembered=record.load(context.instance))
-            is_uuid_new = cluster_uuid.require_same(context, subject.identity)
+            is_uuid_new = cluster_uuid.require_same(context, subject.identity, fence)
             # A probe may have killed the abandoned create of the start before this one.
             had_abandoned = subject.is_being_created
             while True:

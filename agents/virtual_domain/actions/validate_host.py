@@ -17,7 +17,7 @@ from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.pacemaker import resource_meta
 from pmkvm.thread_call import call_in_thread
-from pmkvm.virt import agreement, definition, disks, managed_save, private_state, supply
+from pmkvm.virt import agreement, definition, managed_save, private_state, supply
 from pmkvm.virt.connection import Connection, LibvirtError
 
 TYPE_CHECKING = False
@@ -136,14 +136,13 @@ def _warn_of_private_state(context: Context, root: Element) -> None:
         context.log.warning(f"{name}: whether all hosts share what it keeps is unknown: {error}")
 
 
-def _last_disks(context: Context) -> str:
-    """Empty without a cluster."""
+def _last_disks(context: Context) -> str | None:
+    """None without a cluster."""
     try:
-        return resource_meta.read(
-            context.instance, disks.LAST_DISKS, context.deadline.at_most(_ANSWER_S)
-        )
+        deadline = context.deadline.at_most(_ANSWER_S)
+        return resource_meta.read(context.instance, resource_meta.LAST_DISKS, deadline)
     except HaError:
-        return ""
+        return None
 
 
 def _warn_of_live_disks(context: Context, subject: Subject) -> None:

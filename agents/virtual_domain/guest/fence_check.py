@@ -56,12 +56,12 @@ class Fence:
         self._known = known
         # A person calls without a node's name: then there are no bans.
         self._obeys = "on_node" in context.meta
-        # What the CIB had about the resource at the last look.
+        # Of the last look: the ban and the resource, where the CIB has them.
         self._answer = ""
 
-    def fact(self, name: str) -> str:
-        """What the CIB said of the resource at the last look beside a ban, empty for nothing: see
-        pmkvm.pacemaker.resource_meta. Raises BadAnswerError."""
+    def fact(self, name: str) -> str | None:
+        """What the CIB had of the resource at the last look for a ban, as resource_meta.find().
+        Raises BadAnswerError."""
         from pmkvm.pacemaker import resource_meta
 
         return resource_meta.find(self._answer, name)
@@ -204,7 +204,7 @@ class Fence:
 
 
 def _read(resource: str, deadline: Deadline) -> str:
-    """The resource's ban and facts in this host's CIB, in one question. Raises HaError."""
+    """The ban and the resource in this host's CIB, in one question. Raises HaError."""
     # It starts programs: too much for an action that finds its guest dead.
     from pmkvm.pacemaker import cib, resource_meta
 

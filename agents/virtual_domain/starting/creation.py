@@ -42,7 +42,7 @@ def prepare(context: Context, subject: Subject, deadline: Deadline) -> None:
 
 
 def create_paused(
-    context: Context, connection: Connection, subject: Subject, last: str = ""
+    context: Context, connection: Connection, subject: Subject, last: str | None = None
 ) -> Domain:
     """Restored where our stop saved its memory; as libvirt defines it, else transient.
 

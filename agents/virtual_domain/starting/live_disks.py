@@ -18,9 +18,10 @@ from agents.virtual_domain.starting import next_start, noted_disks
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.light_types import NamedTuple
 from pmkvm.pacemaker import resource_meta
+from pmkvm.pacemaker.resource_meta import LAST_DISKS
 from pmkvm.virt import definition, disks
 from pmkvm.virt.connection import LibvirtError
-from pmkvm.virt.disks import LAST_DISKS, Disk
+from pmkvm.virt.disks import Disk
 from pmkvm.virt.identity import DefinitionError
 
 TYPE_CHECKING = False
@@ -51,7 +52,7 @@ class Difference(NamedTuple):
     text: str
 
 
-def begin(context: Context, subject: Subject, last: str = "") -> None:
+def begin(context: Context, subject: Subject, last: str | None = None) -> None:
     """A guest has just come: by these disks a later look sees a change. Nothing fails for it.
 
     last: the attribute's value, if it stands. The hosts may agree by now.
@@ -81,7 +82,7 @@ def end(context: Context, subject: Subject, deadline: Deadline, fence: Fence | N
         here = _here(context, own, soon)
         noted, now = noted_disks.load(context), disks.digests(live)
         said = difference(live, here) if _is_dangerous(live, here) else None
-        last = fence.fact(LAST_DISKS) if fence is not None else ""
+        last = fence.fact(LAST_DISKS) if fence is not None else None
         has_changed = noted is not None and noted.digests != now
         if said is None and (has_changed or (last and disks.last_disks(last).digests != now)):
             said = Difference(live[0] if live else _NONE, "")
@@ -125,17 +126,17 @@ def difference(live: tuple[Disk, ...], known: Definition) -> Difference | None:
     return Difference(one, f"disk {one} of the definition {known.where} is not in the guest")
 
 
-def refusal(context: Context, last: str, root: Element) -> str:
+def refusal(context: Context, last: str | None, root: Element) -> str:
     """Why a start by that definition would lose data; empty if it names the disks that the guest
     had last. last: the attribute's value."""
     if not last or disks.last_disks(last).are_in(disks.of(root)):
         return ""
+    removal = " ".join(resource_meta.removal(context.instance, LAST_DISKS))
     return (
         "the guest last ran with other disks than the definition here names (see"
         f" {disks.last_disks(last).first}), and its newest data would be lost: name its disks as"
         " they were in the definition, or give that data up by"
-        f" `{resource_meta.removal(context.instance, LAST_DISKS)}`; then `crm_resource --cleanup"
-        f" --resource {context.instance}`"
+        f" `{removal}`; then `crm_resource --cleanup --resource {context.instance}`"
     )
 
 
@@ -212,13 +213,17 @@ def _keep(
 ) -> None:
     """The attribute: written in danger, kept true while it stands, removed when all agree."""
     soon = deadline.at_most(_CIB_S)
-    there = resource_meta.read(context.instance, LAST_DISKS, soon)
+    there = resource_meta.read(context.instance, LAST_DISKS, soon) or ""
     if there and may_stay and disks.last_disks(there).digests == last.digests:
         return
     wanted = last.to_text() if is_wanted or (there and may_stay) else ""
-    if wanted != there:
+    if wanted == there:
+        return
+    if wanted:
         resource_meta.write(context.instance, LAST_DISKS, wanted, soon)
-        context.log.warning(f"attribute {LAST_DISKS}: {wanted or 'removed'}")
+    else:
+        resource_meta.remove(context.instance, LAST_DISKS, soon)
+    context.log.warning(f"attribute {LAST_DISKS}: {wanted or 'removed'}")
 
 
 def _is_dangerous(live: tuple[Disk, ...], known: Definition) -> bool:

@@ -34,6 +34,12 @@ def test_the_first_start_writes_it(world: World) -> None:
     assert "from now on" not in called.err
 
 
+def test_a_start_learns_it_as_it_looks_for_a_ban(world: World) -> None:
+    world.cib.facts["vm-uuid"] = UUID
+    assert world.by_pacemaker("start").rc == 0
+    assert world.cib.fact_looks == 0
+
+
 def test_a_start_that_fails_writes_nothing(world: World) -> None:
     world.here.script("virDomainCreateXML", Trouble(INTERNAL, "no"))
     assert world.by_pacemaker("start", timeout_s=5).rc == 1

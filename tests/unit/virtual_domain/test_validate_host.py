@@ -211,6 +211,7 @@ def test_live_disks_that_a_definition_does_not_name_are_warned_of(
 
 def test_a_start_that_would_be_refused_is_named(world: World, programs: Programs) -> None:
     last = '<nvpair name="vm-disks" value="0123456789abcdef vda%20/x/g1.s"/>'
-    programs.play("cibadmin", f"echo '{last}'")
+    vm1 = f'<primitive id="vm1"><meta_attributes id="m">{last}</meta_attributes></primitive>'
+    programs.play("cibadmin", f"echo '{vm1}'")
     called = validate(world)
     assert called.fails(5, "g1: the guest last ran with other disks than the definition here names")
