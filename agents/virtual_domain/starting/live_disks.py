@@ -79,9 +79,9 @@ def end(context: Context, subject: Subject, deadline: Deadline, fence: Fence | N
     soon = deadline.at_most(_BESIDE_S)
     try:
         live, own = _look(subject, soon)
-        here = _here(context, own, soon)
+        here = _here(context, subject, own, soon)
         noted, now = noted_disks.load(context), disks.digests(live)
-        said = difference(live, here) if _is_dangerous(live, here) else None
+        said = difference(live, here) if here and _is_dangerous(live, here) else None
         last = fence.fact(LAST_DISKS) if fence is not None else None
         has_changed = noted is not None and noted.digests != now
         if said is None and (has_changed or (last and disks.last_disks(last).digests != now)):
@@ -101,15 +101,15 @@ def trouble(context: Context, subject: Subject, deadline: Deadline) -> str:
     name = subject.identity.name
     try:
         live, own = _look(subject, deadline)
-        here = _here(context, own, deadline)
+        here = _here(context, subject, own, deadline)
     except (LibvirtError, DeadlineError, DefinitionError) as error:
         context.log.warning(f"{name}: its disks are not compared with its definition: {error}")
         return ""
-    said = difference(live, here)
+    said = difference(live, here) if here else None
     if "on_node" not in context.meta:
         return said.text if said else ""
     try:
-        is_lacking = _is_dangerous(live, here)
+        is_lacking = here is not None and _is_dangerous(live, here)
         said = _for_the_cluster(context, subject, live, said, deadline, is_lacking=is_lacking)
     except HaError as error:
         context.log.warning(f"{name}: the other hosts are not told of its disks: {error}")
@@ -147,10 +147,10 @@ def differences(context: Context, subject: Subject, deadline: Deadline) -> list[
     live, own, media = domain_state.command(
         subject, deadline.at_most(_LOOK_S), "asking for the disks of", _with_media
     )
-    here = _here(context, own, deadline)
-    known = [here, *next_start.elsewhere(context, subject, deadline).known]
+    here = _here(context, subject, own, deadline)
+    known = [*([here] if here else []), *next_start.elsewhere(context, subject, deadline).known]
     said = [found.text for found in (difference(live, each) for each in known) if found]
-    other = disks.first_difference(media, disks.media(here.root))
+    other = disks.first_difference(media, disks.media(here.root)) if here else None
     return said + [f"its medium {other} differs at the next start"] * bool(other)
 
 
@@ -161,11 +161,18 @@ def _with_media(domain: Domain) -> tuple[tuple[Disk, ...], Element | None, tuple
     return disks.of(root), next_start.of_domain(domain), disks.media(root)
 
 
-def _here(context: Context, own: Element | None, deadline: Deadline) -> Definition:
-    """Raises DefinitionError."""
-    if own is None:
-        return next_start.of_file(context, deadline)
-    return next_start.Definition("on this host", own)
+def _here(
+    context: Context, subject: Subject, own: Element | None, deadline: Deadline
+) -> Definition | None:
+    """None where this host has no definition of the guest: nothing starts it here."""
+    if own is not None:
+        return next_start.Definition("on this host", own)
+    try:
+        return next_start.of_file(context, subject, deadline)
+    except DefinitionError as error:
+        name = subject.identity.name
+        context.log.warning(f"{name}: its disks are not compared with a definition here: {error}")
+        return None
 
 
 def _for_the_cluster(

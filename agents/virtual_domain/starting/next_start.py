@@ -17,7 +17,7 @@ from pmkvm.pacemaker import resource, status
 from pmkvm.thread_call import Call
 from pmkvm.virt import definition
 from pmkvm.virt.connection import XML_INACTIVE, Connection
-from pmkvm.virt.identity import DefinitionError
+from pmkvm.virt.identity import DefinitionError, parse_uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
     from pmkvm.virt.connection import Domain
+    from pmkvm.virt.identity import Identity
 
 # All of the other hosts have this time together: over ssh one answers in half a second.
 _ANSWER_S = 3.0
@@ -62,16 +63,18 @@ def of_domain(domain: Domain | None) -> Element | None:
     return definition.parse(domain.description(XML_INACTIVE).encode(), "libvirt's definition")
 
 
-def of_file(context: Context, deadline: Deadline) -> Definition:
+def of_file(context: Context, subject: Subject, deadline: Deadline) -> Definition:
     """Raises DefinitionError."""
     path = context.text("config")
     try:
         knock.require_answer(path, deadline.at_most(_FILE_S))
-        return Definition(f"in {path}", definition.parse(definition.read(path), path))
+        root = definition.parse(definition.read(path), path)
     except OSError as error:
         if is_exhaustion(error):
             raise
         raise DefinitionError(f"{path}: {reason_of(error)}") from error
+    _require_same(subject.identity, parse_uuid(root.findtext("uuid") or "", path), path)
+    return Definition(f"in {path}", root)
 
 
 def elsewhere(context: Context, subject: Subject, deadline: Deadline) -> Others:
@@ -82,7 +85,7 @@ def elsewhere(context: Context, subject: Subject, deadline: Deadline) -> Others:
         return Others([], [f"the other hosts are not known: {error}"])
     silent = [f"{node} is down" for node in others.down]
     calls = {
-        node: Call(f"asking {uri}", partial(_ask, uri, subject.identity.name))
+        node: Call(f"asking {uri}", partial(_ask, uri, subject.identity))
         for node, uri in others.uris.items()
     }
     roots: dict[str, Element | None] = {}
@@ -97,7 +100,7 @@ def elsewhere(context: Context, subject: Subject, deadline: Deadline) -> Others:
     known = [Definition(f"on {node}", root) for node, root in roots.items() if root is not None]
     if None in roots.values():
         try:
-            known.append(of_file(context, deadline))
+            known.append(of_file(context, subject, deadline))
         except DefinitionError as error:
             silent.append(str(error))
     return Others(known, silent)
@@ -118,6 +121,16 @@ def peers(context: Context, subject: Subject, deadline: Deadline) -> Peers:
     )
 
 
-def _ask(uri: str, name: str) -> Element | None:
+def _ask(uri: str, identity: Identity) -> Element | None:
     with Connection(uri) as connection:
-        return of_domain(connection.lookup(name))
+        domain = connection.lookup(identity.name)
+        if domain is not None:
+            where = f"libvirt's definition of {identity.name}"
+            _require_same(identity, domain.uuid(), where)
+        return of_domain(domain)
+
+
+def _require_same(identity: Identity, uuid: str, where: str) -> None:
+    """A start by another domain's definition is refused: it is no next start."""
+    if identity.uuid and uuid and uuid != identity.uuid:
+        raise DefinitionError(f"{where} is another domain's ({uuid})")
