@@ -27,6 +27,13 @@ def read(resource: str, deadline: Deadline) -> str | None:
     return next((pair.get("value", "") for pair in pairs), "")
 
 
+def is_anothers(resource: str, uuid: str, deadline: Deadline) -> bool:
+    """Whether a resource beside it has it, written in the same way. Raises HaError."""
+    others = f"/cib/configuration/resources//primitive[@id!='{resource}']"
+    its = f"[meta_attributes/nvpair[@name='{NAME}'][@value='{uuid}']]"
+    return bool(cib.query_local(f"{others}{its}", deadline).strip())
+
+
 def write(resource: str, uuid: str, deadline: Deadline) -> None:
     """Raises HaError."""
     tools.call(order(resource, uuid), deadline)

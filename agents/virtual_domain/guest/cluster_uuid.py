@@ -45,10 +45,10 @@ def settle(context: Context, subject: Subject) -> Subject:
     # Where no QEMU is none can be the guest. One that arrives may not be there yet.
     if subject.identity.is_qemu and not here and context.action != "migrate_from":
         return subject
-    uuid = _ask(context)
-    if not uuid:
-        return subject
     known = subject.identity
+    uuid = _ask(context)
+    if not uuid or (known.uuid != uuid and _is_anothers(context, uuid)):
+        return subject
     if known.uuid != uuid:
         context.log.warning(
             f"{context.instance} is the domain of uuid {uuid} by the cluster's word, and not"
@@ -144,6 +144,24 @@ def _ask(context: Context) -> str | None:
     except (HaError, OSError, MemoryError) as error:
         context.log.warning(f"the cluster's uuid of {context.instance} is not known: {error}")
         return None
+
+
+def _is_anothers(context: Context, uuid: str) -> bool:
+    """Whether two resources have it, as where one was made from the other's lines. In doubt they
+    do: a guest that the definition does not describe would be ended in the wrong one's name."""
+    from pmkvm.pacemaker import vm_uuid
+
+    patience_s = min(_ASK_S, context.deadline.remaining() * _ASK_SHARE)
+    try:
+        if not vm_uuid.is_anothers(context.instance, uuid, context.deadline.at_most(patience_s)):
+            return False
+        reason = "is another resource's as well"
+    except (HaError, OSError, MemoryError) as error:
+        reason = f"may be another resource's as well ({error})"
+    context.log.warning(
+        f"{vm_uuid.NAME} {uuid} {reason}, so that it tells nothing of {context.instance}"
+    )
+    return True
 
 
 def _was_to_arrive(context: Context) -> bool:

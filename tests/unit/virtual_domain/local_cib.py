@@ -37,6 +37,8 @@ class LocalCib:
         self.looks = self.uuid_looks = 0
         # vm-uuid of vm1, empty where its primitive has none; None for no such primitive.
         self.uuid: str | None = None
+        # Another resource has that very vm-uuid, as one whose lines were copied from it.
+        self.is_uuid_copied = False
         self.is_writable = True
         # Pacemaker has written down that vm1 was to migrate here.
         self.has_arrival = False
@@ -83,11 +85,18 @@ class LocalCib:
         return Completed(0, f"<pacemaker-result>{ends}", "")
 
     def _about_vm1(self, xpath: str) -> Completed:
-        assert "[@id='vm1']" in xpath
+        is_of_others = "primitive[@id!='vm1']" in xpath
+        assert is_of_others or "[@id='vm1']" in xpath
         if "primitive" in xpath:
             self.uuid_looks += 1
         if not self.is_readable:
             raise CommandTimeoutError("cibadmin did not end")
+        if is_of_others:
+            assert xpath.endswith(
+                f"[meta_attributes/nvpair[@name='vm-uuid'][@value='{self.uuid}']]"
+            )
+            is_there = self.is_uuid_copied
+            return Completed(0, '<primitive id="vm2"/>', "") if is_there else Completed(105, "", "")
         if "lrm_resource" in xpath:
             assert xpath.endswith("[@migrate_target='node1']")
             answer = '<lrm_rsc_op id="vm1_last_0"/>' if self.has_arrival else ""
