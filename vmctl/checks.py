@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 
 class Facts(NamedTuple):
-    """undefined: domains whose definition file is not on this host."""
+    """undefined: domains whose definition file is not on this host; without_uuid: those that
+    libvirt gives another uuid at each start."""
 
     cluster: Cluster
     survey: Survey
     undefined: Sequence[str] = ()
     libvirt_guests: bool = False
+    without_uuid: Sequence[str] = ()
 
 
 def registered(domains: Iterable[str], cib_document: CibDocument) -> None:
