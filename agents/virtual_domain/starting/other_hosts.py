@@ -154,6 +154,9 @@ class OtherHosts:
                 if not call.is_done(limit):
                     raise call.abandon()
                 words[host] = call.result()  # type: ignore[assignment]
+            except ExhaustedError:
+                # That this host lacks something says nothing of the other one.
+                raise
             except HaError as error:
                 silence[host] = str(error)
         return words

@@ -28,6 +28,7 @@ from tests.unit.virtual_domain.world import OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
+    from pmkvm.errors import DeadlineError
     from tests.unit.ocf.sample import Called
     from tests.unit.virtual_domain.fake_libvirtmod import FakeHypervisor
     from tests.unit.virtual_domain.local_cib import LocalCib
@@ -230,6 +231,32 @@ def test_silent_hosts_have_three_seconds_together(world: World) -> None:
     # One for all of them.
     assert len(set(map(id, deadlines))) == 1
     assert deadlines[0].remaining() <= other_hosts.ASK_S == 3.0
+
+
+def test_without_a_thread_to_ask_in_the_start_tries_again(world: World) -> None:
+    """What this host lacks says nothing of the other one."""
+    lacks = [True, True]
+
+    class Late(Call):
+        @property
+        def has_begun(self) -> bool:
+            return not lacks and super().has_begun
+
+        def is_done(self, deadline: Deadline) -> bool:
+            return not lacks and super().is_done(deadline)
+
+        def abandon(self) -> DeadlineError:
+            error = super().abandon()
+            lacks.pop()
+            return error
+
+    world.patch.setattr(other_hosts, "Call", Late)
+    world.cib.guests.clear()
+    world.there.add("g1", UUID, RUNNING)
+    called = start(world)
+    assert lacks == []
+    assert BELIEVED not in called.err
+    assert refused(world, called)
 
 
 def test_a_silent_host_is_asked_once_however_often_a_start_tries(world: World) -> None:
