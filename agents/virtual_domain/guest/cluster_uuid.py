@@ -102,7 +102,11 @@ def require_told(context: Context, subject: Subject) -> None:
 
 def require_same(context: Context, identity: Identity) -> bool:
     """Of the definition that a start goes by: whether its uuid has yet to be written, once it has
-    started. Raises OcfError INSTALLED for a definition of another domain than the cluster's."""
+    started. Raises OcfError INSTALLED for a definition of another domain than the cluster's.
+
+    The start of a cold move leaves it to the next one: a change of the configuration in the middle
+    of a migration may have Pacemaker forget the arrival (doc/virtualdomain.md).
+    """
     if "on_node" not in context.meta:
         return False
     uuid = _ask(context)
@@ -115,9 +119,9 @@ def require_same(context: Context, identity: Identity) -> bool:
             OcfCode.INSTALLED,
             f"{context.text('config')} here {says}, but in this cluster"
             f" {context.instance} is the domain of uuid {uuid}: correct the definition; if another"
-            f" uuid is meant from now on: {order}",
+            f" uuid is meant from now on, while {context.instance} is stopped: {order}",
         )
-    return uuid == "" and bool(identity.uuid)
+    return uuid == "" and bool(identity.uuid) and context.action == "start"
 
 
 def write(context: Context, uuid: str) -> None:
