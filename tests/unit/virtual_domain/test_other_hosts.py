@@ -297,11 +297,22 @@ def test_without_attrd_all_are_asked_through_libvirt(world: World) -> None:
     assert start(world).rc == 0
 
 
-def test_a_cluster_that_does_not_tell_its_hosts_is_no_obstacle_and_is_told_of(
+def test_a_cluster_that_does_not_tell_its_hosts_has_those_asked_that_publish(
     world: World,
 ) -> None:
+    """As one that is slow, where a host's guests all start at a time."""
     world.cib.are_hosts_known = False
-    assert start(world).says(0, "g1: no other host is asked whether it lives there: Pacemaker")
+    called = start(world)
+    assert called.says(0, "only those are asked that publish who lives there (node2): Pacemaker")
+    assert asked(world.there) == 0
+    assert world.by_pacemaker("stop", force_stop="yes").rc == 0
+    world.cib.guests["node2"] = [UUID]
+    assert refused(world, start(world))
+
+
+def test_a_cluster_that_tells_nothing_is_no_obstacle_and_is_told_of(world: World) -> None:
+    world.cib.are_hosts_known = world.cib.is_attrd_there = False
+    assert start(world).says(0, "only those are asked that publish who lives there (none)")
     assert asked(world.there) == 0
 
 
