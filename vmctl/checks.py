@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
 
 class Facts(NamedTuple):
-    """undefined: domains whose definition file is not on this host. kept_here: what each domain
-    has on a disk of one host."""
+    """undefined: domains whose definition file is not on this host; without_uuid: those that
+    libvirt gives another uuid at each start; kept_here: what each has on a disk of one host."""
 
     cluster: Cluster
     survey: Survey
     undefined: Sequence[str] = ()
     libvirt_guests: bool = False
     kept_here: Mapping[str, Sequence[str]] = {}
+    without_uuid: Sequence[str] = ()
 
 
 def registered(domains: Iterable[str], cib_document: CibDocument) -> None:

@@ -116,9 +116,13 @@ class Presence:
         pidfd = Pidfd(life).__enter__()
         if pidfd.descriptor is None:
             return False
+        try:
+            asyncio.get_running_loop().add_reader(pidfd.descriptor, self._died, life)
+        except BaseException:
+            # Nobody would hear of its death.
+            pidfd.__exit__()
+            raise
         self._holds[life] = _Hold(uuid, pidfd)
-        loop = asyncio.get_running_loop()
-        loop.add_reader(pidfd.descriptor, self._died, life)
         return True
 
     def _died(self, life: Life) -> None:

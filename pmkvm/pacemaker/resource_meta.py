@@ -44,6 +44,13 @@ def read(resource: str, name: str, deadline: Deadline) -> str | None:
     return find(cib.query_local(xpath(resource), deadline), name)
 
 
+def is_anothers(resource: str, name: str, value: str, deadline: Deadline) -> bool:
+    """Whether a resource beside it has that value, written in the same way. Raises HaError."""
+    others = f"/cib/configuration/resources/descendant::primitive[@id!='{resource}']"
+    its = f"[meta_attributes/nvpair[@name='{name}'][@value='{value}']]"
+    return bool(cib.query_local(f"{others}{its}", deadline).strip())
+
+
 def write(resource: str, name: str, value: str, deadline: Deadline) -> None:
     """Raises HaError."""
     tools.call(order(resource, name, value), deadline)

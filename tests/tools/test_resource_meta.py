@@ -64,6 +64,13 @@ def test_of_what_is_no_resource_there_is_no_fact(tools_of_root: Tools) -> None:
     assert resource_meta.read("other", LAST_DISKS, Deadline(20)) == "other"
 
 
+def test_whether_another_resource_has_the_same(tools_of_root: Tools) -> None:
+    tools_of_root.cib.write_text(CIB.replace("BAN", ""))
+    asked = [("vm1", "other"), ("vm1", VALUE), ("other", "other")]
+    found = [resource_meta.is_anothers(one, LAST_DISKS, what, Deadline(20)) for one, what in asked]
+    assert found == [True, False, False]
+
+
 def test_whether_a_guest_was_to_arrive(tools_of_root: Tools) -> None:
     history = """<status><node_state id="1" uname="node1"><lrm id="1"><lrm_resources>
       <lrm_resource id="vm1" class="ocf" provider="extra" type="VirtualDomain">

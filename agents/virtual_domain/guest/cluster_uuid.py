@@ -46,10 +46,10 @@ def settle(context: Context, subject: Subject) -> Subject:
     # Where no QEMU is none can be the guest. One that arrives may not be there yet.
     if subject.identity.is_qemu and not here and context.action != "migrate_from":
         return subject
-    uuid = _ask(context)
-    if not uuid:
-        return subject
     known = subject.identity
+    uuid = _ask(context)
+    if not uuid or (known.uuid != uuid and _is_anothers(context, uuid)):
+        return subject
     if known.uuid != uuid:
         context.log.warning(
             f"{context.instance} is the domain of uuid {uuid} by the cluster's word, and not"
@@ -102,6 +102,9 @@ def require_same(context: Context, identity: Identity, fence: Fence | None = Non
     """Of the definition that a start goes by: whether its uuid has yet to be written, once it has
     started. Raises OcfError INSTALLED for a definition of another domain than the cluster's.
 
+    The start of a cold move leaves it to the next one: a change of the configuration in the middle
+    of a migration may have Pacemaker forget the arrival (doc/virtualdomain.md).
+
     fence: has looked at the CIB, which is not asked again then.
     """
     if "on_node" not in context.meta:
@@ -113,9 +116,10 @@ def require_same(context: Context, identity: Identity, fence: Fence | None = Non
             OcfCode.INSTALLED,
             f"{context.text('config')} here {says}, but in this cluster"
             f" {context.instance} is the domain of uuid {uuid}: correct the definition; if another"
-            f" uuid is meant from now on: {_order(context, identity.uuid or 'UUID')}",
+            f" uuid is meant from now on, while {context.instance} is stopped:"
+            f" {_order(context, identity.uuid or 'UUID')}",
         )
-    return uuid == "" and bool(identity.uuid)
+    return uuid == "" and bool(identity.uuid) and context.action == "start"
 
 
 def write(context: Context, uuid: str) -> None:
@@ -155,6 +159,24 @@ def _ask(context: Context, fence: Fence | None = None) -> str | None:
     except (HaError, OSError, MemoryError) as error:
         context.log.warning(f"the cluster's uuid of {context.instance} is not known: {error}")
         return None
+
+
+def _is_anothers(context: Context, uuid: str) -> bool:
+    """Whether two resources have it, as where one was made from the other's lines. In doubt they
+    do: a guest that the definition does not describe would be ended in the wrong one's name."""
+    from pmkvm.pacemaker import resource_meta
+
+    name = resource_meta.VM_UUID
+    patience_s = min(_ASK_S, context.deadline.remaining() * _ASK_SHARE)
+    try:
+        deadline = context.deadline.at_most(patience_s)
+        if not resource_meta.is_anothers(context.instance, name, uuid, deadline):
+            return False
+        reason = "is another resource's as well"
+    except (HaError, OSError, MemoryError) as error:
+        reason = f"may be another resource's as well ({error})"
+    context.log.warning(f"{name} {uuid} {reason}, so that it tells nothing of {context.instance}")
+    return True
 
 
 def _was_to_arrive(context: Context) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pmkvm.process import Life
 
 BAN_ID = "9c41d7e02b6f5a13"
+NOTHING = Completed(105, "", "")
 
 
 class LocalCib:
@@ -39,6 +40,8 @@ class LocalCib:
         self.facts: dict[str, str] = {}
         # Without one a person has called for what is no resource.
         self.has_primitive = True
+        # Another resource has that very vm-uuid, as one whose lines were copied from it.
+        self.is_uuid_copied = False
         # Pacemaker has written down that vm1 was to migrate here.
         self.has_arrival = False
         self.is_readable = self.is_writable = True
@@ -83,21 +86,27 @@ class LocalCib:
         if asks_for_bans:
             self.looks += 1
         else:
-            assert "[@id='vm1']" in xpath
             self.fact_looks += 1
         if not self.is_readable:
             raise CommandTimeoutError("cibadmin did not end")
+        if "primitive[@id!='vm1']" in xpath:
+            return self._find_others(xpath)
         found = self.answer if asks_for_bans else ""
-        if "primitive" in xpath and self.has_primitive:
+        if "primitive[@id='vm1']" in xpath and self.has_primitive:
             found += self._primitive()
         if "lrm_resource" in xpath:
-            assert xpath.endswith("[@migrate_target='node1']")
+            assert xpath.endswith("[@id='vm1']/lrm_rsc_op[@migrate_target='node1']")
             found += '<lrm_rsc_op id="vm1_last_0"/>' if self.has_arrival else ""
         if asks_for_bans and found:
             found = f"<xpath-query>{found}</xpath-query>"
         if asks_for_bans:
             self.then()
-        return Completed(0, found, "") if found else Completed(105, "", "")
+        return Completed(0, found, "") if found else NOTHING
+
+    def _find_others(self, xpath: str) -> Completed:
+        uuid = self.facts["vm-uuid"]
+        assert xpath.endswith(f"[meta_attributes/nvpair[@name='vm-uuid'][@value='{uuid}']]")
+        return Completed(0, '<primitive id="vm2"/>', "") if self.is_uuid_copied else NOTHING
 
     def _primitive(self) -> str:
         pairs = {"target-role": "Started", **self.facts}

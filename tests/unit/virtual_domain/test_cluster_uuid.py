@@ -220,6 +220,29 @@ def test_the_guest_is_known_whatever_its_definition_is(
     assert known.table.living() == []
 
 
+@pytest.mark.parametrize("definition", [own, misnamed])
+def test_the_uuid_of_two_resources_is_no_word_against_a_definition(
+    known: World, definition: Callable[[World], None]
+) -> None:
+    """A resource whose lines were copied from another's: that guest is none of it."""
+    known.cib.is_uuid_copied = True
+    qemu = known.table.start_qemu("g7", UUID)
+    definition(known)
+    said = f"vm-uuid {UUID} is another resource's as well, so that it tells nothing of vm1"
+    assert probe(known).says(7, said)
+    assert recurring(known).rc == 7
+    assert stop(known).rc == 0
+    assert qemu.lives
+    assert known.by_pacemaker("start").rc == 5
+
+
+def test_the_uuid_of_two_resources_is_that_of_the_definition(known: World) -> None:
+    """Nobody contradicts it."""
+    known.cib.is_uuid_copied = True
+    known.guest()
+    assert probe(known).rc == 0
+
+
 @pytest.mark.parametrize("definition", [misnamed, elsewhere])
 def test_the_guest_arrives_whatever_its_definition_is(
     known: World, definition: Callable[[World], None]

@@ -77,6 +77,14 @@ def test_a_guest_that_is_here_has_arrived(world: World) -> None:
 
 
 @pytest.mark.usefixtures("source")
+def test_in_the_middle_of_a_migration_the_configuration_stays_as_it_is(world: World) -> None:
+    """A change of it may have Pacemaker forget the arrival."""
+    assert arrive_cold(world).rc == 0
+    world.assert_started()
+    assert world.cib.facts == {}
+
+
+@pytest.mark.usefixtures("source")
 def test_another_guest_than_was_handed_over_is_not_started(world: World) -> None:
     world.define(uuid=OTHER_UUID)
     called = arrive_cold(world)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -110,6 +110,29 @@ async def test_of_many_not_all_are_held(
         host.write_pid_file("g3", 1)
         await until(lambda: (attrd.says(UUID), attrd.says(OTHER_UUID)) == (Word.ABSENT,) * 2)
     assert exhaustion.descriptors() <= before
+
+
+async def test_a_death_that_can_not_be_heard_of_is_looked_for_again(
+    host: FakeProcessTable, attrd: Attrd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel may refuse to watch a descriptor. Held unheard, the guest would live for ever."""
+    loop = asyncio.get_running_loop()
+    add_reader = loop.add_reader
+    troubles = [OSError(12, "Cannot allocate memory")]
+
+    def refused_once(*arguments: Any) -> None:
+        if troubles:
+            raise troubles.pop()
+        add_reader(*arguments)
+
+    monkeypatch.setattr(loop, "add_reader", refused_once)
+    qemu = host.start_qemu("g1", UUID)
+    before = exhaustion.descriptors()
+    async with at_work():
+        await until(lambda: attrd.says(UUID) == Word.LIVES)
+        assert exhaustion.descriptors() == before + 1
+        qemu.end()
+        await until(lambda: attrd.says(UUID) == Word.ABSENT)
 
 
 async def test_a_death_is_told_at_once(
