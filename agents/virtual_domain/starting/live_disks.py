@@ -55,14 +55,15 @@ class Difference(NamedTuple):
 def begin(context: Context, subject: Subject, last: str | None = None) -> None:
     """A guest has just come: by these disks a later look sees a change. Nothing fails for it.
 
-    last: the attribute's value, if it stands. The hosts may agree by now.
+    last: the attribute's value, if it stands. The hosts may agree by now. The start of a cold move
+    leaves that to a deep monitor: see cluster_uuid.require_same().
     """
     if "on_node" not in context.meta:
         return
     try:
         live, _root = _look(subject, context.deadline.at_most(_BESIDE_S))
         noted_disks.store(context, disks.digests(live))
-        if last:
+        if last and context.action == "start":
             trouble(context, subject, context.deadline.less(_RESERVE_S))
     except (HaError, OSError, MemoryError) as error:
         context.log.debug(f"{subject.identity.name}: its disks are not noted: {error}")
