@@ -36,10 +36,12 @@ class Attrd:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.is_there = True
+        self.calls = 0
 
     def run(self, argv: list[str], **_options: object) -> Completed:
         assert argv[:4] == ["attrd_updater", "--private", "--name", presence.ATTRIBUTE]
         assert argv[4] == "--update"
+        self.calls += 1
         if not self.is_there:
             return Completed(102, "", "Could not connect")
         self.texts.append(argv[5])
@@ -222,6 +224,18 @@ async def test_an_attrd_that_is_away_is_told_when_it_is_back(
         attrd.is_there = True
         await until(lambda: attrd.says(UUID) == Word.LIVES)
         await until(lambda: made.state == "told")
+
+
+@pytest.mark.usefixtures("host")
+async def test_an_attrd_that_is_away_is_not_called_at_each_look_around(
+    attrd: Attrd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "RETRY_S", 1000.0)
+    attrd.is_there = False
+    async with at_work():
+        await until(lambda: attrd.calls == telling.LOOKS)
+        await asyncio.sleep(10 * telling.PAUSE_S)
+        assert attrd.calls == telling.LOOKS
 
 
 async def test_a_look_that_fails_tells_nothing(
