@@ -13,7 +13,7 @@ from vmctl.configuration import ENTRY_NUMBERS
 from vmctl.messages import Message, message, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pmkvm.pacemaker.status import Cluster
     from pmkvm.pacemaker.targets import Guest
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
 
 class Facts(NamedTuple):
-    """undefined: domains whose definition file is not on this host."""
+    """undefined: domains whose definition file is not on this host; without_uuid: those that
+    libvirt gives another uuid at each start; kept_here: what each has on a disk of one host."""
 
     cluster: Cluster
     survey: Survey
     undefined: Sequence[str] = ()
     libvirt_guests: bool = False
+    kept_here: Mapping[str, Sequence[str]] = {}
+    without_uuid: Sequence[str] = ()
 
 
 def registered(domains: Iterable[str], cib_document: CibDocument) -> None:
@@ -139,6 +142,7 @@ def warnings(request: Request, configuration: Configuration, facts: Facts) -> It
         yield message(49)
     yield from _bonds(configuration, facts.cluster)
     yield from _managed_saves(request, survey)
+    yield from _kept_here(request, facts)
     for domain in filter(survey.here, request.domains):
         having = dict(survey.having(domain))
         here = having[survey.local]
@@ -157,6 +161,12 @@ def _managed_saves(request: Request, survey: Survey) -> Iterator[Message]:
         for node, there in survey.having(domain):
             if there.is_saved:
                 yield message(59, domain=domain, node=node)
+
+
+def _kept_here(request: Request, facts: Facts) -> Iterator[Message]:
+    for domain in request.domains:
+        for what in facts.kept_here.get(domain, ()):
+            yield message(62, domain=domain, what=what)
 
 
 def _bonds(configuration: Configuration, cluster: Cluster) -> Iterator[Message]:

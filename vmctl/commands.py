@@ -14,6 +14,8 @@ from pmkvm.errors import HaError
 from pmkvm.pacemaker import cib, resource, status, tools
 from pmkvm.thread_call import call_in_thread
 from pmkvm.virt.connection import Connection
+from pmkvm.virt.definition import read_identity
+from pmkvm.virt.identity import DefinitionError
 from pmkvm.virt.job import job_of
 from vmctl import checks, hosts, list_table, live_move, move, names, plan, transaction, waiting
 from vmctl.cib_document import CibDocument
@@ -41,13 +43,22 @@ class Session(NamedTuple):
 def add(session: Session) -> None:
     request, configuration = session
     cluster = _cluster()
-    undefined = [
-        each for each in request.domains if not os.path.isfile(configuration.definition(each))
-    ]
+    paths = {each: configuration.definition(each) for each in request.domains}
+    undefined = [each for each in paths if not os.path.isfile(paths[each])]
+    without_uuid = [each for each in paths if _has_no_uuid(paths[each])]
     survey = _survey(session, cluster)
-    facts = checks.Facts(cluster, survey, undefined, hosts.restarts_guests())
+    kept, restarts = hosts.kept_here(survey, request.domains), hosts.restarts_guests()
+    facts = checks.Facts(cluster, survey, undefined, restarts, kept, without_uuid)
     say(checks.warnings(request, configuration, facts))
     transaction.make(lambda r: plan.add(request, configuration, facts, r), request)
+
+
+def _has_no_uuid(path: str) -> bool:
+    """Of a definition that can't be read nothing is known."""
+    try:
+        return not read_identity(path).uuid
+    except (OSError, DefinitionError):
+        return False
 
 
 def _cluster() -> Cluster:

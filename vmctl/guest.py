@@ -10,7 +10,7 @@ from __future__ import annotations
 from lxml import etree
 
 from pmkvm.fencing import instant
-from pmkvm.pacemaker import vm_uuid
+from pmkvm.pacemaker import resource_meta
 from vmctl import names
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ def primitive(
     set_values(element, "instance_attributes", parameters)
     meta = {"allow-migrate": str(allow_migrate).lower(), "target-role": role}
     if uuid:
-        meta[vm_uuid.NAME] = uuid
+        meta[resource_meta.VM_UUID] = uuid
     set_values(element, "meta_attributes", meta)
     operations = etree.SubElement(element, "operations")
     for op in configuration.operations():

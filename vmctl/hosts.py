@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.thread_call import Call
-from pmkvm.virt import definition
+from pmkvm.thread_call import Call, call_in_thread
+from pmkvm.virt import definition, private_state
 from pmkvm.virt.connection import XML_INACTIVE, Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeVar
     from xml.etree.ElementTree import Element
 
@@ -106,6 +106,24 @@ def ask_all(
         except HaError as error:
             silent[node] = str(error)
     return answers, silent
+
+
+def kept_here(survey: Survey, domains: Iterable[str]) -> dict[str, list[str]]:
+    """Of each domain what lies on a disk of one host, as far as this host can tell; a mount that
+    hangs tells nothing."""
+
+    def look() -> dict[str, list[str]]:
+        known = ((domain, survey.here(domain)) for domain in domains)
+        return {
+            domain: [str(each) for each in private_state.not_shared(here.definition())]
+            for domain, here in known
+            if here is not None
+        }
+
+    try:
+        return call_in_thread(Deadline(ANSWER_S), "looking for what the guests keep", look)
+    except (HaError, OSError, ValueError):
+        return {}
 
 
 def restarts_guests() -> bool:

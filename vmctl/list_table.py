@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
 from pmkvm.fencing.ban import BanError
+from pmkvm.pacemaker import resource_meta
+from pmkvm.virt import disks
 from vmctl import names, plan
 
 if TYPE_CHECKING:
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
     from pmkvm.pacemaker.status import Cluster
     from vmctl.cib_document import CibDocument
 
-HEADINGS = ("Domain", "Resource", "Migration", "Preferred", "Running", "Move constraint", "Ban")
+HEADINGS = (
+    *("Domain", "Resource", "Migration", "Preferred", "Running", "Move constraint", "Ban"),
+    "Disks differ",
+)
 MIGRATION = {"true": "on", "false": "off"}
 
 
@@ -28,7 +33,14 @@ def row(domain: str, cib_document: CibDocument, cluster: Cluster, now: float) ->
         ",".join(cluster.active_on(names.resource(domain))) or "Stopped",
         "yes" if cib_document.move_constraints(domain) else "no",
         _ban(domain, cib_document, now),
+        _last_disks(domain, cib_document),
     )
+
+
+def _last_disks(domain: str, cib_document: CibDocument) -> str:
+    """The first live disk that some host's definition does not name, as the agent has found it."""
+    text = cib_document.meta(domain, resource_meta.LAST_DISKS)
+    return disks.last_disks(text).first or "yes" if text else "no"
 
 
 def _ban(domain: str, cib_document: CibDocument, now: float) -> str:
@@ -54,7 +66,7 @@ def on_node(
                 rows.append(row(domain, cib_document, cluster, now))
             else:
                 # What vm-ctl can't know of others' guests is a dash.
-                rows.append(("-", instance.id, "-", "-", node, "-", "-"))
+                rows.append(("-", instance.id, "-", "-", node, "-", "-", "-"))
     return rows
 
 

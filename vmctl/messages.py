@@ -69,6 +69,8 @@ TEXTS = {
     " that; interrupt it to end it now: then they stay, {seconds} s at most",
     59: "{domain}: libvirt on {node} keeps a saved memory of it, maybe older than its disks, and no"
     " start there restores it; virsh managedsave-remove {domain}",
+    62: "{domain}: as far as this host can tell, {what} is not on storage that all hosts share; a"
+    " start on another host begins with a new one",
     70: "{domain}: {here} does not reach libvirt on {node} over {uri}, the way of its migrations:"
     " {reason}; try on {here}: virsh -c '{uri}' list",
     71: "{domain}: libvirt on {node}, {uri}, does not answer, and a live migration needs it:"

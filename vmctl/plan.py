@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from vmctl.cib_document import CibDocument
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
-    from vmctl.hosts import Survey
 
 
 def add(
@@ -32,7 +31,7 @@ def add(
     role = "Started" if request.running else "Stopped"
     known = set(cib_document.ids)
     for domain in request.domains:
-        uuid = _running_uuid(domain, request, facts.survey) if request.running else ""
+        uuid = _running_uuid(domain, request, facts)
         new = guest.primitive(domain, configuration, allow_migrate=migrate, role=role, uuid=uuid)
         cib_document.section("resources").append(new)
         rules = list(guest.constraints(domain, request.preferred or "", configuration))
@@ -43,9 +42,11 @@ def add(
         known |= ids
 
 
-def _running_uuid(domain: str, request: Request, survey: Survey) -> str:
+def _running_uuid(domain: str, request: Request, facts: checks.Facts) -> str:
     """As libvirt has it where the guest runs, which is its preferred node."""
-    found = dict(survey.having(domain)).get(request.preferred or "")
+    if not request.running or domain in facts.without_uuid:
+        return ""
+    found = dict(facts.survey.having(domain)).get(request.preferred or "")
     return "" if found is None else (found.definition().findtext("uuid") or "")
 
 

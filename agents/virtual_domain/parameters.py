@@ -90,9 +90,9 @@ PARAMETERS = (
     Parameter(
         "save_config_on_stop",
         "Save the definition",
-        "When the guest stops or migrates, the agent writes libvirt's definition of it into the"
-        " file config, if they differ. It replaces the file as a whole and keeps its owner and"
-        " rights.",
+        "When the guest stops or migrates, and in a monitor with OCF_CHECK_LEVEL 10 or more, the"
+        " agent writes libvirt's definition of it into the file config, if they differ. It replaces"
+        " the file as a whole and keeps its owner and rights.",
         default=False,
         reloadable=True,
     ),

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 from pmkvm import process
 from pmkvm.errors import DeadlineError, HaError
 from pmkvm.fencing import ban as bans
-from pmkvm.pacemaker import cib, primitives, status, tools, vm_uuid
+from pmkvm.pacemaker import cib, primitives, resource_meta, status, tools
 from pmkvm.virt import record
 
 TYPE_CHECKING = False
@@ -136,13 +136,12 @@ def _write_uuids(found: Sequence[Guest], deadline: Deadline, say: Callable[[str]
         life = remembered.life if remembered is not None else None
         if remembered is None or life is None or not process.is_alive(life):
             continue
-        if remembered.identity.uuid:
+        name, uuid = resource_meta.VM_UUID, remembered.identity.uuid
+        if uuid:
             try:
-                vm_uuid.write(guest.resource, remembered.identity.uuid, deadline)
+                resource_meta.write(guest.resource, name, uuid, deadline)
             except HaError as error:
-                say(
-                    f"{guest.resource}: {vm_uuid.NAME} is not written, its next start does: {error}"
-                )
+                say(f"{guest.resource}: {name} is not written, its next start does: {error}")
 
 
 def _require_kind(primitive: Primitive, old: str, new: str) -> None:

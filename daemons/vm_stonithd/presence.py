@@ -31,14 +31,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_S, SAY_S = 5.0, 3.0
-# How often it is seen whether there is something to look at; a death is heard of at once.
-PAUSE_S = 1.0
+# After a look that failed, or an attrd that did not take it.
+RETRY_S = 1.0
+# How often it is seen whether there is something to look at; a death is heard of at once. Between
+# the birth of a QEMU that a migration goes to and a start at the other end, which Pacemaker may
+# order where it forgets the arrival, is little more than a second.
+PAUSE_S = 0.25
 # Between two looks, however many die, or say that they are QEMUs.
 LEAST_S = 0.2
 # libvirt writes down that a QEMU begins before that has QEMU's command line: so two looks.
 LOOKS = 2
-# Fences need descriptors too. The death of a further one is seen within about a second, when
-# libvirt has written it down.
+# Fences need descriptors too. The death of a further one is seen when libvirt has written it down.
 MOST_HELD = 256
 
 
@@ -97,7 +100,7 @@ class Presence:
             self._note("told")
         except (HaError, OSError, MemoryError) as error:
             # Whatever attrd has by now, it is told again.
-            self._told, self._told_at = None, float("-inf")
+            self._told, self._told_at = None, self._looked_at + RETRY_S - presence.REPEAT_S
             self._note(f"nobody is told of the guests here: {reason_of(error)}")
 
     async def _look(self) -> frozenset[str]:
@@ -116,9 +119,13 @@ class Presence:
         pidfd = Pidfd(life).__enter__()
         if pidfd.descriptor is None:
             return False
+        try:
+            asyncio.get_running_loop().add_reader(pidfd.descriptor, self._died, life)
+        except BaseException:
+            # Nobody would hear of its death.
+            pidfd.__exit__()
+            raise
         self._holds[life] = _Hold(uuid, pidfd)
-        loop = asyncio.get_running_loop()
-        loop.add_reader(pidfd.descriptor, self._died, life)
         return True
 
     def _died(self, life: Life) -> None:

@@ -140,7 +140,7 @@ def unquote(text: str) -> str:
 
 
 def _elements(answer: str, wanted: str | None) -> list[Element]:
-    # Here and not on top: most actions meet no ban and never parse.
+    # Here and not on top: a monitor that finds its guest well asks for no ban and never parses.
     from xml.etree import ElementTree
 
     if not answer.strip():

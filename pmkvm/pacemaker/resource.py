@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from pmkvm.pacemaker import tools
+from pmkvm.pacemaker import cib, tools
 from pmkvm.pacemaker.errors import BadAnswerError
 
 TYPE_CHECKING = False
@@ -37,6 +37,13 @@ def parameter(resource: str, name: str, node: str, deadline: Deadline) -> str:
     if found is None:
         raise BadAnswerError("crm_resource's answer has no parameters")
     return found.get(name, "")
+
+
+def was_to_arrive(resource: str, node: str, deadline: Deadline) -> bool:
+    """Whether Pacemaker has it written down that the resource was to migrate to that node: both
+    ends' actions name it. By this host's own copy of the CIB. Raises HaError."""
+    history = f"/cib/status//lrm_resource[@id='{resource}']/lrm_rsc_op"
+    return bool(cib.query_local(f"{history}[@migrate_target='{node}']", deadline).strip())
 
 
 def allocation_scores(document: str, resource: str, deadline: Deadline) -> dict[str, int]:

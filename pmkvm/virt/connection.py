@@ -117,6 +117,10 @@ class Domain:
         """Whether it has a life now, paused ones too."""
         return check(libvirtmod.virDomainIsActive(self.handle)) == 1
 
+    def is_persistent(self) -> bool:
+        """Whether libvirt has a definition of its own, which outlives its life."""
+        return check(libvirtmod.virDomainIsPersistent(self.handle)) == 1
+
     def starts_by_itself(self) -> bool:
         """Whether libvirt starts it when the host boots."""
         return result(libvirtmod.virDomainGetAutostart(self.handle)) == 1

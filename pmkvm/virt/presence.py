@@ -4,11 +4,13 @@
 One line without double quotes (Pacemaker 2.1.5 prints values unescaped):
     at=1795370042.250 guests=0123abcd222233334444555555555555,...
 A word that a later release adds is passed over. A uuid has all its digits: those that people write
-by hand often begin alike. 968 guests have room. Of further ones the word "more" tells, and then
-nothing is said of a guest that is not named.
+by hand often begin alike. 968 guests have room. Of further ones the word "more" tells, as of a QEMU
+that says no uuid, and then nothing is said of a guest that is not named.
 """
 
 from __future__ import annotations
+
+import re
 
 from pmkvm.light_types import IntEnum
 
@@ -27,6 +29,7 @@ AHEAD_S = 2.0
 LONGEST = 32_000
 
 _MORE = "more"
+_UUID = re.compile(r"[0-9a-f]{32}")
 
 
 class Word(IntEnum):
@@ -38,12 +41,13 @@ class Word(IntEnum):
 
 
 def encode(at: float, uuids: Iterable[str]) -> str:
-    """at: the time of day before the look."""
+    """at: the time of day before the look. A QEMU that was taken over may say anything for its
+    uuid, words of ours among it."""
     head = f"at={at:.3f} guests="
-    wanted = sorted(map(_digits, uuids))
+    wanted = set(map(_digits, uuids))
     room = (LONGEST - len(head) - len(f" {_MORE}") + 1) // 33
-    listed = head + ",".join(wanted[:room])
-    return listed if len(wanted) <= room else f"{listed} {_MORE}"
+    listed = sorted(filter(_UUID.fullmatch, wanted))[:room]
+    return head + ",".join(listed) + (f" {_MORE}" if len(listed) < len(wanted) else "")
 
 
 def word(text: str, uuid: str, now: float) -> Word:

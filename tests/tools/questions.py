@@ -89,6 +89,7 @@ def _ask_of_a_persistent_one(asker: _Asker, connection: Any) -> None:
     ask("is it active", "virDomainIsActive", test)
     ask("has it snapshots", "virDomainSnapshotNum", test, 0)
     ask("does it start by itself", "virDomainGetAutostart", test)
+    ask("is it defined", "virDomainIsPersistent", test)
     ask("resuming what runs", "virDomainResume", test)
     ask("destroying it", "virDomainDestroy", test)
     state("a persistent one stays", test)

@@ -13,6 +13,7 @@ from agents.virtual_domain.migration import cold_move
 from agents.virtual_domain.migration.plan import plan
 from agents.virtual_domain.options import utilization
 from agents.virtual_domain.options.config_file import save_for_all
+from agents.virtual_domain.starting import live_disks
 from pmkvm.errors import DeadlineError
 from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode
@@ -54,6 +55,7 @@ def migrate_from(context: Context) -> OcfCode:
         return OcfCode.SUCCESS
     lives = domain_state.own_living(subject)
     remember(context, subject, lives[0] if lives else None)
+    live_disks.begin(context, subject)
     run_monitor_scripts(context, subject)
     if utilization.is_wanted(context):
         utilization.update(context, subject)

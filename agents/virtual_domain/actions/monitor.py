@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
-    from pmkvm.virt.connection import Status
+    from pmkvm.virt.connection import Domain, Status
 
 # How long libvirt is waited for when the process table can answer as well, and what must be left
 # of the action's own time for that answer.
@@ -54,8 +54,9 @@ def monitor(context: Context) -> OcfCode:
         verdict = Verdict(
             OcfCode.GENERIC, "holds a restored memory, and its start did not resume it"
         )
-    if context.is_probe:
-        _warn_of_managed_save(context, subject)
+    if context.is_probe and subject.identity.is_qemu:
+        # The file tells: a probe that finds no guest does not need libvirt.
+        _warn_of_managed_save(context, subject, None)
     is_recurring = context.meta.get("interval", "0") != "0"
     if is_recurring and verdict.code == OcfCode.NOT_RUNNING and not subject.identity.is_qemu:
         verdict = _look_again(context, subject)
@@ -110,23 +111,14 @@ def _is_owed(context: Context, subject: Subject) -> bool:
     return Fence(context).may_be_banned(patience)
 
 
-def _warn_of_managed_save(context: Context, subject: Subject) -> None:
+def _warn_of_managed_save(context: Context, subject: Subject, domain: Domain | None) -> None:
     """Of a memory that no start here will restore: a start on this host fails until it is gone."""
-    # Of QEMU the file tells: a probe that finds no guest does not need libvirt.
     from pmkvm.virt import managed_save
 
     name = subject.identity.name
     try:
-        if subject.identity.is_qemu:
-            kept = managed_save.describe(name, None, is_here=True)
-        else:
-            kept = domain_state.command(
-                subject,
-                context.deadline.less(_RESERVE_S).at_most(_PATIENCE_S),
-                "looking for a managed save of",
-                lambda domain: managed_save.describe(name, domain, is_here=False),
-            )
-    except (LibvirtError, DeadlineError):
+        kept = managed_save.describe(name, domain, is_here=subject.identity.is_qemu)
+    except LibvirtError:
         return
     if kept:
         context.log.warning(f"{name}: no start here: {kept}")
@@ -160,7 +152,14 @@ def look(context: Context, subject: Subject) -> Verdict:
     """Ask the witnesses; what is seen running is remembered."""
     if not subject.identity.is_qemu:
         deadline = context.deadline.less(1)
-        status = domain_state.patient_status(subject, deadline)
+        # Asked in the same connection: a probe opens no second one.
+        status = domain_state.patient_status(
+            subject,
+            deadline,
+            (lambda domain: _warn_of_managed_save(context, subject, domain))
+            if context.is_probe
+            else None,
+        )
         verdict = judge_by_libvirt(status, context.text("on_io_error"))
         return _unless_dumped(subject, status, verdict, deadline)
     deadline = context.deadline.less(_RESERVE_S).at_most(_PATIENCE_S)

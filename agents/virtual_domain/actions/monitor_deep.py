@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from agents.virtual_domain.guest import domain_state
-from agents.virtual_domain.options import utilization
+from agents.virtual_domain.options import config_file, utilization
+from agents.virtual_domain.starting import live_disks
 from pmkvm.errors import DeadlineError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
@@ -37,7 +38,8 @@ def resume(context: Context, subject: Subject) -> None:
 
 
 def check(context: Context, subject: Subject) -> None:
-    """Level 10: libvirt answers; the utilization is as it should be. Level 20: so does the guest.
+    """Level 10: libvirt answers; utilization and saved definition are brought up to date; the
+    definitions name the live disks. Level 20: the guest answers, too.
 
     Raises OcfError: GENERIC for a guest agent that has the channel open and does not answer,
     DEGRADED for what tells nothing about the guest itself.
@@ -53,6 +55,8 @@ def check(context: Context, subject: Subject) -> None:
         raise OcfError(OcfCode.GENERIC, f"{name}: libvirt has no such domain")
     if utilization.is_wanted(context):
         utilization.update(context, subject)
+    config_file.save_for_all(context, subject)
+    trouble = live_disks.trouble(context, subject, deadline)
     if context.check_level >= _GUEST_LEVEL:
         try:
             domain_state.command(subject, deadline, "asking the guest agent of", _ping)
@@ -60,6 +64,10 @@ def check(context: Context, subject: Subject) -> None:
             raise OcfError(
                 OcfCode.GENERIC, f"{name}: the guest agent is silent: {error}"
             ) from error
+    if trouble:
+        raise OcfError(
+            OcfCode.DEGRADED, f"{name}: the next start would not have the same disks: {trouble}"
+        )
 
 
 def _ping(domain: Domain) -> None:

@@ -33,12 +33,13 @@ from agents.virtual_domain.guest.subject import (
     note,
 )
 from agents.virtual_domain.options import snapshot, utilization
-from agents.virtual_domain.starting import creation
+from agents.virtual_domain.starting import creation, live_disks
 from agents.virtual_domain.starting.other_hosts import OtherHosts
 from pmkvm.errors import DeadlineError, ExhaustedError, HaError, reason_of
 from pmkvm.fencing import pending_stop as pending_stops
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
+from pmkvm.pacemaker.resource_meta import LAST_DISKS
 from pmkvm.virt import qemu, record
 from pmkvm.virt.connection import Connection, ErrorCode, LibvirtError, State
 from pmkvm.virt.record import Record, Stage
@@ -100,7 +101,7 @@ def start(context: Context) -> OcfCode:
                 lambda: pending_stops.remove(context.instance),
             )
             subject = from_definition(context)._replace(remembered=record.load(context.instance))
-            is_uuid_new = cluster_uuid.require_same(context, subject.identity)
+            is_uuid_new = cluster_uuid.require_same(context, subject.identity, fence)
             # A probe may have killed the abandoned create of the start before this one.
             had_abandoned = subject.is_being_created
             while True:
@@ -128,6 +129,7 @@ def start(context: Context) -> OcfCode:
         return start(context)
     if is_uuid_new:
         cluster_uuid.write(context, subject.identity.uuid)
+    live_disks.begin(context, subject, fence.fact(LAST_DISKS))
     if utilization.is_wanted(context):
         utilization.update(context, subject)
     context.log.info(f"{subject.identity.name}: started")
@@ -262,11 +264,13 @@ def _create_and_resume(
     was created since.
     """
 
+    last = fence.fact(LAST_DISKS)
+
     def work() -> Identity:
         with Connection(subject.uri) as connection:
             domain = None
             try:
-                domain = creation.create_paused(context, connection, subject)
+                domain = creation.create_paused(context, connection, subject, last)
                 identity = subject.identity._replace(uuid=domain.uuid())
                 # Again: a ban written while libvirt created it finds an abandoned create, and no
                 # life.

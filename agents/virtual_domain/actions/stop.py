@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agents.virtual_domain.guest.fence_check import Fence
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
@@ -156,6 +157,7 @@ def _ask_once(context: Context, subject: Subject, life: Life) -> bool:
     if fence.is_wanted_dead(life):
         return False
     is_definition_new = _save_definition(context, subject)
+    _tell_of_disks(context, subject, context.deadline, fence)
     _shut_down(
         context,
         subject,
@@ -173,6 +175,20 @@ def _save_definition(context: Context, subject: Subject) -> bool:
     from agents.virtual_domain.options import config_file
 
     return config_file.save(context, subject, context.deadline)
+
+
+def _tell_of_disks(
+    context: Context, subject: Subject, deadline: Deadline, fence: Fence | None
+) -> None:
+    """A start elsewhere may not know of those that it has by now. Without memory for it the guest
+    is asked to shut down all the same."""
+    try:
+        from agents.virtual_domain.starting import live_disks
+
+        live_disks.end(context, subject, deadline, fence)
+    except Exception as error:
+        if not is_exhaustion(error):
+            raise
 
 
 def _shut_down(
@@ -216,6 +232,7 @@ def _stop_by_libvirt(context: Context, subject: Subject, *, asks: bool) -> bool:
         return is_definition_new
     if asks:
         is_definition_new = _save_definition(context, subject)
+        _tell_of_disks(context, subject, deadline, None)
         _shut_down(
             context,
             subject,

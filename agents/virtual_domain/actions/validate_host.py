@@ -10,15 +10,15 @@ import os
 import shutil
 
 from agents.virtual_domain.guest import cluster_uuid
-from agents.virtual_domain.migration.plan import plan
+from agents.virtual_domain.starting import live_disks, next_start
 from pmkvm import settings
 from pmkvm.errors import HaError
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
-from pmkvm.pacemaker import resource, status
+from pmkvm.pacemaker import resource_meta
 from pmkvm.thread_call import call_in_thread
-from pmkvm.virt import definition, managed_save, supply
-from pmkvm.virt.connection import Connection
+from pmkvm.virt import agreement, definition, managed_save, private_state, supply
+from pmkvm.virt.connection import Connection, LibvirtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agents.virtual_domain.guest.subject import Subject
     from pmkvm.deadline import Deadline
     from pmkvm.ocf.context import Context
+    from pmkvm.virt.connection import Domain
 
 _ANSWER_S = 10.0
 
@@ -39,6 +40,7 @@ def require(context: Context, subject: Subject) -> None:
     missing = [*_another_uuid(context, subject), *_missing_files(root)]
     missing += _missing_programs(context)
     missing += _at_libvirt(context, subject, root)
+    _warn_of_live_disks(context, subject)
     if missing:
         raise OcfError(OcfCode.INSTALLED, f"{subject.identity.name}: {'; '.join(missing)}")
     _require_agreement(context, subject)
@@ -86,15 +88,21 @@ def _missing_programs(context: Context) -> Iterator[str]:
 def _at_libvirt(context: Context, subject: Subject, root: Element) -> list[str]:
     """Whether libvirt is there, and has what the definition names."""
     deadline = context.deadline.at_most(_ANSWER_S)
-    uri = subject.uri
+    uri, last = subject.uri, _last_disks(context)
 
     def look() -> list[str]:
         with Connection(uri) as connection:
-            _warn_of_managed_save(context, subject, connection)
+            domain = connection.lookup(subject.identity.name)
+            _warn_of_managed_save(context, subject, domain)
+            own = next_start.of_domain(domain)
+            counts = root if own is None else own
+            _warn_of_definition(context, root, own)
+            _warn_of_private_state(context, counts)
+            refusal = live_disks.refusal(context, last, counts)
             needed = supply.needed(root)
             pools = [(supply.has_pool, "pool", name) for name in needed.pools]
             networks = [(supply.has_network, "network", name) for name in needed.networks]
-            return [
+            return [refusal] * bool(refusal) + [
                 f"libvirt has no {kind} {name}"
                 for has, kind, name in (*pools, *networks)
                 if not has(connection, name)
@@ -106,9 +114,51 @@ def _at_libvirt(context: Context, subject: Subject, root: Element) -> list[str]:
         return [f"libvirt can't be asked: {error}"]
 
 
-def _warn_of_managed_save(context: Context, subject: Subject, connection: Connection) -> None:
+def _warn_of_definition(context: Context, file: Element, own: Element | None) -> None:
+    """libvirt's own is used where there is one: see creation.create_paused()."""
+    place = "" if own is None else agreement.place_of_disagreement(file, own)
+    if place:
+        context.log.warning(
+            f"{context.text('config')} differs in {place} from libvirt's own definition, and a"
+            " start here uses libvirt's"
+        )
+
+
+def _warn_of_private_state(context: Context, root: Element) -> None:
+    name = (root.findtext("name") or "").strip()
+    try:
+        for state in private_state.not_shared(root):
+            context.log.warning(
+                f"{name}: as far as this host can tell, {state} is not on storage that all hosts"
+                " share: a start on another host begins with a new one"
+            )
+    except (OSError, ValueError) as error:
+        context.log.warning(f"{name}: whether all hosts share what it keeps is unknown: {error}")
+
+
+def _last_disks(context: Context) -> str | None:
+    """None without a cluster."""
+    try:
+        deadline = context.deadline.at_most(_ANSWER_S)
+        return resource_meta.read(context.instance, resource_meta.LAST_DISKS, deadline)
+    except HaError:
+        return None
+
+
+def _warn_of_live_disks(context: Context, subject: Subject) -> None:
+    """Of a guest that runs here."""
     name = subject.identity.name
-    domain = connection.lookup(name)
+    try:
+        for text in live_disks.differences(context, subject, context.deadline.at_most(_ANSWER_S)):
+            context.log.warning(f"{name}: {text}")
+    except LibvirtError as error:
+        context.log.debug(f"{name}: no live disks to compare: {error}")
+    except HaError as error:
+        context.log.warning(f"{name}: its disks are not compared with its definition: {error}")
+
+
+def _warn_of_managed_save(context: Context, subject: Subject, domain: Domain | None) -> None:
+    name = subject.identity.name
     kept = managed_save.describe(name, domain, is_here=subject.identity.is_qemu)
     if kept:
         context.log.warning(f"{name}: no start here: {kept}")
@@ -116,7 +166,7 @@ def _warn_of_managed_save(context: Context, subject: Subject, connection: Connec
 
 def _require_agreement(context: Context, subject: Subject) -> None:
     """Of all hosts' libvirts about name and uuid. One that can't be reached is warned of."""
-    for node, uri in _peers(context, subject):
+    for node, uri in _peers(context, subject).items():
         here = subject.identity
         try:
             there, kept = _ask_there(uri, here.name, context.deadline.at_most(_ANSWER_S))
@@ -133,16 +183,13 @@ def _require_agreement(context: Context, subject: Subject) -> None:
             )
 
 
-def _peers(context: Context, subject: Subject) -> list[tuple[str, str]]:
+def _peers(context: Context, subject: Subject) -> dict[str, str]:
     """The other hosts that are up, and their hypervisors; none without a cluster."""
     try:
-        here = resource.local_node(context.deadline.at_most(_ANSWER_S))
-        nodes = status.query(context.deadline.at_most(_ANSWER_S)).online_members()
-        peers = [node for node in nodes if node != here]
-        return [(node, plan(context, subject.uri, node).remote_uri) for node in peers]
+        return next_start.peers(context, subject, context.deadline).uris
     except HaError as error:
         context.log.info(f"other hosts are not looked at: {error}")
-        return []
+        return {}
 
 
 def _ask_there(uri: str, name: str, deadline: Deadline) -> tuple[str, str]:

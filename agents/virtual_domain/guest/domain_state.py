@@ -53,13 +53,27 @@ def own_living(subject: Subject) -> list[Life]:
     return living(subject) if subject.identity.is_qemu else []
 
 
-def status(subject: Subject, deadline: Deadline) -> Status | None:
-    """What libvirt says; None if it says that it has no such domain. Raises SilentError."""
+def status(
+    subject: Subject, deadline: Deadline, beside: Callable[[Domain], None] | None = None
+) -> Status | None:
+    """What libvirt says; None if it says that it has no such domain. Raises SilentError.
+
+    beside: what else is to be done with a domain that it has, in the same connection.
+    """
+
+    def ask(domain: Domain | None) -> Status | None:
+        if domain is None:
+            return None
+        said = domain.status()
+        if beside is not None:
+            beside(domain)
+        return said
+
     try:
         return call_in_thread(
             deadline,
             f"asking libvirt for the state of {subject.identity.name}",
-            lambda: with_lookup(subject, lambda domain: domain.status() if domain else None),
+            lambda: with_lookup(subject, ask),
         )
     except (LibvirtError, DeadlineError) as error:
         raise SilentError(str(error)) from error
@@ -91,11 +105,13 @@ def with_lookup(subject: Subject, order: Callable[[Domain | None], T]) -> T:
         return order(connection.lookup(subject.identity.name, subject.identity.uuid))
 
 
-def patient_status(subject: Subject, deadline: Deadline) -> Status | None:
-    """As status, but waits for a libvirt that is away. Raises SilentError at the deadline."""
+def patient_status(
+    subject: Subject, deadline: Deadline, beside: Callable[[Domain], None] | None = None
+) -> Status | None:
+    """As status(), but waits for a libvirt that is away. Raises SilentError at the deadline."""
     while True:
         try:
-            return status(subject, deadline)
+            return status(subject, deadline, beside)
         except SilentError:
             if deadline.less(LAST_TRY_S).expired():
                 raise

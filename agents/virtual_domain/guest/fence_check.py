@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from agents.virtual_domain.guest.subject import Subject
-    from pmkvm.fencing.ban import Ban
     from pmkvm.ocf.context import Context
     from pmkvm.process import Life
 
@@ -57,6 +56,15 @@ class Fence:
         self._known = known
         # A person calls without a node's name: then there are no bans.
         self._obeys = "on_node" in context.meta
+        # Of the last look: the ban and the resource, where the CIB has them.
+        self._answer = ""
+
+    def fact(self, name: str) -> str | None:
+        """What the CIB had of the resource at the last look for a ban, as resource_meta.find().
+        Raises BadAnswerError."""
+        from pmkvm.pacemaker import resource_meta
+
+        return resource_meta.find(self._answer, name)
 
     def require_no_ban(self, deadline: Deadline) -> None:
         """Raises FencedError, and DeadlineError if the CIB can't be read: then nothing starts."""
@@ -188,17 +196,19 @@ class Fence:
         return True
 
     def _raise_if_banned(self, deadline: Deadline) -> None:
-        ban = _read(self._context.instance, deadline)
+        resource = self._context.instance
+        self._answer = _read(resource, deadline)
+        ban = bans.find(self._answer, resource)
         if ban is not None and ban.is_live(time.time()):
             raise FencedError(ban.id, kills=ban.operation != bans.SETTLE)
 
 
-def _read(resource: str, deadline: Deadline) -> Ban | None:
-    """The resource's ban in this host's CIB. Raises HaError."""
+def _read(resource: str, deadline: Deadline) -> str:
+    """The ban and the resource in this host's CIB, in one question. Raises HaError."""
     # It starts programs: too much for an action that finds its guest dead.
-    from pmkvm.pacemaker import cib
+    from pmkvm.pacemaker import cib, resource_meta
 
-    return bans.find(cib.query_local(bans.xpath(resource), deadline), resource)
+    return cib.query_local(f"{bans.xpath(resource)}|{resource_meta.xpath(resource)}", deadline)
 
 
 def _is_same(pending_stop: PendingStop, known: PendingStop | None) -> bool:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""save_config_on_stop and sync_config_on_stop: what was changed in a guest goes back to its file.
+"""save_config_on_stop and sync_config_on_stop: what was changed in a guest goes back to its file,
+when a deep monitor sees it, when the guest stops, and when it migrates.
 
 Never in the way of what the action is for: whatever fails here is a warning.
 """
@@ -35,7 +36,7 @@ _MODE = 0o600
 
 
 def save_for_all(context: Context, subject: Subject) -> None:
-    """As the parameters ask, when the guest changes hosts: here, and on the others."""
+    """As the parameters ask of a guest that lives on: here, and on the others."""
     if not (context.flag("save_config_on_stop") or context.flag("sync_config_on_stop")):
         return
     if save(context, subject, context.deadline) and context.flag("sync_config_on_stop"):

@@ -41,11 +41,14 @@ def prepare(context: Context, subject: Subject, deadline: Deadline) -> None:
         overlay.prepare(context, subject, deadline)
 
 
-def create_paused(context: Context, connection: Connection, subject: Subject) -> Domain:
+def create_paused(
+    context: Context, connection: Connection, subject: Subject, last: str | None = None
+) -> Domain:
     """Restored where our stop saved its memory; as libvirt defines it, else transient.
 
     A definition that libvirt has is never changed nor undefined, and a memory that libvirt keeps of
     it (a managed save) never restored: its disks may have gone on without it on another host.
+    last: the disks that the guest had last, where some definition does not name them (live_disks).
     Raises LibvirtError; OcfError and UnwrittenError when libvirt was asked for nothing.
     """
     name, path = subject.identity.name, context.text("config")
@@ -68,6 +71,9 @@ def create_paused(context: Context, connection: Connection, subject: Subject) ->
     _look_for_managed_save(
         context, subject, domain, is_in_danger=domain is not None and not has_image
     )
+    if last and not has_image:
+        # A memory of ours knows its disks.
+        _require_last_disks(context, domain, root, last)
     # Other hypervisors leave no abandoned creates.
     if subject.identity.is_qemu and has_image:
         require_noted(context, Record(subject.identity, Stage.RESTORING))
@@ -92,6 +98,18 @@ def _look_for_managed_save(
         raise OcfError(OcfCode.INSTALLED, f"{name}: not started: {kept}")
     if kept:
         context.log.warning(f"{name}: {kept}")
+
+
+def _require_last_disks(
+    context: Context, domain: Domain | None, root: Element | None, last: str
+) -> None:
+    from agents.virtual_domain.starting import live_disks
+
+    if domain is not None:
+        root = parse(domain.description(XML_INACTIVE).encode(), "libvirt's definition")
+    refusal = live_disks.refusal(context, last, root) if root is not None else ""
+    if refusal:
+        raise OcfError(OcfCode.INSTALLED, f"not started: {refusal}")
 
 
 def _is_of_qemus_driver(subject: Subject) -> bool:

@@ -92,20 +92,19 @@ class OtherHosts:
         self._counts_until = Deadline(_AGAIN_S)
 
     def _others(self, subject: Subject, deadline: Deadline) -> list[str]:
-        """Nobody where the cluster can't tell them."""
+        """Where the cluster can't tell them, those that publish."""
         limit = deadline.at_most(_CLUSTER_S)
+        what = "asking for the cluster's hosts"
         try:
-            hosts = self._fence.during(
-                deadline, "asking for the cluster's hosts", lambda: status.online_hosts(limit)
-            )
+            hosts = self._fence.during(deadline, what, lambda: status.online_hosts(limit))
         except (ExhaustedError, FencedError):
             raise
         except HaError as error:
-            name = subject.identity.name
+            hosts = self._fence.during(deadline, what, lambda: tuple(self._published(deadline)))
             self._context.log.warning(
-                f"{name}: no other host is asked whether it lives there: {error}"
+                f"{subject.identity.name}: of the cluster's hosts only those are asked that publish"
+                f" who lives there ({', '.join(sorted(hosts)) or 'none'}): {error}"
             )
-            return []
         return [host for host in hosts if host != self._here]
 
     def _ask(
@@ -154,6 +153,9 @@ class OtherHosts:
                 if not call.is_done(limit):
                     raise call.abandon()
                 words[host] = call.result()  # type: ignore[assignment]
+            except ExhaustedError:
+                # That this host lacks something says nothing of the other one.
+                raise
             except HaError as error:
                 silence[host] = str(error)
         return words

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.rotating(parts=3)
 
 # Of a request that could be waited for: far more than an emulated guest takes for a program.
 WAITS_S = 60.0
+# Of the columns of `resource list`.
+BAN = 6
 
 
 def test_one_fence_is_one_line_everywhere(pair: Pair) -> None:
@@ -90,9 +92,9 @@ def test_vm_ctl_shows_a_ban_and_clears_one_that_is_over(pair: Pair, is_full: boo
 
 
 def ban_of(pair: Pair) -> str:
-    """The last column of `resource list`."""
+    """Its column of `resource list`; a cell may have a blank."""
     argv = ["vm-ctl", "resource", "list", pair.target.guest.name]
-    return " ".join(pair.lab.hosts[0].must(argv).splitlines()[-1].split()[6:])
+    return re.split(r" {2,}", pair.lab.hosts[0].must(argv).splitlines()[-1])[BAN]
 
 
 def lines_with(digits: str, host: Machine) -> list[str]:

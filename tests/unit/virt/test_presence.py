@@ -66,5 +66,17 @@ def test_what_does_not_fit_is_told_to_be_there() -> None:
     assert presence.word(whole, every[968], NOW) == Word.ABSENT
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["", "g1", "zz guests=", "0 at=9999999999", '"\nname="x', f"{UUID}0", "\ufffd" * 32],
+)
+def test_a_qemu_that_says_no_uuid_may_be_any_guest(said: str) -> None:
+    """One that was taken over says what it likes. It changes nothing of what is told of others."""
+    text = presence.encode(NOW, [UUID, said])
+    assert text == f"at=1795370042.250 guests={UUID.replace('-', '')} more"
+    assert presence.word(text, UUID, NOW) == Word.LIVES
+    assert presence.word(text, OTHER_UUID, NOW) == Word.SILENT
+
+
 def test_a_reader_believes_it_until_it_is_repeated() -> None:
     assert presence.REPEAT_S + 1 < presence.FRESH_S

@@ -73,7 +73,9 @@ class FakeDomain:
         self.honours_shutdown = True
         # The methods of shutting down (virDomainShutdownFlagValues) that the guest hears.
         self.hears: tuple[int, ...] = (0, 1, 2, 4, 8, 16)
+        # As it is, and as it will be after its next start if that is something else.
         self.xml = ""
+        self.next_xml = ""
         self.cpus = 2
         self.memory_kib = 1048576
         self.job: Callable[[], dict[str, object]] = lambda: {"type": 0}
@@ -87,7 +89,9 @@ class FakeDomain:
         self.snapshots = 0
         self.aborted = threading.Event()
 
-    def description(self) -> str:
+    def description(self, flags: int = 0) -> str:
+        if flags & 2 and self.next_xml:
+            return self.next_xml
         return self.xml or (
             f"<domain type='kvm'><name>{self.name}</name><uuid>{self.uuid}</uuid></domain>"
         )
@@ -272,9 +276,9 @@ class FakeLibvirt(FakeServices):
                 code = OPERATION_INVALID if existing.uuid == uuid else OPERATION_FAILED
                 raise Trouble(code, f"domain '{name}' already exists with uuid {existing.uuid}")
             state = PAUSED if flags & 1 else RUNNING
-            return _Domain(
-                connection, connection.hypervisor.add(name, uuid, state, persistent=False)
-            )
+            made = connection.hypervisor.add(name, uuid, state, persistent=False)
+            made.xml = xml
+            return _Domain(connection, made)
 
         return self._do(connection, "virDomainCreateXML", create, xml, flags)
 

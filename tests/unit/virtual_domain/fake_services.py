@@ -77,6 +77,11 @@ class FakeServices:
         done = self._do(handle.connection, "virDomainIsActive", lambda: int(active))
         return -1 if done is None else done
 
+    def virDomainIsPersistent(self, handle: _Domain) -> int:
+        persistent = int(handle.domain.persistent)
+        done = self._do(handle.connection, "virDomainIsPersistent", lambda: persistent)
+        return -1 if done is None else done
+
     def virDomainGetAutostart(self, handle: _Domain) -> int | None:
         autostart = int(handle.domain.starts_by_itself)
         return self._do(handle.connection, "virDomainGetAutostart", lambda: autostart)
@@ -89,7 +94,10 @@ class FakeServices:
 
     def virDomainGetXMLDesc(self, handle: _Domain, flags: int) -> str | None:
         return self._do(
-            handle.connection, "virDomainGetXMLDesc", lambda: handle.existing().description(), flags
+            handle.connection,
+            "virDomainGetXMLDesc",
+            lambda: handle.existing().description(flags),
+            flags,
         )
 
     def virDomainGetInfo(self, handle: _Domain) -> list[int] | None:

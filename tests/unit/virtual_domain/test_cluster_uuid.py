@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("cib")
 @pytest.fixture
 def known(world: World) -> World:
     """The cluster has the guest's uuid."""
-    world.cib.uuid = UUID
+    world.cib.facts["vm-uuid"] = UUID
     return world
 
 
@@ -134,11 +134,11 @@ def test_a_stranger_is_no_guest_where_the_last_life_is_remembered(
     assert known.remembered is None
 
 
-@pytest.mark.parametrize("uuid", [None, ""])
+@pytest.mark.parametrize("is_resource", [True, False])
 def test_without_the_cluster_s_word_a_person_must_say_which_is_meant(
-    world: World, uuid: str | None
+    world: World, is_resource: bool
 ) -> None:
-    world.cib.uuid = uuid
+    world.cib.has_primitive = is_resource
     qemu = stranger(world)
     assert probe(world).names(1, "a person must say which is meant")
     assert stop(world).names(1, "a person must say which is meant")
@@ -153,7 +153,7 @@ def test_a_silent_cib_calls_nobody_a_stranger(known: World) -> None:
 
 
 def test_a_uuid_that_is_none_is_no_word(known: World) -> None:
-    known.cib.uuid = "g1"
+    known.cib.facts["vm-uuid"] = "g1"
     stranger(known)
     called = probe(known)
     assert called.names(1, "a person must say which is meant")
@@ -161,7 +161,7 @@ def test_a_uuid_that_is_none_is_no_word(known: World) -> None:
 
 
 def test_a_uuid_counts_as_a_person_may_write_it(world: World) -> None:
-    world.cib.uuid = UUID.replace("-", "").upper()
+    world.cib.facts["vm-uuid"] = UUID.replace("-", "").upper()
     stranger(world)
     assert probe(world).rc == 7
 
@@ -220,6 +220,29 @@ def test_the_guest_is_known_whatever_its_definition_is(
     assert known.table.living() == []
 
 
+@pytest.mark.parametrize("definition", [own, misnamed])
+def test_the_uuid_of_two_resources_is_no_word_against_a_definition(
+    known: World, definition: Callable[[World], None]
+) -> None:
+    """A resource whose lines were copied from another's: that guest is none of it."""
+    known.cib.is_uuid_copied = True
+    qemu = known.table.start_qemu("g7", UUID)
+    definition(known)
+    said = f"vm-uuid {UUID} is another resource's as well, so that it tells nothing of vm1"
+    assert probe(known).says(7, said)
+    assert recurring(known).rc == 7
+    assert stop(known).rc == 0
+    assert qemu.lives
+    assert known.by_pacemaker("start").rc == 5
+
+
+def test_the_uuid_of_two_resources_is_that_of_the_definition(known: World) -> None:
+    """Nobody contradicts it."""
+    known.cib.is_uuid_copied = True
+    known.guest()
+    assert probe(known).rc == 0
+
+
 @pytest.mark.parametrize("definition", [misnamed, elsewhere])
 def test_the_guest_arrives_whatever_its_definition_is(
     known: World, definition: Callable[[World], None]
@@ -248,25 +271,25 @@ def test_where_no_qemu_lives_nobody_is_asked(
     definition(known)
     assert probe(known).rc == 7
     assert stop(known).rc == 0
-    assert known.cib.uuid_looks == 0
+    assert known.cib.fact_looks == 0
 
 
 def test_who_remembers_a_guest_that_lives_asks_nobody(known: World) -> None:
     known.guest()
     assert recurring(known).rc == 0
-    asked = known.cib.uuid_looks
+    asked = known.cib.fact_looks
     gone(known)
     assert recurring(known).rc == 0
     assert probe(known).rc == 0
     assert known.by_pacemaker("migrate_from").rc == 0
     assert stop(known).rc == 0
-    assert known.cib.uuid_looks == asked
+    assert known.cib.fact_looks == asked
 
 
 def test_a_person_s_call_asks_no_cluster(known: World) -> None:
     stranger(known)
     assert known.probe().rc == 1
-    assert known.cib.uuid_looks == 0
+    assert known.cib.fact_looks == 0
 
 
 def test_a_guest_of_another_hypervisor_is_looked_up_by_the_cluster_s_uuid(known: World) -> None:
@@ -287,7 +310,6 @@ def arrived(world: World, name: str = "g1", uuid: str = UUID) -> FakeQemu:
 
 
 def untold(world: World) -> World:
-    world.cib.uuid = ""
     misnamed(world)
     return world
 
@@ -300,7 +322,7 @@ def test_a_stop_is_not_0_on_a_file_s_name_where_the_guest_was_to_arrive(world: W
     assert f"QEMU {qemu.pid}, named g1 ({UUID})" in called.reason
     assert f"{ORDER} UUID" in called.reason
     assert qemu.lives
-    world.cib.uuid = UUID
+    world.cib.facts["vm-uuid"] = UUID
     assert stop(world).rc == 0
     assert not qemu.lives
 

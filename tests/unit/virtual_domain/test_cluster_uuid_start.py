@@ -20,48 +20,51 @@ pytestmark = pytest.mark.usefixtures("cib")
 @pytest.fixture
 def known(world: World) -> World:
     """The cluster has the guest's uuid, and this host's definition is another domain's."""
-    world.cib.uuid = UUID
+    world.cib.facts["vm-uuid"] = UUID
     world.define(uuid=OTHER_UUID)
     return world
 
 
 def test_the_first_start_writes_it(world: World) -> None:
-    world.cib.uuid = ""
     assert world.by_pacemaker("start").says(0, f"vm-uuid of vm1 is {UUID} from now on")
-    assert world.cib.uuid == UUID
+    assert world.cib.facts["vm-uuid"] == UUID
     assert world.by_pacemaker("stop", force_stop="yes").rc == 0
     called = world.by_pacemaker("start")
     assert called.rc == 0
     assert "from now on" not in called.err
 
 
+def test_a_start_learns_it_as_it_looks_for_a_ban(world: World) -> None:
+    world.cib.facts["vm-uuid"] = UUID
+    assert world.by_pacemaker("start").rc == 0
+    assert world.cib.fact_looks == 0
+
+
 def test_a_start_that_fails_writes_nothing(world: World) -> None:
-    world.cib.uuid = ""
     world.here.script("virDomainCreateXML", Trouble(INTERNAL, "no"))
     assert world.by_pacemaker("start", timeout_s=5).rc == 1
-    assert world.cib.uuid == ""
+    assert world.cib.facts == {}
 
 
 def test_of_a_definition_without_a_uuid_nothing_is_written(world: World) -> None:
     """libvirt gives it another one at each start."""
-    world.cib.uuid = ""
     world.define(uuid="")
     assert world.by_pacemaker("start").rc == 0
-    assert world.cib.uuid == ""
+    assert world.cib.facts == {}
 
 
 def test_a_cib_that_can_not_be_written_fails_no_start(world: World) -> None:
-    world.cib.uuid = ""
     world.cib.is_writable = False
     assert world.by_pacemaker("start").says(0, "vm-uuid is not written to the CIB")
     world.assert_started()
 
 
 def test_a_resource_that_is_in_no_cib_is_not_written(world: World) -> None:
+    world.cib.has_primitive = False
     called = world.by_pacemaker("start")
     assert called.rc == 0
     assert "vm-uuid" not in called.err
-    assert world.cib.uuid is None
+    assert world.cib.facts == {}
 
 
 def test_a_definition_of_another_uuid_starts_nothing(known: World) -> None:
@@ -70,8 +73,8 @@ def test_a_definition_of_another_uuid_starts_nothing(known: World) -> None:
     assert f"vm1 is the domain of uuid {UUID}: correct the definition" in called.reason
     assert called.reason.endswith(f"{ORDER} {OTHER_UUID}")
     assert known.table.living() == []
-    assert known.cib.uuid == UUID
-    known.cib.uuid = OTHER_UUID
+    assert known.cib.facts["vm-uuid"] == UUID
+    known.cib.facts["vm-uuid"] = OTHER_UUID
     assert known.by_pacemaker("start").rc == 0
 
 

@@ -9,8 +9,11 @@ import pytest
 
 from agents.virtual_domain.migration.cold_move import Handover, from_text, to_text
 from pmkvm import run
+from pmkvm.virt import disks
+from pmkvm.virt.definition import parse
 from tests.unit.virtual_domain.fake_libvirtmod import CRASHED, PAUSED, RUNNING, SHUTOFF
 from tests.unit.virtual_domain.local_cib import BAN_ID
+from tests.unit.virtual_domain.test_live_disks import BASE, deep
 from tests.unit.virtual_domain.world import G1, OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
@@ -74,6 +77,29 @@ def test_a_guest_that_is_here_has_arrived(world: World) -> None:
     assert called.outcome == (0, "")
     assert "g1: arrived" in called.err
     assert world.here.called("virDomainCreateXML") == []
+
+
+@pytest.mark.usefixtures("source")
+def test_in_the_middle_of_a_migration_the_configuration_stays_as_it_is(world: World) -> None:
+    """A change of it may have Pacemaker forget the arrival."""
+    assert arrive_cold(world).rc == 0
+    world.assert_started()
+    assert world.cib.facts == {}
+
+
+def test_disks_that_all_hosts_agree_on_by_now_stay_written_until_later(
+    world: World, source: FakeHypervisor
+) -> None:
+    world.config.write_text(BASE)
+    for host in (source, world.there):
+        host.add("g1", UUID, SHUTOFF).xml = BASE
+    told = disks.LastDisks(disks.digests(disks.of(parse(BASE.encode(), ""))), "vda")
+    world.cib.facts["vm-disks"] = told.to_text()
+    assert arrive_cold(world).rc == 0
+    world.assert_started()
+    assert "vm-disks" in world.cib.facts
+    assert deep(world).rc == 0
+    assert "vm-disks" not in world.cib.facts
 
 
 @pytest.mark.usefixtures("source")

@@ -224,7 +224,7 @@ def test_a_guest_that_was_dead_before_is_handed_over(world: World) -> None:
 
 
 def test_a_guest_that_does_not_die_is_not_handed_over(world: World) -> None:
-    def survive(*_arguments: object) -> bool:
+    def survive(*_arguments: object, **_how: object) -> bool:
         raise OcfError(OcfCode.GENERIC, "g1: QEMU 7 survives SIGKILL")
 
     world.guest()

@@ -118,3 +118,16 @@ def test_a_forced_stop_loses_no_time_with_it(world: World) -> None:
     changed_guest(world)
     assert world.act("stop", SAVE, force_stop="yes").rc == 0
     assert world.config.read_text() == before
+
+
+def test_a_deep_monitor_brings_it_to_all_hosts_when_it_changes(
+    world: World, programs: Programs
+) -> None:
+    """Not only a stop, which does not come where the host dies."""
+    programs.play("csync2")
+    changed_guest(world)
+    for level, calls in (("0", 0), ("10", 1), ("10", 1)):
+        given = {"OCF_CHECK_LEVEL": level, **SYNC}
+        assert world.act("monitor", given, CRM_meta_interval="10000").rc == 0
+        assert len(programs.calls()) == calls
+    assert world.config.read_text() == NEW

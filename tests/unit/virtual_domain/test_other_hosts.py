@@ -28,6 +28,7 @@ from tests.unit.virtual_domain.world import OTHER_UUID, UUID, World
 
 if TYPE_CHECKING:
     from pmkvm.deadline import Deadline
+    from pmkvm.errors import DeadlineError
     from tests.unit.ocf.sample import Called
     from tests.unit.virtual_domain.fake_libvirtmod import FakeHypervisor
     from tests.unit.virtual_domain.local_cib import LocalCib
@@ -232,6 +233,32 @@ def test_silent_hosts_have_three_seconds_together(world: World) -> None:
     assert deadlines[0].remaining() <= other_hosts.ASK_S == 3.0
 
 
+def test_without_a_thread_to_ask_in_the_start_tries_again(world: World) -> None:
+    """What this host lacks says nothing of the other one."""
+    lacks = [True, True]
+
+    class Late(Call):
+        @property
+        def has_begun(self) -> bool:
+            return not lacks and super().has_begun
+
+        def is_done(self, deadline: Deadline) -> bool:
+            return not lacks and super().is_done(deadline)
+
+        def abandon(self) -> DeadlineError:
+            error = super().abandon()
+            lacks.pop()
+            return error
+
+    world.patch.setattr(other_hosts, "Call", Late)
+    world.cib.guests.clear()
+    world.there.add("g1", UUID, RUNNING)
+    called = start(world)
+    assert lacks == []
+    assert BELIEVED not in called.err
+    assert refused(world, called)
+
+
 def test_a_silent_host_is_asked_once_however_often_a_start_tries(world: World) -> None:
     world.cib.guests.clear()
     world.there.down = "No route to host"
@@ -270,11 +297,22 @@ def test_without_attrd_all_are_asked_through_libvirt(world: World) -> None:
     assert start(world).rc == 0
 
 
-def test_a_cluster_that_does_not_tell_its_hosts_is_no_obstacle_and_is_told_of(
+def test_a_cluster_that_does_not_tell_its_hosts_has_those_asked_that_publish(
     world: World,
 ) -> None:
+    """As one that is slow, where a host's guests all start at a time."""
     world.cib.are_hosts_known = False
-    assert start(world).says(0, "g1: no other host is asked whether it lives there: Pacemaker")
+    called = start(world)
+    assert called.says(0, "only those are asked that publish who lives there (node2): Pacemaker")
+    assert asked(world.there) == 0
+    assert world.by_pacemaker("stop", force_stop="yes").rc == 0
+    world.cib.guests["node2"] = [UUID]
+    assert refused(world, start(world))
+
+
+def test_a_cluster_that_tells_nothing_is_no_obstacle_and_is_told_of(world: World) -> None:
+    world.cib.are_hosts_known = world.cib.is_attrd_there = False
+    assert start(world).says(0, "only those are asked that publish who lives there (none)")
     assert asked(world.there) == 0
 
 

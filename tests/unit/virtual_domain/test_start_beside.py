@@ -180,11 +180,3 @@ def test_guests_of_other_hypervisors_are_started_by_libvirts_word(
     assert [call.function for call in hypervisor.called(*ORDERS)] == orders
     assert hypervisor.domains["g1"].state == RUNNING
     assert world.remembered == (G1._replace(is_qemu=False), Stage.RUNNING, None)
-
-
-def test_another_hypervisor_is_not_asked_for_a_saved_memory(world: World) -> None:
-    """Some drivers of libvirt's answer that with an error."""
-    hypervisor = world.no_qemu("lxc", SHUTOFF)
-    assert world.act("start").rc == 0
-    assert hypervisor.called("virDomainHasManagedSaveImage") == []
-    assert hypervisor.domains["g1"].state == RUNNING

@@ -148,3 +148,70 @@ def test_a_bad_parameter_is_named_without_any_of_it(
     called = validate(world, level="0", **parameters)
     assert called.rc == rc
     assert called.reason.startswith(reason)
+
+
+# What is here and nowhere else; and which definition counts.
+
+
+def test_a_tpm_and_variables_on_one_hosts_disk_are_warned_of(
+    world: World, node2: FakeHypervisor, tmp_path: Path
+) -> None:
+    conf = tmp_path / "qemu.conf"
+    conf.write_text("")
+    world.patch.setattr(settings, "QEMU_CONF", str(conf))
+    world.define(
+        f"<os><nvram>{tmp_path}/v.fd</nvram></os>"
+        "<devices><tpm><backend type='emulator'/></tpm></devices>"
+    )
+    node2.add("g1", UUID, SHUTOFF)
+    called = validate(world)
+    assert called.rc == 0
+    assert (
+        f"g1: as far as this host can tell, its UEFI variables ({tmp_path}/v.fd) is" in called.err
+    )
+    assert f"the state of its TPM (/var/lib/libvirt/swtpm/{UUID}) is not on storage" in called.err
+    conf.write_text(f'shared_filesystems = ["{tmp_path}", "/var/lib/libvirt/swtpm"]\n')
+    assert validate(world) == (0, "", "")
+
+
+def test_a_file_that_libvirts_own_definition_contradicts_is_warned_of(
+    world: World, node2: FakeHypervisor
+) -> None:
+    node2.add("g1", UUID, SHUTOFF)
+    world.define("<vcpu>2</vcpu>")
+    own = world.here.add("g1", UUID, SHUTOFF)
+    own.xml = f"<domain type='kvm'><name>g1</name><uuid>{UUID}</uuid><vcpu a='b'>2</vcpu></domain>"
+    assert validate(world) == (0, "", "")
+    world.define("<vcpu>4</vcpu>")
+    place = "<domain><vcpu> from libvirt's own definition, and a start here uses libvirt's"
+    assert validate(world).says(0, f"{world.config} differs in {place}")
+
+
+# A guest that runs here, and whose disks are not those of a next start.
+
+
+def xml(image: str, medium: str = "") -> str:
+    drive = f"<disk device='cdrom'>{medium}<target dev='sda'/></disk>"
+    disk = f"<disk><source file='{image}'/><target dev='vda'/></disk>"
+    return f"<domain><name>g1</name><uuid>{UUID}</uuid><devices>{disk}{drive}</devices></domain>"
+
+
+def test_live_disks_that_a_definition_does_not_name_are_warned_of(
+    world: World, node2: FakeHypervisor
+) -> None:
+    domain = world.guest(persistent=True)
+    domain.xml, domain.next_xml = xml("/x/g1.s", "<source file='/x/cd.iso'/>"), xml("/x/g1.s")
+    node2.add("g1", UUID, SHUTOFF).xml = xml("/x/g1.qcow2")
+    called = validate(world)
+    assert called.rc == 0
+    assert "g1: its disk vda /x/g1.s is not so in the definition on node2" in called.err
+    assert "g1: its medium sda /x/cd.iso differs at the next start" in called.err
+    assert "on this host" not in called.err
+
+
+def test_a_start_that_would_be_refused_is_named(world: World, programs: Programs) -> None:
+    last = '<nvpair name="vm-disks" value="0123456789abcdef vda%20/x/g1.s"/>'
+    vm1 = f'<primitive id="vm1"><meta_attributes id="m">{last}</meta_attributes></primitive>'
+    programs.play("cibadmin", f"echo '{vm1}'")
+    called = validate(world)
+    assert called.fails(5, "g1: the guest last ran with other disks than the definition here names")

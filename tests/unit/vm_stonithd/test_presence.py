@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -36,10 +36,12 @@ class Attrd:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.is_there = True
+        self.calls = 0
 
     def run(self, argv: list[str], **_options: object) -> Completed:
         assert argv[:4] == ["attrd_updater", "--private", "--name", presence.ATTRIBUTE]
         assert argv[4] == "--update"
+        self.calls += 1
         if not self.is_there:
             return Completed(102, "", "Could not connect")
         self.texts.append(argv[5])
@@ -110,6 +112,29 @@ async def test_of_many_not_all_are_held(
         host.write_pid_file("g3", 1)
         await until(lambda: (attrd.says(UUID), attrd.says(OTHER_UUID)) == (Word.ABSENT,) * 2)
     assert exhaustion.descriptors() <= before
+
+
+async def test_a_death_that_can_not_be_heard_of_is_looked_for_again(
+    host: FakeProcessTable, attrd: Attrd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel may refuse to watch a descriptor. Held unheard, the guest would live for ever."""
+    loop = asyncio.get_running_loop()
+    add_reader = loop.add_reader
+    troubles = [OSError(12, "Cannot allocate memory")]
+
+    def refused_once(*arguments: Any) -> None:
+        if troubles:
+            raise troubles.pop()
+        add_reader(*arguments)
+
+    monkeypatch.setattr(loop, "add_reader", refused_once)
+    qemu = host.start_qemu("g1", UUID)
+    before = exhaustion.descriptors()
+    async with at_work():
+        await until(lambda: attrd.says(UUID) == Word.LIVES)
+        assert exhaustion.descriptors() == before + 1
+        qemu.end()
+        await until(lambda: attrd.says(UUID) == Word.ABSENT)
 
 
 async def test_a_death_is_told_at_once(
@@ -199,6 +224,18 @@ async def test_an_attrd_that_is_away_is_told_when_it_is_back(
         attrd.is_there = True
         await until(lambda: attrd.says(UUID) == Word.LIVES)
         await until(lambda: made.state == "told")
+
+
+@pytest.mark.usefixtures("host")
+async def test_an_attrd_that_is_away_is_not_called_at_each_look_around(
+    attrd: Attrd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "RETRY_S", 1000.0)
+    attrd.is_there = False
+    async with at_work():
+        await until(lambda: attrd.calls == telling.LOOKS)
+        await asyncio.sleep(10 * telling.PAUSE_S)
+        assert attrd.calls == telling.LOOKS
 
 
 async def test_a_look_that_fails_tells_nothing(

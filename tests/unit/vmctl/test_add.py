@@ -325,6 +325,15 @@ def test_libvirt_guests_is_warned_about() -> None:
     assert warnings(facts()._replace(libvirt_guests=True))[0].startswith("MSG49 libvirt-guests is")
 
 
+def test_what_a_guest_keeps_on_one_host_is_warned_about() -> None:
+    kept = {"guest1": ["the state of its TPM (/var/lib/libvirt/swtpm/u1)"], "other": ["x"]}
+    assert warnings(facts()._replace(kept_here=kept)) == [
+        "MSG62 guest1: as far as this host can tell, the state of its TPM"
+        " (/var/lib/libvirt/swtpm/u1) is not on storage that all hosts share; a start on another"
+        " host begins with a new one"
+    ]
+
+
 def test_hard_bonds_are_warned_about_with_the_nodes_that_they_bar() -> None:
     copy = running("x", "hostA").replace("prmVMCTL_x", "vm-stonithd")
     partly = facts(cluster(f'<clone id="clnVmStonithd">{copy}</clone>'))

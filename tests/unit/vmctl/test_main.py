@@ -14,10 +14,8 @@ from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.files import Lock
 from tests.unit.pacemaker.script import Script, Step
-from tests.unit.virtual_domain.fake_libvirtmod import (
-    RUNNING,
-    FakeLibvirt,
-)
+from tests.unit.virt.fake_qemu import UUID
+from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, FakeLibvirt
 from tests.unit.vmctl import world
 from tests.unit.vmctl.world import (
     HERE,
@@ -71,6 +69,27 @@ def test_all_hosts_that_are_online_are_asked_over_the_migration_transport(vm_ctl
         "vm-ctl: MSG31 guest2: runs on hostB, Pacemaker would shut it down;"
         " stop it, or use --running\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "is_written"),
+    [
+        ("<domain type='kvm'><name>guest1</name></domain>", False),
+        (f"<domain type='kvm'><name>guest1</name><uuid>{UUID}</uuid></domain>", True),
+        ("no definition", True),
+    ],
+)
+def test_the_uuid_that_libvirt_has_made_up_is_not_the_cluster_s(
+    vm_ctl: VmCtl, tmp_path: Path, text: str, is_written: bool
+) -> None:
+    """At its next start the guest has another one, and would be refused on all hosts."""
+    (tmp_path / "guest1.xml").write_text(text)
+    libvirts = nothing_runs()
+    libvirts[HERE].domains["guest1"].state = RUNNING
+    steps = (*ADDING, Step(MODIFY))
+    ended = vm_ctl("resource add guest1 -a hostA --running", *steps, libvirts=libvirts)
+    assert ended.rc == 0
+    assert ("vm-uuid" in (ended.calls[-1][1] or "")) == is_written
 
 
 def test_a_managed_save_is_named_with_its_host(vm_ctl: VmCtl) -> None:

@@ -297,7 +297,7 @@ def test_a_ban_that_nobody_understands_is_never_taken_for_none() -> None:
     with pytest.raises(bans.BanError):
         delete(document, "g1")
     row = list_table.row("g1", CibDocument(document), cluster(), time.time())
-    assert row[-1] == "not understood"
+    assert row[-2] == "not understood"
 
 
 def test_removals_beside_additions_outside_of_the_constraints_are_no_one_write() -> None:
@@ -316,23 +316,34 @@ CONSTRAINTS = (
 )
 
 
+DISKS = (
+    '<meta_attributes id="d"><nvpair id="e" name="vm-disks" value="0123 vda%20/x/g%202"/>'
+    "</meta_attributes>"
+)
+
+
 def test_list_has_a_row_for_each_guest() -> None:
     bans_left = ban("g1", -1) + ban("g2", 60)
-    cib_document = CibDocument(cib(guest("g1", MIGRATE) + guest("g2"), CONSTRAINTS + bans_left))
+    cib_document = CibDocument(
+        cib(guest("g1", MIGRATE) + guest("g2", DISKS), CONSTRAINTS + bans_left)
+    )
     found = cluster(running("g1", "hostA") + running("g2"))
     rows = [
         list_table.row(domain, cib_document, found, time.time())
         for domain in cib_document.domains()
     ]
     assert rows == [
-        ("g1", "prmVMCTL_g1", "on", "hostA", "hostA", "yes", "reset, expired"),
-        ("g2", "prmVMCTL_g2", "NONE", "NONE", "Stopped", "no", "reset"),
+        ("g1", "prmVMCTL_g1", "on", "hostA", "hostA", "yes", "reset, expired", "no"),
+        ("g2", "prmVMCTL_g2", "NONE", "NONE", "Stopped", "no", "reset", "vda /x/g 2"),
     ]
     assert list_table.table(rows).splitlines() == [
-        "Domain  Resource     Migration  Preferred  Running  Move constraint  Ban",
-        "------  -----------  ---------  ---------  -------  ---------------  --------------",
-        "g1      prmVMCTL_g1  on         hostA      hostA    yes              reset, expired",
-        "g2      prmVMCTL_g2  NONE       NONE       Stopped  no               reset",
+        "Domain  Resource     Migration  Preferred  Running  Move constraint  Ban             "
+        "Disks differ",
+        "------  -----------  ---------  ---------  -------  ---------------  --------------  "
+        "------------",
+        "g1      prmVMCTL_g1  on         hostA      hostA    yes              reset, expired  no",
+        "g2      prmVMCTL_g2  NONE       NONE       Stopped  no               reset           "
+        "vda /x/g 2",
     ]
 
 
@@ -350,9 +361,9 @@ def test_copies_of_a_clone_may_differ_in_what_is_under_way() -> None:
     monitored = running("g9", "hostA", more='pending="Monitoring"')
     found = cluster(monitored + running("g9", "hostB"))
     rows = list_table.on_node("hostB", CibDocument(cib()), found, time.time())
-    assert rows == [("-", "prmVMCTL_g9", "-", "-", "hostB", "-", "-")]
+    assert rows == [("-", "prmVMCTL_g9", "-", "-", "hostB", "-", "-", "-")]
 
 
 def test_columns_hold_wide_letters() -> None:
-    lines = list_table.table([("ゲスト", *"abcdef"), ("guest1", *"abcdef")]).splitlines()
+    lines = list_table.table([("ゲスト", *"abcdefg"), ("guest1", *"abcdefg")]).splitlines()
     assert lines[2] == "ゲスト  " + lines[3][8:]
