@@ -8,10 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import sys
 import tempfile
-import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.impostor import NOBODY
+from tests.unit import threads
 from tests.unit.pacemaker.script import play
 
 if TYPE_CHECKING:
@@ -31,8 +29,6 @@ settings.load_profile("house")
 
 # No test waits longer for what never comes.
 LONGEST_S = 150.0
-# A thread that was told to end does so in this time, on a busy machine too.
-THREADS_S = 20.0
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,23 +44,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture(autouse=True)
 def _ends_its_threads() -> Iterator[None]:
-    """A thread that outlived its test would call what the next one has put in place."""
-    before = set(sys._current_frames())
+    before = threads.running()
     yield
-    deadline = time.monotonic() + THREADS_S
-    while time.monotonic() < deadline and _threads_since(before):
-        time.sleep(0.01)
-    assert _threads_since(before) == []
-
-
-def _threads_since(before: set[int]) -> list[str]:
-    """Where each thread is that began since."""
-    frames = sys._current_frames()
-    return [
-        " < ".join(each.name for each in reversed(traceback.extract_stack(frame)))
-        for number, frame in frames.items()
-        if number not in before
-    ]
+    threads.require_ended(before)
 
 
 @pytest.fixture

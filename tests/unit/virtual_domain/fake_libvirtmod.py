@@ -13,6 +13,7 @@ import uuid as uuids
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Optional
 
+from tests.unit import threads
 from tests.unit.virtual_domain.fake_services import FakeServices, Pool, _Connection, _Domain
 
 if TYPE_CHECKING:
@@ -190,6 +191,7 @@ class FakeLibvirt(FakeServices):
     def __init__(self) -> None:
         self.hypervisors: dict[str | None, FakeHypervisor] = {}
         self._last = threading.local()
+        self._threads = threads.running()
 
     def module(self) -> types.ModuleType:
         module = types.ModuleType("libvirtmod")
@@ -199,12 +201,14 @@ class FakeLibvirt(FakeServices):
         return module
 
     def close(self) -> None:
-        """Let go of stuck calls; end the processes; complain of troubles nobody ran into."""
+        """Let go of stuck calls, and wait for their ends while this stands in libvirt's place; end
+        the processes; complain of troubles nobody ran into."""
         for hypervisor in self.hypervisors.values():
             hypervisor.released.set()
             for domain in list(hypervisor.domains.values()):
                 domain.aborted.set()
                 hypervisor.end(domain)
+        threads.require_ended(self._threads)
         left = [each.troubles for each in self.hypervisors.values() if any(each.troubles.values())]
         assert not left, f"nobody ran into {left}"
 
