@@ -8,6 +8,7 @@ Never in the way of what the action is for: whatever fails here is a warning.
 from __future__ import annotations
 
 import os
+import re
 import stat
 
 from agents.virtual_domain.guest import domain_state
@@ -33,6 +34,12 @@ _SAVE_S = 2.0
 # A migration waits no longer for csync2.
 _SYNC_S = 10.0
 _MODE = 0o600
+# What libvirt gives a channel without a path (before 9.7, and since). It has the number of this
+# life in it, and libvirt makes another one at each start, whatever the file says.
+_OF_THIS_LIFE = re.compile(
+    r"\n *<source mode='bind' path='"
+    r"/(?:var/lib|run)/libvirt/qemu/channel/(?:target/domain-)?\d+-[^/']*/[^/']*'/>"
+)
 
 
 def save_for_all(context: Context, subject: Subject) -> None:
@@ -59,6 +66,7 @@ def save(context: Context, subject: Subject, deadline: Deadline) -> bool:
         )
         if parse_identity(new.encode(), "libvirt's definition").name != name:
             raise DefinitionError("libvirt's definition is another guest's")
+        new = _OF_THIS_LIFE.sub("", new)
         is_new = call_in_thread(
             deadline.at_most(_SAVE_S), f"writing {path}", lambda: _write(path, new)
         )

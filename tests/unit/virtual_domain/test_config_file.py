@@ -71,6 +71,25 @@ def test_what_is_equal_is_not_written(world: World) -> None:
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/var/lib/libvirt/qemu/channel/target/domain-7-g1/vmconnectd",
+        "/run/libvirt/qemu/channel/7-g1/vmconnectd",
+    ],
+)
+def test_the_path_that_libvirt_gives_a_channel_of_one_life_is_not_written(
+    world: World, path: str
+) -> None:
+    """libvirt makes another one at the next start, and each stop would find a change."""
+    source = f"\n      <source mode='bind' path='{path}'/>"
+    own = "\n      <source mode='bind' path='/srv/channels/g1'/>"
+    devices = "<devices><channel type='unix'>{}{}</channel></devices></domain>"
+    world.guest().xml = NEW.replace("</domain>", devices.format(source, own))
+    assert world.act("stop", SAVE).rc == 0
+    assert world.config.read_text() == NEW.replace("</domain>", devices.format("", own))
+
+
 @pytest.mark.parametrize("said", ["<domain", f"<domain><name>g2</name><uuid>{OTHER_UUID}</uuid>"])
 def test_what_libvirt_should_not_say_is_not_written(world: World, said: str) -> None:
     before = world.config.read_text()
