@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where Pacemaker's tools are tried: this machine, and the lab's other roots that are built."""
+"""Where Pacemaker's tools are tried: this machine, and roots of the lab that are built."""
 
 from __future__ import annotations
 
