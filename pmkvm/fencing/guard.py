@@ -15,6 +15,10 @@ from pmkvm.fencing import status_words as status
 from pmkvm.fencing.ban import Ban, check_id
 from pmkvm.light_types import NamedTuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _TARGET = "@class='ocf' and @provider='extra' and @type='VirtualDomain'"
 
 
@@ -30,12 +34,14 @@ class Write(NamedTuple):
         return ("cibadmin", self.command, "--xpath", self.xpath, *text)
 
 
-class CallIds(NamedTuple):
-    """The highest call-ids when the CIB was read: of the requester's history on the coordinator's
-    host, and of the target's on each member (-1 where there is none)."""
+class Histories(NamedTuple):
+    """What was read of the histories: the highest call-ids, of the requester's on the coordinator's
+    host and of the target's on each member (-1 where there is none); and on which members an
+    operation of the target was under way."""
 
     requester: int
     target: tuple[tuple[str, int], ...]
+    busy: frozenset[str] = frozenset()
 
 
 class Creation(NamedTuple):
@@ -43,7 +49,7 @@ class Creation(NamedTuple):
     expired one."""
 
     ban: Ban
-    calls: CallIds
+    read: Histories
     replaced: Ban | None = None
 
 
@@ -52,8 +58,9 @@ def create(*wanted: Creation) -> Write:
     GUARD.
 
     A write that the CIB manager held back, and that was taken for lost, can come after its sender
-    was fenced, or when the target lives anew after its fence: by then a stop is recorded with a
-    call-id above those that were read.
+    was fenced, or when the target lives anew: by then a stop is recorded with a call-id above those
+    that were read, or the start of the new life as under way. Pacemaker writes that down before it
+    calls the agent, unless a person has set record-pending=false.
 
     Raises ValueError for two that are not independent(): together they are judged on one CIB.
     """
@@ -74,7 +81,7 @@ def independent(one: Ban, other: Ban) -> bool:
     return len(targets) == 2 and not targets & requesters  # noqa: PLR2004 - one each
 
 
-def conditions(ban: Ban, calls: CallIds, replaced: Ban | None = None) -> dict[str, str]:
+def conditions(ban: Ban, read: Histories, replaced: Ban | None = None) -> dict[str, str]:
     """The conditions of the create guard, each a predicate of /cib."""
     target, requester = check_id(ban.resource), check_id(ban.requester)
     nodes, states = "configuration/nodes/node", "status/node_state"
@@ -97,8 +104,8 @@ def conditions(ban: Ban, calls: CallIds, replaced: Ban | None = None) -> dict[st
         "target": _is_target(target),
         "no ban on the target": _no_ban(target, replaced),
         "no ban on the requester": _no_ban(requester, None),
-        "requester unchanged": _unchanged(ban.coordinator, requester, calls.requester),
-        **_unchanged_target(target, calls),
+        "requester unchanged": _unchanged(ban.coordinator, requester, read.requester),
+        **_unchanged_target(target, read),
     }
 
 
@@ -160,11 +167,20 @@ def _unchanged(host: str, resource: str, call_id: int) -> str:
     return f"not({_history(host, resource)}/lrm_rsc_op[@call-id>{int(call_id)}])"
 
 
-def _unchanged_target(target: str, calls: CallIds) -> dict[str, str]:
-    hosts = " or ".join(f"@uname='{check_id(host)}'" for host, _ in calls.target)
-    known = f"status/node_state[{status.CLUSTER_NODE}][{status.OK}][not({hosts or 'false()'})]"
-    same = [_unchanged(host, target, call_id) for host, call_id in calls.target]
-    return {"no new member": f"not({known})", "target unchanged": " and ".join(same) or "true()"}
+def _unchanged_target(target: str, read: Histories) -> dict[str, str]:
+    new, idle = (_members_but(hosts) for hosts in ((h for h, _ in read.target), sorted(read.busy)))
+    same = [_unchanged(host, target, call_id) for host, call_id in read.target]
+    begun = f"{idle}/lrm/lrm_resources/lrm_resource[@id='{target}'][{status.PENDING}]"
+    return {
+        "no new member": f"not({new})",
+        "target unchanged": " and ".join(same) or "true()",
+        "nothing begun": f"not({begun})",
+    }
+
+
+def _members_but(hosts: Iterable[str]) -> str:
+    named = " or ".join(f"@uname='{check_id(host)}'" for host in hosts)
+    return f"status/node_state[{status.CLUSTER_NODE}][{status.OK}][not({named or 'false()'})]"
 
 
 def _history(host: str, resource: str) -> str:

@@ -87,7 +87,7 @@ def create(wanted: CreateBans) -> dict[int, WriteEnd]:
         else:
             told[each.ticket] = gone
     if alive:
-        creations = [guard.Creation(each.ban, each.calls, each.replaced) for each in alive]
+        creations = [guard.Creation(each.ban, each.read, each.replaced) for each in alive]
         done = WriteEnd(*queries.write(partial(guard.create, *creations), Deadline(WRITE_S)))
         if done.outcome is Outcome.NOT_MATCHED and len(alive) > 1:
             for each in alive:

@@ -17,7 +17,7 @@ from daemons.vm_stonithd.model.actions import CreateBan, RemoveBan, RewriteBan, 
 from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.invariants import hold, known
 from pmkvm.fencing.ban import LEASE_S, OFF, RENEWAL_S, RESET, SETTLE, Ban
-from pmkvm.fencing.guard import CallIds
+from pmkvm.fencing.guard import Histories
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.machine.pending_stops import Settlement
@@ -173,8 +173,9 @@ class Coordinator:
         fence.ran_on = view.resources[fence.resource].runs_on
         fence.known_on = frozenset()
         members = tuple((host, view.call_id(host, ban.resource)) for host in sorted(view.members))
-        calls = CallIds(view.call_id(self._state.host, ban.requester), members)
-        self._state.act(CreateBan(fence.ticket, ban, calls, replaced, fence.sender))
+        asks = view.call_id(self._state.host, ban.requester)
+        read = Histories(asks, members, view.busy(ban.resource))
+        self._state.act(CreateBan(fence.ticket, ban, read, replaced, fence.sender))
 
     def _join(self, fence: Fence, there: Ban) -> None:
         """One's own ban is adopted; a resend and an off over a reset make it one's own."""

@@ -102,7 +102,9 @@ class Replies:
         return ""
 
     def repeat(self, one: Pending, done: Done) -> None:
-        text = "OK" if done.ok else "NG as answered before"
+        # An id that was used twice: what one operation has proven is not what the other one asks.
+        is_same = done.operation == one.request.operation.value
+        text = "OK" if done.ok and is_same else "NG as answered before"
         self._state.act(Answer(one.request.number, text, one.deadline, done))
 
     def drop(self, fence: Fence, sender: Sender | None) -> None:

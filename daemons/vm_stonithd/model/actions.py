@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.model.facts import Sender
     from daemons.vm_stonithd.model.host_report import Done, HostReport
     from pmkvm.fencing.ban import Ban
-    from pmkvm.fencing.guard import CallIds
+    from pmkvm.fencing.guard import Histories
     from pmkvm.fencing.pending_stop import PendingStop
     from pmkvm.process import Life
 
@@ -31,7 +31,7 @@ class CreateBan(NamedTuple):
 
     ticket: int
     ban: Ban
-    calls: CallIds
+    read: Histories
     replaced: Ban | None
     sender: Sender
 

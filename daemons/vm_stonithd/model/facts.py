@@ -113,6 +113,11 @@ class View(NamedTuple):
         history = self.history(host, resource)
         return -1 if history is None else history.call_id
 
+    def busy(self, resource: str) -> frozenset[str]:
+        """The members on which an operation of it is under way."""
+        entries = ((host, self.history(host, resource)) for host in self.members)
+        return frozenset(host for host, entry in entries if entry is not None and entry.pending)
+
     def may_run(self, host: str, resource: str) -> bool:
         down = self.hosts.get(host) is Standing.DOWN and host in self.lrm
         return down and not self.has_ended(host, resource)

@@ -10,7 +10,7 @@ from pmkvm.fencing import ban, guard
 from tests.unit.fencing import cibs
 
 GUEST1, GUEST2 = "prmVMCTL_guest1", "prmVMCTL_guest2"
-FRESH = guard.CallIds(999, (("host1", 999), ("host2", 999)))
+FRESH = guard.Histories(999, (("host1", 999), ("host2", 999)), frozenset({"host1", "host2"}))
 
 
 def load(name: str) -> etree._Element:
@@ -45,6 +45,12 @@ def test_a_start_under_way_is_no_record() -> None:
     assert cibs.last(cib, "host1", GUEST1).get("rc-code") == "193"
     cibs.add_ban(cib, ban.to_xml(fence(GUEST1, GUEST2)))
     assert not cibs.matches(cib, guard.remove(fence(GUEST1, GUEST2)))
+
+
+def test_a_start_that_was_not_read_refuses_a_fence() -> None:
+    """It is written down before the agent is called, so a late write meets it."""
+    creation = guard.Creation(fence(GUEST1, GUEST2), FRESH._replace(busy=frozenset({"host2"})))
+    assert not cibs.matches(load("starting-3.0"), guard.create(creation))
 
 
 def test_what_was_stopped_is_recorded_and_a_fenced_host_has_no_history() -> None:

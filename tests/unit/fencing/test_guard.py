@@ -23,9 +23,9 @@ GUEST1, TARGET = "prmVMCTL_guest1", "prmVMCTL_guest2"
 UUID = "1f0c2b6e-5d5e-4c1b-9a53-0f8d7a3b9c10"
 BAN = ban.Ban(TARGET, "reset", "9c41d7e02b6f5a13", GUEST1, "5be0cd19137e2179", "host1", UUID, 1700)
 
-CALL = guard.CallIds(21, (("host1", 31), ("host2", 18)))
+CALL = guard.Histories(21, (("host1", 31), ("host2", 18)))
 # For any target.
-LATE = guard.CallIds(99, (("host1", 99), ("host2", 99)))
+LATE = guard.Histories(99, (("host1", 99), ("host2", 99)))
 
 
 def of(target: str, requester: str = GUEST1) -> ban.Ban:
@@ -46,10 +46,10 @@ def is_broken(cib: etree._Element, target: str = TARGET, requester: str = GUEST1
 def is_created(
     cib: etree._Element,
     wanted: ban.Ban = BAN,
-    calls: guard.CallIds = CALL,
+    read: guard.Histories = CALL,
     replaced: ban.Ban | None = None,
 ) -> bool:
-    return cibs.matches(cib, guard.create(guard.Creation(wanted, calls, replaced)))
+    return cibs.matches(cib, guard.create(guard.Creation(wanted, read, replaced)))
 
 
 def not_in_ccm(cib: etree._Element, version: str) -> None:
@@ -192,6 +192,8 @@ BROKEN: list[tuple[str, str, Breaking]] = [
     ("ban on the target", "no ban on the target", lambda cib, _: add_ban(cib, ban.to_xml(BAN))),
     ("target stopped since", "target unchanged", changed_last("call-id", "32", "host1")),
     ("target has moved since", "target unchanged", changed_last("call-id", "19", "host2")),
+    ("target being started since", "nothing begun", operation("start", -1, 193, "host1")),
+    ("target being moved since", "nothing begun", operation("migrate_to", -1, 193, "host2")),
     ("joined since", "no new member", joined),
     ("requester stopped since", "requester unchanged", requester_stopped),
     (
@@ -334,7 +336,7 @@ def test_a_settle_ban_is_rewritten_and_only_the_one_that_was_read(cib: etree._El
 
 
 def test_the_expression_grows_with_the_members_and_no_faster() -> None:
-    many = guard.CallIds(1, tuple((f"host{number}", 1) for number in range(32)))
+    many = guard.Histories(1, tuple((f"host{number}", 1) for number in range(32)))
     assert len(guard.create(guard.Creation(BAN, CALL)).xpath) < 5000
     assert len(guard.create(guard.Creation(BAN, many)).xpath) < 12000
 

@@ -145,7 +145,7 @@ def test_a_settle_takes_the_place_of_an_expired_ban(cib: etree._Element) -> None
 
 
 def test_what_cibadmin_is_told() -> None:
-    modify, delete = guard.create(guard.Creation(BAN, guard.CallIds(21, ()))), guard.remove(BAN)
+    modify, delete = guard.create(guard.Creation(BAN, guard.Histories(21, ()))), guard.remove(BAN)
     assert modify.argv()[:3] == ("cibadmin", "--modify", "--xpath")
     assert modify.argv()[4] == "--xml-text"
     assert delete.argv() == ("cibadmin", "--delete", "--xpath", delete.xpath)

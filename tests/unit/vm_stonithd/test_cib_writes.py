@@ -19,7 +19,7 @@ from daemons.vm_stonithd.model.invariants import known
 from pmkvm import run, settings
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
-from pmkvm.fencing.guard import CallIds
+from pmkvm.fencing.guard import Histories
 from pmkvm.process import Life, life_of
 from pmkvm.run import Completed
 from tests.unit.virt.fake_qemu import qemu_arguments
@@ -35,7 +35,7 @@ DEAD = Life(ALIVE.pid, ALIVE.start_time - 1)
 
 def creation(ticket: int, target: str, requester: str = "guest0", of: Life = ALIVE) -> CreateBan:
     ban = Ban(target, "reset", f"id{ticket}", requester, "hash", "host1", "uuid", 1795370064)
-    return CreateBan(ticket, ban, CallIds(1, (("host1", 1),)), None, Sender("uuid0", of))
+    return CreateBan(ticket, ban, Histories(1, (("host1", 1),)), None, Sender("uuid0", of))
 
 
 class Manager:
@@ -98,7 +98,7 @@ def test_an_id_that_cannot_be_written_does_not_keep_the_others(manager: Manager)
 def test_guards_that_are_too_long_together_are_written_one_by_one(manager: Manager) -> None:
     hosts = tuple((f"host-number-{number}", 1) for number in range(700))
     wanted = [creation(1, "guest1"), creation(2, "guest2")]
-    found = outcomes(*(each._replace(calls=CallIds(1, hosts)) for each in wanted))
+    found = outcomes(*(each._replace(read=Histories(1, hosts)) for each in wanted))
     assert found == {1: Outcome.DONE, 2: Outcome.DONE}
     assert manager.written == [["guest1"], ["guest2"]]
 

@@ -8,6 +8,7 @@ import pytest
 from daemons.vm_stonithd.machine.machine import Machine
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
+from daemons.vm_stonithd.model.facts import Operation
 from daemons.vm_stonithd.model.host_report import BanReport, Done, HostReport, Stage
 from tests.unit.vm_stonithd.table import BOTH, GUEST1, TARGET, WALL, Table, request
 
@@ -119,3 +120,14 @@ def test_an_answer_is_remembered_for_ten_minutes(table: Table) -> None:
     assert table.report.done == (Done("b1", True, GUEST1, "hash1", TARGET, "reset"),)
     table.wait(15.0)
     assert table.report.done == ()
+
+
+def test_an_ok_is_said_again_to_the_same_operation_alone(table: Table) -> None:
+    """The target of a reset lives again: it does not stay down, as an off asks for."""
+    table.banned()
+    table.proven()
+    table.ended()
+    table.written(table.last(actions.RemoveBan))
+    table.tell(events.Arrived(request(2, Operation.OFF)))
+    table.tell(events.Arrived(request(3)))
+    assert table.answers() == {1: "OK", 2: "NG as answered before", 3: "OK"}

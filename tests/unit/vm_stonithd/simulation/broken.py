@@ -11,7 +11,7 @@ from daemons.vm_stonithd.machine.machine import Machine
 from daemons.vm_stonithd.machine.participant import BanWatch, Participant
 from daemons.vm_stonithd.machine.silent_hosts import Case, SilentHosts, Verdict
 from daemons.vm_stonithd.machine.state import State
-from daemons.vm_stonithd.model.actions import RemoveExpired
+from daemons.vm_stonithd.model.actions import CreateBan, RemoveExpired
 from daemons.vm_stonithd.model.host_report import BanReport, HostReport, Stage
 from daemons.vm_stonithd.model.invariants import hold, known
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daemons.vm_stonithd.machine.fence import Fence
-    from daemons.vm_stonithd.model.actions import Answer
+    from daemons.vm_stonithd.model.actions import Action, Answer
     from daemons.vm_stonithd.model.events import Looked
     from daemons.vm_stonithd.model.facts import History, View
     from pmkvm.fencing.ban import Ban
@@ -71,8 +71,21 @@ class NoRecordIsFine(_Broken):
     participant = _ForgetfulParticipant
 
 
+class _HurriedState(State):
+    """A ban may come when something has begun since the CIB was read."""
+
+    def act(self, action: Action) -> None:
+        if isinstance(action, CreateBan):
+            anywhere = known(self.view).members
+            action = action._replace(read=action.read._replace(busy=anywhere))
+        super().act(action)
+
+
 class OneRound(_Broken):
+    """Where Pacemaker writes down what is under way, few starts are left that need two rounds."""
+
     participant = _HastyParticipant
+    state = _HurriedState
 
 
 class _CredulousState(State):

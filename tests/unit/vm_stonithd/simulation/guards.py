@@ -80,9 +80,10 @@ def _may_create(view: View, action: actions.CreateBan) -> bool:
         and ban.resource in view.resources
         and view.bans.get(ban.resource) in (None, action.replaced)
         and ban.requester not in view.bans
-        and view.call_id(ban.coordinator, ban.requester) <= action.calls.requester
-        and view.members <= dict(action.calls.target).keys()
-        and all(view.call_id(h, ban.resource) <= call for h, call in action.calls.target)
+        and view.call_id(ban.coordinator, ban.requester) <= action.read.requester
+        and view.members <= dict(action.read.target).keys()
+        and all(view.call_id(h, ban.resource) <= call for h, call in action.read.target)
+        and view.busy(ban.resource) <= action.read.busy
     )
 
 

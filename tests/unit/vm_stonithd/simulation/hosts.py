@@ -30,11 +30,13 @@ CATCHES_UP_S = 1.5
 
 class Qemu:
     """runs: its CPUs have run; a paused one is nobody's life. born: of the guest, kept in moves.
-    uuid: as its definition had it when the guest began."""
+    uuid: as its definition had it when the guest began. ordered: when its start was written down as
+    under way, before the agent was called."""
 
     def __init__(self, resource: str, host: str, life: Life, born: float, uuid: str) -> None:
         self.resource, self.host, self.life, self.born = resource, host, life, born
         self.uuid = uuid
+        self.ordered = born
         self.runs = False
         self.is_incoming = False
         self.is_dead = False
@@ -54,6 +56,8 @@ class Hosts:
         self._writable_since: dict[str, float] = {}
         self.ahead = dict.fromkeys(HOSTS, 0.0)
         self._pids = 100
+        # When the operation of a resource that a host has under way was written down.
+        self.orders: dict[tuple[str, str], float] = {}
         # How the last QEMU of a resource ended on a host.
         self.ends: dict[tuple[str, str], str] = {}
         self.last_end: dict[str, str] = {}
@@ -81,6 +85,7 @@ class Hosts:
         now = self.engine.now
         born, uuid = (moved.born, moved.uuid) if moved else (now, self.uuid(resource))
         qemu = Qemu(resource, host, Life(self._pids, int(now * 100)), born, uuid)
+        qemu.ordered = moved.ordered if moved else self.orders.get((host, resource), now)
         self.qemus.append(qemu)
         if moved is None:
             self.renamed.discard(resource)

@@ -106,7 +106,7 @@ class Judge:
         answered = self.answered.get(key)
         # Of one guest's answers that many are remembered.
         is_remembered = sum(1 for asked in self.answered if asked[0] == ban.requester) <= MOST_DONE
-        if answered is not None and qemu.born > answered[0] and is_remembered:
+        if answered is not None and qemu.ordered > answered[0] and is_remembered:
             raise BrokenError(f"P2: {ban.value} was answered, and killed a new life")
         sender = self.senders.get(key, 0.0)
         self.kills.add((ban.resource, qemu.born, ban.requester, sender))

@@ -149,6 +149,7 @@ class Pacemaker:
         if self.boots[host] != boot:
             return -1
         self._note(host, resource, self.entry(host, resource)._replace(pending=True))
+        self.hosts.orders[host, resource] = self.engine.now
         yield self.engine.between(0.0, 0.02)
         rc = -1
         while self.boots[host] == boot:
