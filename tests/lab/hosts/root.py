@@ -44,13 +44,19 @@ PACKAGES = (
     "csync2",
     "faketime",
 )
+# Of whose Python no other copy is to be had: `make unit-3.14` runs the unit tests in there.
+MORE = {"sid": ("git", "python3-hypothesis", "python3-pytest")}
+
+
+def packages(suite: str) -> tuple[str, ...]:
+    return (*PACKAGES, *MORE.get(suite, ()))
 
 
 def directory(name: str) -> str:
     """Where the root of that name is or will be, with these packages; a path names itself."""
     if "/" in name:
         return name
-    key = hashlib.sha256("\n".join(PACKAGES).encode()).hexdigest()[:12]
+    key = hashlib.sha256("\n".join(packages(name)).encode()).hexdigest()[:12]
     return os.path.join(CACHE, "roots", f"{name}-{key}")
 
 
@@ -71,7 +77,7 @@ def build(suite: str) -> str:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     unfinished = f"{path}.new"
     shutil.rmtree(unfinished, ignore_errors=True)
-    include = f"--include={','.join(PACKAGES)}"
+    include = f"--include={','.join(packages(suite))}"
     # Not debootstrap: it fails on this suite's systemd. A mirror's copy of sid may be older than
     # its Release file allows.
     argv = ["mmdebstrap", "--variant=minbase", include]

@@ -46,6 +46,14 @@ def test_a_later_pending_stop_takes_the_place_of_an_older_one() -> None:
     assert os.stat(pending_stop.directory()).st_mode & 0o777 == 0o700
 
 
+def test_a_stamp_is_never_ahead_of_the_clock() -> None:
+    """Rounded up it would be, for a reader in the same millisecond, who would take it for void."""
+    pending_stop.store("g", PENDING_STOP._replace(stamp=100.0009))
+    assert pending_stop.load("g") == PENDING_STOP._replace(stamp=100.0)
+    assert pending_stop.touch("g", PENDING_STOP._replace(stamp=100.0), 200.0009)
+    assert pending_stop.load("g") == PENDING_STOP._replace(stamp=200.0)
+
+
 def test_touching_moves_the_stamp_of_this_pending_stop_and_nothing_else() -> None:
     assert not pending_stop.touch("g", PENDING_STOP, 2000.0)
     assert pending_stop.resources() == []

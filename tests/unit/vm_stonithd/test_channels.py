@@ -111,12 +111,16 @@ class Connectd:
         """What has looked so often at the least."""
 
         async def run() -> Channels:
-            made = Channels(ThreadCalls(1), "/nowhere/vm-connectd.sock")
+            calls = ThreadCalls(1)
+            made = Channels(calls, "/nowhere/vm-connectd.sock")
             running = asyncio.ensure_future(made.run())
             end = self.asked + count
             while self.asked <= end:
                 await asyncio.sleep(0.001)
             running.cancel()
+            # Else its last call may take an answer of the next test's.
+            while calls.hanging:
+                await asyncio.sleep(0.001)
             return made
 
         return asyncio.run(run())

@@ -52,6 +52,8 @@ class Hosts:
         self.locks: set[tuple[str, str]] = set()
         # Hosts on which no file of ours can be written or removed.
         self.read_only: set[str] = set()
+        # Hosts whose vm-stonithd has ended with what it could not write.
+        self._forgetful: set[str] = set()
         # By host: when its /run could be written again.
         self._writable_since: dict[str, float] = {}
         self.ahead = dict.fromkeys(HOSTS, 0.0)
@@ -212,11 +214,17 @@ class Hosts:
         self.read_only.discard(host)
         self._writable_since[host] = self.engine.now
 
+    def forget_unwritten(self, host: str) -> None:
+        """Its vm-stonithd ends."""
+        if self.lacks_files(host):
+            self._forgetful.add(host)
+
     def lacks_files(self, host: str) -> bool:
         """Whether its vm-stonithd may keep a pending stop in memory alone: while nothing can be
-        written, and until it has read its pending stops once more."""
+        written, and until it has read its pending stops once more. Or may have forgotten one so."""
         since = self._writable_since.get(host, float("-inf"))
-        return host in self.read_only or self.engine.now - since < CATCHES_UP_S
+        is_late = host in self.read_only or self.engine.now - since < CATCHES_UP_S
+        return is_late or host in self._forgetful
 
     def is_fenced(self, host: str, resource: str, operation: str) -> bool:
         """Whether a fence was what ended it last, for a migrate_from on whatever host."""

@@ -32,7 +32,9 @@ class Judge:
         # Bans of which an OK was said, and targets that an answered off holds down.
         self.proven: set[str] = set()
         self.held_off: set[str] = set()
+        # The first answer to each request, and the hosts that remember one.
         self.answered: dict[Key, tuple[float, str]] = {}
+        self._remember: dict[Key, set[str]] = {}
         # Which life was killed for which requester's life.
         self.kills: set[tuple[str, float, str, float]] = set()
         self.senders: dict[Key, float] = {}
@@ -56,6 +58,8 @@ class Judge:
                 self._check_end(hosts, before, old)
             elif before is not None and after is None:
                 self.taken_by_hand.add(resource)
+                # Known: a start may be on its way that was decided on before the role was written.
+                self.held_off.discard(resource)
 
     def _check_end(self, hosts: Hosts, ban: Ban, view: View) -> None:
         clocks = [hosts.wall(host) for host in view.hosts]
@@ -72,7 +76,14 @@ class Judge:
         if qemu.resource in self.held_off:
             raise BrokenError(f"P1: {qemu.resource} began after the OK of an off")
 
-    def answer(self, hosts: Hosts, request: Request, text: str, ban_id: str) -> None:
+    def forget(self, host: str) -> None:
+        """Known: what it has answered goes with it, and a request that comes again is a new one."""
+        for key, remembering in self._remember.items():
+            remembering.discard(host)
+            if not remembering:
+                self.answered.pop(key, None)
+
+    def answer(self, hosts: Hosts, request: Request, text: str, ban_id: str, host: str) -> None:
         key = (request.requester, request.hash, request.target)
         self.count(f"{request.operation.value} {text.partition(' ')[0]}")
         if not is_explained(text):
@@ -82,6 +93,7 @@ class Judge:
             return
         first = key not in self.answered
         self.answered.setdefault(key, (hosts.engine.now, text))
+        self._remember.setdefault(key, set()).add(host)
         if text != "OK" or not first:
             return
         alive = [qemu for qemu in self.ran.get(ban_id, ()) if not qemu.is_dead]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Entry(NamedTuple):
     """An lrm_resource: _last_0, migrate_from and migrate_to with their call ids.
 
-    operation "": there is no _last_0.
+    operation "": there is no _last_0. pending: what is under way, empty if nothing is.
     """
 
     operation: str = "monitor"
@@ -32,13 +32,20 @@ class Entry(NamedTuple):
     call: int = 1
     came: int = 0
     left: int = 0
-    pending: bool = False
+    pending: str = ""
 
     @property
     def is_active(self) -> bool:
         if self.came > self.call:
             return True
         return self.rc == 0 if self.operation in ("start", "monitor") else self.rc != 0
+
+    @property
+    def _is_leaving(self) -> bool:
+        """One that is under way is later than all that have a result."""
+        if self.pending:
+            return self.pending == "migrate_to"
+        return self.left > max(self.call, self.came)
 
     def history(self) -> History:
         closed = not self.pending and self.came <= self.call
@@ -47,11 +54,11 @@ class Entry(NamedTuple):
         return History(
             closed and (probed or (stopped and self.rc == 0)),
             closed and (probed or stopped),
-            self.pending,
+            bool(self.pending),
             max(self.call, self.came, self.left),
-            self.left > max(self.call, self.came),
+            self._is_leaving,
             f"{self.operation} {self.rc} {self.call} {self.pending}" if self.operation else "",
-            self.is_active and (self.pending or self.left <= max(self.call, self.came)),
+            self.is_active and (bool(self.pending) or self.left <= max(self.call, self.came)),
         )
 
 
@@ -148,7 +155,7 @@ class Pacemaker:
         yield self.engine.between(0.0, 3.0 if is_slow else 0.05)
         if self.boots[host] != boot:
             return -1
-        self._note(host, resource, self.entry(host, resource)._replace(pending=True))
+        self._note(host, resource, self.entry(host, resource)._replace(pending=operation))
         self.hosts.orders[host, resource] = self.engine.now
         yield self.engine.between(0.0, 0.02)
         rc = -1
@@ -175,7 +182,7 @@ class Pacemaker:
         return rc
 
     def _after(self, entry: Entry, operation: str, rc: int) -> Entry:
-        entry = entry._replace(pending=False)
+        entry = entry._replace(pending="")
         if operation == "migrate_to":
             return entry._replace(left=self.calls)
         if operation == "migrate_from":

@@ -67,7 +67,7 @@ class World:
         # Numbers that a guest still waits for.
         self._waiting: dict[int, str] = {}
         self.cib.on_change.append(self._cib_changed)
-        self.pacemaker.on_fenced = self.attributes.forget
+        self.pacemaker.on_fenced = self._fenced
         self.pacemaker.on_back = self.boot
 
     def log(self, host: str, text: str) -> None:
@@ -233,12 +233,12 @@ class World:
 
     def answered(self, request: Request, text: str, ban_id: str) -> None:
         self.log("guest", f"{request.operation.value} {request.target}: {text}")
-        self._waiting.pop(request.number, None)
+        host = self._waiting.pop(request.number, "")
         if text == "OK" and request.operation.is_fence and self.silent & self.cib.head.members:
             self.judge.count("OK with a silent host")
         if request.operation is Operation.ON and text == "OK":
             self.judge.held_off.discard(request.target)
-        self.judge.answer(self.hosts, request, text, ban_id)
+        self.judge.answer(self.hosts, request, text, ban_id, host)
 
     def about_to_ban(self, resource: str) -> None:
         """The worst moment: a migration begins as the ban is written, its source's host sleeps."""
@@ -247,6 +247,10 @@ class World:
             for qemu in self.hosts.running(resource):
                 if self.engine.chance(0.8):
                     self._stop_daemon(qemu.host, 0.9)
+
+    def _fenced(self, host: str) -> None:
+        self.attributes.forget(host)
+        self.judge.forget(host)
 
     def _crash(self, resource: str) -> None:
         for qemu in self.hosts.running(resource):
@@ -277,6 +281,7 @@ class World:
         if not self._speaks(host):
             return
         self.daemons[host].is_alive = False
+        self.hosts.forget_unwritten(host)
         if self.engine.chance(0.7):
             self.engine.later(self.engine.between(0.2, 4.0), lambda: self.boot(host))
 
