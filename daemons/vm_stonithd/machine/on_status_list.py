@@ -104,6 +104,9 @@ class OnStatusList:
             if ban is None or self._state.is_held_off(ban):
                 self._write(target, SwitchOn(self._state.ticket(), target))
             return ""
+        if resource.own.role == STOPPED and resource.own.by:
+            # crm_mon's word of the role that counts is older than the CIB beside it.
+            return ""
         if resource.own.role == STOPPED:
             return ng("target-role is Stopped, and no off has written that")
         if ban is not None:

@@ -91,5 +91,3 @@ ROWS = (
     *truth_rows_silent.ROWS,
     *truth_rows_migration.ROWS,
 )
-
-UNMEASURED = (*truth_rows_definition.UNMEASURED, *truth_rows_migration.UNMEASURED)

@@ -43,6 +43,53 @@ _UNREAD = Row(
 _HANGS = _GONE._replace(situation="definition hangs", enter=definition_hangs)
 _SAVED = Row("managed save of an earlier run", "start", (5,), DEAD, managed_save, is_started=False)
 
+_STRANGER = Row(
+    "a copy with another uuid runs",
+    "probe",
+    (7,),
+    DEAD,
+    stranger,
+    is_started=False,
+    unharmed=has_stranger,
+)
+_STRANGER_OF_ITS_OWN = _STRANGER._replace(
+    situation="a copy with another uuid, defined there",
+    edit=as_stranger,
+)
+_SNAPPED = Row(
+    "snapshot of its disks",
+    "monitor",
+    (190,),
+    HERE,
+    act(snapshot_here),
+    first=shared_disk,
+    guest=SNAPPED,
+    timeout_s=30,
+    level=10,
+)
+_SNAPPED_THERE = _SNAPPED._replace(
+    situation="snapshot on the host that died",
+    action="start",
+    codes=(5,),
+    end=DEAD,
+    enter=snapshot_elsewhere,
+    is_started=False,
+    level=0,
+)
+_KEEPS = Row(
+    "TPM and UEFI variables on this host's disk",
+    "validate-all",
+    (0,),
+    DEAD,
+    nothing,
+    is_started=False,
+    guest=WITH_TPM,
+    edit=with_variables,
+    timeout_s=30,
+    level=10,
+    is_long=True,
+)
+
 ROWS = (
     # The definition.
     _GONE,
@@ -85,57 +132,7 @@ ROWS = (
     _SAVED,
     _SAVED._replace(action="probe", codes=(7,)),
     _SAVED._replace(action="validate-all", codes=(0,), level=10, is_long=True),
-)
-
-_STRANGER = Row(
-    "a copy with another uuid runs",
-    "probe",
-    (7,),
-    DEAD,
-    stranger,
-    is_started=False,
-    unharmed=has_stranger,
-)
-_STRANGER_OF_ITS_OWN = _STRANGER._replace(
-    situation="a copy with another uuid runs, as its host's own definition has it",
-    edit=as_stranger,
-)
-_SNAPPED = Row(
-    "a snapshot of its disks",
-    "monitor",
-    (190,),
-    HERE,
-    act(snapshot_here),
-    first=shared_disk,
-    guest=SNAPPED,
-    timeout_s=30,
-    level=10,
-)
-_SNAPPED_THERE = _SNAPPED._replace(
-    situation="a snapshot of its disks on the other host, which died",
-    action="start",
-    codes=(5,),
-    end=DEAD,
-    enter=snapshot_elsewhere,
-    is_started=False,
-    level=0,
-)
-_KEEPS = Row(
-    "TPM and UEFI variables on this host's disk",
-    "validate-all",
-    (0,),
-    DEAD,
-    nothing,
-    is_started=False,
-    guest=WITH_TPM,
-    edit=with_variables,
-    timeout_s=30,
-    level=10,
-    is_long=True,
-)
-
-# Not on the page yet: their figures are those of a run.
-UNMEASURED = (
+    # A copy of the guest; its disks, and what else lies on one host's.
     _STRANGER,
     _STRANGER._replace(action="stop", codes=(0,)),
     _STRANGER_OF_ITS_OWN,

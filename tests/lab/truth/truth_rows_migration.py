@@ -33,6 +33,54 @@ _LEFT = _MOVE._replace(
     is_long=True,
 )
 
+_FENCED = {"CRM_meta_on_fail": "fence"}
+_REFUSED = _MOVE._replace(
+    situation="can't migrate (shared memory)",
+    codes=(1,),
+    end=HERE,
+    enter=act(Scene.wait_for_boot),
+    guest=PEER,
+    timeout_s=60,
+)
+_NO_KEY = _MOVE._replace(
+    situation="no libvirtd there, on-fail=fence",
+    codes=(0,),
+    end=DEAD,
+    enter=both(act(Scene.wait_for_boot), target_without_libvirtd),
+    guest=POLITE,
+    parameters=_FENCED,
+    timeout_s=60,
+    is_long=True,
+)
+_KILLED_ON_ITS_WAY = _MOVE._replace(
+    situation="QEMU killed midway",
+    codes=(1,),
+    end=DEAD,
+    enter=dies_on_its_way,
+    parameters={"migration_speed": "1"},
+    is_long=True,
+)
+_COPIED = _MOVE._replace(
+    situation="endless block copy",
+    codes=(1,),
+    end=HERE,
+    enter=both(act(Scene.wait_for_boot), act(copy_disk)),
+    first=roomy_storage,
+    guest=COPIED,
+    timeout_s=30,
+    is_long=True,
+)
+_BY_HAND = Row(
+    "migrated away by hand",
+    "start",
+    (1,),
+    THERE,
+    act(Scene.wait_for_boot, migrate_by_hand),
+    # It waits for the guest's end there.
+    timeout_s=30,
+    counts=True,
+)
+
 ROWS = (
     _MOVE._replace(counts=True, is_long=True),
     _MOVE._replace(
@@ -83,58 +131,7 @@ ROWS = (
         situation="libvirtd stopped before QEMU ended",
         enter=source_breaks(hypervisor.freeze),
     ),
-)
-
-_FENCED = {"CRM_meta_on_fail": "fence"}
-_REFUSED = _MOVE._replace(
-    situation="can't migrate (shared memory)",
-    codes=(1,),
-    end=HERE,
-    enter=act(Scene.wait_for_boot),
-    guest=PEER,
-    timeout_s=60,
-)
-_NO_KEY = _MOVE._replace(
-    situation="no libvirtd on the other host, on-fail=fence",
-    codes=(0,),
-    end=DEAD,
-    enter=both(act(Scene.wait_for_boot), target_without_libvirtd),
-    guest=POLITE,
-    parameters=_FENCED,
-    timeout_s=60,
-    is_long=True,
-)
-_KILLED_ON_ITS_WAY = _MOVE._replace(
-    situation="QEMU killed in mid-migration",
-    codes=(1,),
-    end=DEAD,
-    enter=dies_on_its_way,
-    parameters={"migration_speed": "1"},
-    is_long=True,
-)
-_COPIED = _MOVE._replace(
-    situation="a block copy that does not end",
-    codes=(1,),
-    end=HERE,
-    enter=both(act(Scene.wait_for_boot), act(copy_disk)),
-    first=roomy_storage,
-    guest=COPIED,
-    timeout_s=30,
-    is_long=True,
-)
-_BY_HAND = Row(
-    "migrated away by hand",
-    "start",
-    (1,),
-    THERE,
-    act(Scene.wait_for_boot, migrate_by_hand),
-    # It waits for the guest's end there.
-    timeout_s=30,
-    counts=True,
-)
-
-# Not on the page yet: their figures are those of a run.
-UNMEASURED = (
+    # By hand; what can't migrate, and what ends on its way.
     _BY_HAND,
     _REFUSED,
     _REFUSED._replace(
@@ -147,13 +144,13 @@ UNMEASURED = (
     _NO_KEY,
     _KILLED_ON_ITS_WAY,
     _KILLED_ON_ITS_WAY._replace(
-        situation="QEMU killed in mid-migration, on-fail=fence",
+        situation="QEMU killed midway, on-fail=fence",
         codes=(0,),
         parameters={**_KILLED_ON_ITS_WAY.parameters, **_FENCED},
     ),
     _COPIED,
     _COPIED._replace(
-        situation="a block copy that does not end, on-fail=fence",
+        situation="endless block copy, on-fail=fence",
         codes=(0,),
         end=DEAD,
         parameters=_FENCED,

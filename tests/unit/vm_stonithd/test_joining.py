@@ -227,6 +227,16 @@ def test_on_starts_nothing_that_another_has_stopped(
     assert table.all(actions.SwitchOn) == []
 
 
+def test_on_waits_for_the_role_that_counts_of_an_off_that_is_a_moment_old(table: Table) -> None:
+    """crm_mon's word may be of before the off, beside a CIB of after it."""
+    off = Written("Stopped", GUEST1)
+    table.becomes(resources=target(own=off, target_role="Started"))
+    table.ask(1, Operation.ON)
+    assert table.answers() == {}
+    table.becomes(resources=target(own=off, target_role="Stopped"))
+    assert table.all(actions.SwitchOn)
+
+
 def test_the_mark_of_an_off_that_a_person_has_undone_is_taken_away(table: Table) -> None:
     table.becomes(resources=STARTED)
     assert [one.resource for one in table.all(actions.ForgetMark)] == [TARGET]
