@@ -126,7 +126,8 @@ def _path(resource: str) -> str:
 def _stamp(seconds: float) -> str:
     """The first line, always of one length, so that touch() changes nothing else. Never ahead of
     the clock, as a rounded one might be: a reader would take it for another boot's."""
-    return f"stamp={int(seconds * 1000) / 1000:018.3f}"
+    nearest = round(seconds, 3)
+    return f"stamp={nearest - 0.001 if nearest > seconds else nearest:018.3f}"
 
 
 def _parse(text: str) -> PendingStop | None:

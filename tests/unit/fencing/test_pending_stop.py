@@ -52,6 +52,9 @@ def test_a_stamp_is_never_ahead_of_the_clock() -> None:
     assert pending_stop.load("g") == PENDING_STOP._replace(stamp=100.0)
     assert pending_stop.touch("g", PENDING_STOP._replace(stamp=100.0), 200.0009)
     assert pending_stop.load("g") == PENDING_STOP._replace(stamp=200.0)
+    # One that a file had stays as it is, though 1.001 * 1000 is less than 1001.
+    pending_stop.store("g", PENDING_STOP._replace(stamp=1.001))
+    assert pending_stop.load("g") == PENDING_STOP._replace(stamp=1.001)
 
 
 def test_touching_moves_the_stamp_of_this_pending_stop_and_nothing_else() -> None:

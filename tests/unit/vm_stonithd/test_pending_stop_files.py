@@ -35,8 +35,8 @@ def _run_dir(host: FakeProcessTable) -> None:  # noqa: ARG001 - it says where th
 
 
 def owed(life: Life | None = None, age_s: float = 0, ban_id: str = "9c41") -> PendingStop:
-    # As a file has it.
-    return PendingStop(ban_id, UUID, life, int((time.monotonic() - age_s) * 1000) / 1000)
+    # As a file has it, and not ahead of the clock.
+    return PendingStop(ban_id, UUID, life, round(time.monotonic() - age_s - 0.001, 3))
 
 
 def break_pending_stops() -> None:
