@@ -104,6 +104,10 @@ def _migrate_alive(context: Context, subject: Subject, fence: Fence, target: str
             raise outcome.NothingMovedError(OcfCode.GENERIC, f"{name}: {text}", lives=not is_dead)
         outcome.settle(context, subject, migration, text)
         return
+    lives = domain_state.living(subject) if subject.identity.is_qemu else []
+    if old_pending_stop is not None and any(map(old_pending_stop.is_for, lives)):
+        # It is being killed at this moment; the ban may have gone already.
+        raise FencedError(old_pending_stop.ban_id, kills=False)
     fence.during(
         context.deadline,
         f"saving the definition of {name}",

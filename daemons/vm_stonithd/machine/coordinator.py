@@ -196,7 +196,7 @@ class Coordinator:
     def _prove(self, fence: Fence, view: View) -> None:
         there = view.bans.get(fence.resource)
         if there is None or there.id != known(fence.ban).id:
-            self._lost(fence, view)
+            self._lost(fence)
             return
         # A coordinator whose ban is another's now stops; who took it over begins.
         fence.ban = there
@@ -231,12 +231,12 @@ class Coordinator:
             fence.ticket = self._state.ticket()
             self._state.act(SwitchOff(fence.ticket, fence.resource, ban.requester))
 
-    def _lost(self, fence: Fence, view: View) -> None:
+    def _lost(self, fence: Fence) -> None:
         """The ban went: by its coordinator, who said what came of it, or by a person."""
         if fence.gone_at is None:
             fence.gone_at = self._state.now
         for one in list(fence.pending.values()):
-            self._replies.by_done(fence, one, view)
+            self._replies.by_done(fence, one)
         if known(fence.ban).operation == RESET and fence.wants_off():
             # It was never this ban's: the reset ended before the off could rewrite it.
             fence.step = Step.WAITING

@@ -11,7 +11,7 @@ from daemons.vm_stonithd.model.actions import Answer, Forget, Say
 from daemons.vm_stonithd.model.facts import REFUSED
 from daemons.vm_stonithd.model.host_report import Done
 from daemons.vm_stonithd.model.invariants import hold, known
-from pmkvm.fencing.ban import SETTLE
+from pmkvm.fencing.ban import OFF, SETTLE
 
 if TYPE_CHECKING:
     from daemons.vm_stonithd.machine.fence import Fence, Pending
@@ -35,25 +35,21 @@ class Replies:
         hold(view is self._state.view and not lack, f"P1: OK without the proof: {lack}")
         self._give(fence, one, f"dead on {', '.join(sorted(view.members))}", ok=True)
 
-    def by_done(self, fence: Fence, one: Pending, view: View) -> None:
+    def by_done(self, fence: Fence, one: Pending) -> None:
         """From the `done` of a ban that went.
 
-        An off only if its ban and the role Stopped stood together: when a ban goes first, a start
-        may be on its way that no later role stops.
+        An off only by its own. An `on` or a person has removed the ban of an off that was answered,
+        and then a start may be on its way, which no later role stops.
         """
-        ban = known(fence.ban)
-        done = self._state.done(ban.id)
-        if done is None or (one.is_off and fence.held_by != ban.id):
-            return
-        resource = view.resources.get(fence.resource)
-        if not one.is_off:
-            if done.ok:
-                self._give(fence, one, "proven by another host", ok=True)
-            else:
-                reason = "so it was answered on another host"
-                self._give(fence, one, reason, ok=False)
-        elif done.ok and resource is not None and resource.target_role == "Stopped":
+        done = self._state.done(known(fence.ban).id)
+        if one.is_off:
+            done = self._state.answered(one.request)
+            if done is None or not done.ok or done.operation != OFF:
+                return
+        if done is not None and done.ok:
             self._give(fence, one, "proven by another host", ok=True)
+        elif done is not None:
+            self._give(fence, one, "so it was answered on another host", ok=False)
 
     def fail(self, fence: Fence, reason: str) -> None:
         for one in list(fence.pending.values()):

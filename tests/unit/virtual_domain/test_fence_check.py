@@ -134,6 +134,12 @@ def test_a_migration_ends_with_0_at_a_pending_stop_that_was_not_there_before(wor
     assert migrate_into_trouble(world, "pending stop").rc == 0
 
 
+def test_a_guest_that_is_being_killed_does_not_begin_to_migrate(world: World) -> None:
+    owe(world.qemu_of(world.guest()).life)
+    assert world.by_pacemaker("migrate_to", CRM_meta_migrate_target="node2").rc == 0
+    assert world.here.called("virDomainMigrate3") == []
+
+
 def test_a_guest_that_a_fence_has_killed_is_not_missed_by_its_migration(world: World) -> None:
     owe(OVER)
     assert world.by_pacemaker("migrate_to", CRM_meta_migrate_target="node2").rc == 0

@@ -235,8 +235,10 @@ class Hosts:
         before = self.pending_stops[source].get(resource)
         guests = [q for q in self.living(source, resource) if q.runs]
         job = {"state": "runs"}
-        if not guests and self.has_pending_stop(source, resource):
-            # Dead before it began, by a ban that went too early: an error would fence the host.
+        is_owed = before is not None and any(before.is_for(guest.life) for guest in guests)
+        if is_owed or (not guests and self.has_pending_stop(source, resource)):
+            # Dead before it began, or about to be, by a ban that went too early: an error would
+            # fence the host.
             return 0
         if guests and not self.is_banned(source, resource):
             self.engine.spawn(self._move(guests[0], target, job))

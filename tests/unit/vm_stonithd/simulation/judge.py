@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from daemons.vm_stonithd.machine.fence import MARGIN_S
 from daemons.vm_stonithd.model.host_report import MOST_DONE
@@ -24,6 +24,15 @@ class BrokenError(AssertionError):
     """A promise is broken in the simulated world."""
 
 
+class Given(NamedTuple):
+    """An answer: its text and ban, the host that gave it, and when its request had come there."""
+
+    text: str
+    ban_id: str
+    host: str
+    arrived: float
+
+
 class Judge:
     """Keeps the evidence of a run."""
 
@@ -35,6 +44,8 @@ class Judge:
         # The first answer to each request, and the hosts that remember one.
         self.answered: dict[Key, tuple[float, str]] = {}
         self._remember: dict[Key, set[str]] = {}
+        # When each target's role was last written Started.
+        self._switched_on: dict[str, float] = {}
         # Which life was killed for which requester's life.
         self.kills: set[tuple[str, float, str, float]] = set()
         self.senders: dict[Key, float] = {}
@@ -49,6 +60,9 @@ class Judge:
         """The CIB was written. by_rule: by a vm-stonithd, not by a person."""
         started = {r for r, state in new.resources.items() if state.target_role != STOPPED}
         self.held_off -= started
+        for resource in started:
+            if old.resources[resource].target_role == STOPPED:
+                self._switched_on[resource] = hosts.engine.now
         for resource in {*old.bans, *new.bans}:
             before, after = old.bans.get(resource), new.bans.get(resource)
             if after is not None and (before is None or before.id != after.id):
@@ -83,7 +97,8 @@ class Judge:
             if not remembering:
                 self.answered.pop(key, None)
 
-    def answer(self, hosts: Hosts, request: Request, text: str, ban_id: str, host: str) -> None:
+    def answer(self, hosts: Hosts, request: Request, given: Given) -> None:
+        text, ban_id, host, arrived = given
         key = (request.requester, request.hash, request.target)
         self.count(f"{request.operation.value} {text.partition(' ')[0]}")
         if not is_explained(text):
@@ -105,7 +120,9 @@ class Judge:
             if hosts.running(request.target):
                 raise BrokenError(f"P1: OK while another {request.target} lives")
         is_stopped = hosts.cib.head.resources[request.target].target_role == STOPPED
-        if request.operation.value == OFF and is_stopped:
+        # An `on` that came while the off waited for its answer has undone it.
+        is_undone = self._switched_on.get(request.target, arrived) > arrived
+        if request.operation.value == OFF and is_stopped and not is_undone:
             self.held_off.add(request.target)
 
     def killed(self, ban: Ban, qemu: Qemu) -> None:

@@ -20,7 +20,7 @@ from tests.unit.vm_stonithd.simulation.attributes import Attributes
 from tests.unit.vm_stonithd.simulation.enemy import Enemy
 from tests.unit.vm_stonithd.simulation.engine import GUESTS, HOSTS, Cib, Engine
 from tests.unit.vm_stonithd.simulation.hosts import Hosts
-from tests.unit.vm_stonithd.simulation.judge import BrokenError, Judge
+from tests.unit.vm_stonithd.simulation.judge import BrokenError, Given, Judge
 from tests.unit.vm_stonithd.simulation.pacemaker import Entry, Pacemaker
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class World:
         self._ids = 0
         # Numbers that a guest still waits for.
         self._waiting: dict[int, str] = {}
+        self._arrived: dict[int, float] = {}
         self.cib.on_change.append(self._cib_changed)
         self.pacemaker.on_fenced = self._fenced
         self.pacemaker.on_back = self.boot
@@ -218,6 +219,7 @@ class World:
         if daemon is None or not daemon.lives():
             return
         self._waiting[request.number] = host
+        self._arrived[request.number] = self.engine.now
         daemon.requests[request.number] = request
         deadline = self.engine.now + request.seconds
 
@@ -234,11 +236,12 @@ class World:
     def answered(self, request: Request, text: str, ban_id: str) -> None:
         self.log("guest", f"{request.operation.value} {request.target}: {text}")
         host = self._waiting.pop(request.number, "")
+        arrived = self._arrived.pop(request.number, self.engine.now)
         if text == "OK" and request.operation.is_fence and self.silent & self.cib.head.members:
             self.judge.count("OK with a silent host")
         if request.operation is Operation.ON and text == "OK":
             self.judge.held_off.discard(request.target)
-        self.judge.answer(self.hosts, request, text, ban_id, host)
+        self.judge.answer(self.hosts, request, Given(text, ban_id, host, arrived))
 
     def about_to_ban(self, resource: str) -> None:
         """The worst moment: a migration begins as the ban is written, its source's host sleeps."""
