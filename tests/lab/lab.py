@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -23,7 +25,7 @@ from tests.lab.state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from xml.etree.ElementTree import Element
 
     from tests.lab.cluster.status import Status
@@ -128,6 +130,36 @@ class Lab:
         self.cluster.start()
         self._wait_until_well()
         self.guests.clear()
+
+    @contextlib.contextmanager
+    def another_host(self) -> Iterator[Machine]:
+        """One more host, with all that the others have but a cluster; they know its name and its
+        key. Guests may live there, too."""
+        plan = Plan(self.state.host_count + 1, self.state.root, self.state.rsc_defaults)
+        wider = Lab(_state(self.directory, plan))
+        host, guests = wider.hosts[-1], self.guests
+        wider.state.save()
+        try:
+            disks.mount(disks.of(host.home))
+            ssh.make_key(os.path.join(self.directory, "keys"), host.name)
+            host.boot()
+            hypervisor.configure(host)
+            for one in wider.hosts:
+                _name(one, wider.hosts)
+                ssh.configure(one, wider.hosts)
+            _start_services(host)
+            install.copy_stage(host)
+            self.guests = wider.guests
+            yield host
+        finally:
+            self.guests = guests
+            host.kill()
+            network.disconnect(host.number)
+            disks.unmount(disks.of(host.home))
+            shutil.rmtree(host.home, ignore_errors=True)
+            for one in self.hosts:
+                _name(one, self.hosts)
+            self.state.save()
 
     def _make(self) -> None:
         for name in ("run", "shared", "fence"):

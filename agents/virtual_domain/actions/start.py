@@ -102,23 +102,7 @@ def start(context: Context) -> OcfCode:
             )
             subject = from_definition(context)._replace(remembered=record.load(context.instance))
             is_uuid_new = cluster_uuid.require_same(context, subject.identity, fence)
-            # A probe may have killed the abandoned create of the start before this one.
-            had_abandoned = subject.is_being_created
-            while True:
-                try:
-                    subject = _bring_up(
-                        context, subject, fence, others, deadline, had_abandoned=had_abandoned
-                    )
-                    snapshot.drop(context, subject.identity.name)
-                    break
-                except (*_PASSING, MemoryError) as error:
-                    had_abandoned = False
-                    reason = reason_of(error)
-                    context.log.debug(f"{subject.identity.name}: {reason}")
-                    fence.look()
-                    if deadline.less(domain_state.LAST_TRY_S).expired():
-                        raise OcfError(OcfCode.GENERIC, f"not started: {reason}") from error
-                    deadline.pause(domain_state.POLL_S)
+            subject = _keep_trying(context, subject, fence, others, deadline)
         _wait_until_healthy(context, subject, fence)
     except FencedError as fenced:
         is_owed = fence.settle(identify(context), fenced, always_kill=True)
@@ -134,6 +118,36 @@ def start(context: Context) -> OcfCode:
         utilization.update(context, subject)
     context.log.info(f"{subject.identity.name}: started")
     return OcfCode.SUCCESS
+
+
+def _keep_trying(
+    context: Context, subject: Subject, fence: Fence, others: OtherHosts, deadline: Deadline
+) -> Subject:
+    """With the lock held, until the guest runs. Raises OcfError, FencedError, DeadlineError."""
+    # A probe may have killed the abandoned create of the start before this one.
+    had_abandoned = subject.is_being_created
+    reason = ""
+    while True:
+        try:
+            subject = _bring_up(
+                context, subject, fence, others, deadline, had_abandoned=had_abandoned
+            )
+            snapshot.drop(context, subject.identity.name)
+            return subject
+        except (*_PASSING, MemoryError) as error:
+            had_abandoned = False
+            reason = reason_of(error)
+            context.log.debug(f"{subject.identity.name}: {reason}")
+            fence.look()
+            if deadline.less(domain_state.LAST_TRY_S).expired():
+                raise OcfError(OcfCode.GENERIC, f"not started: {reason}") from error
+            deadline.pause(domain_state.POLL_S)
+        except DeadlineError as error:
+            # Of the last try. What stood in the way until then is what a person must know.
+            if not reason:
+                raise
+            text = f"not started: {reason}; then {error}"
+            raise OcfError(OcfCode.GENERIC, text) from error
 
 
 def _once_possible(

@@ -11,6 +11,7 @@ import sys
 from pmkvm.run import run
 from tests.lab.errors import LabError
 from tests.lab.guests.guest_image import CACHE
+from tests.lab.hosts import remoted
 
 TIMEOUT_S = 1800.0
 
@@ -85,6 +86,8 @@ def build(suite: str) -> str:
     done = run(argv, timeout_s=TIMEOUT_S)
     if done.rc != 0:
         raise LabError(f"mmdebstrap {suite}: {done.err.strip()[-2000:]}")
+    # As long as the mirror has the one of this Pacemaker.
+    remoted.ensure(unfinished)
     os.rename(unfinished, path)
     return path
 

@@ -105,11 +105,18 @@ def make_keys(directory: str, names: Sequence[str]) -> None:
     """The key pairs of a new lab: root's, and one for each host."""
     os.makedirs(directory, mode=0o700, exist_ok=True)
     for name in ("root", *names):
-        path = os.path.join(directory, name)
-        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{name}@lab", "-f", path]
-        done = run(argv, timeout_s=10)
-        if done.rc != 0:
-            raise LabError(f"ssh-keygen: {done.err.strip()}")
+        make_key(directory, name)
+
+
+def make_key(directory: str, name: str) -> None:
+    """Unless it is there."""
+    path = os.path.join(directory, name)
+    if os.path.exists(path):
+        return
+    argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{name}@lab", "-f", path]
+    done = run(argv, timeout_s=10)
+    if done.rc != 0:
+        raise LabError(f"ssh-keygen: {done.err.strip()}")
 
 
 def _write_config(host: Machine, *, public_key: bool) -> None:
