@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 WORD = "--checker"
 REQUEST = b"check"
 LONGEST_ANSWER = 4096
+# In JSON a letter may take twelve bytes.
+_LONGEST_REASON = 300
 # For a child before this one that was killed and does end.
 LOCK_S = 0.5
 
@@ -59,7 +61,7 @@ def arguments(target: Target) -> list[str]:
 
 
 def encode(answer: Answer) -> bytes:
-    return json.dumps([answer.is_good, answer.reason[:1000], answer.is_hanging]).encode()
+    return json.dumps([answer.is_good, answer.reason[:_LONGEST_REASON], answer.is_hanging]).encode()
 
 
 def decode(message: bytes) -> Answer:
