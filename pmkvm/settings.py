@@ -56,3 +56,12 @@ def domain_run_dir() -> str:
 def connectd_socket() -> str:
     """vm-connectd's local socket, on a host and in a guest alike."""
     return os.path.join(RUN_DIR, "vm-connectd.sock")
+
+
+def diskd_dir() -> str:
+    """Directory of diskd's local sockets, one for each attribute, and of its locks."""
+    return os.path.join(RUN_DIR, "diskd")
+
+
+def diskd_socket(attribute: str) -> str:
+    return os.path.join(diskd_dir(), f"{attribute}.sock")

@@ -9,6 +9,11 @@ _pm_kvm_tools() {
     [[ $current == = ]] && current=''
     [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}
     case $program:$before in
+        diskd:-N)
+            mapfile -t COMPREPLY < <(compgen -f -- "${current:-/dev/}")
+            return ;;
+        diskd:-[aIimrt]) return ;;
+        diskd:-[Deow]) words='--status --debug --version --help' ;;
         *:--file | *:--keys | *:--debug-file | *:-D | *:-p | *:--pidfile)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
@@ -21,6 +26,7 @@ _pm_kvm_tools() {
             words='on off reboot status monitor list list-status validate-all metadata manpage' ;;
         *:--cluster | *:--operations | *:--timeout | *:--id | *:--request | *:--send | *:-[ceirRn])
             return ;;
+        diskd:*) words='--status --debug --version --help' ;;
         fence_vm_stonith:*)
             words='--action --plug --hostlist --delimiter --timeout --delay --quiet --verbose
                 --debug-file --version --help' ;;
@@ -43,4 +49,4 @@ _pm_kvm_tools() {
 }
 
 complete -F _pm_kvm_tools \
-    fence_vm_stonith vm-adopt vm-connect vm-connectd vm-stonith-key vm-stonithd
+    diskd fence_vm_stonith vm-adopt vm-connect vm-connectd vm-stonith-key vm-stonithd

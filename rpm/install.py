@@ -51,6 +51,9 @@ GLUE_64 = "/usr/lib64/stonith/plugins/external"
 PROGRAMS = (
     Program("/usr/lib/ocf/resource.d/extra/VirtualDomain", "agents.virtual_domain.agent:main"),
     Program("/usr/lib/ocf/resource.d/extra/vm-anything", "agents.vm_anything.agent:main"),
+    Program("/usr/lib/ocf/resource.d/extra/diskd", "agents.diskd.agent:main"),
+    # Its name of 2011, on slides and in the configurations of clusters.
+    Program("/usr/lib/ocf/resource.d/pacemaker/diskd", "agents.diskd.agent:main"),
     Program("/usr/sbin/fence_vm_stonith", "stonith.vm_stonith.fence_agent:main"),
     Program(f"{GLUE}/vm-stonith", "stonith.vm_stonith.external:main"),
     Program(f"{GLUE_64}/vm-stonith", "stonith.vm_stonith.external:main"),
@@ -62,6 +65,7 @@ PROGRAMS = (
     Program("/usr/sbin/vm-connect", "daemons.vm_connect:main"),
     Program("/usr/sbin/vm-connectd", "daemons.vm_connectd.main:main"),
     Program("/usr/sbin/vm-stonithd", "daemons.vm_stonithd.main:main"),
+    Program("/usr/sbin/diskd", "daemons.diskd.main:main"),
 )
 
 CONFIGURATION = "%config(noreplace)"
@@ -69,6 +73,7 @@ MAN = "/usr/share/man"
 COMPLETIONS = "/usr/share/bash-completion/completions"
 # By one file; vm-ctl has its own.
 COMPLETED = (
+    "diskd",
     "fence_vm_stonith",
     "vm-adopt",
     "vm-connect",

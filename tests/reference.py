@@ -10,6 +10,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
+from agents.diskd.agent import AGENT as DISKD
 from agents.virtual_domain.agent import AGENT as VIRTUAL_DOMAIN
 from agents.vm_anything.agent import AGENT as VM_ANYTHING
 from stonith.plugin import parameters as vm_stonith
@@ -111,6 +112,9 @@ PAGES = (
     _in_markdown("virtualdomain.md", VIRTUAL_DOMAIN),
     _in_manual("ocf_extra_VirtualDomain.7", lambda: manual(VIRTUAL_DOMAIN)),
     _in_manual("ocf_extra_vm-anything.7", lambda: manual(VM_ANYTHING)),
+    _in_markdown("diskd.md", DISKD),
+    _in_manual("ocf_extra_diskd.7", lambda: manual(DISKD)),
+    _in_manual("ocf_pacemaker_diskd.7", lambda: manual(DISKD)),
     _in_manual("vm-stonith.8", lambda: plugin(vm_stonith.SHARED)),
     _in_manual("stonith-helper.8", lambda: plugin(stonith_helper.TABLE)),
     # What `fence_vm_stonith -o manpage` prints.

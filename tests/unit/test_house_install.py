@@ -49,6 +49,11 @@ def files(root: Path) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
+def is_program(path: Path) -> bool:
+    is_agent = path.parent.parent.name == "resource.d"
+    return is_agent or path.parent.name in ("sbin", "external")
+
+
 def private(root: Path) -> Path:
     return root / settings.PRIVATE_DIR.lstrip("/")
 
@@ -85,8 +90,8 @@ def test_every_module_is_there_compiled_and_nothing_else_is(root: Path) -> None:
 
 def test_modes_and_times_do_not_depend_on_who_builds(root: Path) -> None:
     for path in root.rglob("*"):
-        is_program = path.is_dir() or path.parent.name in ("extra", "sbin", "external")
-        assert stat.S_IMODE(path.stat().st_mode) == (0o755 if is_program else 0o644), path
+        is_executable = path.is_dir() or is_program(path)
+        assert stat.S_IMODE(path.stat().st_mode) == (0o755 if is_executable else 0o644), path
         if path.is_file():
             assert path.stat().st_mtime == EPOCH, path
 
@@ -104,7 +109,7 @@ def test_no_name_that_others_can_foresee_is_written_to(tmp_path: Path) -> None:
 
 def test_every_program_has_a_function_to_call(root: Path) -> None:
     modules = tree.read(tree.ROOT)
-    stubs = [path for path in root.rglob("*") if path.parent.name in ("extra", "sbin", "external")]
+    stubs = [path for path in root.rglob("*") if is_program(path)]
     assert stubs
     for stub in stubs:
         line = stub.read_text(encoding="utf-8").splitlines()[4]

@@ -52,3 +52,14 @@ def test_vm_anything(host1: Machine, count: int) -> None:
     arguments = ["-o", "binfile=/bin/sleep", "-o", "cmdline_options=600", "--kills", str(count)]
     arguments += FAKETIME
     assert complaints(host1, *arguments, f"{AGENTS}/vm-anything") == ""
+
+
+@pytest.mark.parametrize("count", [2])
+def test_diskd(host1: Machine, count: int) -> None:
+    """The cluster runs: diskd needs its attribute manager."""
+    disk = "/var/lib/lab-disk"
+    host1.must(["truncate", "--size", "1M", disk])
+    arguments = ["-o", f"device={disk}", "-o", "interval=10", "--kills", str(count), *FAKETIME]
+    for provider in ("extra", "pacemaker"):
+        agent = f"{AGENTS.rpartition('/')[0]}/{provider}/diskd"
+        assert complaints(host1, *arguments, agent) == ""
