@@ -34,6 +34,19 @@ def publish(name: str, text: str, delay_s: int, deadline: Deadline) -> None:
     tools.call(argv, deadline)
 
 
+def publish_with_delay(name: str, text: str, delay: int | str, deadline: Deadline) -> None:
+    """The same, and this delay from now on, also of one that is there; in seconds where no unit is
+    named. The text may be anybody's. Raises HaError."""
+    # As a word of its own Pacemaker's tools would take a text such as -inf for options.
+    options = (f"--name={name}", f"--update-both={text}", f"--delay={delay}")
+    tools.call(("attrd_updater", *options), deadline)
+
+
+def withdraw(name: str, deadline: Deadline) -> None:
+    """This host has no value of one that is not private. Raises HaError."""
+    tools.call(("attrd_updater", f"--name={name}", "--delete"), deadline)
+
+
 def hear(name: str, deadline: Deadline) -> dict[str, str]:
     """All hosts' values. Raises HaError."""
     argv = ("attrd_updater", "--query", "--all", "--name", name)
