@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.virtual_domain.agent import AGENT
+from agents.virtual_domain.agent import AGENT as VIRTUAL_DOMAIN
+from agents.vm_anything.agent import AGENT as VM_ANYTHING
+from agents.vm_client.agent import AGENT as VM_CLIENT
 from pmkvm.ocf.table import Action, Agent, Parameter
 from pmkvm.run import run
 from tests.unit.ocf.sample import PARAMETERS, call, succeed
@@ -38,7 +40,8 @@ SAMPLE = Agent(
     ),
 )
 
-each_agent = pytest.mark.parametrize("agent", [AGENT, SAMPLE], ids=["VirtualDomain", "Sample"])
+AGENTS = [VIRTUAL_DOMAIN, VM_ANYTHING, VM_CLIENT, SAMPLE]
+each_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 
 
 def complaints(directory: Path, text: str, *grammar: str) -> str:
