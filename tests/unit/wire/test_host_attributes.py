@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pmkvm.wire import codec, host_attributes
 from pmkvm.wire.errors import MessageError
-from pmkvm.wire.host_attributes import LONGEST_VALUE_BYTES, MOST_NAMES
+from pmkvm.wire.host_attributes import LONGEST_VALUE_BYTES, MOST_NAMES, Answer
 
 VALUES = st.text(max_size=300).filter(host_attributes.is_value)
 
@@ -24,6 +24,29 @@ def test_an_answer_reads_as_in_2011() -> None:
 @given(st.dictionaries(st.sampled_from(["a", "b", "c"]), VALUES, min_size=1))
 def test_every_value_survives(values: dict[str, str]) -> None:
     assert host_attributes.decode(host_attributes.encode(values), ("a", "b", "c")) == (values, [])
+
+
+@given(st.text() | st.text(alphabet="ab=,%25C x\n"))
+def test_of_whatever_a_host_says_only_what_was_asked_for_and_is_fit_counts(text: str) -> None:
+    try:
+        answer = host_attributes.decode(text, ("a", "b"))
+    except MessageError as error:
+        answer = Answer({}, [str(error)])
+    assert set(answer.values) <= {"a", "b"}
+    assert all(host_attributes.is_value(value) for value in answer.values.values())
+    assert all(each.isprintable() for each in answer.dropped)
+
+
+@given(st.text() | st.text(alphabet="ab -'#:\n"))
+def test_of_whatever_a_guest_asks_only_names_get_through(text: str) -> None:
+    try:
+        names = host_attributes.names_of(text)
+    except MessageError as error:
+        names, refused = (), str(error)
+    else:
+        refused = ""
+    assert refused.isprintable()
+    assert all(host_attributes.is_name(name) for name in names)
 
 
 def test_commas_blanks_and_equals_signs_survive() -> None:
