@@ -42,6 +42,8 @@ WRITE_S = 3.0
 # After a question or a write that failed.
 RETRY_S = 1.0
 CALLS_AT_A_TIME = 4
+# Of what a host says beyond the question.
+MOST_SHOWN = 8
 
 
 class Daemon:
@@ -84,7 +86,9 @@ class Daemon:
         self._ledger.answered(answer.values, time.monotonic())
         self._note_host("answers")
         if answer.dropped:
-            self._complain(f"the host told what does not count: {', '.join(answer.dropped)}")
+            some = ", ".join(answer.dropped[:MOST_SHOWN])
+            count = len(answer.dropped)
+            self._complain(f"the host told what does not count, {count} in all: {some}")
         return True
 
     async def _write(self) -> bool:
