@@ -12,6 +12,8 @@ PRIVATE_DIR = "/usr/share/pm_kvm_tools"
 RUN_DIR = "/run/pm_kvm_tools"
 
 VM_CTL_CONF = "/etc/vm-ctl.conf"
+# Which node attributes of a host its guests may see.
+VM_MANAGER_CONF = "/etc/vm-manager.conf"
 
 # The keys under which fencing tokens are sealed; hosts only, root only.
 STONITH_KEY = "/etc/pm_kvm_tools/stonith.key"
@@ -65,3 +67,8 @@ def diskd_dir() -> str:
 
 def diskd_socket(attribute: str) -> str:
     return os.path.join(diskd_dir(), f"{attribute}.sock")
+
+
+def vm_client_socket(instance: str) -> str:
+    """Local socket of the vm-client that runs for this resource."""
+    return os.path.join(RUN_DIR, f"vm-client-{instance}.sock")

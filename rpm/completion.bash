@@ -17,6 +17,13 @@ _pm_kvm_tools() {
         *:--file | *:--keys | *:--debug-file | *:-D | *:-p | *:--pidfile)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
+        vm-managerd:-c | vm-managerd:--config)
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return ;;
+        vm-managerd:-[nv] | vm-managerd:--name | vm-managerd:--value) return ;;
+        vm-client:-a | vm-client:--attributes | vm-client:--host-timeout | vm-client:--instance)
+            return ;;
+        *:--interval | *:--dampen) return ;;
         *:-d | *:--sock-dir)
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return ;;
@@ -36,6 +43,11 @@ _pm_kvm_tools() {
         vm-connect:*) words='--type --request --send --id --quiet --timeout --version --help' ;;
         vm-connectd:*)
             words='--type --sock-dir --status --debug --daemonize --pidfile --version --help' ;;
+        vm-managerd:*)
+            words='--config --name --value --status --debug --daemonize --pidfile --version --help' ;;
+        vm-client:*)
+            words='--attributes --interval --host-timeout --dampen --instance --status --debug
+                --version --help' ;;
         vm-stonithd:*) words='--keys --status --debug --version --help' ;;
         vm-stonith-key:*)
             case $COMP_CWORD:${COMP_WORDS[1]} in
@@ -49,4 +61,4 @@ _pm_kvm_tools() {
 }
 
 complete -F _pm_kvm_tools \
-    diskd fence_vm_stonith vm-adopt vm-connect vm-connectd vm-stonith-key vm-stonithd
+    diskd fence_vm_stonith vm-adopt vm-client vm-connect vm-connectd vm-managerd vm-stonith-key vm-stonithd

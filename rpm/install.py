@@ -54,6 +54,7 @@ PROGRAMS = (
     Program("/usr/lib/ocf/resource.d/extra/diskd", "agents.diskd.agent:main"),
     # Its name of 2011, on slides and in the configurations of clusters.
     Program("/usr/lib/ocf/resource.d/pacemaker/diskd", "agents.diskd.agent:main"),
+    Program("/usr/lib/ocf/resource.d/extra/vm-client", "agents.vm_client.agent:main"),
     Program("/usr/sbin/fence_vm_stonith", "stonith.vm_stonith.fence_agent:main"),
     Program(f"{GLUE}/vm-stonith", "stonith.vm_stonith.external:main"),
     Program(f"{GLUE_64}/vm-stonith", "stonith.vm_stonith.external:main"),
@@ -66,6 +67,8 @@ PROGRAMS = (
     Program("/usr/sbin/vm-connectd", "daemons.vm_connectd.main:main"),
     Program("/usr/sbin/vm-stonithd", "daemons.vm_stonithd.main:main"),
     Program("/usr/sbin/diskd", "daemons.diskd.main:main"),
+    Program("/usr/sbin/vm-managerd", "daemons.vm_managerd.main:main"),
+    Program("/usr/sbin/vm-client", "daemons.vm_client.main:main"),
 )
 
 CONFIGURATION = "%config(noreplace)"
@@ -76,8 +79,10 @@ COMPLETED = (
     "diskd",
     "fence_vm_stonith",
     "vm-adopt",
+    "vm-client",
     "vm-connect",
     "vm-connectd",
+    "vm-managerd",
     "vm-stonith-key",
     "vm-stonithd",
 )
@@ -85,6 +90,7 @@ SYSTEMD = "/usr/lib/systemd/system"
 
 FILES = (
     File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF, CONFIGURATION),
+    File("daemons/vm_managerd/vm-manager.conf", settings.VM_MANAGER_CONF, CONFIGURATION),
     File("vmctl/vm-ctl.bash", f"{COMPLETIONS}/vm-ctl"),
     *(File("rpm/completion.bash", f"{COMPLETIONS}/{name}") for name in COMPLETED),
     # Every page that there is; a test asks for one of each program.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agents.diskd.agent import AGENT as DISKD
 from agents.virtual_domain.agent import AGENT as VIRTUAL_DOMAIN
 from agents.vm_anything.agent import AGENT as VM_ANYTHING
+from agents.vm_client.agent import AGENT as VM_CLIENT
 from stonith.plugin import parameters as vm_stonith
 from stonith.stonith_helper import parameters as stonith_helper
 from stonith.vm_stonith import description
@@ -115,6 +116,8 @@ PAGES = (
     _in_markdown("diskd.md", DISKD),
     _in_manual("ocf_extra_diskd.7", lambda: manual(DISKD)),
     _in_manual("ocf_pacemaker_diskd.7", lambda: manual(DISKD)),
+    _in_markdown("vm-managerd.md", VM_CLIENT),
+    _in_manual("ocf_extra_vm-client.7", lambda: manual(VM_CLIENT)),
     _in_manual("vm-stonith.8", lambda: plugin(vm_stonith.SHARED)),
     _in_manual("stonith-helper.8", lambda: plugin(stonith_helper.TABLE)),
     # What `fence_vm_stonith -o manpage` prints.

@@ -79,10 +79,10 @@ def forget(context: Context) -> None:
 
 
 def path(context: Context) -> str:
-    return context.text("pidfile") or os.path.join(_run_dir(), f"{_file_name(context)}.pid")
+    return context.text("pidfile") or os.path.join(_run_dir(), f"{instance(context)}.pid")
 
 
-def _file_name(context: Context) -> str:
+def instance(context: Context) -> str:
     """The instance, without its number if the instances of a clone are all alike.
 
     Pacemaker may give the same process another number tomorrow. A name must not leave the

@@ -36,14 +36,16 @@ def publish(name: str, text: str, delay: int | str, deadline: Deadline) -> None:
 
 
 def publish_with_delay(name: str, text: str, delay: int | str, deadline: Deadline) -> None:
-    """The same, and this delay from now on, also of one that is there. Raises HaError."""
-    argv = ("attrd_updater", "--name", name, "--update-both", text, "--delay", str(delay))
-    tools.call(argv, deadline)
+    """The same, and this delay from now on, also of one that is there; in seconds where no unit is
+    named. The text may be anybody's. Raises HaError."""
+    # As a word of its own Pacemaker's tools would take a text such as -inf for options.
+    options = (f"--name={name}", f"--update-both={text}", f"--delay={delay}")
+    tools.call(("attrd_updater", *options), deadline)
 
 
 def withdraw(name: str, deadline: Deadline) -> None:
     """This host has no value of one that is not private. Raises HaError."""
-    tools.call(("attrd_updater", "--name", name, "--delete"), deadline)
+    tools.call(("attrd_updater", f"--name={name}", "--delete"), deadline)
 
 
 def hear(name: str, deadline: Deadline) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 from agents.diskd.agent import AGENT as DISKD
 from agents.virtual_domain.agent import AGENT as VIRTUAL_DOMAIN
 from agents.vm_anything.agent import AGENT as VM_ANYTHING
+from agents.vm_client.agent import AGENT as VM_CLIENT
 from pmkvm.ocf.table import Action, Agent, Parameter
 from pmkvm.run import run
 from tests.unit.ocf.sample import PARAMETERS, call, succeed
@@ -40,7 +41,7 @@ SAMPLE = Agent(
     ),
 )
 
-AGENTS = [VIRTUAL_DOMAIN, VM_ANYTHING, DISKD, SAMPLE]
+AGENTS = [VIRTUAL_DOMAIN, VM_ANYTHING, DISKD, VM_CLIENT, SAMPLE]
 each_agent = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 
 

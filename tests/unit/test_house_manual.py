@@ -31,8 +31,10 @@ KEY_VERBS = ("create", "list", "rotate", "token")
 HELPED: dict[str, tuple[str, tuple[str, ...]]] = {
     "diskd": ("daemons.diskd.main", ()),
     "vm-adopt": ("agents.vm_adopt.main", ()),
+    "vm-client": ("daemons.vm_client.main", ()),
     "vm-connect": ("daemons.vm_connect", ()),
     "vm-connectd": ("daemons.vm_connectd.main", ()),
+    "vm-managerd": ("daemons.vm_managerd.main", ()),
     "vm-stonith-key": ("stonith.vm_stonith_key.main", KEY_VERBS),
     "vm-stonithd": ("daemons.vm_stonithd.main", ()),
 }

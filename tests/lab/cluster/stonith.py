@@ -73,10 +73,10 @@ class Proven(NamedTuple):
     line: str
 
 
-def documented(beginning: str) -> str:
-    """The example of doc/fencing.md that begins so."""
-    page = Path(CHECKOUT, "doc", "fencing.md").read_text(encoding="utf-8")
-    return next(each for each in page.split("```\n") if each.startswith(beginning))
+def documented(beginning: str, page: str = "fencing.md") -> str:
+    """The example of a page of doc/ that begins so."""
+    text = Path(CHECKOUT, "doc", page).read_text(encoding="utf-8")
+    return next(each for each in text.split("```\n") if each.startswith(beginning))
 
 
 def token(resource: str) -> str:

@@ -151,13 +151,13 @@ class GuestCluster(NamedTuple):
         self._keep()
 
     def is_well(self, now: Status) -> bool:
-        """All are online, and all that is configured runs, on one guest each."""
+        """All are online, and all that is configured runs: on one guest each, a clone on all."""
         nodes = [now.nodes.get(name) for name in self.names]
         return (
             now.has_quorum
             and all(node is not None and node.is_well for node in nodes)
             and SERVICE in {one.name for one in now.resources}
-            and all(len(now.hosts_of(one.name)) == 1 for one in now.resources)
+            and all(len(now.hosts_of(one.name)) == len(now.find(one.name)) for one in now.resources)
         )
 
     def ask(self, member: Registered, argv: Sequence[str]) -> str:
@@ -226,7 +226,8 @@ class GuestCluster(NamedTuple):
         nodes = "".join(f"node {each.number}: guest{each.number}\n" for each in self.lab.hosts)
         # By force: agents that only the guests have are not known here.
         argv = ["crm", "--force", "configure", "load", "update", "-"]
-        for text in (nodes, *texts, SETTINGS):
+        # The service first: a text may have rules for it.
+        for text in (nodes, SETTINGS, *texts):
             environment = {"CIB_file": COMPILED, "HOME": "/root"}
             done = host.run(argv, stdin=text, environment=environment, timeout_s=60)
             if done.rc != 0:
