@@ -12,7 +12,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd import status_socket
 from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
 from daemons.vm_stonithd.cluster.report_exchange import ReportExchange
 from daemons.vm_stonithd.executor import Executor
@@ -28,6 +27,7 @@ from daemons.vm_stonithd.presence import Presence
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import resource
+from pmkvm.service.teller import Teller
 from pmkvm.service.thread_calls import ThreadCalls
 from pmkvm.version import VERSION
 
@@ -81,7 +81,7 @@ class Daemon:
     async def start(self, service: Service, listener: Listener) -> None:
         self._service = service
         # Nothing waits for it: a host fences without its status.
-        service.supervise("the status", listener.run(partial(status_socket.Teller, self._report)))
+        service.supervise("the status", listener.run(partial(Teller, self._report)))
         # The cluster may be starting, and wait for us.
         service.ready()
         for complaint in self._tokens.complaints:

@@ -26,9 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = options.parse(argv)
     if not chosen.is_status:
         return _serve(chosen)
-    from daemons.vm_stonithd import status_socket
+    from pmkvm.service import status_socket
 
-    return print_status("vm-stonithd", partial(status_socket.ask, chosen.socket))
+    ask = partial(status_socket.ask, "vm-stonithd", chosen.socket)
+    return print_status("vm-stonithd", ask)
 
 
 def _serve(chosen: Options) -> int:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import options, status_socket
+from daemons.vm_stonithd import options
 from pmkvm.deadline import Deadline
+from pmkvm.service import status_socket
 from tests import tree
 from tests.unit.waiting import WAIT_S, eventually
 
@@ -71,7 +72,7 @@ def test_stays_up_says_what_is_wrong_and_ends_when_asked(
     with running([*sockets, "--keys", "/nowhere", *arguments], notified) as daemon:
         assert notified.recv(100) == b"STATUS=starting"
         assert notified.recv(100) == b"READY=1"
-        said = json.loads(status_socket.ask(sockets[1], Deadline(60)))
+        said = json.loads(status_socket.ask("vm-stonithd", sockets[1], Deadline(60)))
         assert problem in " ".join(said["problems"])
         assert said["reads_tokens"] == (not problem)
         assert not said["is_registered"]
@@ -89,14 +90,14 @@ def test_an_upgrade_in_place_keeps_the_pid_and_the_arguments(
         assert [notified.recv(100) for _ in range(2)] == [b"STATUS=starting", b"READY=1"]
         daemon.send_signal(signal.SIGHUP)
         assert [notified.recv(100) for _ in range(2)] == [b"STATUS=starting", b"READY=1"]
-        said = json.loads(status_socket.ask(sockets[1], Deadline(60)))
+        said = json.loads(status_socket.ask("vm-stonithd", sockets[1], Deadline(60)))
         assert (said["pid"], said["reads_tokens"]) == (daemon.pid, True)
         assert daemon.poll() is None
 
 
 def test_nobody_to_ask() -> None:
     with pytest.raises(status_socket.StatusError, match="does not run"):
-        status_socket.ask("/nowhere/vm-stonithd.sock", Deadline(1))
+        status_socket.ask("vm-stonithd", "/nowhere/vm-stonithd.sock", Deadline(1))
 
 
 def test_options_of_2011() -> None:
@@ -152,7 +153,8 @@ class Host:
     def asked(self) -> int | None:
         """The number of the one that answers now."""
         with contextlib.suppress(status_socket.StatusError):
-            number = json.loads(status_socket.ask(str(self.socket), Deadline(WAIT_S)))["pid"]
+            said = status_socket.ask("vm-stonithd", str(self.socket), Deadline(WAIT_S))
+            number = json.loads(said)["pid"]
             assert isinstance(number, int)
             return number
         return None

@@ -7,11 +7,12 @@ import asyncio
 import json
 import socket
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from daemons.vm_stonithd import main, status_socket
+from daemons.vm_stonithd import main
 from daemons.vm_stonithd.cluster import cib_parser
 from daemons.vm_stonithd.daemon import AT_A_TIME, Daemon
 from daemons.vm_stonithd.intake.key_file import Keys
@@ -19,6 +20,8 @@ from daemons.vm_stonithd.intake.token_readers import Readers
 from pmkvm.deadline import Deadline
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
+from pmkvm.service import status_socket
+from pmkvm.service.teller import Teller
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +42,9 @@ async def asked(path: str, report: Callable[[], str]) -> str:
         listening.setblocking(False)
         listening.bind(path)
         listening.listen(1)
-        await loop.create_unix_server(lambda: status_socket.Teller(report), sock=listening)
-        return await loop.run_in_executor(None, status_socket.ask, path, Deadline(ANSWER_S))
+        await loop.create_unix_server(lambda: Teller(report), sock=listening)
+        ask = partial(status_socket.ask, "vm-stonithd", path, Deadline(ANSWER_S))
+        return await loop.run_in_executor(None, ask)
 
 
 def daemon() -> Daemon:
