@@ -9,6 +9,7 @@ _pm_kvm_tools() {
     [[ $current == = ]] && current=''
     [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}
     case $program:$before in
+        ifcheckd:-[adi] | ifcheckd:--attribute | ifcheckd:--dampen | ifcheckd:--interval) return ;;
         *:--file | *:--keys | *:--debug-file | *:-D | *:-p | *:--pidfile)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
@@ -24,6 +25,9 @@ _pm_kvm_tools() {
         fence_vm_stonith:*)
             words='--action --plug --hostlist --delimiter --timeout --delay --quiet --verbose
                 --debug-file --version --help' ;;
+        ifcheckd:*)
+            words='--interval --dampen --attribute --status --debug --daemonize --pidfile --version
+                --help' ;;
         vm-adopt:*)
             words='--back --dry-run --timeout --version --help'
             [[ $current == -* ]] || words=$(crm_resource --list-raw 2>/dev/null) ;;
@@ -43,4 +47,4 @@ _pm_kvm_tools() {
 }
 
 complete -F _pm_kvm_tools \
-    fence_vm_stonith vm-adopt vm-connect vm-connectd vm-stonith-key vm-stonithd
+    fence_vm_stonith ifcheckd vm-adopt vm-connect vm-connectd vm-stonith-key vm-stonithd

@@ -62,6 +62,7 @@ PROGRAMS = (
     Program("/usr/sbin/vm-connect", "daemons.vm_connect:main"),
     Program("/usr/sbin/vm-connectd", "daemons.vm_connectd.main:main"),
     Program("/usr/sbin/vm-stonithd", "daemons.vm_stonithd.main:main"),
+    Program("/usr/sbin/ifcheckd", "daemons.ifcheckd.main:main"),
 )
 
 CONFIGURATION = "%config(noreplace)"
@@ -70,6 +71,7 @@ COMPLETIONS = "/usr/share/bash-completion/completions"
 # By one file; vm-ctl has its own.
 COMPLETED = (
     "fence_vm_stonith",
+    "ifcheckd",
     "vm-adopt",
     "vm-connect",
     "vm-connectd",

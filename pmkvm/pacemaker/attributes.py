@@ -27,11 +27,23 @@ def take_back(name: str, node: str, deadline: Deadline) -> None:
     tools.call(argv, deadline)
 
 
-def publish(name: str, text: str, delay_s: int, deadline: Deadline) -> None:
+def publish(name: str, text: str, delay: int | str, deadline: Deadline) -> None:
     """This host's value of one that is not private: the cluster's status shows it after that
-    delay. It is a change of the CIB, which has Pacemaker plan anew. Raises HaError."""
-    argv = ("attrd_updater", "--name", name, "--update", text, "--delay", str(delay_s))
+    delay, in seconds where no unit is named. An attribute that is there keeps the delay that it
+    has. It is a change of the CIB, which has Pacemaker plan anew. Raises HaError."""
+    argv = ("attrd_updater", "--name", name, "--update", text, "--delay", str(delay))
     tools.call(argv, deadline)
+
+
+def publish_with_delay(name: str, text: str, delay: int | str, deadline: Deadline) -> None:
+    """The same, and this delay from now on, also of one that is there. Raises HaError."""
+    argv = ("attrd_updater", "--name", name, "--update-both", text, "--delay", str(delay))
+    tools.call(argv, deadline)
+
+
+def withdraw(name: str, deadline: Deadline) -> None:
+    """This host has no value of one that is not private. Raises HaError."""
+    tools.call(("attrd_updater", "--name", name, "--delete"), deadline)
 
 
 def hear(name: str, deadline: Deadline) -> dict[str, str]:

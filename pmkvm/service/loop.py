@@ -45,6 +45,11 @@ class Service:
     def is_stopping(self) -> bool:
         return self._stopped.is_set()
 
+    @property
+    def is_beginning_anew(self) -> bool:
+        """Whether the same program follows at once, so that nothing has to be cleared away."""
+        return self._rc == reexec.ANEW
+
     def supervise(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run it beside the others; name is for the log."""
         task = asyncio.get_running_loop().create_task(self._watched(name, work))

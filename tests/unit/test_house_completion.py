@@ -74,6 +74,8 @@ def test_it_offers_every_long_option_of_the_page(tmp_path: Path, name: str) -> N
         ("/usr/sbin/vm-connect -t m", ["monitor"]),
         ("vm-connectd --type = g", ["guest"]),
         ("vm-connect -r ", []),
+        ("ifcheckd -d ", []),
+        ("ifcheckd --st", ["--status"]),
         ("fence_vm_stonith --action = list-", ["list-status"]),
     ],
 )

@@ -29,6 +29,7 @@ MAN = tree.ROOT / "doc" / "man"
 OPTION = re.compile(r"(?<![\w/-])--?[A-Za-z?][a-z-]*")
 KEY_VERBS = ("create", "list", "rotate", "token")
 HELPED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ifcheckd": ("daemons.ifcheckd.main", ()),
     "vm-adopt": ("agents.vm_adopt.main", ()),
     "vm-connect": ("daemons.vm_connect", ()),
     "vm-connectd": ("daemons.vm_connectd.main", ()),
