@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fence_vm_stonith's options: one table for the command line, stdin, the metadata and the help."""
+"""Options of fence agents: a table for command line, stdin, metadata and help alike. Pure."""
 
 from __future__ import annotations
 
 from pmkvm.errors import HaError
-from stonith.plugin.parameters import SHARED, Parameter
+from stonith.plugin.parameters import Parameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,25 +15,24 @@ class UsageError(HaError):
     """A command line that can't be understood."""
 
 
-_GUEST = "Guest to be fenced: the name of its cluster node."
+def options(target: str, *own: Parameter) -> tuple[Parameter, ...]:
+    """The agent's own ones among those that each agent has. target: what plug means to it.
 
-# Only cluster-glue shows a shortdesc, and it knows the shared parameters alone.
-OPTIONS = (
-    Parameter("action", "string", "", "Fencing action.", "reboot", argument="action", letter="o"),
-    Parameter("plug", "string", "", _GUEST, argument="name", letter="n"),
-    Parameter(
-        "port", "string", "", _GUEST, replaced_by="plug", argument="name", letter="n", long="plug"
-    ),
-    *SHARED,
-    Parameter(
-        "delay",
-        "second",
-        "",
-        "Seconds to wait before off and reboot, in addition to timeout. Guests that fence each"
-        " other need no delay: exactly one of them succeeds.",
-        "0",
-        argument="seconds",
-    ),
+    Only cluster-glue shows a shortdesc, and it knows the own parameters alone.
+    """
+    plug = Parameter("plug", "string", "", target, argument="name", letter="n")
+    return (
+        Parameter(
+            "action", "string", "", "Fencing action.", "reboot", argument="action", letter="o"
+        ),
+        plug,
+        plug._replace(name="port", replaced_by="plug", long="plug"),
+        *own,
+        *_EVERYBODYS,
+    )
+
+
+_EVERYBODYS = (
     Parameter("quiet", "boolean", "", "Say nothing on stderr.", letter="q"),
     Parameter("verbose", "boolean", "", "Say more on stderr.", letter="v"),
     Parameter(
@@ -76,15 +75,15 @@ def from_stdin(lines: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def from_arguments(argv: Sequence[str]) -> dict[str, str]:
+def from_arguments(argv: Sequence[str], table: Sequence[Parameter]) -> dict[str, str]:
     """The same names as from stdin. Raises UsageError, without any value that was given."""
     # Pacemaker gives none; with what it loads it costs a fence 2 ms.
     import getopt
 
     letters = _ACCEPTED_LETTERS + "".join(
-        dict.fromkeys(f"{one.letter}{':' * bool(one.argument)}" for one in OPTIONS if one.letter)
+        dict.fromkeys(f"{one.letter}{':' * bool(one.argument)}" for one in table if one.letter)
     )
-    words = [*_ACCEPTED_LONG, *dict.fromkeys(f"{long(o)}{'=' * bool(o.argument)}" for o in OPTIONS)]
+    words = [*_ACCEPTED_LONG, *dict.fromkeys(f"{long(o)}{'=' * bool(o.argument)}" for o in table)]
     try:
         pairs, rest = getopt.gnu_getopt(list(argv), letters, words)
     except getopt.GetoptError as error:
@@ -92,9 +91,9 @@ def from_arguments(argv: Sequence[str]) -> dict[str, str]:
         raise UsageError(f"option {error.opt.partition('=')[0]} is unknown or incomplete") from None
     if rest:
         raise UsageError("there are words that belong to no option")
-    names = {f"--{long(one)}": one.name for one in reversed(OPTIONS)}
-    names.update({f"-{one.letter}": one.name for one in reversed(OPTIONS) if one.letter})
-    switches = {one.name for one in OPTIONS if not one.argument}
+    names = {f"--{long(one)}": one.name for one in reversed(table)}
+    names.update({f"-{one.letter}": one.name for one in reversed(table) if one.letter})
+    switches = {one.name for one in table if not one.argument}
     return {
         names[given]: _TRUE if names[given] in switches else value
         for given, value in pairs

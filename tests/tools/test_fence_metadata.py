@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stonith.plugin import glue
-from stonith.vm_stonith import external, fence_agent
+from stonith.plugin import fence_agent, glue
+from stonith.vm_stonith import external
+from stonith.vm_stonith.fence_agent import AGENT
 from tests.tools.test_metadata import complaints
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ RNG = "/usr/share/cluster/relaxng/metadata.rng"
 @pytest.fixture
 def metadata() -> str:
     out = io.StringIO()
-    assert fence_agent.run(["-o", "metadata"], [], {}, out, io.StringIO()) == 0
+    assert fence_agent.run(AGENT, ["-o", "metadata"], [], {}, out, io.StringIO()) == 0
     return out.getvalue()
 
 
@@ -53,6 +54,6 @@ def test_both_faces_have_the_same_parameters_of_2011(metadata: str) -> None:
 
 def test_the_man_page_is_troff() -> None:
     out = io.StringIO()
-    assert fence_agent.run(["-o", "manpage"], [], {}, out, io.StringIO()) == 0
+    assert fence_agent.run(AGENT, ["-o", "manpage"], [], {}, out, io.StringIO()) == 0
     assert out.getvalue().startswith(".TH FENCE_VM_STONITH 8")
     assert not [line for line in out.getvalue().splitlines() if line.startswith("'")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm.run import run
-from stonith.vm_stonith import description
+from stonith.vm_stonith.texts import TEXTS
 from tests import tree
 from tests.unit.test_house_manual import MAN, installed, options_of_page
 
@@ -84,5 +84,5 @@ def test_it_knows_what_follows(tmp_path: Path, typed: str, offered: list[str]) -
 
 
 def test_it_offers_every_action(tmp_path: Path) -> None:
-    actions = [name for name, _text in description.ACTIONS]
+    actions = [name for name, _text in TEXTS.actions]
     assert complete(tmp_path, "fence_vm_stonith", "-o", "") == actions

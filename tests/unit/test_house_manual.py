@@ -112,10 +112,11 @@ def test_page_and_help_have_the_same_options(
 
 
 def test_fence_vm_stonith_says_the_same_in_page_and_help() -> None:
-    from stonith.vm_stonith import description
+    from stonith.plugin import fence_texts
+    from stonith.vm_stonith.texts import TEXTS
 
-    found = options_of_page(description.manpage())
-    assert found == options_of_help(description.usage())
+    found = options_of_page(fence_texts.manpage(TEXTS))
+    assert found == options_of_help(fence_texts.usage(TEXTS))
     assert {"-o", "--plug", "--debug-file"} < found
 
 
