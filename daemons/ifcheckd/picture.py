@@ -19,7 +19,7 @@ UP, DEAD = "up", "dead"
 # A name of a node that can be the beginning of an attribute's name.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 _LINE = re.compile(r"(\S+) \(\w+\) = (.*)")
-_NODE = re.compile(r"nodelist\.node\.([0-9]{1,5})\.(nodeid|name|ring0_addr)", re.ASCII)
+_NODE = re.compile(r"nodelist\.node\.([0-9]{1,5})\.(nodeid|name|ring[0-9]_addr)", re.ASCII)
 _MEMBER = re.compile(r"runtime\.members\.([0-9]{1,10})\.(status|ip)", re.ASCII)
 _LINK = re.compile(r"stats\.knet\.node([0-9]{1,10})\.link([0-9])\.(connected|enabled)", re.ASCII)
 # Of a member's addresses: r(0) ip(192.0.2.1) r(1) ip(198.51.100.1)
@@ -34,8 +34,8 @@ class Peer(NamedTuple):
 
 
 class Membership(NamedTuple):
-    """peers by corosync's number of them. addresses: this host's, by the number of the link.
-    has_knet: whether corosync knows the state of each link."""
+    """peers by corosync's number of them. addresses: this host's, by the number of the link; empty
+    where only a name is known. has_knet: whether corosync knows the state of each link."""
 
     peers: Mapping[str, Peer]
     addresses: Mapping[int, str]
@@ -61,7 +61,8 @@ def membership(keys: Mapping[str, str]) -> Membership | None:
             match = pattern.fullmatch(key)
             if match:
                 found.setdefault(match[1], {})[match[2]] = value
-    local = nodes.pop(keys.get("nodelist.local_node_pos", ""), {}).get("nodeid")
+    own = nodes.pop(keys.get("nodelist.local_node_pos", ""), {})
+    local = own.get("nodeid")
     if local is None:
         return None
     peers = {
@@ -69,9 +70,11 @@ def membership(keys: Mapping[str, str]) -> Membership | None:
         for node in nodes.values()
         if "nodeid" in node
     }
-    rings = _RING.findall(members.get(local, {}).get("ip", ""))
-    addresses = {int(number): address for number, address in rings}
-    return Membership(peers, addresses, keys.get("totem.transport", "knet") == "knet")
+    return Membership(
+        peers,
+        _addresses(own, members.get(local, {})),
+        keys.get("totem.transport", "knet") == "knet",
+    )
 
 
 def links(keys: Mapping[str, str]) -> Links:
@@ -130,6 +133,17 @@ def interface_of(address: str, devices: object) -> str | None:
             # An entry of another form, or no address.
             continue
     return None
+
+
+def _addresses(node: Mapping[str, str], member: Mapping[str, str]) -> dict[int, str]:
+    """A member's addresses are resolved, but those of its time: a link that was added since is not
+    among them."""
+    resolved = dict(_RING.findall(member.get("ip", "")))
+    rings = {key[len("ring")]: text for key, text in node.items() if key.startswith("ring")}
+    return {
+        int(number): text if _is_address(text) else resolved.get(number, "")
+        for number, text in sorted(rings.items())
+    }
 
 
 def _name(node: Mapping[str, str]) -> str:

@@ -91,7 +91,9 @@ class Cluster:
         for at, number in enumerate(numbers):
             own = f"nodelist.node.{at}"
             lines += [f"{own}.name (str) = host{number}", f"{own}.nodeid (u32) = {number}"]
-            lines += [f"{own}.ring0_addr (str) = 10.77.0.{number}"]
+            lines += [
+                f"{own}.ring{link}_addr (str) = 10.77.{link}.{number}" for link in range(count)
+            ]
             rings = " ".join(f"r({link}) ip(10.77.{link}.{number})" for link in range(count))
             status = "joined" if number in self.members else "left"
             own = f"runtime.members.{number}"

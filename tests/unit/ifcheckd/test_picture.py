@@ -117,6 +117,27 @@ def test_a_peer_is_named_as_pacemaker_names_it(node: dict[str, str], name: str) 
     assert found.peers == {"2": Peer(name, is_member=False)}
 
 
+def test_a_link_that_was_added_to_a_running_corosync_is_known() -> None:
+    """corosync 3.1.7: the member's own addresses stay those with which it came."""
+    keys = captured("members-3.1.7.txt")
+    for number in (1, 2):
+        keys[f"runtime.members.{number}.ip"] = f"r(0) ip(10.99.0.{number})"
+    found = picture.membership(keys)
+    assert found is not None
+    assert found.addresses == {0: "10.99.0.1", 1: "10.99.1.1"}
+
+
+def test_an_address_that_is_a_name_is_taken_as_corosync_has_resolved_it() -> None:
+    keys = {**captured("members-3.1.7.txt"), "nodelist.node.0.ring1_addr": "node1-b"}
+    found = picture.membership(keys)
+    assert found is not None
+    assert found.addresses == {0: "10.99.0.1", 1: "10.99.1.1"}
+    keys["runtime.members.1.ip"] = "r(0) ip(10.99.0.1)"
+    found = picture.membership(keys)
+    assert found is not None
+    assert found.addresses == {0: "10.99.0.1", 1: ""}
+
+
 def test_a_transport_without_a_state_of_links() -> None:
     found = picture.membership(captured("members-udpu-3.1.7.txt"))
     assert found is not None
