@@ -20,11 +20,18 @@ _pm_kvm_tools() {
         vm-connectd:-t | vm-connectd:--type) words='host guest' ;;
         fence_vm_stonith:-o | fence_vm_stonith:--action)
             words='on off reboot status monitor list list-status validate-all metadata manpage' ;;
+        fence_vm_helper:-o | fence_vm_helper:--action)
+            words='off reboot status monitor list validate-all metadata manpage' ;;
         *:--cluster | *:--operations | *:--timeout | *:--id | *:--request | *:--send | *:-[ceirRn])
             return ;;
         fence_vm_stonith:*)
             words='--action --plug --hostlist --delimiter --timeout --delay --quiet --verbose
                 --debug-file --version --help' ;;
+        fence_vm_helper:*)
+            words='--action --plug --hostlist --run-dead-check --run-quorum-check --run-online-check
+                --run-standby-wait --dead-check-target --dead-check-trialcount
+                --standby-check-command --standby-wait-time --quorum-check-wait-time
+                --trust-dead-check --quiet --verbose --debug-file --version --help' ;;
         ifcheckd:*)
             words='--interval --dampen --attribute --status --debug --daemonize --pidfile --version
                 --help' ;;
@@ -47,4 +54,4 @@ _pm_kvm_tools() {
 }
 
 complete -F _pm_kvm_tools \
-    fence_vm_stonith ifcheckd vm-adopt vm-connect vm-connectd vm-stonith-key vm-stonithd
+    fence_vm_helper fence_vm_stonith ifcheckd vm-adopt vm-connect vm-connectd vm-stonith-key vm-stonithd

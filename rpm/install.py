@@ -52,6 +52,7 @@ PROGRAMS = (
     Program("/usr/lib/ocf/resource.d/extra/VirtualDomain", "agents.virtual_domain.agent:main"),
     Program("/usr/lib/ocf/resource.d/extra/vm-anything", "agents.vm_anything.agent:main"),
     Program("/usr/sbin/fence_vm_stonith", "stonith.vm_stonith.fence_agent:main"),
+    Program("/usr/sbin/fence_vm_helper", "stonith.stonith_helper.fence_agent:main"),
     Program(f"{GLUE}/vm-stonith", "stonith.vm_stonith.external:main"),
     Program(f"{GLUE_64}/vm-stonith", "stonith.vm_stonith.external:main"),
     Program(f"{GLUE}/stonith-helper", "stonith.stonith_helper.external:main"),
@@ -70,6 +71,7 @@ MAN = "/usr/share/man"
 COMPLETIONS = "/usr/share/bash-completion/completions"
 # By one file; vm-ctl has its own.
 COMPLETED = (
+    "fence_vm_helper",
     "fence_vm_stonith",
     "ifcheckd",
     "vm-adopt",

@@ -15,6 +15,7 @@ from agents.vm_anything.agent import AGENT as VM_ANYTHING
 from stonith.plugin import fence_texts
 from stonith.plugin import parameters as vm_stonith
 from stonith.stonith_helper import parameters as stonith_helper
+from stonith.stonith_helper.texts import TEXTS as FENCE_VM_HELPER
 from stonith.vm_stonith.texts import TEXTS as FENCE_VM_STONITH
 from tests import tree
 
@@ -114,7 +115,8 @@ PAGES = (
     _in_manual("ocf_extra_vm-anything.7", lambda: manual(VM_ANYTHING)),
     _in_manual("vm-stonith.8", lambda: plugin(vm_stonith.SHARED)),
     _in_manual("stonith-helper.8", lambda: plugin(stonith_helper.TABLE)),
-    # What `fence_vm_stonith -o manpage` prints.
+    # What `-o manpage` prints.
+    _in_manual("fence_vm_helper.8", lambda: f"{fence_texts.manpage(FENCE_VM_HELPER)}\n"),
     _in_manual("fence_vm_stonith.8", lambda: f"{fence_texts.manpage(FENCE_VM_STONITH)}\n"),
 )
 

@@ -111,12 +111,13 @@ def test_page_and_help_have_the_same_options(
     assert options_of_page(page.read_text(encoding="utf-8")) == expected
 
 
-def test_fence_vm_stonith_says_the_same_in_page_and_help() -> None:
+@pytest.mark.parametrize("package", ["vm_stonith", "stonith_helper"])
+def test_a_fence_agent_says_the_same_in_page_and_help(package: str) -> None:
     from stonith.plugin import fence_texts
-    from stonith.vm_stonith.texts import TEXTS
 
-    found = options_of_page(fence_texts.manpage(TEXTS))
-    assert found == options_of_help(fence_texts.usage(TEXTS))
+    texts = importlib.import_module(f"stonith.{package}.texts").TEXTS
+    found = options_of_page(fence_texts.manpage(texts))
+    assert found == options_of_help(fence_texts.usage(texts))
     assert {"-o", "--plug", "--debug-file"} < found
 
 
