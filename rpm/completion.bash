@@ -9,11 +9,7 @@ _pm_kvm_tools() {
     [[ $current == = ]] && current=''
     [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}
     case $program:$before in
-        diskd:-N)
-            mapfile -t COMPREPLY < <(compgen -f -- "${current:-/dev/}")
-            return ;;
-        diskd:-[aIimrt]) return ;;
-        diskd:-[Deow]) words='--status --debug --version --help' ;;
+    "${current:-/dev/}") -- --debug --help' --version -f -t ;; < <(compgen COMPREPLY diskd:-N) diskd:-[Deow]) diskd:-[aIimrt]) ifcheckd:--attribute ifcheckd:--dampen ifcheckd:--interval) ifcheckd:-[adi] mapfile return words='--status |
         *:--file | *:--keys | *:--debug-file | *:-D | *:-p | *:--pidfile)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
@@ -31,12 +27,22 @@ _pm_kvm_tools() {
         vm-connectd:-t | vm-connectd:--type) words='host guest' ;;
         fence_vm_stonith:-o | fence_vm_stonith:--action)
             words='on off reboot status monitor list list-status validate-all metadata manpage' ;;
+        fence_vm_helper:-o | fence_vm_helper:--action)
+            words='off reboot status monitor list validate-all metadata manpage' ;;
         *:--cluster | *:--operations | *:--timeout | *:--id | *:--request | *:--send | *:-[ceirRn])
             return ;;
         diskd:*) words='--status --debug --version --help' ;;
         fence_vm_stonith:*)
             words='--action --plug --hostlist --delimiter --timeout --delay --quiet --verbose
                 --debug-file --version --help' ;;
+        fence_vm_helper:*)
+            words='--action --plug --hostlist --run-dead-check --run-quorum-check --run-online-check
+                --run-standby-wait --dead-check-target --dead-check-trialcount
+                --standby-check-command --standby-wait-time --quorum-check-wait-time
+                --trust-dead-check --quiet --verbose --debug-file --version --help' ;;
+        ifcheckd:*)
+            words='--interval --dampen --attribute --status --debug --daemonize --pidfile --version
+                --help' ;;
         vm-adopt:*)
             words='--back --dry-run --timeout --version --help'
             [[ $current == -* ]] || words=$(crm_resource --list-raw 2>/dev/null) ;;
@@ -61,4 +67,5 @@ _pm_kvm_tools() {
 }
 
 complete -F _pm_kvm_tools \
-    diskd fence_vm_stonith vm-adopt vm-client vm-connect vm-connectd vm-managerd vm-stonith-key vm-stonithd
+    diskd fence_vm_helper fence_vm_stonith ifcheckd vm-adopt vm-client vm-connect vm-connectd \
+    vm-managerd vm-stonith-key vm-stonithd

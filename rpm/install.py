@@ -56,6 +56,7 @@ PROGRAMS = (
     Program("/usr/lib/ocf/resource.d/pacemaker/diskd", "agents.diskd.agent:main"),
     Program("/usr/lib/ocf/resource.d/extra/vm-client", "agents.vm_client.agent:main"),
     Program("/usr/sbin/fence_vm_stonith", "stonith.vm_stonith.fence_agent:main"),
+    Program("/usr/sbin/fence_vm_helper", "stonith.stonith_helper.fence_agent:main"),
     Program(f"{GLUE}/vm-stonith", "stonith.vm_stonith.external:main"),
     Program(f"{GLUE_64}/vm-stonith", "stonith.vm_stonith.external:main"),
     Program(f"{GLUE}/stonith-helper", "stonith.stonith_helper.external:main"),
@@ -69,6 +70,7 @@ PROGRAMS = (
     Program("/usr/sbin/diskd", "daemons.diskd.main:main"),
     Program("/usr/sbin/vm-managerd", "daemons.vm_managerd.main:main"),
     Program("/usr/sbin/vm-client", "daemons.vm_client.main:main"),
+    Program("/usr/sbin/ifcheckd", "daemons.ifcheckd.main:main"),
 )
 
 CONFIGURATION = "%config(noreplace)"
@@ -77,7 +79,9 @@ COMPLETIONS = "/usr/share/bash-completion/completions"
 # By one file; vm-ctl has its own.
 COMPLETED = (
     "diskd",
+    "fence_vm_helper",
     "fence_vm_stonith",
+    "ifcheckd",
     "vm-adopt",
     "vm-client",
     "vm-connect",

@@ -14,9 +14,11 @@ from agents.diskd.agent import AGENT as DISKD
 from agents.virtual_domain.agent import AGENT as VIRTUAL_DOMAIN
 from agents.vm_anything.agent import AGENT as VM_ANYTHING
 from agents.vm_client.agent import AGENT as VM_CLIENT
+from stonith.plugin import fence_texts
 from stonith.plugin import parameters as vm_stonith
 from stonith.stonith_helper import parameters as stonith_helper
-from stonith.vm_stonith import description
+from stonith.stonith_helper.texts import TEXTS as FENCE_VM_HELPER
+from stonith.vm_stonith.texts import TEXTS as FENCE_VM_STONITH
 from tests import tree
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def _meaning(parameter: OcfParameter, agent: Agent) -> str:
 
 def manual(agent: Agent) -> str:
     """DESCRIPTION's text, PARAMETERS and ACTIONS."""
-    lines = [description.plain(agent.longdesc), ".SH PARAMETERS"]
+    lines = [fence_texts.plain(agent.longdesc), ".SH PARAMETERS"]
     lines += _tagged((one.name, _kind(one), _meaning(one, agent)) for one in agent.parameters)
     lines.append(".SH ACTIONS")
     for action in agent.actions:
@@ -93,7 +95,7 @@ def _tagged(entries: Iterable[tuple[str, str, str]]) -> list[str]:
     lines = []
     for name, kind, text in entries:
         suffix = f" ({kind})" if kind else ""
-        lines += [".TP", f".B {description.plain(name + suffix)}", description.plain(text)]
+        lines += [".TP", f".B {fence_texts.plain(name + suffix)}", fence_texts.plain(text)]
     return lines
 
 
@@ -120,8 +122,9 @@ PAGES = (
     _in_manual("ocf_extra_vm-client.7", lambda: manual(VM_CLIENT)),
     _in_manual("vm-stonith.8", lambda: plugin(vm_stonith.SHARED)),
     _in_manual("stonith-helper.8", lambda: plugin(stonith_helper.TABLE)),
-    # What `fence_vm_stonith -o manpage` prints.
-    _in_manual("fence_vm_stonith.8", lambda: f"{description.manpage()}\n"),
+    # What `-o manpage` prints.
+    _in_manual("fence_vm_helper.8", lambda: f"{fence_texts.manpage(FENCE_VM_HELPER)}\n"),
+    _in_manual("fence_vm_stonith.8", lambda: f"{fence_texts.manpage(FENCE_VM_STONITH)}\n"),
 )
 
 

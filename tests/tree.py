@@ -65,7 +65,9 @@ MAKES_FILES = frozenset(
 
 # Who gives text to a shell: root's own, from a parameter that says so.
 SHELLS = frozenset({"sh", "bash", "dash"})
-RUNS_A_SHELL = frozenset({"agents.vm_anything.monitor", "stonith.stonith_helper.look"})
+RUNS_A_SHELL = frozenset(
+    {"agents.vm_anything.monitor", "pmkvm.shell_text", "stonith.stonith_helper.look"}
+)
 
 # Rooms of a program, from the lowest on: each imports those below it alone. What lies in no room
 # is above all of them.

@@ -54,7 +54,16 @@ def from_context(context: Context) -> Program:
 
 
 def validate_all(context: Context) -> OcfCode:
+    """Also what a start would find out only when the program runs."""
     from_context(context)
+    text = context.text("monitor_hook")
+    if text:
+        from pmkvm import shell_text
+
+        found = shell_text.fault(text, context.deadline)
+        if found is not None:
+            code = OcfCode.CONFIGURED if found.is_everywhere else OcfCode.INSTALLED
+            raise OcfError(code, f"parameter monitor_hook: {found.text}")
     return OcfCode.SUCCESS
 
 

@@ -26,6 +26,7 @@ HOSTLIST = Parameter(
     "Nodes",
     "The nodes that this device is used for, separated by commas or blanks.",
     required=True,
+    argument="list",
 )
 RUN_DEAD_CHECK = Parameter(
     "run_dead_check",
@@ -33,6 +34,7 @@ RUN_DEAD_CHECK = Parameter(
     "Whether to ping the target",
     "Whether the target is pinged. It is pinged only if trust_dead_check is set too.",
     default="yes",
+    argument="yes|no",
 )
 RUN_QUORUM_CHECK = Parameter(
     "run_quorum_check",
@@ -42,6 +44,7 @@ RUN_QUORUM_CHECK = Parameter(
     " standby_wait_time, so that the partition with quorum fences first. The answer is no in any"
     " case.",
     default="no",
+    argument="yes|no",
 )
 RUN_ONLINE_CHECK = Parameter(
     "run_online_check",
@@ -50,6 +53,7 @@ RUN_ONLINE_CHECK = Parameter(
     "Whether the standby waits only for a target that has left the partition. A target that is"
     " still a member has no lost connection as a reason to fence this node at the same time.",
     default="no",
+    argument="yes|no",
 )
 RUN_STANDBY_WAIT = Parameter(
     "run_standby_wait",
@@ -57,6 +61,7 @@ RUN_STANDBY_WAIT = Parameter(
     "Whether the standby side waits",
     "Whether the node on which standby_check_command fails waits standby_wait_time.",
     default="yes",
+    argument="yes|no",
 )
 DEAD_CHECK_TARGET = Parameter(
     "dead_check_target",
@@ -65,6 +70,7 @@ DEAD_CHECK_TARGET = Parameter(
     "All addresses of the target that can be pinged from here, separated by commas or blanks. Give"
     " numbers, not names. ADDRESS%INTERFACE names the interface to use. Needed with"
     " trust_dead_check.",
+    argument="list",
 )
 DEAD_CHECK_TRIALCOUNT = Parameter(
     "dead_check_trialcount",
@@ -72,6 +78,7 @@ DEAD_CHECK_TRIALCOUNT = Parameter(
     "Pings for each address",
     f"How often each address is pinged, once a second. At most {MOST_TRIALS}.",
     default="5",
+    argument="number",
 )
 STANDBY_CHECK_COMMAND = Parameter(
     "standby_check_command",
@@ -80,6 +87,7 @@ STANDBY_CHECK_COMMAND = Parameter(
     "Command line that /bin/sh runs as root, in a minimal environment, for 10 s at most. Exit code"
     " 0 says that this node is the active one. Any other code says that it is the standby. Needed"
     " with run_standby_wait. No other parameter is run by a shell.",
+    argument="command",
 )
 STANDBY_WAIT_TIME = Parameter(
     "standby_wait_time",
@@ -88,6 +96,7 @@ STANDBY_WAIT_TIME = Parameter(
     "How long the standby waits, so that the active node fences first. It must be longer than the"
     " active node's fence takes.",
     default="25",
+    argument="seconds",
 )
 QUORUM_CHECK_WAIT_TIME = Parameter(
     "quorum_check_wait_time",
@@ -96,6 +105,7 @@ QUORUM_CHECK_WAIT_TIME = Parameter(
     "How long to wait before asking for quorum. The cluster finds out in this time whether it lost"
     " quorum.",
     default="10",
+    argument="seconds",
 )
 TRUST_DEAD_CHECK = Parameter(
     "trust_dead_check",
@@ -105,6 +115,7 @@ TRUST_DEAD_CHECK = Parameter(
     " is broken, its resources then run twice. no: silence proves nothing, and the fencer asks the"
     " next device.",
     default="no",
+    argument="yes|no",
 )
 
 # The order of 2011, which getconfignames has; then what is new.

@@ -207,7 +207,8 @@ class Lab:
 
 def _state(where: str, plan: Plan) -> State:
     numbers = range(1, plan.host_count + 1)
-    wires = [make(number) for number in numbers for make in (network.lab_link, network.guest_link)]
+    links = (network.lab_link, network.guest_link, network.ring_link)
+    wires = [make(number) for number in numbers for make in links]
     hosts = [Machine(where, number, plan.root) for number in numbers]
     return State(
         directory=where,

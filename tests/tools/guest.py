@@ -27,6 +27,7 @@ PROGRAMS = {
     "stonith.vm_stonith.external": f"{GLUE}/vm-stonith",
     "stonith.stonith_helper.external": f"{GLUE}/stonith-helper",
     "stonith.vm_stonith.fence_agent": "/usr/sbin/fence_vm_stonith",
+    "stonith.stonith_helper.fence_agent": "/usr/sbin/fence_vm_helper",
 }
 PROGRAM = """\
 #!{python} -I

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """external/stonith-helper started by cluster-glue's stonith and by Pacemaker's fence_legacy, with
-the parameters of the slides' appendix B as they are printed there.
+the parameters of the slides' appendix B as they are printed there; fence_vm_helper by its name, and
+the text of doc/stonith-helper.md as crm and pcs take it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from stonith.stonith_helper import parameters
+from tests import tree
 from tests.tools.guest import needs_root
 
 if TYPE_CHECKING:
@@ -119,6 +121,101 @@ def test_crm_loads_the_slides_text(guest: Guest, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     pairs = ElementTree.parse(cib).iterfind(".//primitive/instance_attributes/nvpair")
     assert {pair.get("name"): pair.get("value") for pair in pairs} == SLIDES
+
+
+def test_a_command_that_can_not_be_run_is_named(guest: Guest) -> None:
+    wrong = {**SLIDES, "standby_check_command": "/nowhere/check -x"}
+    done = stonith(guest, "-E", "-S", **wrong)
+    assert done.returncode != 0
+    assert "/nowhere/check is not there" in done.stderr
+    monitored, _ = legacy(guest, "monitor", standby_check_command="grep -q 'open")
+    assert monitored.returncode != 0
+    assert "the shell can't read it" in monitored.stderr
+
+
+@pytest.mark.parametrize(("command", "at_least_s"), [(HERE, 0), (ELSEWHERE, 3)])
+def test_the_fence_agent_delays_the_standby_and_says_no(
+    guest: Guest, command: str, at_least_s: float
+) -> None:
+    given = f"hostlist=guest1\nstandby_check_command={command}\nstandby_wait_time=3\n"
+    assert guest.run("fence_vm_helper", stdin=f"{given}action=monitor\n").returncode == 0
+    began = time.monotonic()
+    done = guest.run("fence_vm_helper", stdin=f"{given}action=reboot\nnodename=guest1\n")
+    assert time.monotonic() - began >= at_least_s
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the next device is asked" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pcs stonith describe fence_vm_helper",
+        "crm ra info stonith:fence_vm_helper",
+        "crm_resource --show-metadata stonith:fence_vm_helper",
+    ],
+)
+def test_cluster_tools_describe_the_fence_agent(guest: Guest, command: str) -> None:
+    done = guest.run(*command.split())
+    assert done.returncode == 0, done.stderr
+    assert "standby_check_command" in done.stdout
+
+
+def documented(begins: str) -> str:
+    """The block of the page that sets stonith-helper up and begins so."""
+    page = (tree.ROOT / "doc" / "stonith-helper.md").read_text(encoding="utf-8")
+    blocks = page.partition("## Set stonith-helper up")[2].split("```\n")[1::2]
+    (found,) = [block for block in blocks if block.startswith(begins)]
+    return found
+
+
+def levels(cib: Path) -> list[tuple[str | None, str | None, str | None]]:
+    found = ElementTree.parse(cib).iter("fencing-level")
+    return sorted((one.get("target"), one.get("index"), one.get("devices")) for one in found)
+
+
+LEVELS = [
+    (host, index, f"prm{device}-{host}")
+    for host in ("host1", "host2")
+    for index, device in (("1", "Helper"), ("2", "Ipmi"))
+]
+
+
+def commands(cib: Path) -> list[str]:
+    """What the standby is found out by, as Pacemaker gives it to the agent."""
+    pairs = ElementTree.parse(cib).iterfind(".//nvpair[@name='standby_check_command']")
+    return [str(pair.get("value")) for pair in pairs]
+
+
+def test_crm_loads_the_pages_text(guest: Guest, tmp_path: Path) -> None:
+    cib, text = tmp_path / "cib.xml", tmp_path / "text"
+    cib.write_text(guest.run("cibadmin", "--empty").stdout, encoding="utf-8")
+    ipmi = "".join(
+        f"primitive prmIpmi-{host} stonith:fence_ipmilan params ip=192.0.2.1 username=u\n"
+        for host in ("host1", "host2")
+    )
+    text.write_text(ipmi + documented("primitive prmHelper-host1"), encoding="utf-8")
+    argv = ("crm", "configure", "load", "update", str(text))
+    done = guest.run(*argv, CIB_file=str(cib), HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert levels(cib) == LEVELS
+    assert commands(cib) == ["crm_resource -r prmVMCTL_guest1 -W | grep -qw `uname -n`"] * 2
+
+
+def test_pcs_takes_the_pages_text(guest: Guest, tmp_path: Path) -> None:
+    cib, script = tmp_path / "cib.xml", tmp_path / "script"
+    cib.write_text(guest.run("cibadmin", "--empty").stdout, encoding="utf-8")
+    ipmi = "".join(
+        f"pcs stonith create prmIpmi-{host} fence_ipmilan ip=192.0.2.1 username=u\n"
+        for host in ("host1", "host2")
+    )
+    text = ipmi + documented("pcs stonith create prmHelper-host1")
+    # Without a cluster nobody knows the nodes of the levels.
+    text = text.replace("level add", "level --force add").replace("pcs ", f"pcs -f {cib} ")
+    script.write_text(f"set -e\n{text}", encoding="utf-8")
+    done = guest.run("sh", str(script))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert levels(cib) == LEVELS
+    assert commands(cib) == ["crm_resource -r prmVMCTL_guest1 -W | grep -qw `uname -n`"] * 2
 
 
 @pytest.fixture

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm.run import run
-from stonith.vm_stonith import description
+from stonith.stonith_helper.texts import TEXTS as HELPER
+from stonith.vm_stonith.texts import TEXTS as VM_STONITH
 from tests import tree
 from tests.unit.test_house_manual import MAN, installed, options_of_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from stonith.plugin.fence_texts import Texts
 
 COMPLETION = tree.ROOT / "rpm" / "completion.bash"
 COMPLETIONS = "/usr/share/bash-completion/completions"
@@ -74,6 +77,8 @@ def test_it_offers_every_long_option_of_the_page(tmp_path: Path, name: str) -> N
         ("/usr/sbin/vm-connect -t m", ["monitor"]),
         ("vm-connectd --type = g", ["guest"]),
         ("vm-connect -r ", []),
+        ("ifcheckd -d ", []),
+        ("ifcheckd --st", ["--status"]),
         ("fence_vm_stonith --action = list-", ["list-status"]),
     ],
 )
@@ -81,6 +86,7 @@ def test_it_knows_what_follows(tmp_path: Path, typed: str, offered: list[str]) -
     assert complete(tmp_path, *typed.split(" ")) == offered
 
 
-def test_it_offers_every_action(tmp_path: Path) -> None:
-    actions = [name for name, _text in description.ACTIONS]
-    assert complete(tmp_path, "fence_vm_stonith", "-o", "") == actions
+@pytest.mark.parametrize("agent", [HELPER, VM_STONITH], ids=lambda agent: agent.name)
+def test_it_offers_every_action(tmp_path: Path, agent: Texts) -> None:
+    actions = [name for name, _text in agent.actions]
+    assert complete(tmp_path, agent.name, "-o", "") == actions

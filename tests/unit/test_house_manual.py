@@ -30,6 +30,7 @@ OPTION = re.compile(r"(?<![\w/-])--?[A-Za-z?][a-z-]*")
 KEY_VERBS = ("create", "list", "rotate", "token")
 HELPED: dict[str, tuple[str, tuple[str, ...]]] = {
     "diskd": ("daemons.diskd.main", ()),
+    "ifcheckd": ("daemons.ifcheckd.main", ()),
     "vm-adopt": ("agents.vm_adopt.main", ()),
     "vm-client": ("daemons.vm_client.main", ()),
     "vm-connect": ("daemons.vm_connect", ()),
@@ -113,11 +114,13 @@ def test_page_and_help_have_the_same_options(
     assert options_of_page(page.read_text(encoding="utf-8")) == expected
 
 
-def test_fence_vm_stonith_says_the_same_in_page_and_help() -> None:
-    from stonith.vm_stonith import description
+@pytest.mark.parametrize("package", ["vm_stonith", "stonith_helper"])
+def test_a_fence_agent_says_the_same_in_page_and_help(package: str) -> None:
+    from stonith.plugin import fence_texts
 
-    found = options_of_page(description.manpage())
-    assert found == options_of_help(description.usage())
+    texts = importlib.import_module(f"stonith.{package}.texts").TEXTS
+    found = options_of_page(fence_texts.manpage(texts))
+    assert found == options_of_help(fence_texts.usage(texts))
     assert {"-o", "--plug", "--debug-file"} < found
 
 

@@ -35,11 +35,13 @@ logging {{
 
 
 class Node(NamedTuple):
-    """A member of a cluster."""
+    """A member of a cluster, with a link in each network that it has an address in."""
 
     name: str
     number: int
     address: str
+    # In a second network; empty without one.
+    ring: str = ""
 
 
 def configuration(cluster: str, nodes: Sequence[Node]) -> str:
@@ -51,11 +53,18 @@ def configuration(cluster: str, nodes: Sequence[Node]) -> str:
 
 
 def configure(host: Machine, hosts: Sequence[Machine]) -> None:
-    nodes = [Node(each.name, each.number, each.address) for each in hosts]
-    host.write(CONF, configuration("lab", nodes))
+    host.write(CONF, _of_lab(hosts, is_double=False))
     # Sid's package leaves it to systemd to make this.
     host.must(["mkdir", "-p", "/var/lib/corosync"])
     host.must(["find", "/var/lib/corosync", "-mindepth", "1", "-delete"])
+
+
+def set_links(hosts: Sequence[Machine], *, is_double: bool) -> None:
+    """Have the corosyncs that run use both networks, or the lab's alone. Nothing is restarted: knet
+    takes a link on, or drops it."""
+    for host in hosts:
+        host.write(CONF, _of_lab(hosts, is_double=is_double))
+    hosts[0].must(["corosync-cfgtool", "-R"])
 
 
 def start(host: Machine) -> None:
@@ -73,8 +82,17 @@ def is_quorate(host: Machine) -> bool:
     return any(line.split()[:2] == ["Quorate:", "Yes"] for line in done.out.splitlines())
 
 
+def _of_lab(hosts: Sequence[Machine], *, is_double: bool) -> str:
+    nodes = [
+        Node(each.name, each.number, each.address, each.ring_address if is_double else "")
+        for each in hosts
+    ]
+    return configuration("lab", nodes)
+
+
 def _node(node: Node) -> str:
+    ring = f"    ring1_addr: {node.ring}\n" if node.ring else ""
     return (
-        f"  node {{\n    ring0_addr: {node.address}\n"
+        f"  node {{\n    ring0_addr: {node.address}\n{ring}"
         f"    name: {node.name}\n    nodeid: {node.number}\n  }}\n"
     )

@@ -56,6 +56,11 @@ class Machine(NamedTuple):
         return network.address(self.number)
 
     @property
+    def ring_address(self) -> str:
+        """Its address in the second network of corosync."""
+        return network.ring_address(self.number)
+
+    @property
     def pidfile(self) -> str:
         return os.path.join(self.directory, "run", f"{self.name}.pid")
 
@@ -117,6 +122,13 @@ class Machine(NamedTuple):
 
     def heal(self) -> None:
         network.plug(network.lab_link(self.number))
+
+    def cut_ring(self) -> None:
+        """Pull its wire to the second network, which corosync uses where it has two links."""
+        network.unplug(network.ring_link(self.number))
+
+    def heal_ring(self) -> None:
+        network.plug(network.ring_link(self.number))
 
     def is_cut(self) -> bool:
         return not network.is_plugged(network.lab_link(self.number))

@@ -12,13 +12,21 @@ from tests.lab.errors import LabError
 PREFIX = "pmkvm-"
 LAB_BRIDGE = PREFIX + "lab"
 GUEST_BRIDGE = PREFIX + "guest"
-BRIDGES = (LAB_BRIDGE, GUEST_BRIDGE)
+# A second network of the hosts' corosync, which uses it where a test asks for two links.
+RING_BRIDGE = PREFIX + "ring"
+BRIDGES = (LAB_BRIDGE, GUEST_BRIDGE, RING_BRIDGE)
+# The interface of the lab's network in each host, and that of the second one.
+LAB_INTERFACE, RING_INTERFACE = "eth0", "eth2"
 # The bridge in each host that guests' interfaces join; it leads to GUEST_BRIDGE.
 HOST_GUEST_BRIDGE = "guestbr"
 
 
 def address(index: int) -> str:
     return f"10.77.0.{index}"
+
+
+def ring_address(index: int) -> str:
+    return f"10.99.0.{index}"
 
 
 def guest_address(index: int) -> str:
@@ -40,6 +48,11 @@ def guest_link(index: int) -> str:
     return f"{PREFIX}gst{index}"
 
 
+def ring_link(index: int) -> str:
+    """The outer end of a host's wire to the second network of corosync."""
+    return f"{PREFIX}rng{index}"
+
+
 def ensure_bridge(name: str) -> None:
     if not _has_link(name):
         _ip("link", "add", name, "type", "bridge")
@@ -47,14 +60,18 @@ def ensure_bridge(name: str) -> None:
 
 
 def connect(index: int) -> None:
-    """Make a host's namespace with its two wires, from nothing."""
+    """Make a host's namespace with its three wires, from nothing."""
     disconnect(index)
     name = namespace(index)
     _ip("netns", "add", name)
     _ip("-n", name, "link", "set", "lo", "up")
-    _wire(lab_link(index), LAB_BRIDGE, name, "eth0")
-    _ip("-n", name, "address", "add", f"{address(index)}/24", "dev", "eth0")
-    _ip("-n", name, "link", "set", "eth0", "up")
+    for link, bridge, inner, own in (
+        (lab_link(index), LAB_BRIDGE, LAB_INTERFACE, address(index)),
+        (ring_link(index), RING_BRIDGE, RING_INTERFACE, ring_address(index)),
+    ):
+        _wire(link, bridge, name, inner)
+        _ip("-n", name, "address", "add", f"{own}/24", "dev", inner)
+        _ip("-n", name, "link", "set", inner, "up")
     _wire(guest_link(index), GUEST_BRIDGE, name, "eth1")
     _ip("-n", name, "link", "add", HOST_GUEST_BRIDGE, "type", "bridge")
     _ip("-n", name, "link", "set", "eth1", "master", HOST_GUEST_BRIDGE, "up")
@@ -64,7 +81,7 @@ def connect(index: int) -> None:
 def disconnect(index: int) -> None:
     """Remove a host's wires, then its namespace; what is not there is no error."""
     # A namespace lives on while a process is in it, and its wires with it: they go first.
-    for link in (lab_link(index), guest_link(index)):
+    for link in (lab_link(index), guest_link(index), ring_link(index)):
         remove_link(link)
     remove_namespace(namespace(index))
 

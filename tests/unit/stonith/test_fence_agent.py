@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm.run import Completed, run
-from stonith.vm_stonith import fence_agent, options
-from stonith.vm_stonith.description import ACTIONS
+from stonith.plugin import fence_agent, fence_options
+from stonith.vm_stonith.fence_agent import AGENT
+from stonith.vm_stonith.options import OPTIONS
+from stonith.vm_stonith.texts import TEXTS
 from tests import tree
 from tests.unit.stonith.connectd import Connectd, one_is_bad
 
@@ -27,7 +29,7 @@ HOSTLIST = " ".join(f"{host}:{token}" for host, token in TOKENS.items())
 def _run(argv: list[str], stdin: str) -> Completed:
     out, err = io.StringIO(), io.StringIO()
     env = {"HA_LOGFACILITY": "none"}
-    rc = fence_agent.run(argv, io.StringIO(stdin), env, out, err)
+    rc = fence_agent.run(AGENT, argv, io.StringIO(stdin), env, out, err)
     return Completed(rc, out.getvalue(), err.getvalue())
 
 
@@ -224,23 +226,25 @@ def test_words_about_it_need_no_device() -> None:
     assert "fence_vm_stonith 2" in _run(["-V"], "").out
     help_text = _run(["-h"], "").out
     manual = _run([], "action=manpage\n").out
-    for one in options.OPTIONS:
-        assert f"--{options.long(one)}" in help_text or one.replaced_by
-    for name, _ in ACTIONS:
+    for one in OPTIONS:
+        assert f"--{fence_options.long(one)}" in help_text or one.replaced_by
+    for name, _ in TEXTS.actions:
         assert name in help_text
         assert name.replace("-", "\\-") in manual
 
 
 def test_every_action_of_the_metadata_is_one(run_dir: Path) -> None:
     with Connectd(run_dir, lambda sent: "OK on" if sent.body.startswith("status") else "OK"):
-        for name, _ in ACTIONS:
+        for name, _ in TEXTS.actions:
             assert by_stdin(action=name, plug="guest2").rc == 0, name
 
 
 def test_list_loads_little() -> None:
     code = (
-        "import io, sys; from stonith.vm_stonith import fence_agent\n"
-        "rc = fence_agent.run([], ['hostlist=g:t', 'action=list'], {}, io.StringIO(), sys.stderr)\n"
+        "import io, sys; from stonith.plugin import fence_agent\n"
+        "from stonith.vm_stonith.fence_agent import AGENT\n"
+        "given = ['hostlist=g:t', 'action=list']\n"
+        "rc = fence_agent.run(AGENT, [], given, {}, io.StringIO(), sys.stderr)\n"
         "slow = {'json', 'socket', 'typing', 'xml', 'argparse', 'logging', 'cryptography'}\n"
         "print(rc, sorted(slow & set(sys.modules)))"
     )

@@ -249,10 +249,42 @@ def test_what_it_can_not_do_fails_without_a_look(node: Node, argv: tuple[str, ..
 
 
 @pytest.mark.usefixtures("node")
-def test_status_and_gethosts_look_at_parameters_only() -> None:
-    assert plugin("status") == Completed(0, "", "")
+def test_gethosts_looks_at_parameters_only() -> None:
     env = {**SLIDES, "hostlist": "guest1, guest2,guest3"}
     assert plugin("gethosts", env=env) == Completed(0, "guest1\nguest2\nguest3\n", "")
+
+
+def test_status_has_a_shell_read_the_command_and_does_not_run_it(node: Node) -> None:
+    node.is_active(0)
+    assert plugin("status") == Completed(0, "", "")
+    read, looked_up = node.called
+    assert read == ("/bin/sh", "-n", "-c", COMMAND)
+    assert looked_up[-2:] == ("sh", "/usr/sbin/crm_resource")
+    assert COMMAND not in looked_up
+    node.called.clear()
+    env = {**SLIDES, "standby_check_command": "", "run_standby_wait": "no"}
+    assert plugin("status", env=env) == Completed(0, "", "")
+    assert node.called == []
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ("grep -q 'open", "standby_check_command: the shell can't read it: "),
+        ("nosuch-command -x", "standby_check_command: nosuch-command is not there"),
+        ("/etc/passwd | grep x", "standby_check_command: /etc/passwd is not there, or is not exec"),
+    ],
+)
+def test_status_says_that_the_command_can_not_be_run(command: str, complaint: str) -> None:
+    ended = plugin("status", standby_check_command=command)
+    assert ended.rc == 1
+    assert complaint in ended.err
+
+
+def test_a_status_without_a_shell_fails(node: Node) -> None:
+    node.ends["/bin/sh"] = CommandTimeoutError("/bin/sh did not end within 10.0 s")
+    ended = plugin("status")
+    assert (ended.rc, ended.err) == (1, "ERROR: status: /bin/sh did not end within 10.0 s\n")
 
 
 def test_what_it_says_of_itself_needs_no_parameters() -> None:
