@@ -41,15 +41,11 @@ def require_answer(path: str, deadline: Deadline) -> None:
 
 
 def _comes_back(child: int, deadline: Deadline) -> bool:
-    import select
-
     pause_s = _SOONEST_S
     while not _is_back(child):
         if deadline.expired():
             return False
-        # Not time.sleep(), which since Python 3.11 waits for a moment of a clock: libfaketime, by
-        # which agents are tried years ahead and behind, fails that with EINVAL.
-        select.select((), (), (), min(pause_s, deadline.remaining()))
+        deadline.pause(pause_s)
         pause_s = min(2 * pause_s, _LATEST_S)
     return True
 

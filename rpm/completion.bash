@@ -9,7 +9,12 @@ _pm_kvm_tools() {
     [[ $current == = ]] && current=''
     [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}
     case $program:$before in
-    "${current:-/dev/}") -- --debug --help' --version -f -t ;; < <(compgen COMPREPLY diskd:-N) diskd:-[Deow]) diskd:-[aIimrt]) ifcheckd:--attribute ifcheckd:--dampen ifcheckd:--interval) ifcheckd:-[adi] mapfile return words='--status |
+        diskd:-N)
+            mapfile -t COMPREPLY < <(compgen -f -- "${current:-/dev/}")
+            return ;;
+        diskd:-[aIimrt]) return ;;
+        diskd:-[Deow]) words='--status --debug --version --help' ;;
+        ifcheckd:-[adi] | ifcheckd:--attribute | ifcheckd:--dampen) return ;;
         *:--file | *:--keys | *:--debug-file | *:-D | *:-p | *:--pidfile)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;

@@ -31,8 +31,8 @@ def publish(name: str, text: str, delay: int | str, deadline: Deadline) -> None:
     """This host's value of one that is not private: the cluster's status shows it after that
     delay, in seconds where no unit is named. An attribute that is there keeps the delay that it
     has. It is a change of the CIB, which has Pacemaker plan anew. Raises HaError."""
-    argv = ("attrd_updater", "--name", name, "--update", text, "--delay", str(delay))
-    tools.call(argv, deadline)
+    options = (f"--name={name}", f"--update={text}", f"--delay={delay}")
+    tools.call(("attrd_updater", *options), deadline)
 
 
 def publish_with_delay(name: str, text: str, delay: int | str, deadline: Deadline) -> None:

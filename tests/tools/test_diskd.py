@@ -75,7 +75,7 @@ def lives_through_a_stall(world: World, disk: StallingDisk, parameters: dict[str
         eventually("it says so", lambda: reasons in world.status(NAME)["reasons"])
         (left,) = waiting(world)
         assert world.act("stop", **parameters).rc == 0
-        assert world.told()[-1] == f"--name {NAME} --delete"
+        assert world.told()[-1] == f"--name={NAME} --delete"
         assert world.processes() == [left]
         again = world.act("start", **parameters)
         assert again.rc == 0, again.err

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # As on the slides of 2011.
 SLIDES = {"name": "diskcheck_status", "interval": "10"}
-DELETED = "--name diskcheck_status --delete"
+DELETED = "--name=diskcheck_status --delete"
 
 
 def start(world: World, **parameters: str) -> int:
@@ -38,7 +38,7 @@ def test_the_slides_configuration_runs_from_start_to_stop(world: World) -> None:
     assert world.act("monitor", **SLIDES, CRM_meta_interval="0").rc == 7
     start(world)
     # The attribute is there when the start is over.
-    assert world.told() == ["--name diskcheck_status --update-both normal --delay 0"]
+    assert world.told() == ["--name=diskcheck_status --update-both=normal --delay=0"]
     assert world.act("start", **SLIDES).rc == 0
     for interval in ("0", "10000"):
         assert world.act("monitor", **SLIDES, CRM_meta_interval=interval).rc == 0

@@ -34,15 +34,15 @@ class Attrd:
     def run(self, argv: Sequence[str], **_options: object) -> Completed:
         self.calls += 1
         self.lets.wait(60)
-        assert argv[:3] == ("attrd_updater", "--name", "diskcheck_status")
+        assert argv[:2] == ("attrd_updater", "--name=diskcheck_status")
         if not self.is_there:
             return Completed(102, "", "Could not connect")
-        self.told.append(tuple(argv[3:]))
+        self.told.append(tuple(argv[2:]))
         return Completed(0, "", "")
 
     @property
     def values(self) -> list[str]:
-        return [each[1] for each in self.told]
+        return [each[0].partition("=")[2] for each in self.told]
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ async def test_the_first_value_sets_the_dampening_too_and_is_what_ready_means(
         host.set("ERROR")
         await until(lambda: len(attrd.told) == 2)
     assert attrd.told == [
-        ("--update-both", "normal", "--delay", "5s"),
-        ("--update", "ERROR", "--delay", "5s"),
+        ("--update-both=normal", "--delay=5s"),
+        ("--update=ERROR", "--delay=5s"),
     ]
     assert host.ready == 1
     assert host.attribute.complaint == ""

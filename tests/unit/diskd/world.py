@@ -123,8 +123,9 @@ class World:
     def value(self, name: str = "diskd") -> str:
         """The attribute's, by what attrd was told last."""
         words = self.told()[-1].split() if self.told() else [""]
-        assert words[:2] == ["--name", name] or not self.told()
-        return words[3] if words[2:3] in (["--update"], ["--update-both"]) else ""
+        assert words[0] == f"--name={name}" or not self.told()
+        option, _equals, value = words[-2].partition("=") if self.told() else ("", "", "")
+        return value if option in ("--update", "--update-both") else ""
 
     def status(self, name: str = "diskd") -> dict[str, Any]:
         text = status_socket.ask("diskd", settings.diskd_socket(name), Deadline(60))

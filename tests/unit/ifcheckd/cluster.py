@@ -101,7 +101,7 @@ class Cluster:
         return lines
 
     def _attrd(self, arguments: Sequence[str]) -> None:
-        given = dict(zip(arguments[::2], arguments[1::2]))
+        given = dict(word.split("=", 1) for word in arguments if "=" in word)
         name = given["--name"]
         if "--delete" in arguments:
             self.attributes.pop(name, None)
