@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.lab.cluster.cib import FENCE_RSC, location, primitive
+from tests.lab.cluster.cluster import LOG
 from tests.lab.cluster.fencing import Switch
 from tests.lab.faults.situations import wait_until
 from tests.lab.hosts import hypervisor, ssh
@@ -39,8 +40,10 @@ def test_two_hosts_are_online_with_quorum_and_fencing(lab: Lab, cluster: Cluster
 def test_what_failed_before_a_test_is_forgotten(cluster: Cluster, host1: Machine) -> None:
     host1.must(["crm_resource", "--fail", "-r", FENCE_RSC, "-N", _only_host(cluster)])
     cluster.wait(lambda now: bool(now.failures), "a failure", 60)
+    log = host1.read(LOG)[:500]
     cluster.forget_failures()
     assert cluster.status().failures == []
+    assert not host1.read(LOG).startswith(log)
     cluster.wait_running(FENCE_RSC)
 
 

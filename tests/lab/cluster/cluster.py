@@ -133,11 +133,14 @@ class Cluster(NamedTuple):
         return self.wait(is_stopped, f"{name} stopped", timeout_s)
 
     def forget_failures(self, timeout_s: float = WAIT_S) -> None:
-        """Nothing that failed is remembered; back when Pacemaker has looked at it anew."""
+        """Nothing that failed is remembered, in Pacemaker's logs neither; back when Pacemaker has
+        looked at it anew."""
         if self.status().failures:
             self.speaker().run(["crm_resource", "--cleanup"], timeout_s=60)
             self.wait(lambda now: not now.failures, "no failure is remembered", timeout_s)
             self.wait_idle(timeout_s)
+        for host in self.hosts:
+            host.must(["truncate", "--no-create", "--size", "0", LOG])
 
     def is_idle(self) -> bool:
         """Whether the DC has nothing more to do."""
