@@ -22,17 +22,19 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
-# Pacemaker has ping in the place of pingd now. A node attribute that Pacemaker's own agent keeps
-# stands in for diskd's.
-_WATCHES = """
+# The hosts share their devices with this machine, so each has a disk of its own under this name.
+DISK = "/var/lib/lab-disk"
+GATEWAY = "10.77.0.254"
+# Pacemaker has ping in the place of pingd now.
+_WATCHES = f"""
 primitive pingCheck ocf:pacemaker:ping \\
-    params name="default_ping_set" host_list="{addresses}" multiplier="100" dampen="1s" \\
+    params name="default_ping_set" host_list="{GATEWAY}" multiplier="100" dampen="1s" \\
     op start interval="0s" timeout="60s" on-fail="restart" \\
     op monitor interval="10s" timeout="60s" on-fail="restart" \\
     op stop interval="0s" timeout="60s" on-fail="ignore"
 clone clnPingd pingCheck
-primitive diskCheck1 ocf:pacemaker:attribute \\
-    params name="diskcheck_status" active_value="normal" inactive_value="ERROR" \\
+primitive diskCheck1 ocf:pacemaker:diskd \\
+    params name="diskcheck_status" device="{DISK}" interval="10" \\
     op start interval="0s" timeout="60s" on-fail="restart" \\
     op monitor interval="10s" timeout="60s" on-fail="restart" \\
     op stop interval="0s" timeout="60s" on-fail="ignore"
@@ -46,10 +48,19 @@ ENTRIES = {
 }
 
 
-def load(lab: Lab) -> None:
-    """The clones of section 4, with what Linux-HA Japan's configurations begin with."""
-    addresses = " ".join(host.address for host in lab.hosts)
-    stonith.load_daemons(lab, _WATCHES.format(addresses=addresses) + stonith.DAEMONS)
+def load(lab: Lab, first_disk: str = "") -> None:
+    """The clones of section 4, with what Linux-HA Japan's configurations begin with.
+
+    The gateway is an address of the second host. Every disk is a file that answers, or for the
+    first host the disk at that path.
+    """
+    lab.hosts[1].must(["ip", "address", "replace", f"{GATEWAY}/32", "dev", "eth0"])
+    for host in lab.hosts:
+        host.must(["rm", "-f", DISK])
+        host.must(["truncate", "--size", "1M", DISK])
+    if first_disk:
+        lab.hosts[0].must(["ln", "-sf", first_disk, DISK])
+    stonith.load_daemons(lab, _WATCHES + stonith.DAEMONS)
     for name, value in RSC_DEFAULTS["linux-ha-japan"].items():
         argv = ["crm_attribute", "-t", "rsc_defaults", "-n", name, "-v", value]
         lab.cluster.speaker().must(argv)
