@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.rotating(parts=3)
+
 # As doc/ifcheckd.md has it, but for the interval.
 DAEMON = r"""
 primitive prmIfcheckd ocf:extra:vm-anything \

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.tools.stalling_disk import StallingDisk
 
+pytestmark = pytest.mark.rotating(parts=2)
+
 # A name that leads elsewhere on each host: they share their devices with this machine.
 DISK = "/var/lib/lab-disk"
 NAME, SERVICE = "diskcheck_status", "prmService"

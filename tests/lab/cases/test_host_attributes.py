@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.rotating(parts=5)
+
 PAGE = "vm-managerd.md"
 GATEWAY = "10.77.0.254"
 PING_ATTRIBUTE, DISK_ATTRIBUTE = "default_ping_set", "diskcheck_status"

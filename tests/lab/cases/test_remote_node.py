@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.rotating(parts=3)
+
 SETTLE_S = 240.0
 WATCH_S = 5.0
 CLONES = ("clnVmConnectd", "clnVmStonithd")

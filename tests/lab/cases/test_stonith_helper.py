@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.lab.cluster.status import Failure, Status
     from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.rotating(parts=3)
+
 SERVICE = "prmService"
 # Appendix A, with this lab's names; pcmk_*_retries is what doc/fencing.md adds.
 HELPER = r"""

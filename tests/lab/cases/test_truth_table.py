@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.lab.truth.truth import Row
 
 
-pytestmark = pytest.mark.rotating(parts=3)
+pytestmark = pytest.mark.rotating(parts=5)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
