@@ -5,6 +5,8 @@
 PYTHON ?= /usr/bin/python3
 DESTDIR ?=
 MANIFEST ?=
+# The package's, behind the version; else a digest of the modules tells builds apart.
+RELEASE ?=
 PYTEST_ARGS ?=
 FUZZ_S ?= 60
 N ?= 20
@@ -169,7 +171,7 @@ format: .venv/tools/ready
 install: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
 install:
 	PYTHONHASHSEED=0 $(PYTHON) -B rpm/install.py --destdir='$(DESTDIR)' --python='$(PYTHON)' \
-	    $(if $(MANIFEST),--manifest='$(MANIFEST)')
+	    --release='$(RELEASE)' $(if $(MANIFEST),--manifest='$(MANIFEST)')
 
 # build/rpm holds the packages of this build and nothing else.
 rpm:

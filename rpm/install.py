@@ -8,6 +8,7 @@ name. Nothing outside the standard library is needed, since it runs in a build r
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import py_compile
 import stat
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from pmkvm import files, settings  # noqa: E402  the checkout must be on the path first
+from pmkvm import files, outlast, settings  # noqa: E402  the checkout must be on the path first
+from pmkvm.version import VERSION  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,6 +134,22 @@ def stub(program: Program, python: str, private_dir: str) -> str:
     return STUB.format(python=python, private_dir=private_dir, module=module, function=function)
 
 
+def version_dir(release: str) -> str:
+    """Where the modules of one build are, and of no other one: a process that runs through an
+    upgrade never loads modules of two versions. Without a release, their content tells builds
+    apart."""
+    return f"{settings.PRIVATE_DIR}/{VERSION}-{release or _digest()}"
+
+
+def _digest() -> str:
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        for source in sources(package):
+            text = (ROOT / source).read_bytes()
+            digest.update(f"{source} {len(text)}\n".encode() + text)
+    return digest.hexdigest()[:12]
+
+
 def sources(package: str) -> Iterator[Path]:
     """The files of a package that a host needs, relative to the checkout."""
     for path in sorted((ROOT / package).rglob("*.py")):
@@ -144,9 +162,12 @@ class Installer:
     Each file is replaced as a whole: Pacemaker may start an agent at any moment of an install.
     """
 
-    def __init__(self, destdir: str, python: str, private_dir: str, epoch: int | None) -> None:
+    def __init__(
+        self, destdir: str, python: str, root: str, private_dir: str, epoch: int | None
+    ) -> None:
         self._destdir = destdir
         self._python = python
+        self._root = root
         self._private_dir = private_dir
         self._epoch = epoch
         self._installed: set[Path] = set()
@@ -156,11 +177,17 @@ class Installer:
             for source in sources(package):
                 self._install_module(source)
         for program in PROGRAMS:
-            self._write(program.path, stub(program, self._python, self._private_dir), 0o755)
+            self._write(program.path, self._stub(program), 0o755)
         for file in FILES:
             self._install_file(file)
+        if not self._destdir:
+            # As a package manager does, which removes the modules of old programs behind them.
+            outlast.wait()
         self._remove_what_is_no_longer_ours()
         self._settle_directories()
+
+    def _stub(self, program: Program) -> str:
+        return stub(program, self._python, self._root + self._private_dir)
 
     def _install_module(self, source: Path) -> None:
         path = f"{self._private_dir}/{source}"
@@ -200,15 +227,14 @@ class Installer:
         self._installed.add(target)
 
     def _remove_what_is_no_longer_ours(self) -> None:
-        """A module that the project no longer has must not stay importable."""
-        for path in self._target(self._private_dir).rglob("*"):
+        for path in self._target(settings.PRIVATE_DIR).rglob("*"):
             if path.is_file() and path not in self._installed:
                 path.unlink()
 
     def _settle_directories(self) -> None:
-        private_dir = self._target(self._private_dir)
-        deepest_first = sorted(private_dir.rglob("*/"), reverse=True)
-        for directory in (*(path for path in deepest_first if path.is_dir()), private_dir):
+        top = self._target(settings.PRIVATE_DIR)
+        deepest_first = sorted(top.rglob("*/"), reverse=True)
+        for directory in (*(path for path in deepest_first if path.is_dir()), top):
             if any(directory.iterdir()):
                 self._settle(directory, 0o755)
             else:
@@ -234,13 +260,18 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description="install pm_kvm_tools")
     parser.add_argument("--destdir", default="", help="put everything below this directory")
     parser.add_argument("--python", default="/usr/bin/python3", help="interpreter of the stubs")
-    parser.add_argument("--private-dir", default=settings.PRIVATE_DIR, help="where modules live")
+    parser.add_argument("--release", default="", help="the package's, behind the version")
+    parser.add_argument("--root", default="", help="where destdir will be, for the stubs' sake")
     parser.add_argument("--manifest", help="write the list of installed programs and files here")
     options = parser.parse_args(argv)
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     os.umask(stat.S_IWGRP | stat.S_IWOTH)
     Installer(
-        options.destdir, options.python, options.private_dir, None if epoch is None else int(epoch)
+        options.destdir,
+        options.python,
+        options.root,
+        version_dir(options.release),
+        None if epoch is None else int(epoch),
     ).install()
     if options.manifest:
         Path(options.manifest).write_text(manifest(), encoding="utf-8")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 # Each action loads what it needs: a monitor runs every few seconds.
-_start = lazy("agents.diskd.start:start")
-_stop = lazy("agents.diskd.stop:stop")
+_start = lazy("agents.diskd.start:start", lasts=True)
+_stop = lazy("agents.diskd.stop:stop", lasts=True)
 _monitor = lazy("agents.diskd.monitor:monitor")
 _validate_all = lazy("agents.diskd.start:validate_all")
 

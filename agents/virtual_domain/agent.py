@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 # Each action loads what it needs: a monitor runs every few seconds for every guest.
-_start = lazy("agents.virtual_domain.actions.start:start")
-_stop = lazy("agents.virtual_domain.actions.stop:stop")
+_start = lazy("agents.virtual_domain.actions.start:start", lasts=True)
+_stop = lazy("agents.virtual_domain.actions.stop:stop", lasts=True)
 _monitor = lazy("agents.virtual_domain.actions.monitor:monitor")
-_migrate_to = lazy("agents.virtual_domain.actions.migrate_to:migrate_to")
-_migrate_from = lazy("agents.virtual_domain.actions.migrate_from:migrate_from")
+_migrate_to = lazy("agents.virtual_domain.actions.migrate_to:migrate_to", lasts=True)
+_migrate_from = lazy("agents.virtual_domain.actions.migrate_from:migrate_from", lasts=True)
 _validate_all = lazy("agents.virtual_domain.actions.validate:validate_all")
 _reload_agent = lazy("agents.virtual_domain.actions.reload:reload_agent")
 

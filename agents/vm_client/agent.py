@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 # Each action loads what it needs: a monitor runs every few seconds.
-_start = lazy("agents.vm_client.start:start")
-_stop = lazy("agents.vm_client.stop:stop")
+_start = lazy("agents.vm_client.start:start", lasts=True)
+_stop = lazy("agents.vm_client.stop:stop", lasts=True)
 _monitor = lazy("agents.vm_client.monitor:monitor")
 _validate_all = lazy("agents.vm_client.start:validate_all")
 

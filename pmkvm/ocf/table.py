@@ -52,15 +52,22 @@ class Action(NamedTuple):
     tolerant: bool = False
 
 
-def lazy(function: str) -> Callable[[Context], OcfCode]:
+def lazy(function: str, *, lasts: bool = False) -> Callable[[Context], OcfCode]:
     """An action's function as "module:name". Its module is loaded when the action is carried out.
 
+    lasts: the action may outlive an upgrade, so it loads all that it may need before it begins.
     Not by importlib, which most actions would load for this alone.
     """
     module, _, name = function.partition(":")
 
     def act(context: Context) -> OcfCode:
-        code: OcfCode = getattr(__import__(module, fromlist=(name,)), name)(context)
+        action = getattr(__import__(module, fromlist=(name,)), name)
+        if lasts:
+            # Loaded here only: a monitor ends before its modules go.
+            from pmkvm import whole
+
+            whole.load()
+        code: OcfCode = action(context)
         return code
 
     return act

@@ -8,6 +8,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Callable
 
+from pmkvm import whole
 from pmkvm.errors import HaError
 from pmkvm.service import loop, reexec
 from pmkvm.service.listener import Listener
@@ -27,6 +28,8 @@ def serve(path: str, start: Callable[[Service, Listener], Coroutine[Any, Any, No
 
     Returns 1 if another daemon of this kind runs, or if this one can't begin anew.
     """
+    # It outlives its version's files: nobody need tell it of an upgrade.
+    whole.load()
     try:
         with Sole(path):
             with Listener(path) as listener:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pmkvm import settings
+from pmkvm.version import VERSION
 from tests import tree, tree_files
 
 INSTALL = tree.ROOT / "rpm" / "install.py"
@@ -39,10 +39,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def relocated(tmp_path: Path) -> Path:
     """An installation that runs where it is: its stubs name this Python and this directory."""
-    private_dir = tmp_path / "private"
-    install(tmp_path / "new", f"--python={sys.executable}", f"--private-dir={private_dir}")
-    shutil.copytree(tmp_path / "new" / private_dir.relative_to("/"), private_dir)
-    return tmp_path / "new" / AGENT
+    root = tmp_path / "root"
+    return install(root, f"--python={sys.executable}", f"--root={root}") / AGENT
 
 
 def files(root: Path) -> set[str]:
@@ -55,7 +53,9 @@ def is_program(path: Path) -> bool:
 
 
 def private(root: Path) -> Path:
-    return root / settings.PRIVATE_DIR.lstrip("/")
+    """The directory of the one version that is installed there."""
+    (found,) = (root / settings.PRIVATE_DIR.lstrip("/")).iterdir()
+    return found
 
 
 def run(argv: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
@@ -65,11 +65,13 @@ def run(argv: list[str], **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def test_the_stub_is_what_the_table_says(root: Path) -> None:
+    place = f"/{private(root).relative_to(root)}"
+    assert place.startswith(f"{settings.PRIVATE_DIR}/{VERSION}-")
     assert (root / AGENT).read_text(encoding="utf-8").splitlines() == [
         "#!/usr/bin/python3 -IS",
         "import site, sys",
         "sys.dont_write_bytecode = True",
-        'sys.path[:] = ["/usr/share/pm_kvm_tools", *sys.path, *site.getsitepackages()]',
+        f'sys.path[:] = ["{place}", *sys.path, *site.getsitepackages()]',
         "from agents.virtual_domain.agent import main",
         "sys.exit(main())",
     ]
@@ -130,7 +132,7 @@ def test_two_builds_are_alike_whatever_the_hash_seed(root: Path, tmp_path: Path)
 def test_bytecode_is_used_whatever_the_times_and_not_when_the_module_was_changed(
     relocated: Path,
 ) -> None:
-    private_dir = relocated.parents[6] / "private"
+    private_dir = private(relocated.parents[5])
     for path in private_dir.rglob("*.py"):
         os.utime(path, (1, 1))
     argv = [str(relocated), "usage"]
@@ -236,13 +238,16 @@ def test_the_package_takes_only_stubs_for_programs(tmp_path: Path) -> None:
     assert f"/{ORDERING}" in listed.read_text(encoding="utf-8")
 
 
-def test_an_old_module_goes_and_an_edited_configuration_stays(tmp_path: Path) -> None:
-    old = private(tmp_path) / "agents" / "old" / "agent.py"
-    old.parent.mkdir(parents=True)
-    old.touch()
+def test_old_versions_go_and_an_edited_configuration_stays(tmp_path: Path) -> None:
+    versions = tmp_path / settings.PRIVATE_DIR.lstrip("/")
+    # The second one is of the time before there were directories of versions.
+    olds = [versions / "1.9-1" / "agents" / "agent.py", versions / "agents" / "old" / "agent.py"]
+    for old in olds:
+        old.parent.mkdir(parents=True)
+        old.touch()
     configuration = tmp_path / settings.VM_CTL_CONF.lstrip("/")
     configuration.parent.mkdir()
     configuration.write_text("mine\n", encoding="utf-8")
     install(tmp_path)
-    assert not old.parent.exists()
+    assert [path.name for path in versions.iterdir()] == [private(tmp_path).name]
     assert configuration.read_text(encoding="utf-8") == "mine\n"
