@@ -4,9 +4,11 @@
 # The distribution's Python: libvirt and lxml are built for it, and the stubs name it.
 PYTHON ?= /usr/bin/python3
 DESTDIR ?=
-MANIFEST ?=
+MANIFESTS ?=
 # The package's, behind the version; else a digest of the modules tells builds apart.
 RELEASE ?=
+# Where cluster-glue has its plugins.
+LIBDIR ?= $(if $(or $(wildcard /etc/debian_version),$(if $(wildcard /usr/lib64),,none)),/usr/lib,/usr/lib64)
 PYTEST_ARGS ?=
 FUZZ_S ?= 60
 N ?= 20
@@ -23,6 +25,8 @@ SHIPPED := Makefile LICENSE $(wildcard README.md) CHANGELOG.md setup.cfg rpm \
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 # On Debian rpm knows of no installed package, so build requirements can't be looked up.
 NO_RPM_DATABASE := $(if $(wildcard /etc/debian_version),--nodeps)
+# Nor does Debian's rpm know Debian's library directory.
+DEBIAN_LIBDIR := $(if $(wildcard /etc/debian_version),--define '_libdir /usr/lib')
 # rpm 4.20 has another word for "no time later than the commit's".
 RPM_TIMES = $(shell rpm --version | awk '{ split($$3, v, "."); \
     print (v[1] > 4 || v[2] >= 20) ? "build_mtime_policy clamp_to_source_date_epoch" \
@@ -171,7 +175,7 @@ format: .venv/tools/ready
 install: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
 install:
 	PYTHONHASHSEED=0 $(PYTHON) -B rpm/install.py --destdir='$(DESTDIR)' --python='$(PYTHON)' \
-	    --release='$(RELEASE)' $(if $(MANIFEST),--manifest='$(MANIFEST)')
+	    --libdir='$(LIBDIR)' --release='$(RELEASE)' $(if $(MANIFESTS),--manifests='$(MANIFESTS)')
 
 # build/rpm holds the packages of this build and nothing else.
 rpm:
@@ -185,8 +189,8 @@ rpm:
 	    --define '_topdir $(RPM_TREE)' --define '_rpmdir $(CURDIR)/build/rpm' \
 	    --define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' \
 	    --define '_buildhost reproducible' --define 'use_source_date_epoch_as_buildtime 1' \
-	    --define '$(RPM_TIMES)' $(RPM_TREE)/SPECS/pm_kvm_tools.spec
-	@ls build/rpm/*.noarch.rpm
+	    --define '$(RPM_TIMES)' $(DEBIAN_LIBDIR) $(RPM_TREE)/SPECS/pm_kvm_tools.spec
+	@ls build/rpm/*.rpm
 
 clean:
 	rm -rf build .cache .venv

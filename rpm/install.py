@@ -27,11 +27,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+# The packages. A guest needs those that need the standard library alone, which a test holds.
+COMMON = "pm_kvm_tools-common"
+HOST = "pm_kvm_tools"
+GUEST = "pm_kvm_tools-guest"
+VM_CTL = "vm-ctl"
+STONITH_GLUE = "pm_kvm_tools-stonith-glue"
+# By the names of 2011.
+DISKD = "pm_diskd"
+EXTRAS = "pm_extras"
+
+
 class Program(NamedTuple):
-    """A program in its official place, and the function that it calls."""
+    """A program in its official place, the function that it calls, and its package."""
 
     path: str
     main: str
+    package: str
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.path)
+
+    @property
+    def page(self) -> str:
+        """Its manual page."""
+        directory, name = os.path.split(self.path)
+        resources, provider = os.path.split(directory)
+        is_agent = resources == RESOURCES
+        return f"ocf_{provider}_{name}.7" if is_agent else f"{name}.8"
 
 
 class File(NamedTuple):
@@ -39,78 +63,109 @@ class File(NamedTuple):
 
     source: str
     path: str
+    package: str
     directive: str = "%attr(0644, root, root)"
+
+
+class Directory(NamedTuple):
+    """A directory that goes with the package."""
+
+    path: str
+    package: str
+    mode: int = 0o755
 
 
 # What goes into the private directory.
 PACKAGES = ("pmkvm", "agents", "stonith", "daemons", "vmctl")
 
+RESOURCES = "/usr/lib/ocf/resource.d"
 # cluster-glue looks under its own libdir: Debian's is /usr/lib, that of 64-bit RPM systems
-# /usr/lib64. One noarch package serves both by having its plugins twice.
-GLUE = "/usr/lib/stonith/plugins/external"
-GLUE_64 = "/usr/lib64/stonith/plugins/external"
+# /usr/lib64. So its package alone is of one architecture.
+PLUGINS = "{libdir}/stonith/plugins"
+GLUE = f"{PLUGINS}/external"
+# Literally, also where it is a link to /usr/bin (Fedora 42): slides and configurations say so.
+SBIN = "/usr/sbin"
 
 PROGRAMS = (
-    Program("/usr/lib/ocf/resource.d/extra/VirtualDomain", "agents.virtual_domain.agent:main"),
-    Program("/usr/lib/ocf/resource.d/extra/vm-anything", "agents.vm_anything.agent:main"),
-    Program("/usr/lib/ocf/resource.d/extra/diskd", "agents.diskd.agent:main"),
+    Program(f"{RESOURCES}/extra/VirtualDomain", "agents.virtual_domain.agent:main", HOST),
+    Program(f"{RESOURCES}/extra/vm-anything", "agents.vm_anything.agent:main", COMMON),
+    Program(f"{RESOURCES}/extra/diskd", "agents.diskd.agent:main", DISKD),
     # Its name of 2011, on slides and in the configurations of clusters.
-    Program("/usr/lib/ocf/resource.d/pacemaker/diskd", "agents.diskd.agent:main"),
-    Program("/usr/lib/ocf/resource.d/extra/vm-client", "agents.vm_client.agent:main"),
-    Program("/usr/sbin/fence_vm_stonith", "stonith.vm_stonith.fence_agent:main"),
-    Program("/usr/sbin/fence_vm_helper", "stonith.stonith_helper.fence_agent:main"),
-    Program(f"{GLUE}/vm-stonith", "stonith.vm_stonith.external:main"),
-    Program(f"{GLUE_64}/vm-stonith", "stonith.vm_stonith.external:main"),
-    Program(f"{GLUE}/stonith-helper", "stonith.stonith_helper.external:main"),
-    Program(f"{GLUE_64}/stonith-helper", "stonith.stonith_helper.external:main"),
-    Program("/usr/sbin/vm-stonith-key", "stonith.vm_stonith_key.main:main"),
-    Program("/usr/sbin/vm-ctl", "vmctl.main:main"),
-    Program("/usr/sbin/vm-adopt", "agents.vm_adopt.main:main"),
-    Program("/usr/sbin/vm-connect", "daemons.vm_connect:main"),
-    Program("/usr/sbin/vm-connectd", "daemons.vm_connectd.main:main"),
-    Program("/usr/sbin/vm-stonithd", "daemons.vm_stonithd.main:main"),
-    Program("/usr/sbin/diskd", "daemons.diskd.main:main"),
-    Program("/usr/sbin/vm-managerd", "daemons.vm_managerd.main:main"),
-    Program("/usr/sbin/vm-client", "daemons.vm_client.main:main"),
-    Program("/usr/sbin/ifcheckd", "daemons.ifcheckd.main:main"),
+    Program(f"{RESOURCES}/pacemaker/diskd", "agents.diskd.agent:main", DISKD),
+    Program(f"{RESOURCES}/extra/vm-client", "agents.vm_client.agent:main", GUEST),
+    Program(f"{SBIN}/fence_vm_stonith", "stonith.vm_stonith.fence_agent:main", GUEST),
+    # Hosts without cluster-glue need it as well as guests.
+    Program(f"{SBIN}/fence_vm_helper", "stonith.stonith_helper.fence_agent:main", EXTRAS),
+    Program(f"{GLUE}/vm-stonith", "stonith.vm_stonith.external:main", STONITH_GLUE),
+    Program(f"{GLUE}/stonith-helper", "stonith.stonith_helper.external:main", STONITH_GLUE),
+    Program(f"{SBIN}/vm-stonith-key", "stonith.vm_stonith_key.main:main", HOST),
+    Program(f"{SBIN}/vm-ctl", "vmctl.main:main", VM_CTL),
+    Program(f"{SBIN}/vm-adopt", "agents.vm_adopt.main:main", HOST),
+    Program(f"{SBIN}/vm-connect", "daemons.vm_connect:main", COMMON),
+    Program(f"{SBIN}/vm-connectd", "daemons.vm_connectd.main:main", COMMON),
+    Program(f"{SBIN}/vm-stonithd", "daemons.vm_stonithd.main:main", HOST),
+    Program(f"{SBIN}/diskd", "daemons.diskd.main:main", DISKD),
+    Program(f"{SBIN}/vm-managerd", "daemons.vm_managerd.main:main", HOST),
+    Program(f"{SBIN}/vm-client", "daemons.vm_client.main:main", GUEST),
+    Program(f"{SBIN}/ifcheckd", "daemons.ifcheckd.main:main", EXTRAS),
 )
 
 CONFIGURATION = "%config(noreplace)"
 MAN = "/usr/share/man"
 COMPLETIONS = "/usr/share/bash-completion/completions"
-# By one file; vm-ctl has its own.
-COMPLETED = (
-    "diskd",
-    "fence_vm_helper",
-    "fence_vm_stonith",
-    "ifcheckd",
-    "vm-adopt",
-    "vm-client",
-    "vm-connect",
-    "vm-connectd",
-    "vm-managerd",
-    "vm-stonith-key",
-    "vm-stonithd",
-)
 SYSTEMD = "/usr/lib/systemd/system"
+AROUND_GUESTS = f"{SYSTEMD}/resource-agents-deps.target.d"
+
+# Of pages and the like: whose program it is.
+OWNERS = {program.page: program.package for program in PROGRAMS} | {"vm-ctl.conf.5": VM_CTL}
 
 FILES = (
-    File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF, CONFIGURATION),
-    File("daemons/vm_managerd/vm-manager.conf", settings.VM_MANAGER_CONF, CONFIGURATION),
-    File("vmctl/vm-ctl.bash", f"{COMPLETIONS}/vm-ctl"),
-    *(File("rpm/completion.bash", f"{COMPLETIONS}/{name}") for name in COMPLETED),
+    File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF, VM_CTL, CONFIGURATION),
+    File("daemons/vm_managerd/vm-manager.conf", settings.VM_MANAGER_CONF, HOST, CONFIGURATION),
+    File("rpm/pm_kvm_tools.logrotate", "/etc/logrotate.d/pm_kvm_tools", HOST, CONFIGURATION),
+    # By one file; vm-ctl has its own.
+    *(
+        File(
+            "vmctl/vm-ctl.bash" if program.name == "vm-ctl" else "rpm/completion.bash",
+            f"{COMPLETIONS}/{program.name}",
+            program.package,
+        )
+        for program in PROGRAMS
+        if program.path.startswith(f"{SBIN}/")
+    ),
     # Every page that there is; a test asks for one of each program.
     *(
-        File(f"doc/man/{page.name}", f"{MAN}/man{page.suffix[1:]}/{page.name}", "%doc")
+        File(
+            f"doc/man/{page.name}",
+            f"{MAN}/man{page.suffix[1:]}/{page.name}",
+            OWNERS[page.name],
+            "%doc",
+        )
         for page in sorted((ROOT / "doc" / "man").glob("*.[1-9]"))
     ),
     # For guests: without the port that the rule waits for nothing starts.
-    File("daemons/vm_connectd/vm-connectd.service", f"{SYSTEMD}/vm-connectd.service"),
-    File("daemons/vm_connectd/90-vm-connectd.rules", "/usr/lib/udev/rules.d/90-vm-connectd.rules"),
+    File("daemons/vm_connectd/vm-connectd.service", f"{SYSTEMD}/vm-connectd.service", GUEST),
     File(
-        "agents/virtual_domain/ordering.conf",
-        f"{SYSTEMD}/resource-agents-deps.target.d/50-pm_kvm_tools.conf",
+        "daemons/vm_connectd/90-vm-connectd.rules",
+        "/usr/lib/udev/rules.d/90-vm-connectd.rules",
+        GUEST,
     ),
+    File("agents/virtual_domain/ordering.conf", f"{AROUND_GUESTS}/50-pm_kvm_tools.conf", HOST),
+)
+
+# No package that ours need owns them, or none that all of them need.
+DIRECTORIES = (
+    Directory("/usr/lib/ocf", COMMON),
+    Directory(RESOURCES, COMMON),
+    Directory(f"{RESOURCES}/extra", COMMON),
+    Directory(settings.PRIVATE_DIR, COMMON),
+    Directory(f"{RESOURCES}/pacemaker", DISKD),
+    # The key is copied into it, and must not be readable on its way.
+    Directory(os.path.dirname(settings.STONITH_KEY), HOST, 0o700),
+    Directory(AROUND_GUESTS, HOST),
+    Directory("{libdir}/stonith", STONITH_GLUE),
+    Directory(PLUGINS, STONITH_GLUE),
+    Directory(GLUE, STONITH_GLUE),
 )
 
 # -I: neither the caller's directory nor its environment decides what is imported. -S: no .pth file
@@ -156,41 +211,49 @@ def sources(package: str) -> Iterator[Path]:
         yield path.relative_to(ROOT)
 
 
+class Place(NamedTuple):
+    """Where all goes, and by whose interpreter it runs. root: where destdir will be; epoch: the
+    time that all files get."""
+
+    destdir: str
+    python: str
+    root: str
+    libdir: str
+    private_dir: str
+    epoch: int | None
+
+
 class Installer:
     """Writes below destdir only, with modes and times that depend on nothing but the arguments.
 
     Each file is replaced as a whole: Pacemaker may start an agent at any moment of an install.
     """
 
-    def __init__(
-        self, destdir: str, python: str, root: str, private_dir: str, epoch: int | None
-    ) -> None:
-        self._destdir = destdir
-        self._python = python
-        self._root = root
-        self._private_dir = private_dir
-        self._epoch = epoch
+    def __init__(self, place: Place) -> None:
+        self._place = place
         self._installed: set[Path] = set()
 
     def install(self) -> None:
         for package in PACKAGES:
             for source in sources(package):
                 self._install_module(source)
+        for directory in DIRECTORIES:
+            self._make_directory(directory)
         for program in PROGRAMS:
             self._write(program.path, self._stub(program), 0o755)
         for file in FILES:
             self._install_file(file)
-        if not self._destdir:
+        if not self._place.destdir:
             # As a package manager does, which removes the modules of old programs behind them.
             outlast.wait()
         self._remove_what_is_no_longer_ours()
         self._settle_directories()
 
     def _stub(self, program: Program) -> str:
-        return stub(program, self._python, self._root + self._private_dir)
+        return stub(program, self._place.python, self._place.root + self._place.private_dir)
 
     def _install_module(self, source: Path) -> None:
-        path = f"{self._private_dir}/{source}"
+        path = f"{self._place.private_dir}/{source}"
         target = self._write(path, (ROOT / source).read_text(encoding="utf-8"), 0o644)
         # Checked hash: valid whatever rpm, cpio or a backup does to times, and not wrong when a
         # person edits a module, or an update has replaced the module but not yet its bytecode.
@@ -203,6 +266,13 @@ class Installer:
             invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH,
         )
         self._settle(compiled, 0o644)
+
+    def _make_directory(self, directory: Directory) -> None:
+        """One that is there already is the administrator's, as a configuration is."""
+        target = self._target(directory.path)
+        if not target.exists():
+            target.mkdir(parents=True)
+            target.chmod(directory.mode)
 
     def _install_file(self, file: File) -> None:
         """A configuration that is there already is the administrator's."""
@@ -222,8 +292,8 @@ class Installer:
 
     def _settle(self, target: Path, mode: int) -> None:
         target.chmod(mode)
-        if self._epoch is not None:
-            os.utime(target, (self._epoch, self._epoch))
+        if self._place.epoch is not None:
+            os.utime(target, (self._place.epoch, self._place.epoch))
         self._installed.add(target)
 
     def _remove_what_is_no_longer_ours(self) -> None:
@@ -241,19 +311,25 @@ class Installer:
                 directory.rmdir()
 
     def _target(self, path: str) -> Path:
-        return Path(self._destdir + path)
+        return Path(self._place.destdir + path.format(libdir=self._place.libdir))
 
 
-def manifest() -> str:
-    """What lies outside the private directory, as rpm's %files -f reads it."""
-    programs = [program.path for program in PROGRAMS]
-    # rpm compresses manual pages, and names them so.
-    packed = {file: "*" if file.path.startswith(MAN) else "" for file in FILES}
-    files = [f"{file.directive} {file.path}{ending}" for file, ending in packed.items()]
-    # Also the directories of drop-ins: no package that we need owns them.
-    drop_ins = {os.path.dirname(file.path) for file in FILES}
-    directories = sorted(f"%dir {name}" for name in drop_ins if name.endswith(".target.d"))
-    return "\n".join([*programs, *files, *directories, ""])
+def manifest(package: str, libdir: str) -> str:
+    """What of a package lies outside the private directory, as rpm's %files -f reads it."""
+    programs = [program.path for program in PROGRAMS if program.package == package]
+    files = [
+        # rpm compresses manual pages, and names them so.
+        f"{file.directive} {file.path}{'*' if file.path.startswith(MAN) else ''}"
+        for file in FILES
+        if file.package == package
+    ]
+    directories = [
+        f"%dir %attr({each.mode:04o}, root, root) {each.path}"
+        for each in DIRECTORIES
+        if each.package == package
+    ]
+    lines = [line.format(libdir=libdir) for line in (*programs, *files, *directories)]
+    return "\n".join([*lines, ""])
 
 
 def main(argv: list[str]) -> int:
@@ -262,19 +338,24 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--python", default="/usr/bin/python3", help="interpreter of the stubs")
     parser.add_argument("--release", default="", help="the package's, behind the version")
     parser.add_argument("--root", default="", help="where destdir will be, for the stubs' sake")
-    parser.add_argument("--manifest", help="write the list of installed programs and files here")
+    parser.add_argument("--libdir", default="/usr/lib", help="where cluster-glue has its plugins")
+    parser.add_argument("--manifests", help="write a list of what is installed for each package")
     options = parser.parse_args(argv)
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     os.umask(stat.S_IWGRP | stat.S_IWOTH)
-    Installer(
+    place = Place(
         options.destdir,
         options.python,
         options.root,
+        options.libdir,
         version_dir(options.release),
         None if epoch is None else int(epoch),
-    ).install()
-    if options.manifest:
-        Path(options.manifest).write_text(manifest(), encoding="utf-8")
+    )
+    Installer(place).install()
+    if options.manifests:
+        for package in (COMMON, HOST, GUEST, VM_CTL, STONITH_GLUE, DISKD, EXTRAS):
+            path = Path(options.manifests) / f"{package}.files"
+            path.write_text(manifest(package, options.libdir), encoding="utf-8")
     return 0
 
 

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which package has what: all that is installed once, and for a guest nothing but the standard
+library. The tables of rpm/install.py say it; the spec has the rest."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pmkvm import settings
+from tests import tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INSTALL = tree.ROOT / "rpm" / "install.py"
+SPEC = (tree.ROOT / "rpm" / "pm_kvm_tools.spec").read_text(encoding="utf-8")
+LIBDIR = "/usr/lib64"
+
+NAMES = {
+    "pm_kvm_tools-common",
+    "pm_kvm_tools",
+    "pm_kvm_tools-guest",
+    "vm-ctl",
+    "pm_kvm_tools-stonith-glue",
+    "pm_diskd",
+    "pm_extras",
+}
+# Those that a guest installs, and diskd, which guests run too.
+FOR_GUESTS = ("pm_kvm_tools-common", "pm_kvm_tools-guest", "pm_extras", "pm_diskd")
+# vm-connectd's half that only a host loads.
+NOT_IN_GUESTS = {"daemons.vm_connectd.host"}
+
+OURS = tree.read(tree.ROOT)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything below root, and beside it a list for each package."""
+    work = tmp_path_factory.mktemp("packages")
+    subprocess.run(
+        [
+            *(sys.executable, "-B", str(INSTALL), f"--destdir={work / 'root'}"),
+            *("--release=1", f"--libdir={LIBDIR}", f"--manifests={work}"),
+        ],
+        check=True,
+        timeout=120,
+    )
+    return work
+
+
+def lines(installed: Path) -> dict[str, list[str]]:
+    return {
+        path.stem: path.read_text(encoding="utf-8").splitlines()
+        for path in installed.glob("*.files")
+    }
+
+
+def path_in(line: str) -> str:
+    return line.rpartition(" ")[2].rstrip("*")
+
+
+def requires(package: str) -> list[str]:
+    section = SPEC.partition(f"\n%package -n {package}\n")[2].partition("\n%description")[0]
+    return re.findall(r"^Requires: +(.*)$", section, re.MULTILINE)
+
+
+def test_each_package_has_a_list_and_a_place_in_the_spec(installed: Path) -> None:
+    assert set(lines(installed)) == NAMES
+    for name in NAMES:
+        assert f"\n%package -n {name}\n" in SPEC
+        assert f"\n%files -n {name} -f manifests/{name}.files\n" in SPEC
+
+
+def test_every_file_is_in_one_package(installed: Path) -> None:
+    paths = [path_in(line) for listed in lines(installed).values() for line in listed]
+    assert len(paths) == len(set(paths))
+    root = installed / "root"
+    there = {f"/{path.relative_to(root)}" for path in root.rglob("*") if path.is_file()}
+    modules = {path for path in there if path.startswith(f"{settings.PRIVATE_DIR}/")}
+    assert {path for path in paths if (root / path.lstrip("/")).is_file()} == there - modules
+    assert all((root / path.lstrip("/")).exists() for path in paths)
+
+
+def test_only_programs_have_no_directive(installed: Path) -> None:
+    for line in (line for listed in lines(installed).values() for line in listed):
+        path = installed / "root" / path_in(line).lstrip("/")
+        is_program = path.is_file() and bool(path.stat().st_mode & 0o100)
+        assert is_program == (not line.startswith("%")), line
+
+
+def test_only_the_plugins_of_cluster_glue_lie_where_the_architecture_says(installed: Path) -> None:
+    for name, listed in lines(installed).items():
+        is_of_one = any(path_in(line).startswith(LIBDIR) for line in listed)
+        section = SPEC.partition(f"\n%package -n {name}\n")[2].partition("\n%description")[0]
+        assert is_of_one == ("BuildArch:" not in section), name
+
+
+def test_the_directory_of_the_key_is_roots_alone(installed: Path) -> None:
+    directory = settings.STONITH_KEY.rpartition("/")[0]
+    assert f"%dir %attr(0700, root, root) {directory}" in lines(installed)["pm_kvm_tools"]
+    assert settings.STONITH_KEY not in SPEC
+
+
+def test_programs_require_the_modules_of_exactly_their_build() -> None:
+    assert "%global same_version pm_kvm_tools-common = %{version}-%{release}\n" in SPEC
+    for name in NAMES - {"pm_kvm_tools-common"}:
+        assert "%{same_version}" in requires(name)
+    assert requires("pm_kvm_tools-common") == ["python3 >= 3.9"]
+
+
+def libraries(module: str) -> set[str]:
+    """What it and all that it may load import of others, but the standard library."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name in NOT_IN_GUESTS:
+            continue
+        seen.add(name)
+        if name in OURS:
+            waiting += OURS[name].imports
+        elif name.partition(".")[0] in tree.THIRD_PARTY:
+            found.add(name)
+    return found
+
+
+@pytest.mark.parametrize("package", FOR_GUESTS)
+def test_a_guest_needs_the_standard_library_alone(package: str) -> None:
+    programs = runpy.run_path(str(INSTALL))["PROGRAMS"]
+    modules = [one.main.partition(":")[0] for one in programs if one.package == package]
+    assert modules
+    assert {module: libraries(module) for module in modules if libraries(module)} == {}
+    assert not any("python3-" in line for line in requires(package))
+
+
+@pytest.mark.parametrize(
+    ("module", "library"),
+    [
+        ("daemons.vm_connectd.hypervisor", "libvirt"),
+        ("agents.virtual_domain.agent", "libvirtmod"),
+        ("vmctl.main", "lxml"),
+        ("daemons.vm_stonithd.main", "cryptography"),
+    ],
+)
+def test_a_library_is_seen(module: str, library: str) -> None:
+    assert library in {name.partition(".")[0] for name in libraries(module)}
