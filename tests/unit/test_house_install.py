@@ -197,6 +197,8 @@ def test_a_guests_daemon_starts_with_its_port_and_ends_with_it(root: Path) -> No
     for directive in ("BindsTo", "After"):
         assert f"{directive}={escaped}.device" in unit.splitlines()
     assert "ExecStart=/usr/sbin/vm-connectd -t guest" in unit.splitlines()
+    # Where it is enabled, a boot without the port waits for it in vain.
+    assert "[Install]" not in unit
     assert f'ATTR{{name}}=="{Path(settings.GUEST_PORT).name}"' in rule
     assert 'ENV{SYSTEMD_WANTS}+="vm-connectd.service"' in rule
 

@@ -151,3 +151,13 @@ def test_a_guest_needs_the_standard_library_alone(package: str) -> None:
 )
 def test_a_library_is_seen(module: str, library: str) -> None:
     assert library in {name.partition(".")[0] for name in libraries(module)}
+
+
+def test_a_guests_port_is_looked_at_when_the_package_comes() -> None:
+    """Else nothing starts before the next boot."""
+    script = SPEC.partition("\n%post -n pm_kvm_tools-guest\n")[2].partition("\n%preun")[0]
+    name = settings.GUEST_PORT.rpartition("/")[2]
+    match = f"--subsystem-match=virtio-ports --attr-match=name={name} "
+    assert f"udevadm trigger --action=change {match}" in script
+    # The rule is known by then.
+    assert script.index("udevadm control --reload") < script.index("udevadm trigger")
