@@ -19,8 +19,8 @@ ROUND ?=
 FUZZ_TARGETS := frames router tokens cluster
 
 VERSION := $(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' pmkvm/version.py)
-SHIPPED := Makefile LICENSE $(wildcard README.md) CHANGELOG.md setup.cfg rpm \
-    pmkvm agents stonith daemons vmctl doc
+SHIPPED := Makefile LICENSE README.md CHANGELOG.md CONTRIBUTING.md setup.cfg ruff.toml bootstrap .ci rpm \
+    pmkvm agents stonith daemons vmctl doc stubs tests
 # All times in a package come from the last commit, so that two builds of it are alike.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 # On Debian rpm knows of no installed package, so build requirements can't be looked up.
@@ -32,6 +32,9 @@ RPM_TIMES = $(shell rpm --version | awk '{ split($$3, v, "."); \
     print (v[1] > 4 || v[2] >= 20) ? "build_mtime_policy clamp_to_source_date_epoch" \
         : "clamp_mtime_to_source_date_epoch 1" }')
 RPM_TREE := $(CURDIR)/build/rpmbuild
+REPO := pm_kvm_tools-$(VERSION).repo
+# Whose key signs the packages of the repository: what gpg calls it. Empty: nobody's.
+SIGN_KEY ?=
 
 UNIT_PYTHONS := 3.9 3.10 3.11 3.12 3.13
 UNIT_STAGES := $(UNIT_PYTHONS:%=unit-%)
@@ -42,13 +45,13 @@ CHECK := $(PYTHON) -B -m tests.check
 LAB_ROOT = $(if $(filter-out /,$(ROOT)),$(PYTHON) -B -m tests.lab root $(ROOT) >/dev/null)
 
 .PHONY: help check demo lint types unit $(UNIT_STAGES) unit-3.14 tools lab lab-full fence-matrix fence-faults \
-    scarcity split-brain soak search bench fuzz $(FUZZ_STAGES) rpm install packages format clean
+    scarcity split-brain soak search bench fuzz $(FUZZ_STAGES) tarball rpm srpm repo install packages format clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make check | demo ROOT= | lint | types | unit | unit-3.N | tools | lab ROOT= | lab-full | fence-matrix | fence-faults |"
-	@echo "     scarcity | split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | search MINUTES= SEED= | bench | fuzz | rpm | install DESTDIR= |"
-	@echo "     packages | format | clean: see CONTRIBUTING.md"
+	@echo "     scarcity | split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | search MINUTES= SEED= | bench | fuzz | rpm | srpm |"
+	@echo "     repo SIGN_KEY= | install DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
 
@@ -177,20 +180,37 @@ install:
 	PYTHONHASHSEED=0 $(PYTHON) -B rpm/install.py --destdir='$(DESTDIR)' --python='$(PYTHON)' \
 	    --libdir='$(LIBDIR)' --release='$(RELEASE)' $(if $(MANIFESTS),--manifests='$(MANIFESTS)')
 
-# build/rpm holds the packages of this build and nothing else.
-rpm:
-	rm -rf build/rpm $(RPM_TREE)
-	mkdir -p build/rpm $(RPM_TREE)/SOURCES $(RPM_TREE)/SPECS
+RPMBUILD = SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) rpmbuild --quiet $(NO_RPM_DATABASE) \
+    --define '_topdir $(RPM_TREE)' --define '_rpmdir $(CURDIR)/build/rpm' --define '_srcrpmdir $(CURDIR)/build/srpm' \
+    --define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' \
+    --define '_buildhost reproducible' --define 'use_source_date_epoch_as_buildtime 1' \
+    --define '$(RPM_TIMES)' $(DEBIAN_LIBDIR)
+
+tarball:
+	rm -rf $(RPM_TREE)
+	mkdir -p $(RPM_TREE)/SOURCES
 	tar -czf $(RPM_TREE)/SOURCES/pm_kvm_tools-$(VERSION).tar.gz --exclude=__pycache__ --sort=name \
 	    --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) \
 	    --transform='s,^,pm_kvm_tools-$(VERSION)/,' $(SHIPPED)
-	sed 's/@VERSION@/$(VERSION)/' rpm/pm_kvm_tools.spec > $(RPM_TREE)/SPECS/pm_kvm_tools.spec
-	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) rpmbuild --quiet -bb $(NO_RPM_DATABASE) \
-	    --define '_topdir $(RPM_TREE)' --define '_rpmdir $(CURDIR)/build/rpm' \
-	    --define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' \
-	    --define '_buildhost reproducible' --define 'use_source_date_epoch_as_buildtime 1' \
-	    --define '$(RPM_TIMES)' $(DEBIAN_LIBDIR) $(RPM_TREE)/SPECS/pm_kvm_tools.spec
+
+# build/rpm holds the packages of this build and nothing else.
+rpm: tarball
+	rm -rf build/rpm
+	$(RPMBUILD) -bb --without tests rpm/pm_kvm_tools.spec
 	@ls build/rpm/*.rpm
+
+# What it builds runs the unit tests.
+srpm: tarball
+	rm -rf build/srpm
+	$(RPMBUILD) -bs rpm/pm_kvm_tools.spec
+	@ls build/srpm/*.src.rpm
+
+# As on the slides: unpacked in /tmp, `dnf -c pacemaker.repo install pm_kvm_tools vm-ctl` installs from it.
+repo: rpm
+	rpm/repository '$(REPO)' '$(SIGN_KEY)' build/rpm/*.rpm
+	tar -czf build/$(REPO).tar.gz --sort=name --owner=0 --group=0 --numeric-owner \
+	    --mtime=@$(SOURCE_DATE_EPOCH) -C build $(REPO)
+	@ls build/$(REPO).tar.gz
 
 clean:
 	rm -rf build .cache .venv

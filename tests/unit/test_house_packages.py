@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm import settings
+from pmkvm.version import VERSION
 from tests import tree
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ def path_in(line: str) -> str:
 def requires(package: str) -> list[str]:
     section = SPEC.partition(f"\n%package -n {package}\n")[2].partition("\n%description")[0]
     return re.findall(r"^Requires: +(.*)$", section, re.MULTILINE)
+
+
+def test_the_spec_has_the_version() -> None:
+    assert f"\nVersion:        {VERSION}\n" in SPEC
 
 
 def test_each_package_has_a_list_and_a_place_in_the_spec(installed: Path) -> None:

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The packages as rpm itself installs, upgrades, downgrades and removes them while programs run.
+
+In a copy of this machine's root that is written to memory and seen by the test's processes alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pmkvm.run import run
+from tests import tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("rpmbuild") is None, reason="needs root and rpmbuild"
+)
+
+SOURCES = (
+    *("Makefile", "LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "setup.cfg"),
+    *("ruff.toml", "bootstrap", ".ci", "rpm", "stubs", "tests"),
+    *("pmkvm", "agents", "stonith", "daemons", "vmctl", "doc"),
+)
+AGENT = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
+VERSIONS = "/usr/share/pm_kvm_tools"
+CHOICES = "--nodeps --force-debian" if os.path.exists("/etc/debian_version") else "--nodeps"
+
+# Loads what it may need, and needs it when its version's files are gone. Not by our stub, for
+# whose young processes a removal waits.
+LASTS = f"""\
+import glob, os, sys, time
+sys.path[:0] = glob.glob("{VERSIONS}/*-1")
+import agents.virtual_domain.actions.migrate_to
+from pmkvm import whole
+whole.load()
+open("/loaded", "w").close()
+while not os.path.exists("/over"):
+    time.sleep(0.05)
+from agents.virtual_domain.options import snapshot
+from pmkvm.virt import managed_save
+assert not os.path.exists(managed_save.__file__)
+open("/lasted", "w").close()
+"""
+
+IN_ROOT = """\
+set -eu
+mount -t tmpfs none "$1"
+cd "$1"
+mkdir upper work root
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" root
+mount -t proc proc root/proc
+mount --bind /dev root/dev
+cp -r "$2" "$3" "$4" root/tmp/
+chroot root sh -eu "/tmp/${4##*/}" "/tmp/${2##*/}" "/tmp/${3##*/}"
+"""
+
+SCRIPT = f"""\
+rpm() {{ command rpm --dbpath /packages "$@" 2>>/said; }}
+calls() {{
+    while [ ! -e /over ]; do
+        {AGENT} usage >/dev/null 2>>/errors || echo bad >>/bad
+        echo one >>/calls
+    done
+}}
+until_called() {{
+    wanted=$(( $(wc -l </calls) + 10 ))
+    while [ "$(wc -l </calls)" -lt "$wanted" ]; do sleep .05; done
+}}
+mkdir /packages
+there() {{ find /etc /usr -xdev -not -path /usr/share/licenses | sort; }}
+there >/tmp/before
+rpm --initdb
+rpm -U {CHOICES} "$1"/*.rpm
+rpm -Va --nodeps
+: >/calls; : >/bad; : >/errors
+calls & calls &
+python3 -I /tmp/lasts.py &
+while [ ! -e /loaded ]; do sleep .05; done
+for each in 1 2 3; do
+    rpm -U {CHOICES} "$2"/*.rpm
+    ls {VERSIONS} >>/tmp/versions
+    until_called
+    rpm -Va --nodeps
+    rpm -U --oldpackage {CHOICES} "$1"/*.rpm
+    ls {VERSIONS} >>/tmp/versions
+    until_called
+done
+rpm -U {CHOICES} "$2"/*.rpm
+touch /over
+wait
+echo "calls $(wc -l </calls) bad $(wc -l </bad) lasted $(ls /lasted)"
+cat /errors
+uniq -c /tmp/versions
+rpm -e --nodeps $(rpm -qa)
+there | diff /tmp/before - || echo "left or lost"
+"""
+
+
+# Stands for all that a distribution has.
+DISTRIBUTION = """\
+Name: distribution
+Version: 1
+Release: 1
+Summary: stands for a distribution
+License: none
+BuildArch: noarch
+{provides}
+%description
+%files
+"""
+ON_ANY = ("/bin/sh", "/usr/bin/python3", "python3 = 3.9.18", "systemd = 252")
+ON_HOSTS = (
+    *("/usr/bin/ssh", "/usr/sbin/cibadmin", "/usr/sbin/crm_resource", "logrotate"),
+    *("pacemaker = 2.1.7", "python3-cryptography", "python3-lxml"),
+)
+RHEL, SUSE = "python3-libvirt", "python3-libvirt-python"
+GUEST = ("pm_kvm_tools-common", "pm_kvm_tools-guest", "pm_extras")
+# The slides' line.
+HOST = ("pm_kvm_tools-common", "pm_kvm_tools", "vm-ctl", "pm_diskd", "pm_extras")
+
+
+def copy(target: Path) -> Path:
+    target.mkdir()
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in SOURCES:
+        source = tree.ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=ignore)
+        else:
+            shutil.copy(source, target / name)
+    return target
+
+
+def build(source: Path) -> Path:
+    done = run(
+        ["make", "-C", str(source), "rpm"],
+        timeout_s=300,
+        environment={"SOURCE_DATE_EPOCH": "1600000000"},
+    )
+    assert done.rc == 0, done.err
+    return source / "build" / "rpm"
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(copy(tmp_path_factory.mktemp("source") / "1"))
+
+
+def test_programs_go_on_while_packages_come_and_go(packages: Path, tmp_path: Path) -> None:
+    other = copy(tmp_path / "2")
+    for path in other.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("OcfCode", "OcfNumber"), encoding="utf-8")
+    spec = other / "rpm" / "pm_kvm_tools.spec"
+    text = spec.read_text(encoding="utf-8")
+    spec.write_text(text.replace("Release:        1%", "Release:        2%"), encoding="utf-8")
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(packages, old)
+    shutil.copytree(build(other), new)
+    script = tmp_path / "script"
+    script.write_text(
+        f"cat >/tmp/lasts.py <<'END'\n{LASTS}END\n{SCRIPT}",
+        encoding="utf-8",
+    )
+    place = tmp_path / "place"
+    place.mkdir()
+    argv = ["unshare", "--mount", "--pid", "--fork", "--propagation", "private", "sh", "-c"]
+    done = run([*argv, IN_ROOT, "sh", *map(str, (place, old, new, script))], timeout_s=600)
+    assert done.rc == 0, done.err
+    counted, *rest = done.out.splitlines()
+    words = counted.split()
+    assert words[::2] == ["calls", "bad", "lasted"], done.out
+    assert (words[3], words[5]) == ("0", "/lasted"), done.out
+    assert int(words[1]) >= 60
+    assert [line.split()[1][-2:] for line in rest] == ["-2", "-1"] * 3, done.out
+
+
+def test_rpmlint_has_nothing_to_say(packages: Path) -> None:
+    if shutil.which("rpmlint") is None:
+        pytest.skip("no rpmlint here")
+    config = tree.ROOT / "rpm" / "rpmlint.toml"
+    done = run(["rpmlint", "-c", str(config), *map(str, packages.glob("*.rpm"))], timeout_s=120)
+    assert " 0 errors, 0 warnings" in done.out, done.out
+
+
+def test_manual_pages_are_compressed_and_everything_is_in_one_package(packages: Path) -> None:
+    listed = run(["rpm", "-qlp", *map(str, packages.glob("*.rpm"))], timeout_s=120).out.split("\n")
+    pages = [path for path in listed if path.startswith("/usr/share/man/")]
+    assert pages
+    assert all(path.endswith(".gz") for path in pages)
+    paths = [path for path in listed if path]
+    assert len(paths) == len(set(paths))
+
+
+def test_the_source_package_is_built(packages: Path) -> None:
+    source = packages.parent.parent
+    done = run(["make", "-C", str(source), "srpm"], timeout_s=300)
+    assert done.rc == 0, done.err
+    (found,) = (source / "build" / "srpm").iterdir()
+    inside = run(["rpm", "-qlp", str(found)], timeout_s=60).out.split()
+    assert inside == ["pm_kvm_tools-2.0.0.tar.gz", "pm_kvm_tools.spec"]
+
+
+def missing(packages: Path, work: Path, names: tuple[str, ...], has: tuple[str, ...]) -> str:
+    """What rpm says is missing for these packages on a distribution that has this."""
+    spec = work / "distribution.spec"
+    provides = "\n".join(f"Provides: {one}" for one in has)
+    spec.write_text(DISTRIBUTION.format(provides=provides), encoding="utf-8")
+    built = run(["rpmbuild", "-bb", "--define", f"_topdir {work}", str(spec)], timeout_s=120)
+    assert built.rc == 0, built.err
+    (distribution,) = (work / "RPMS").rglob("*.rpm")
+    ours = [path for name in names for path in packages.glob(f"{name}-2*.rpm")]
+    assert len(ours) == len(names)
+    choices = ["--test", "--ignorearch", *CHOICES.split()[1:]]
+    argv = ["rpm", "--dbpath", str(work / "db"), "-U", *choices, str(distribution)]
+    return run([*argv, *map(str, ours)], timeout_s=120).err.partition("error:")[2]
+
+
+@pytest.mark.parametrize(
+    ("names", "has"),
+    [
+        (GUEST, ON_ANY),
+        (HOST, (*ON_ANY, *ON_HOSTS, RHEL)),
+        (HOST, (*ON_ANY, *ON_HOSTS, SUSE)),
+        ((*HOST, "pm_kvm_tools-stonith-glue"), (*ON_ANY, *ON_HOSTS, SUSE, "cluster-glue = 1.0.12")),
+    ],
+)
+def test_each_set_is_whole(
+    packages: Path, tmp_path: Path, names: tuple[str, ...], has: tuple[str, ...]
+) -> None:
+    assert missing(packages, tmp_path, names, has) == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "has", "lacks"),
+    [
+        (HOST, (*ON_ANY, *ON_HOSTS), "python3-libvirt"),
+        # SLES 15's.
+        (GUEST, ("/bin/sh", "/usr/bin/python3", "python3 = 3.6.15", "systemd"), "python3 >= 3.9"),
+        (("pm_diskd",), ON_ANY, "pm_kvm_tools-common = 2.0.0-1"),
+    ],
+)
+def test_what_is_missing_is_told(
+    packages: Path, tmp_path: Path, names: tuple[str, ...], has: tuple[str, ...], lacks: str
+) -> None:
+    assert lacks in missing(packages, tmp_path, names, has)
