@@ -45,13 +45,13 @@ CHECK := $(PYTHON) -B -m tests.check
 LAB_ROOT = $(if $(filter-out /,$(ROOT)),$(PYTHON) -B -m tests.lab root $(ROOT) >/dev/null)
 
 .PHONY: help check demo lint types unit $(UNIT_STAGES) unit-3.14 tools lab lab-full fence-matrix fence-faults \
-    scarcity split-brain soak search bench fuzz $(FUZZ_STAGES) tarball rpm srpm repo install packages format clean
+    scarcity split-brain soak search bench fuzz $(FUZZ_STAGES) tarball rpm srpm repo install uninstall packages format clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make check | demo ROOT= | lint | types | unit | unit-3.N | tools | lab ROOT= | lab-full | fence-matrix | fence-faults |"
 	@echo "     scarcity | split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | search MINUTES= SEED= | bench | fuzz | rpm | srpm |"
-	@echo "     repo SIGN_KEY= | install DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
+	@echo "     repo SIGN_KEY= | install DESTDIR= | uninstall DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
 
@@ -179,6 +179,10 @@ install: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
 install:
 	PYTHONHASHSEED=0 $(PYTHON) -B rpm/install.py --destdir='$(DESTDIR)' --python='$(PYTHON)' \
 	    --libdir='$(LIBDIR)' --release='$(RELEASE)' $(if $(MANIFESTS),--manifests='$(MANIFESTS)')
+
+# But for an edited configuration, and keys. Pacemaker must have let go of the agents before.
+uninstall:
+	$(PYTHON) -B rpm/install.py --uninstall --destdir='$(DESTDIR)' --libdir='$(LIBDIR)'
 
 RPMBUILD = SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) rpmbuild --quiet $(NO_RPM_DATABASE) \
     --define '_topdir $(RPM_TREE)' --define '_rpmdir $(CURDIR)/build/rpm' --define '_srcrpmdir $(CURDIR)/build/srpm' \

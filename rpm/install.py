@@ -8,9 +8,11 @@ name. Nothing outside the standard library is needed, since it runs in a build r
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import os
 import py_compile
+import shutil
 import stat
 import sys
 from importlib.util import cache_from_source
@@ -314,6 +316,28 @@ class Installer:
         return Path(self._place.destdir + path.format(libdir=self._place.libdir))
 
 
+def uninstall(place: Place) -> None:
+    """Remove what install() has put there, but for a configuration that was edited, and for a
+    directory in which there is anything else: the keys of fencing stay."""
+
+    def target(path: str) -> Path:
+        return Path(place.destdir + path.format(libdir=place.libdir))
+
+    for program in PROGRAMS:
+        target(program.path).unlink(missing_ok=True)
+    for file in FILES:
+        path, source = target(file.path), (ROOT / file.source).read_bytes()
+        if file.directive != CONFIGURATION or (path.exists() and path.read_bytes() == source):
+            path.unlink(missing_ok=True)
+    if not place.destdir:
+        outlast.wait()
+    shutil.rmtree(target(settings.PRIVATE_DIR), ignore_errors=True)
+    for path in sorted((target(directory.path) for directory in DIRECTORIES), reverse=True):
+        # Missing, or somebody else's too.
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
 def manifest(package: str, libdir: str) -> str:
     """What of a package lies outside the private directory, as rpm's %files -f reads it."""
     programs = [program.path for program in PROGRAMS if program.package == package]
@@ -339,6 +363,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--release", default="", help="the package's, behind the version")
     parser.add_argument("--root", default="", help="where destdir will be, for the stubs' sake")
     parser.add_argument("--libdir", default="/usr/lib", help="where cluster-glue has its plugins")
+    parser.add_argument("--uninstall", action="store_true", help="remove all of it")
     parser.add_argument("--manifests", help="write a list of what is installed for each package")
     options = parser.parse_args(argv)
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
@@ -351,6 +376,9 @@ def main(argv: list[str]) -> int:
         version_dir(options.release),
         None if epoch is None else int(epoch),
     )
+    if options.uninstall:
+        uninstall(place)
+        return 0
     Installer(place).install()
     if options.manifests:
         for package in (COMMON, HOST, GUEST, VM_CTL, STONITH_GLUE, DISKD, EXTRAS):

@@ -247,3 +247,27 @@ def test_old_versions_go_and_an_edited_configuration_stays(tmp_path: Path) -> No
     install(tmp_path)
     assert [path.name for path in versions.iterdir()] == [private(tmp_path).name]
     assert configuration.read_text(encoding="utf-8") == "mine\n"
+
+
+def test_an_uninstallation_leaves_what_is_not_ours(tmp_path: Path) -> None:
+    install(tmp_path)
+    theirs = [
+        tmp_path / settings.VM_CTL_CONF.lstrip("/"),
+        tmp_path / settings.STONITH_KEY.lstrip("/"),
+        tmp_path / "usr/lib/ocf/resource.d/heartbeat/Dummy",
+    ]
+    for path in theirs:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine\n", encoding="utf-8")
+    for _ in range(2):
+        install(tmp_path, "--uninstall")
+        assert {tmp_path / path for path in files(tmp_path)} == set(theirs)
+    assert not (tmp_path / "usr/lib/ocf/resource.d/extra").exists()
+    assert not (tmp_path / settings.PRIVATE_DIR.lstrip("/")).exists()
+
+
+def test_an_uninstallation_leaves_nothing_of_ours(tmp_path: Path) -> None:
+    install(tmp_path, "--uninstall")
+    install(tmp_path)
+    install(tmp_path, "--uninstall")
+    assert files(tmp_path) == set()
