@@ -36,9 +36,9 @@ def expanded(macros: dict[str, str]) -> str:
     done = run(["rpmspec", "-P", *defines, str(SPEC)], timeout_s=60)
     assert done.rc == 0, done.err
     dist = macros["dist"].replace("%{nil}", "")
-    text = re.sub(
-        r"/[^\s\"=]*BUILDROOT/[^\s\"$/=]*", "BUILDROOT", done.out.partition("\n%changelog")[0]
-    )
+    text = done.out.partition("\n%changelog")[0]
+    # Before rpm 4.20 a directory in it, since then itself.
+    text = re.sub(r"/[^\s\"=]*?BUILDROOT(/pm_kvm_tools-suite-[^\s\"$/]*)?", "BUILDROOT", text)
     text = re.sub(r"\b2\.0\.0-1" + re.escape(dist) + r"(?=[\"/\s])", "2.0.0-1DIST", text)
     text = re.sub(r"(Release: +|RELEASE=)1" + re.escape(dist) + r"\b", r"\g<1>1DIST", text)
     text = re.sub(r"cpython-\d+", "cpython-3X", text)
