@@ -50,14 +50,20 @@ RESULT = r"(?P<result>[^(|]*?)(?: \((?P<reason>.*?)\)?)?"
 ACTION = r"(?P<operation>start|stop|monitor|migrate_to|migrate_from|promote|demote)"
 # What is no failure of an action, and of a probe.
 WELL = r"(?!(?i:ok|promoted)(?: \||$)|Cancelled)"
-PROBED = r"(?!(?i:ok|promoted|not running|not installed)\b)"
-DEGRADED = r"(?P<result>(?i:degraded|promoted \(degraded\)|degraded promoted))"
+PROBED = r"(?!(?i:ok|promoted)(?: \||$)|(?i:not running|not installed)\b)"
+# By 2.1's words and 3.0's.
+DEGRADED = (
+    r"(?:OCF_DEGRADED|promoted \(degraded\)|Service is (?:active|promoted) but might fail soon)"
+)
 SETTING = (
     r"(?:target-role|is-managed|maintenance(?:-mode)?|standby|stop-all-resources|stonith-enabled)"
 )
+# Of a promotable clone the roles stand beside the hosts.
+ROLE = r"(?:Started|Stopped|Promoted|Unpromoted)"
 PLAN = (
     r"(?P<operation>Start|Stop|Move|Migrate|Recover|Restart|Reload|Promote|Demote|Re-promote)"
-    rf" +{RSC} +\( +(?:(?P<origin>\S+) -> )?{HOST} \)(?:  (?P<reason>.*))?$"
+    rf" +{RSC} +\( +(?:{ROLE} -> {ROLE} |{ROLE} )?(?:(?P<origin>\S+) -> (?:{ROLE} )?)?"
+    rf"{HOST}(?: {ROLE})? \)(?:  (?P<reason>.*))?$"
 )
 # vm-stonithd's name of a fence, which the logs of guests and hosts have in common.
 NAMED = rf"[0-9a-f]{{16}} (?P<by>\S+) (?P<operation>\w+) {RSC}"
@@ -91,7 +97,8 @@ PATTERNS = (
         (
             Kind.FOUND,
             SOURCES,
-            rf"Result of probe operation for {RSC} on {HOST}: (?i:ok|promoted)\b",
+            rf"Result of probe operation for {RSC} on {HOST}:"
+            rf" (?:(?i:ok|promoted)(?= \||$)|{DEGRADED})",
         ),
         (
             Kind.DEGRADED,

@@ -20,7 +20,7 @@ SENTENCES = {
     Kind.SENT: "{resource} has left {host} by a migration",
     Kind.FAILOVER: "{resource} started on {host}, was on {origin}, which was lost",
     Kind.FAILED: "{resource}: {operation} failed on {host}: {result}",
-    Kind.DEGRADED: "{resource} runs on {host}, and is {result}",
+    Kind.DEGRADED: "{resource} is degraded on {host}",
     Kind.FOUND: "{resource} found running on {host}",
     Kind.PROMOTED: "{resource} promoted on {host}",
     Kind.DEMOTED: "{resource} demoted on {host}",

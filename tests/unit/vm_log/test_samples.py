@@ -58,8 +58,25 @@ def test_every_kind_has_a_sentence_and_its_row_in_the_manual() -> None:
         ("promote operation for prmDb:1 on host1: OK", "host1 promoted: prmDb promoted on host1"),
         ("demote operation for prmDb on host1: ok", "host1 demoted: prmDb demoted on host1"),
         (
-            "monitor operation for g on host1: degraded (its disk | is full) | graph action x",
-            "host1 degraded: g runs on host1, and is degraded: its disk | is full",
+            "monitor operation for g on host1: OCF_DEGRADED (its disk | is full) | graph action x",
+            "host1 degraded: g is degraded on host1: its disk | is full",
+        ),
+        (
+            "monitor operation for g on host1: Service is active but might fail soon (a disk)",
+            "host1 degraded: g is degraded on host1: a disk",
+        ),
+        (
+            "monitor operation for g on host1: promoted (failed) | CIB update 9, graph action x",
+            "host1 failed: g: monitor failed on host1: promoted: failed",
+        ),
+        ("probe operation for g on host1: not installed (no qemu)", None),
+        (
+            "probe operation for g on host1: Promoted | graph action x",
+            "host1 found: g found running on host1",
+        ),
+        (
+            "probe operation for g on host1: promoted (failed)",
+            "host1 failed: g: probe failed on host1: promoted: failed",
         ),
         ("monitor operation for prmDb on host1: promoted", None),
         ("notify operation for prmDb on host1: ok", None),
@@ -72,3 +89,25 @@ def test_every_kind_has_a_sentence_and_its_row_in_the_manual() -> None:
 def test_a_result_is_judged_by_its_whole_word(said: str, sentence: str | None) -> None:
     head = "Dec 02 08:42:33.790 host1 pacemaker-controld  [143] (log_executor_event) \tnotice: "
     assert sentences(f"{head}Result of {said}") == ([] if sentence is None else [sentence])
+
+
+@pytest.mark.parametrize(
+    ("planned", "sentence"),
+    [
+        ("Promote    prmDb:0     ( Unpromoted -> Promoted host1 )", None),
+        (
+            "Stop       prmDb:0     (        Promoted host1 )  due to no quorum",
+            "Stop on host1: due to no quorum",
+        ),
+        ("Recover    prmDb:0     (            Unpromoted host1 )", "Recover on host1"),
+        ("Move       prmDb:0     ( host1 -> host2 Promoted )", "Move from host1 to host2"),
+        (
+            "Move       prmDb:0     ( Unpromoted host1 -> Promoted host2 )",
+            "Move from host1 to host2",
+        ),
+    ],
+)
+def test_a_plan_for_a_promotable_clone(planned: str, sentence: str | None) -> None:
+    head = "Dec 02 08:42:33.790 host1 pacemaker-schedulerd[142] (log_list_item) \tnotice: "
+    expected = [] if sentence is None else [f"host1 planned: prmDb: the DC plans {sentence}"]
+    assert sentences(f"{head}Actions: {planned}") == expected
