@@ -31,7 +31,10 @@ _CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0: all was read, or a person has ended it; 1: it could not be read, or told."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.journal and options.file is not None:
+        parser.error("--journal takes no file")
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A letter that this terminal does not have.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -59,8 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "file",
         nargs="?",
-        default=settings.PACEMAKER_LOG,
-        help="a log, - for what comes by stdin (default: %(default)s)",
+        help=f"a log, - for what comes by stdin (default: {settings.PACEMAKER_LOG})",
     )
     parser.add_argument(
         "--journal", action="store_true", help="read the journal, with vm-stonithd's lines"
@@ -104,7 +106,8 @@ def _tell(options: argparse.Namespace) -> None:
     elif options.file == STDIN:
         _print(events(source.split(source.pipe(sys.stdin.fileno()))), options)
     else:
-        pieces = source.file(options.file, is_followed=options.follow)
+        path = options.file or settings.PACEMAKER_LOG
+        pieces = source.file(path, is_followed=options.follow)
         _print(events(source.split(pieces)), options)
 
 

@@ -100,7 +100,7 @@ def journal(since: float | None, *, is_followed: bool) -> Iterator[Iterator[byte
     argv += ["--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_HOSTNAME"]
     argv += [f"--identifier={program}" for program in lines.PROGRAMS]
     argv += ["--follow", "--no-tail"] if is_followed else []
-    argv += [] if since is None else [f"--since=@{since:.0f}"]
+    argv += [] if since is None else [f"--since=@{int(since)}"]
     read_end, write_end = os.pipe()
     try:
         try:

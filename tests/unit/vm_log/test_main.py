@@ -88,6 +88,13 @@ def test_since_what_is_no_time(text: str, capsys: pytest.CaptureFixture[str]) ->
     assert "\x1b" not in capsys.readouterr().err
 
 
+def test_one_log_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program.main(["--journal", str(LOST)])
+    assert ended.value.code == 2
+    assert "--journal takes no file" in capsys.readouterr().err
+
+
 def test_a_log_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert program.main([str(tmp_path / "no\x1blog")]) == 1
     said = capsys.readouterr()
