@@ -139,6 +139,8 @@ class Story:
         self._states[host] = kind
         if kind is Kind.HOST_JOINED:
             self._plans.pop(host, None)
+            # What starts from now on may start anyway.
+            self._orphans = {name: lost for name, lost in self._orphans.items() if lost != host}
         elif kind is Kind.HOST_LOST:
             for name, places in self._places.items():
                 if places == {host}:
