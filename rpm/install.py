@@ -41,7 +41,7 @@ class File(NamedTuple):
 
 
 # What goes into the private directory.
-PACKAGES = ("pmkvm", "agents", "stonith", "daemons", "vmctl")
+PACKAGES = ("pmkvm", "agents", "stonith", "daemons", "vmctl", "check")
 
 # cluster-glue looks under its own libdir: Debian's is /usr/lib, that of 64-bit RPM systems
 # /usr/lib64. One noarch package serves both by having its plugins twice.
@@ -63,6 +63,7 @@ PROGRAMS = (
     Program(f"{GLUE_64}/stonith-helper", "stonith.stonith_helper.external:main"),
     Program("/usr/sbin/vm-stonith-key", "stonith.vm_stonith_key.main:main"),
     Program("/usr/sbin/vm-ctl", "vmctl.main:main"),
+    Program("/usr/sbin/vm-log", "check.vm_log.main:main"),
     Program("/usr/sbin/vm-adopt", "agents.vm_adopt.main:main"),
     Program("/usr/sbin/vm-connect", "daemons.vm_connect:main"),
     Program("/usr/sbin/vm-connectd", "daemons.vm_connectd.main:main"),
@@ -86,6 +87,7 @@ COMPLETED = (
     "vm-client",
     "vm-connect",
     "vm-connectd",
+    "vm-log",
     "vm-managerd",
     "vm-stonith-key",
     "vm-stonithd",
