@@ -26,7 +26,7 @@ pytestmark = pytest.mark.rotating(parts=3)
 # As doc/ifcheckd.md has it, but for the interval.
 DAEMON = r"""
 primitive prmIfcheckd ocf:extra:vm-anything \
-  params binfile=/usr/sbin/ifcheckd cmdline_options="-i 2" \
+  params binfile=/usr/sbin/ifcheckd cmdline_options="-i 2 -d 6s" \
   op start interval=0s timeout=60s \
   op monitor interval=10s timeout=60s \
   op stop interval=0s timeout=60s
