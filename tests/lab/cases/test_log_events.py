@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.lab.cluster import stonith
 from tests.lab.cluster.registration import register
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from tests.lab.guests.pair import Pair
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.rotating(parts=2)
 
 
 def told(host: Machine, *arguments: str) -> list[dict[str, Any]]:
