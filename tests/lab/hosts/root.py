@@ -24,6 +24,8 @@ PACKAGES = (
     "resource-agents",
     "fence-agents",
     "cluster-glue",
+    # What Pacemaker 3's fence_legacy, by which it runs cluster-glue's devices, imports.
+    "python3-pacemaker",
     "python3",
     "python3-libvirt",
     "python3-lxml",
