@@ -14,6 +14,7 @@ from pmkvm.run import run
 from tests import tree
 from tests.lab.cluster import stonith
 from tests.lab.guests import appendix_b
+from tests.lab.slides import appendix_a
 from tests.tools.guest import needs_root
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ SECTIONS = dict(re.findall(r"^## (.*)\n((?:(?!^## ).*\n)*)", PAGE, re.MULTILINE)
 CLUSTER = "4-1. The cluster itself"
 WATCHES = "4-2. ping and diskd"
 DAEMONS = "4-2. vm-connectd, vm-stonithd and the channel"
-HOSTS, GUESTS = "Appendix A: fencing of the hosts", "Appendix B: fencing of the guests"
+GUESTS = "Appendix B: fencing of the guests"
 
 # Appendix B of the page differs in these from what the lab runs: it asks a person for longer, and
 # has none of the parameters that today's fencer does not know.
@@ -170,40 +171,6 @@ def test_ifcheckd_is_that_of_its_own_page() -> None:
 # --- fencing
 
 
-def test_appendix_a_for_both_shells(guest: Guest, tmp_path: Path) -> None:
-    """crmsh takes the text without --force: each agent has each of its parameters."""
-    by_crm = crm(guest, tmp_path, block(HOSTS, "primitive"))
-    by_pcs = pcs(guest, tmp_path, block(HOSTS, "pcs"))
-    hosts = ("host1", "host2")
-    devices = ("helper", "ipmi", "meatware")
-    assert by_crm.levels() == [
-        (host, index, [f"{device}-{host}"])
-        for host in hosts
-        for index, device in enumerate(devices, 1)
-    ]
-    # Without cluster-glue no device is a person.
-    assert by_pcs.levels() == [level for level in by_crm.levels() if level[1] < 3]
-    for host in hosts:
-        assert by_crm.parameters(f"ipmi-{host}")["hostname"] == host
-        assert by_crm.parameters(f"meatware-{host}")["pcmk_reboot_timeout"] == "600s"
-        one, other = (made.parameters(f"helper-{host}") for made in (by_crm, by_pcs))
-        one.pop("dead_check_target")
-        assert one == other
-        assert other["standby_check_command"].endswith("grep -qw `uname -n`")
-    for made in (by_crm, by_pcs):
-        assert made.properties()["stonith-timeout"] == "60s"
-        assert all(primitive.split("-")[1] in hosts for primitive in made.agents())
-    # No device runs on its own target.
-    (avoided,) = [{_avoided(one) for one in by_pcs.constraints()}]
-    assert avoided == {(f"{device}-{host}", host) for device in devices[:2] for host in hosts}
-
-
-def _avoided(constraint: str) -> tuple[str | None, str | None]:
-    element = ElementTree.fromstring(constraint)
-    assert element.get("score") == "-INFINITY"
-    return element.get("rsc"), element.get("node")
-
-
 @pytest.mark.parametrize(
     ("printed", "unknown"),
     [
@@ -226,7 +193,7 @@ def test_crmsh_loads_ping_only_where_hosts_can_be_fenced(guest: Guest, tmp_path:
     ping = block(WATCHES, "primitive").partition("primitive diskCheck1")[0]
     with pytest.raises(AssertionError, match="no STONITH resources have been defined"):
         crm(guest, tmp_path, ping)
-    made = crm(guest, tmp_path, block(HOSTS, "primitive") + ping)
+    made = crm(guest, tmp_path, appendix_a.today(appendix_a.EXAMPLE) + ping)
     assert made.clones() == {("clnPingd", "pingCheck")}
 
 
