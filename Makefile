@@ -20,7 +20,7 @@ FUZZ_TARGETS := frames router tokens cluster
 
 VERSION := $(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' pmkvm/version.py)
 SHIPPED := Makefile LICENSE README.md CHANGELOG.md CONTRIBUTING.md setup.cfg ruff.toml bootstrap .ci rpm \
-    pmkvm agents stonith daemons vmctl doc stubs tests
+    pmkvm agents stonith daemons vmctl check doc stubs tests
 # All times in a package come from the last commit, so that two builds of it are alike.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 # On Debian rpm knows of no installed package, so build requirements can't be looked up.

@@ -39,6 +39,9 @@ GUEST_PORT = "/dev/virtio-ports/vmconnectd"
 # Pacemaker replaces this file whenever the configuration changes, and only then.
 CIB_XML = "/var/lib/pacemaker/cib/cib.xml"
 
+# Where Pacemaker writes unless it is told otherwise (PCMK_logfile).
+PACEMAKER_LOG = "/var/log/pacemaker/pacemaker.log"
+
 # Where libvirt keeps NAME.pid of the QEMUs that it runs.
 LIBVIRT_PID_DIR = "/run/libvirt/qemu"
 

@@ -54,6 +54,14 @@ _pm_kvm_tools() {
         vm-connect:*) words='--type --request --send --id --quiet --timeout --version --help' ;;
         vm-connectd:*)
             words='--type --sock-dir --status --debug --daemonize --pidfile --version --help' ;;
+        vm-log:--since | vm-log:--host) return ;;
+        vm-log:--resource) words=$(crm_resource --list-raw 2>/dev/null) ;;
+        vm-log:*)
+            words='--journal --since --follow --resource --host --json --version --help'
+            [[ $current == -* ]] || {
+                mapfile -t COMPREPLY < <(compgen -f -- "$current")
+                return
+            } ;;
         vm-managerd:*)
             words='--config --name --value --status --debug --daemonize --pidfile --version --help' ;;
         vm-client:*)
@@ -73,4 +81,4 @@ _pm_kvm_tools() {
 
 complete -F _pm_kvm_tools \
     diskd fence_vm_helper fence_vm_stonith ifcheckd vm-adopt vm-client vm-connect vm-connectd \
-    vm-managerd vm-stonith-key vm-stonithd
+    vm-log vm-managerd vm-stonith-key vm-stonithd

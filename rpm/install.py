@@ -78,7 +78,7 @@ class Directory(NamedTuple):
 
 
 # What goes into the private directory.
-PACKAGES = ("pmkvm", "agents", "stonith", "daemons", "vmctl")
+PACKAGES = ("pmkvm", "agents", "stonith", "daemons", "vmctl", "check")
 
 RESOURCES = "/usr/lib/ocf/resource.d"
 # cluster-glue looks under its own libdir: Debian's is /usr/lib, that of 64-bit RPM systems
@@ -102,6 +102,7 @@ PROGRAMS = (
     Program(f"{GLUE}/stonith-helper", "stonith.stonith_helper.external:main", STONITH_GLUE),
     Program(f"{SBIN}/vm-stonith-key", "stonith.vm_stonith_key.main:main", HOST),
     Program(f"{SBIN}/vm-ctl", "vmctl.main:main", VM_CTL),
+    Program(f"{SBIN}/vm-log", "check.vm_log.main:main", COMMON),
     Program(f"{SBIN}/vm-adopt", "agents.vm_adopt.main:main", HOST),
     Program(f"{SBIN}/vm-connect", "daemons.vm_connect:main", COMMON),
     Program(f"{SBIN}/vm-connectd", "daemons.vm_connectd.main:main", COMMON),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 
 LIBRARY = "pmkvm"
-PROGRAMS = ("agents", "stonith", "daemons", "vmctl")
+PROGRAMS = ("agents", "stonith", "daemons", "vmctl", "check")
 
 
 # Where each library may be imported; what is not here must be the standard library's.

@@ -36,7 +36,15 @@ _KILL_S = 0.3
 
 
 def start(context: Context) -> OcfCode:
-    """Returns when the program is ready and the monitor hook content. Idempotent."""
+    """Idempotent."""
+    return begin(context, speaks=False)
+
+
+def begin(context: Context, *, speaks: bool) -> OcfCode:
+    """Returns when the program is ready and the monitor hook content. Idempotent.
+
+    speaks: it is known to say through its NOTIFY_SOCKET that it is ready, however late.
+    """
     what = program.from_context(context)
     deadline = context.deadline.less(min(_RESERVE_S, context.deadline.remaining() / 4))
     before = pidfile.load(context)
@@ -61,7 +69,7 @@ def start(context: Context) -> OcfCode:
         life = _spawn(context, what, socket.address, stdout, stderr)
         try:
             is_stored = pidfile.store(context, life)
-            _wait_until_ready(life, socket, stderr, deadline)
+            _wait_until_ready(life, socket, stderr, deadline, speaks=speaks)
             _wait_until_healthy(context, life, stderr, deadline)
             if not is_stored:
                 _check_found(context, life)
@@ -85,10 +93,12 @@ def _spawn(context: Context, what: Program, address: str, stdout: Output, stderr
     )
 
 
-def _wait_until_ready(life: Life, socket: NotifySocket, stderr: Output, deadline: Deadline) -> None:
+def _wait_until_ready(
+    life: Life, socket: NotifySocket, stderr: Output, deadline: Deadline, *, speaks: bool
+) -> None:
     """Raises OcfError if the program dies, or speaks and is not ready at the deadline."""
     moment = deadline.at_most(MOMENT_S)
-    speaks, status = False, ""
+    status = ""
     while True:
         message = socket.receive(life, min(_POLL_S, deadline.remaining()))
         _check_alive(life, stderr)

@@ -29,7 +29,7 @@ _LONGEST_INSTANCE = 64
 
 def start(context: Context) -> OcfCode:
     """Idempotent. A host that is mute is no reason to fail."""
-    return starting.start(_valid_program(context))
+    return starting.begin(_valid_program(context), speaks=True)
 
 
 def validate_all(context: Context) -> OcfCode:

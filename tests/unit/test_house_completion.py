@@ -79,6 +79,9 @@ def test_it_offers_every_long_option_of_the_page(tmp_path: Path, name: str) -> N
         ("vm-connect -r ", []),
         ("ifcheckd -d ", []),
         ("ifcheckd --st", ["--status"]),
+        ("vm-log --resource prmV", ["prmVMCTL_guest1"]),
+        ("vm-log --since ", []),
+        ("vm-log --follow crm_", ["crm_resource"]),
         ("fence_vm_stonith --action = list-", ["list-status"]),
     ],
 )

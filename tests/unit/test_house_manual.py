@@ -35,6 +35,7 @@ HELPED: dict[str, tuple[str, tuple[str, ...]]] = {
     "vm-client": ("daemons.vm_client.main", ()),
     "vm-connect": ("daemons.vm_connect", ()),
     "vm-connectd": ("daemons.vm_connectd.main", ()),
+    "vm-log": ("check.vm_log.main", ()),
     "vm-managerd": ("daemons.vm_managerd.main", ()),
     "vm-stonith-key": ("stonith.vm_stonith_key.main", KEY_VERBS),
     "vm-stonithd": ("daemons.vm_stonithd.main", ()),

@@ -26,14 +26,14 @@ pytestmark = pytest.mark.rotating(parts=3)
 # As doc/ifcheckd.md has it, but for the interval.
 DAEMON = r"""
 primitive prmIfcheckd ocf:extra:vm-anything \
-  params binfile=/usr/sbin/ifcheckd cmdline_options="-i 2" \
+  params binfile=/usr/sbin/ifcheckd cmdline_options="-i 2 -d 6s" \
   op start interval=0s timeout=60s \
   op monitor interval=10s timeout=60s \
   op stop interval=0s timeout=60s
 clone clnIfcheckd prmIfcheckd
 """
 RULE = r"""
-location locLinks-guest1 prmVMCTL_guest1 rule -1000: not_defined ifcheckd or ifcheckd lt 2
+location locLinks-guest1 prmVMCTL_guest1 rule 1000: ifcheckd gte 2
 order odrIfcheckd-guest1 Optional: clnIfcheckd prmVMCTL_guest1 symmetrical=false
 """
 # What takes some ten seconds on a machine that is not busy.
@@ -121,7 +121,7 @@ def test_a_link_is_cut_and_comes_back(
 def test_the_attributes_end_with_the_daemon_and_the_guest_stays(
     two_links: Lab, new_guest: Callable[..., Guest], host1: Machine
 ) -> None:
-    """not_defined holds on all hosts then: a finite score leaves the guest where it is."""
+    """No host is known to be well then: the guest stays where it is."""
     lab = two_links
     vm = register(lab, new_guest("guest1"), host1, "-m", "on")
     lab.cluster.configure_crm(f"{DAEMON}{RULE}")

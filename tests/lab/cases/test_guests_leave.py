@@ -140,7 +140,7 @@ def test_guests_leave_and_come_back_only_when_told(scene: Scene, what: str) -> N
             one.move(scene.host1)
         assert one.hosts() == ["host1"]
     lab.cluster.wait_idle()
-    boots = {one.guest.name: one.counter.wait_for_boot().boot for one in scene.guests}
+    boots = {one.guest.name: one.counter.wait_for_tick().boot for one in scene.guests}
     leaving = [one for one in scene.guests if one.guest.name in fault.leaves]
     configured_s = fault.known_s + STOP_S + START_S
 

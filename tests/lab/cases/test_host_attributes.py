@@ -206,9 +206,13 @@ def test_after_a_live_migration_the_guest_sees_its_new_host(at_home: GuestCluste
     """The last one of these tests: guest1 stays on host2."""
     lab, member = at_home.lab, at_home.members[0]
     boots = member.counter.boots()
-    argv = ["crm_resource", "--resource", member.resource, "--meta"]
-    argv += ["--set-parameter", "allow-migrate", "--parameter-value", "true"]
-    lab.cluster.speaker().must(argv)
+    asked = lab.cluster.speaker()
+    setting = ["crm_resource", "--resource", member.resource]
+    asked.must([*setting, "--meta", "--set-parameter", "allow-migrate", "-v", "true"])
+    # libvirt can't know that the hosts share this machine's disk.
+    asked.must([*setting, "--set-parameter", "migrate_options", "-v", "--unsafe"])
+    asked.must(["crm_attribute", "-t", "rsc_defaults", "-n", "resource-stickiness", "-v", "500"])
+    lab.cluster.wait_idle()
     disk(lab.hosts[1], "ERROR")
     assert value_in(at_home, member, DISK_ATTRIBUTE) == "green"
     member.move(lab.hosts[1])

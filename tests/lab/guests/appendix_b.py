@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
+from tests.lab.slides.deviation import Deviation, changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,14 +80,6 @@ fencing_topology \
 """
 
 
-class Deviation(NamedTuple):
-    """Where today's text differs from the printed one; pattern is a regular expression."""
-
-    reason: str
-    pattern: str
-    replacement: str
-
-
 def deviations(
     addresses: Mapping[str, str], service: str, tokens: Mapping[str, str]
 ) -> list[Deviation]:
@@ -131,10 +122,5 @@ def deviations(
 
 
 def today(changes: list[Deviation]) -> str:
-    """The printed text with these changes, each of which must find its place, and the levels."""
-    text = PRINTED
-    for change in changes:
-        text, times = re.subn(change.pattern, change.replacement, text)
-        if not times:
-            raise ValueError(f"not in the printed text: {change.pattern}")
-    return text + TOPOLOGY
+    """The printed text with these changes, and the levels."""
+    return changed(PRINTED, changes) + TOPOLOGY

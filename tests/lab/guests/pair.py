@@ -108,6 +108,8 @@ class Pair(NamedTuple):
             target.vm_ctl("resource", "start", target.guest.name)
         lab.cluster.wait_running(target.resource)
         if target.hosts() != [host.name]:
+            # An emulated guest that was migrated in its boot has been seen to stand still for good.
+            target.counter.wait_for_tick(BOOT_S)
             target.move(host)
         lab.cluster.wait_running(target.resource, host.name)
         return target.counter.wait_for_tick(BOOT_S).boot

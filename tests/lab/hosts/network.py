@@ -9,12 +9,18 @@ from __future__ import annotations
 from pmkvm.run import run
 from tests.lab.errors import LabError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 PREFIX = "pmkvm-"
 LAB_BRIDGE = PREFIX + "lab"
 GUEST_BRIDGE = PREFIX + "guest"
 # A second network of the hosts' corosync, which uses it where a test asks for two links.
 RING_BRIDGE = PREFIX + "ring"
 BRIDGES = (LAB_BRIDGE, GUEST_BRIDGE, RING_BRIDGE)
+# What is in no host: the hosts' BMCs, which a host reaches by the second network.
+BMC_NAMESPACE = BMC_LINK = PREFIX + "bmc"
 # The interface of the lab's network in each host, and that of the second one.
 LAB_INTERFACE, RING_INTERFACE = "eth0", "eth2"
 # The bridge in each host that guests' interfaces join; it leads to GUEST_BRIDGE.
@@ -27,6 +33,11 @@ def address(index: int) -> str:
 
 def ring_address(index: int) -> str:
     return f"10.99.0.{index}"
+
+
+def bmc_address(index: int) -> str:
+    """Of a host's BMC, in the second network."""
+    return ring_address(100 + index)
 
 
 def guest_address(index: int) -> str:
@@ -76,6 +87,21 @@ def connect(index: int) -> None:
     _ip("-n", name, "link", "add", HOST_GUEST_BRIDGE, "type", "bridge")
     _ip("-n", name, "link", "set", "eth1", "master", HOST_GUEST_BRIDGE, "up")
     _ip("-n", name, "link", "set", HOST_GUEST_BRIDGE, "up")
+
+
+def connect_bmcs(indexes: Iterable[int]) -> None:
+    """Make the BMCs' namespace, from nothing, with an address for each of these hosts."""
+    disconnect_bmcs()
+    _ip("netns", "add", BMC_NAMESPACE)
+    _wire(BMC_LINK, RING_BRIDGE, BMC_NAMESPACE, "eth0")
+    for index in indexes:
+        _ip("-n", BMC_NAMESPACE, "address", "add", f"{bmc_address(index)}/24", "dev", "eth0")
+    _ip("-n", BMC_NAMESPACE, "link", "set", "eth0", "up")
+
+
+def disconnect_bmcs() -> None:
+    remove_link(BMC_LINK)
+    remove_namespace(BMC_NAMESPACE)
 
 
 def disconnect(index: int) -> None:

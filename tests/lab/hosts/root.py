@@ -11,7 +11,7 @@ import sys
 from pmkvm.run import run
 from tests.lab.errors import LabError
 from tests.lab.guests.guest_image import CACHE
-from tests.lab.hosts import remoted
+from tests.lab.hosts import ipmitool, remoted
 
 TIMEOUT_S = 1800.0
 
@@ -24,6 +24,8 @@ PACKAGES = (
     "resource-agents",
     "fence-agents",
     "cluster-glue",
+    # What Pacemaker 3's fence_legacy, by which it runs cluster-glue's devices, imports.
+    "python3-pacemaker",
     "python3",
     "python3-libvirt",
     "python3-lxml",
@@ -86,8 +88,9 @@ def build(suite: str) -> str:
     done = run(argv, timeout_s=TIMEOUT_S)
     if done.rc != 0:
         raise LabError(f"mmdebstrap {suite}: {done.err.strip()[-2000:]}")
-    # As long as the mirror has the one of this Pacemaker.
+    # As long as the mirror has the one of this Pacemaker; and a lab may have no network.
     remoted.ensure(unfinished)
+    ipmitool.ensure(unfinished)
     os.rename(unfinished, path)
     return path
 

@@ -115,7 +115,7 @@ def test_without_a_vm_connectd_it_ends_at_the_deadline(
     run_dir: Path, output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr("pmkvm.deadline.sleep", slept.append)
     got = request.fence("reset", GUEST2, Deadline(3.5, lambda: sum(slept)), output.journal)
     assert sum(slept) == 3.5
     assert not got.is_ok

@@ -141,7 +141,8 @@ class LocalCib:
     def _attrd(self, argv: list[str]) -> Completed:
         if not self.is_attrd_there:
             return Completed(102, "", "Could not connect")
-        name = argv[argv.index("--name") + 1]
+        options = _options(argv)
+        name = options["--name"]
         values = self.attributes.setdefault(name, {})
         if name == presence.ATTRIBUTE:
             at = time.time() - self.published_s
@@ -151,10 +152,16 @@ class LocalCib:
             lines = [f'name="{name}" host="{h}" value="{v}"' for h, v in values.items()]
             return Completed(0, "\n".join(lines), "")
         if "--delete" in argv:
-            values.pop(argv[argv.index("--node") + 1], None)
+            values.pop(options["--node"], None)
         else:
-            values["node1"] = argv[argv.index("--update") + 1]
+            values["node1"] = options["--update"]
         return Completed(0, "", "")
+
+
+def _options(argv: list[str]) -> dict[str, str]:
+    """As --name value and as --name=value."""
+    found = dict(zip(argv, argv[1:]))
+    return {**found, **dict(word.split("=", 1) for word in argv if "=" in word)}
 
 
 def owe(life: Life | None, ban_id: str = "0" * 16, age_s: float = 0) -> None:

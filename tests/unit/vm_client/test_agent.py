@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 PROGRAM = """\
 #!{python} -IS
-import os, signal, socket, sys
+import os, signal, socket, sys, time
 os.chdir({directory!r})
+if os.path.exists("slow"):
+    time.sleep(1.5)
 open("argv", "w").write("\\0".join(sys.argv[1:]))
 listening = socket.socket(socket.AF_UNIX)
 listening.bind("status.new")
@@ -116,6 +118,13 @@ def test_start_monitor_stop(guest: Guest) -> None:
     assert guest.deleted == ["--name=default_ping_set", "--name=diskcheck_status"]
     assert guest.call("monitor").rc == 7
     assert guest.call("stop").rc == 0
+
+
+def test_a_guest_too_slow_for_a_first_word_is_waited_for(guest: Guest) -> None:
+    """An emulated guest that boots takes seconds to load a program that speaks."""
+    (guest.directory / "slow").touch()
+    assert guest.call("start").rc == 0
+    assert guest.call("monitor").rc == 0
 
 
 def test_a_mute_host_is_degraded_and_no_failure(guest: Guest) -> None:
