@@ -108,6 +108,8 @@ def scene(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]
     host1 = lab.hosts[0]
     with contextlib.ExitStack() as stack:
         disk = stack.enter_context(stalling_disk(tmp_path_factory.mktemp("disk")))
+        for host in lab.hosts:
+            stack.callback(host.run, ["rm", "-f", slides.DISK])
         # diskd lets go of the device before it is detached.
         stack.callback(lab.clean)
         lab.clean()
