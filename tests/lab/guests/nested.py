@@ -33,6 +33,9 @@ LOG = "/var/log/pacemaker/pacemaker.log"
 CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
 COMPILED = "/tmp/lab-guests-cib.xml"
 
+# The guests are Debian 12's whatever their hosts are; a Pacemaker takes nothing from a later one.
+GUESTS_SCHEMA, GUESTS_FEATURES = "pacemaker-3.9", "3.16.1"
+
 SERVICE = "prmService"
 PROGRAM = "lab-witness"
 DISK = f"{SHARED}/witness.img"
@@ -222,7 +225,7 @@ class GuestCluster(NamedTuple):
     def _compile(self, texts: Sequence[str]) -> str:
         """The CIB that crmsh makes of these, one after the other."""
         host = self.lab.hosts[0]
-        host.write(COMPILED, host.must(["cibadmin", "--empty"]))
+        host.write(COMPILED, host.must(["cibadmin", "--empty", GUESTS_SCHEMA]))
         nodes = "".join(f"node {each.number}: guest{each.number}\n" for each in self.lab.hosts)
         # By force: agents that only the guests have are not known here.
         argv = ["crm", "--force", "configure", "load", "update", "-"]
@@ -232,7 +235,9 @@ class GuestCluster(NamedTuple):
             done = host.run(argv, stdin=text, environment=environment, timeout_s=60)
             if done.rc != 0:
                 raise LabError(f"crm does not load this: {done.err}{done.out}\n{text}")
-        return host.read(COMPILED)
+        cib = fromstring(host.read(COMPILED))
+        cib.set("crm_feature_set", GUESTS_FEATURES)
+        return tostring(cib, encoding="unicode")
 
     def _query(self) -> Element:
         return fromstring(self.ask(self.members[0], ["cibadmin", "--query"]))
