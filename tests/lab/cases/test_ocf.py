@@ -65,3 +65,9 @@ def test_diskd(host1: Machine, count: int) -> None:
     for provider in ("extra", "pacemaker"):
         agent = f"{AGENTS.rpartition('/')[0]}/{provider}/diskd"
         assert complaints(host1, *arguments, agent) == ""
+
+
+def test_vm_client(host1: Machine) -> None:
+    """As in a guest whose host is mute; the cluster runs, for its attribute manager."""
+    arguments = ["-o", "attribute_list=lab-gateway", "--kills", "2", *FAKETIME]
+    assert complaints(host1, *arguments, f"{AGENTS}/vm-client") == ""
