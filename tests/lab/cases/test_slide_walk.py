@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.rotating(parts=12)
 
 PAGE = "from-2011.md"
+PAGE_TEXT = Path(CHECKOUT, "doc", PAGE).read_text(encoding="utf-8")
 OF_MANAGERD = "vm-managerd.md"
 PROGRAMS = ("vm-ctl", "vm-connect", "vm-connectd", "vm-stonithd", "vm-stonith-key", "vm-managerd")
 AGENTS = ("extra/VirtualDomain", "extra/vm-anything", "extra/diskd", "pacemaker/diskd")
@@ -82,13 +83,15 @@ def sealed_token(lab: Lab, guest: str) -> str:
 
 class Shell(NamedTuple):
     """How a person types: the shell that the hosts have not, how the text of a page is loaded, how
-    each text begins, and how tokens are made. tried: the devices of a guest that is fenced."""
+    each text begins, what keeps a moved guest where it is, and how tokens are made. tried: the
+    devices of a guest that is fenced."""
 
     absent: str
     load: Callable[[Machine, str], None]
     fencing: Callable[[Lab, dict[str, Bmc]], None]
     beginning: str
     daemons: Mapping[str, str]
+    sticky: str
     token: Callable[[Lab, str], str]
     tried: Callable[[str], list[Tried]]
 
@@ -100,6 +103,7 @@ SHELLS = {
         power.as_crm,
         "primitive ",
         {'binfile="/usr/sbin/vm-stonithd" \\': f'binfile="/usr/sbin/vm-stonithd" {OLD_TOKENS} \\'},
+        "crm configure rsc_defaults resource-stickiness=INFINITY",
         openssl_token,
         lambda fenced: [Tried(f"helper-{fenced}", 1), Tried(f"vm-stonith-{fenced}", 0)],
     ),
@@ -109,6 +113,7 @@ SHELLS = {
         power.as_pcs,
         "pcs resource create ",
         {},
+        "pcs resource defaults update resource-stickiness=INFINITY",
         sealed_token,
         lambda fenced: [Tried(f"vm-stonith-{fenced}", 0)],
     ),
@@ -173,6 +178,8 @@ def prepare_the_hosts(lab: Lab, shell: Shell) -> None:
     daemons = page(f"{shell.beginning}prmVmConnectd", shell.daemons)
     shell.load(host1, stonith.with_logs(daemons))
     shell.load(host1, page(f"{shell.beginning}prmVmManagerd", name=OF_MANAGERD))
+    assert shell.sticky in " ".join(PAGE_TEXT.split())
+    host1.must(shell.sticky.split(), timeout_s=60)
     stonith.wait_ready(lab)
     stonith.make_key(lab)
     conf = (world.DATA / "slides.conf").read_text(encoding="utf-8") + MANAGERD_KEY
@@ -190,8 +197,7 @@ def prepare_the_hosts(lab: Lab, shell: Shell) -> None:
 
 def have_a_channel(guests: GuestCluster) -> None:
     """4-2: as the page has it, in each guest's definition."""
-    text = Path(CHECKOUT, "doc", PAGE).read_text(encoding="utf-8")
-    channel = text.partition("```xml\n")[2].partition("```")[0]
+    channel = PAGE_TEXT.partition("```xml\n")[2].partition("```")[0]
     for member in guests.members:
         assert squeezed(channel) in squeezed(member.guest.xml())
 

@@ -103,7 +103,7 @@ def type_in(lab: Lab, line: str) -> None:
     done = lab.hosts[0].run(shlex.split(line), timeout_s=200)
     lines = (done.out + done.err).splitlines()
     said = [each for each in lines if not any(number in each for number in REMARKS)]
-    assert (done.rc, said) == (0, []), line
+    assert (done.rc, said) == (0, []), f"{line}: {done}"
 
 
 def printed(guest: str) -> set[str]:
