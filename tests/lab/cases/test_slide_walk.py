@@ -143,6 +143,7 @@ def test_from_the_first_page_to_the_last(lab: Lab, name: str) -> None:
             raise
         finally:
             lab.clean()
+            lab.hosts[0].run(["ip", "address", "delete", f"{slides.GATEWAY}/32", "dev", "eth0"])
 
 
 def install(lab: Lab) -> None:
@@ -173,6 +174,8 @@ def prepare_the_hosts(lab: Lab, shell: Shell) -> None:
     """4-2: the clones, and vm-ctl.conf as printed."""
     host1 = lab.hosts[0]
     slides.prepare(lab)
+    # A gateway that outlives host2.
+    host1.must(["ip", "address", "replace", f"{slides.GATEWAY}/32", "dev", "eth0"])
     watched = {"192.168.xxx.xxx": slides.GATEWAY, "/dev/sda": slides.DISK}
     shell.load(host1, page(f"{shell.beginning}pingCheck", watched))
     daemons = page(f"{shell.beginning}prmVmConnectd", shell.daemons)
