@@ -11,11 +11,12 @@ from typing import NamedTuple
 import pytest
 
 from tests.lab.cluster import stonith
-from tests.lab.guests import appendix_b, nested, witness
+from tests.lab.guests import nested, witness
 from tests.lab.guests.nested import GuestCluster
 from tests.lab.guests.split_brain import Cycle, SplitBrain, Tried
 from tests.lab.hosts import network
 from tests.lab.hosts.process import CHECKOUT
+from tests.lab.slides import appendix_b
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

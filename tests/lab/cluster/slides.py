@@ -15,6 +15,8 @@ from lxml import etree
 from tests.lab.cluster import stonith
 from tests.lab.cluster.cib import RSC_DEFAULTS
 from tests.lab.cluster.registration import CONFIGURATION, configure
+from tests.lab.slides import section_four
+from tests.lab.slides.deviation import Deviation
 from tests.unit.vmctl import as_crm, world
 
 TYPE_CHECKING = False
@@ -28,21 +30,17 @@ DISK = "/var/lib/lab-disk"
 GATEWAY = "10.77.0.254"
 # The cluster is at work; libvirt-guests is enabled, as it is on this machine.
 REMARKS = ("MSG43", "MSG49")
-# Pacemaker has ping in the place of pingd now.
-_WATCHES = f"""
-primitive pingCheck ocf:pacemaker:ping \\
-    params name="default_ping_set" host_list="{GATEWAY}" multiplier="100" dampen="1s" \\
-    op start interval="0s" timeout="60s" on-fail="restart" \\
-    op monitor interval="10s" timeout="60s" on-fail="restart" \\
-    op stop interval="0s" timeout="60s" on-fail="ignore"
-clone clnPingd pingCheck
-primitive diskCheck1 ocf:pacemaker:diskd \\
-    params name="diskcheck_status" device="{DISK}" interval="10" \\
-    op start interval="0s" timeout="60s" on-fail="restart" \\
-    op monitor interval="10s" timeout="60s" on-fail="restart" \\
-    op stop interval="0s" timeout="60s" on-fail="ignore"
-clone clnDiskd1 diskCheck1
-"""
+_WATCHES = section_four.watches(
+    [
+        Deviation("the slides leave the gateway to the reader", "192.168.xxx.xxx", GATEWAY),
+        Deviation("no host has a disk of its own", "/dev/sda", DISK),
+        Deviation(
+            "ping holds a change back for 5 s by itself",
+            'multiplier="100"',
+            'multiplier="100" dampen="1s"',
+        ),
+    ]
+)
 
 ENTRIES = {
     "vm_pingd1": "(clnPingd default_ping_set)",
