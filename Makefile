@@ -92,7 +92,8 @@ tools: .venv/lab/ready
 
 lab: .venv/lab/ready rpm
 	@$(LAB_ROOT)
-	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab --lab-root $(ROOT) $(PYTEST_ARGS)
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab --lab-root $(ROOT) \
+	    --durations=25 --durations-min=10 $(PYTEST_ARGS)
 
 # As often and as long as each test is meant to be; the check takes a sample. Hours, most of them
 # the tables of faults and of scarcity: see fence-faults and scarcity.

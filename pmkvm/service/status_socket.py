@@ -29,11 +29,10 @@ def ask(program: str, path: str, deadline: Deadline) -> str:
     parts: list[bytes] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
-            connection.settimeout(deadline.remaining())
+            _limit(connection, deadline)
             connection.connect(path)
             while True:
-                deadline.check(f"asking {program}")
-                connection.settimeout(deadline.remaining() or None)
+                _limit(connection, deadline)
                 part = connection.recv(65536)
                 if not part:
                     break
@@ -48,3 +47,11 @@ def ask(program: str, path: str, deadline: Deadline) -> str:
     if not text or text.startswith(FAILED):
         raise StatusError(f"{program} can't tell: {text or 'it hung up'}")
     return text
+
+
+def _limit(connection: socket.socket, deadline: Deadline) -> None:
+    """Raises socket.timeout when the time is over: 0 would mean not to wait, None for ever."""
+    remaining_s = deadline.remaining()
+    if remaining_s <= 0.0:
+        raise socket.timeout
+    connection.settimeout(remaining_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import resource
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,14 @@ settings.load_profile("house")
 
 # No test waits longer for what never comes.
 LONGEST_S = 150.0
+# A test that takes more fails with a MemoryError; all of them together take 0.3 GB.
+MOST_MEMORY = 3 << 30
+
+
+def pytest_sessionstart() -> None:
+    resource.setrlimit(
+        resource.RLIMIT_DATA, (MOST_MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1])
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

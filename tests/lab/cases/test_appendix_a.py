@@ -12,29 +12,33 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.lab.cluster import stonith
-from tests.lab.cluster.bmc import PASSWORD, USER, Bmc, bmcs, switched
+from tests.lab.cluster.bmc import bmcs, switched
 from tests.lab.cluster.cib import location, primitive
 from tests.lab.cluster.cluster import LOG
-from tests.lab.slides import appendix_a
-from tests.lab.slides.appendix_a import Addresses
+from tests.lab.cluster.power import (
+    FENCE_S,
+    as_crm,
+    as_pcs,
+    comes_back,
+    loses_power,
+    power_of,
+    seen_by,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.lab.cluster.cluster import Cluster
+    from tests.lab.cluster.bmc import Bmc
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=6)
+pytestmark = pytest.mark.rotating(parts=12)
 
 # The resource that the slides ask for.
 SERVICE = "prmVMCTL_guest1"
 # The helper's, on the standby.
 WAIT_S = 25.0
-# A fence by a BMC: ipmitool waits 10 s for this one's list of ciphers, each time it is started.
-FENCE_S = 120.0
 # All levels, with a dead BMC, which costs the fencer the whole time of that device.
 GIVEN_UP_S = 240.0
 WATCH_S = 10.0
@@ -46,24 +50,6 @@ def power(lab: Lab) -> Iterator[dict[str, Bmc]]:
     with bmcs(lab) as made:
         yield made
         lab.clean()
-
-
-def addresses(lab: Lab, power: dict[str, Bmc]) -> dict[str, Addresses]:
-    return {
-        host.name: Addresses(f"{host.address} {host.ring_address}", power[host.name].address)
-        for host in lab.hosts
-    }
-
-
-def as_crm(lab: Lab, given: dict[str, Addresses]) -> None:
-    lab.cluster.configure_crm(appendix_a.today(given))
-
-
-def as_pcs(lab: Lab, given: dict[str, Addresses]) -> None:
-    text = stonith.documented("pcs cluster cib appendix-a.xml", "stonith-helper.md")
-    for name, one in given.items():
-        text = text.replace(appendix_a.EXAMPLE[name].bmc, one.bmc)
-    lab.hosts[0].must(["sh", "-ec", f"cd /run; {text}"], timeout_s=180)
 
 
 def waits_in_meatware(survivor: Machine, lost: Machine) -> bool:
@@ -84,7 +70,7 @@ def has_tried_all(survivor: Machine, lost: Machine) -> bool:
 class Way(NamedTuple):
     """A shell, and what a person types who has ended the host."""
 
-    configure: Callable[[Lab, dict[str, Addresses]], None]
+    configure: Callable[[Lab, dict[str, Bmc]], None]
     waits: Callable[[Machine, Machine], bool]
     confirm: str
     typed: str = ""
@@ -103,59 +89,13 @@ def configure(lab: Lab, way: Way, power: dict[str, Bmc], active: str) -> None:
         one.stop()
         one.start()
     lab.cluster.add(primitive(SERVICE), location("here", SERVICE, active, "100"))
-    way.configure(lab, addresses(lab, power))
+    way.configure(lab, power)
     lab.cluster.wait_running(SERVICE, active)
     for host in lab.hosts:
         lab.cluster.wait_running(f"helper-{host.name}")
         lab.cluster.wait_running(f"ipmi-{host.name}")
     lab.cluster.wait_idle()
     assert lab.cluster.status().failures == []
-
-
-class Loss(NamedTuple):
-    """The end of a host by its BMC: after how long, and what the BMC was told."""
-
-    took_s: float
-    orders: list[str]
-
-
-def loses_power(lab: Lab, act: Callable[[], None], lost: Machine, timeout_s: float) -> Loss:
-    """What becomes of that host once something has happened; nobody else's BMC is told anything."""
-    before, life, began = len(switched(lab)), lost.init(), time.monotonic()
-    assert life is not None
-    act()
-    while life.is_alive():
-        assert time.monotonic() - began < timeout_s, switched(lab)
-        time.sleep(0.1)
-    took_s = time.monotonic() - began
-    (survivor,) = lab.others(lost)
-    seen_by(lab, survivor).wait(
-        lambda now: not now.nodes[lost.name].is_unclean, "it is known", FENCE_S
-    )
-    told = switched(lab)[before:]
-    assert {(one.host, one.answer) for one in told} == {(lost.name, "OK")}
-    return Loss(took_s, [one.order for one in told])
-
-
-def seen_by(lab: Lab, host: Machine) -> Cluster:
-    """The cluster in the words of that host: another one may be alone, or just have booted."""
-    return lab.cluster._replace(hosts=[host])
-
-
-def power_of(bmc: Bmc, asker: Machine) -> str:
-    """on or off, as a person asks for it."""
-    login = ["-I", "lanplus", "-C", "3", "-H", bmc.address, "-U", USER, "-P", PASSWORD]
-    return asker.must(["ipmitool", *login, "power", "status"]).split()[-1]
-
-
-def comes_back(lab: Lab, host: Machine, bmc: Bmc, loss: Loss) -> None:
-    if "boot" not in loss.orders:
-        # ipmitool repeats an order that is answered late. The BMC answers this when it is through
-        # with all that came before.
-        (survivor,) = lab.others(host)
-        assert power_of(bmc, survivor) == "off"
-        lab.boot(host)
-    lab.cluster.wait_online()
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.tools.stalling_disk import StallingDisk
 
-pytestmark = pytest.mark.rotating(parts=3)
+pytestmark = pytest.mark.rotating(parts=6)
 
 # Of the slides, vm-ctl.conf, ocf:pacemaker:ping (attempts * timeout) and diskd, which has none.
 INTERVAL_S, DAMPEN_S, PING_S, DISK_TIMEOUT_S = 10, 1, 3 * 2, 60
@@ -108,6 +108,8 @@ def scene(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]
     host1 = lab.hosts[0]
     with contextlib.ExitStack() as stack:
         disk = stack.enter_context(stalling_disk(tmp_path_factory.mktemp("disk")))
+        for host in lab.hosts:
+            stack.callback(host.run, ["rm", "-f", slides.DISK])
         # diskd lets go of the device before it is detached.
         stack.callback(lab.clean)
         lab.clean()

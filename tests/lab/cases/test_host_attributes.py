@@ -19,6 +19,7 @@ from tests.lab.cluster import stonith
 from tests.lab.errors import LabError
 from tests.lab.guests import nested
 from tests.lab.guests.nested import GuestCluster
+from tests.ocf.agent import ENVIRONMENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=5)
+pytestmark = pytest.mark.rotating(parts=10)
 
 PAGE = "vm-managerd.md"
 GATEWAY = "10.77.0.254"
@@ -56,6 +57,10 @@ RECOVERED_S = 120.0
 # Longer than all that a restart could set off.
 QUIET_S = DAMPEN_S + 15.0
 POLL_S = 0.5
+AGENT = "/usr/lib/ocf/resource.d/extra/vm-client"
+# Beside a host that is mute, in this order; the page's own timeout, in an emulated guest.
+ACTIONS = {"start": 0, "monitor": 0, "stop": 0, "monitor afterwards": 7}
+ACTION_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +129,29 @@ def client(cluster: GuestCluster, member: Registered) -> dict[str, object]:
     return found
 
 
+def action(cluster: GuestCluster, member: Registered, name: str) -> int:
+    """What a second vm-client in the guest answers; timeout(1) kills it where Pacemaker would."""
+    given = {**ENVIRONMENT, "OCF_RESOURCE_INSTANCE": "second", "OCF_RESKEY_attribute_list": "b"}
+    given["OCF_RESKEY_CRM_meta_timeout"] = f"{ACTION_S}000"
+    assignments = [f"{key}={value}" for key, value in given.items()]
+    argv = [
+        "env",
+        *assignments,
+        "timeout",
+        "-s",
+        "KILL",
+        str(ACTION_S),
+        AGENT,
+        name.split(maxsplit=1)[0],
+    ]
+    began = time.monotonic()
+    done = cluster.lab.guests.run(
+        member.guest, [*argv, name.partition(" ")[0]], timeout_s=ACTION_S + nested.ASK_S
+    )
+    print(f"{name}: {done.rc} after {time.monotonic() - began:.1f} s {done.err}")
+    return done.rc
+
+
 def managerd(host: Machine) -> dict[str, object]:
     done = host.run(["vm-managerd", "--status"])
     found: dict[str, object] = json.loads(done.out) if done.rc == 0 else {}
@@ -177,6 +205,7 @@ def test_a_host_that_is_mute_has_no_attributes_in_the_guest(at_home: GuestCluste
         print(f"moved after {wait_on(at_home, 'guest2', MOVED_S):.1f} s")
         assert value_in(at_home, member, PING_ATTRIBUTE) == ""
         assert client(at_home, member)["host_is_mute"]
+        assert [action(at_home, member, one) for one in ACTIONS] == list(ACTIONS.values())
     finally:
         host.must(["kill", "-CONT", pid])
     wait_on(at_home, "guest1", MOVED_S)

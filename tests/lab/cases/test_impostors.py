@@ -11,6 +11,8 @@ import re
 import statistics
 import time
 
+import pytest
+
 from tests.lab.faults.situations import stop, wait_until
 from tests.lab.guests.impostors import everywhere
 from tests.lab.guests.lives import Lives
@@ -19,6 +21,8 @@ from tests.lab.guests.pair import Pair
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.rotating(parts=3)
 
 # Two of the guests' monitors, and a half.
 WATCH_S = 25.0

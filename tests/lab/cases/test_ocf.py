@@ -58,8 +58,16 @@ def test_vm_anything(host1: Machine, count: int) -> None:
 def test_diskd(host1: Machine, count: int) -> None:
     """The cluster runs: diskd needs its attribute manager."""
     disk = "/var/lib/lab-disk"
+    # Another test's is a link to a device.
+    host1.must(["rm", "-f", disk])
     host1.must(["truncate", "--size", "1M", disk])
     arguments = ["-o", f"device={disk}", "-o", "interval=10", "--kills", str(count), *FAKETIME]
     for provider in ("extra", "pacemaker"):
         agent = f"{AGENTS.rpartition('/')[0]}/{provider}/diskd"
         assert complaints(host1, *arguments, agent) == ""
+
+
+def test_vm_client(host1: Machine) -> None:
+    """As in a guest whose host is mute; the cluster runs, for its attribute manager."""
+    arguments = ["-o", "attribute_list=lab-gateway", "--kills", "2", *FAKETIME]
+    assert complaints(host1, *arguments, f"{AGENTS}/vm-client") == ""

@@ -11,11 +11,12 @@ from typing import NamedTuple
 import pytest
 
 from tests.lab.cluster import stonith
-from tests.lab.guests import appendix_b, nested, witness
+from tests.lab.guests import nested, witness
 from tests.lab.guests.nested import GuestCluster
 from tests.lab.guests.split_brain import Cycle, SplitBrain, Tried
 from tests.lab.hosts import network
 from tests.lab.hosts.process import CHECKOUT
+from tests.lab.slides import appendix_b
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _groups(cluster: GuestCluster) -> list[str]:
     return [appendix_b.today(changes), "property stonith-timeout=40s"]
 
 
-pytestmark = pytest.mark.rotating(parts=3)
+pytestmark = pytest.mark.rotating(parts=6)
 
 CONFIGURATIONS = {
     "fence_vm_stonith": Devices(_topology, lambda _: [Tried("prmStonith-vm", 0)]),

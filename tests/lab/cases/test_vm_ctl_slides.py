@@ -6,7 +6,6 @@ hundred that do not. The hosts are those of section 4.
 from __future__ import annotations
 
 import contextlib
-import shlex
 import time
 
 import pytest
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.rotating(parts=3)
 
-# The cluster is at work; libvirt-guests is enabled, as it is on this machine.
-REMARKS = ("MSG43", "MSG49")
 # The shell that is not there.
 ABSENT = {"pcs only": "crm", "crmsh only": "pcs"}
 # Beside twice what the same takes while all hosts speak, on two busy cores.
@@ -43,20 +40,6 @@ def hosts(lab: Lab) -> Iterator[Lab]:
         yield lab
 
 
-@contextlib.contextmanager
-def without(lab: Lab, program: str) -> Iterator[None]:
-    """No host has that program."""
-    path = lab.hosts[0].must(["sh", "-c", f"command -v {program}"]).strip()
-    try:
-        for host in lab.hosts:
-            host.must(["mv", path, f"{path}.away"])
-            assert host.run(["sh", "-c", f"command -v {program}"]).rc != 0
-        yield
-    finally:
-        for host in lab.hosts:
-            host.must(["mv", f"{path}.away", path])
-
-
 @pytest.mark.parametrize("shells", ABSENT)
 def test_section_five(hosts: Lab, shells: str) -> None:
     lab = hosts
@@ -64,15 +47,8 @@ def test_section_five(hosts: Lab, shells: str) -> None:
     for one in (guest1, guest2):
         lab.guests.define(one.guest)
 
-    def type_in(line: str) -> None:
-        """On host1, as a shell splits it."""
-        done = lab.hosts[0].run(shlex.split(line), timeout_s=200)
-        lines = (done.out + done.err).splitlines()
-        said = [each for each in lines if not any(number in each for number in REMARKS)]
-        assert (done.rc, said) == (0, []), line
-
-    with without(lab, ABSENT[shells]):
-        type_in("vm-ctl resource add guest1, guest2 -a host1")
+    with slides.without(lab, ABSENT[shells]):
+        slides.type_in(lab, "vm-ctl resource add guest1, guest2 -a host1")
         for guest in ("guest1", "guest2"):
             differ = slides.deviations(guest)
             as_printed = slides.printed(guest) - set(differ) | set(differ.values())
@@ -83,7 +59,7 @@ def test_section_five(hosts: Lab, shells: str) -> None:
         # The console is a file that outlives its guest.
         earlier = guest1.counter.boots()
         last = [one.counter.boot() for one in (guest1, guest2)]
-        type_in("vm-ctl resource start guest1, guest2")
+        slides.type_in(lab, "vm-ctl resource start guest1, guest2")
         assert [guest1.hosts(), guest2.hosts()] == [["host1"], ["host1"]]
         boots = [
             one.counter.wait_for_boot(other_than=boot).boot
@@ -91,28 +67,28 @@ def test_section_five(hosts: Lab, shells: str) -> None:
         ]
         before = slides.objects(lab, "guest2")
 
-        type_in("vm-ctl resource move guest2 -n host2")
+        slides.type_in(lab, "vm-ctl resource move guest2 -n host2")
         assert guest2.hosts() == ["host2"]
         # No constraint of the move is left, and allow-migrate is off: it boots anew.
         assert slides.objects(lab, "guest2") == before
         boots[1] = guest2.counter.wait_for_boot(other_than=boots[1]).boot
 
-        type_in("vm-ctl location move guest2")
+        slides.type_in(lab, "vm-ctl location move guest2")
         act = "location locVMCTL_guest2_{0}_ACT prmVMCTL_guest2 200: {0}"
         assert before ^ slides.objects(lab, "guest2") == {act.format("host1"), act.format("host2")}
 
-        type_in("vm-ctl resource stop guest2")
+        slides.type_in(lab, "vm-ctl resource stop guest2")
         assert guest2.hosts() == []
 
-        type_in("vm-ctl resource delete guest2")
+        slides.type_in(lab, "vm-ctl resource delete guest2")
         assert slides.objects(lab, "guest2") == set()
         for host in lab.hosts:
             assert "guest2" in host.must(["virsh", "list", "--all", "--name"]).split()
         assert guest1.counter.boots() == [*earlier, boots[0]]
         assert_well(guest1)
         # The next one begins anew.
-        type_in("vm-ctl resource stop guest1")
-        type_in("vm-ctl resource delete guest1")
+        slides.type_in(lab, "vm-ctl resource stop guest1")
+        slides.type_in(lab, "vm-ctl resource delete guest1")
 
 
 def assert_well(one: Registered) -> None:

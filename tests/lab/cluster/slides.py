@@ -8,12 +8,15 @@ they are host1 and host2 throughout.
 from __future__ import annotations
 
 import contextlib
+import shlex
 
 from lxml import etree
 
 from tests.lab.cluster import stonith
 from tests.lab.cluster.cib import RSC_DEFAULTS
 from tests.lab.cluster.registration import CONFIGURATION, configure
+from tests.lab.slides import section_four
+from tests.lab.slides.deviation import Deviation
 from tests.unit.vmctl import as_crm, world
 
 TYPE_CHECKING = False
@@ -25,21 +28,19 @@ if TYPE_CHECKING:
 # The hosts share their devices with this machine, so each has a disk of its own under this name.
 DISK = "/var/lib/lab-disk"
 GATEWAY = "10.77.0.254"
-# Pacemaker has ping in the place of pingd now.
-_WATCHES = f"""
-primitive pingCheck ocf:pacemaker:ping \\
-    params name="default_ping_set" host_list="{GATEWAY}" multiplier="100" dampen="1s" \\
-    op start interval="0s" timeout="60s" on-fail="restart" \\
-    op monitor interval="10s" timeout="60s" on-fail="restart" \\
-    op stop interval="0s" timeout="60s" on-fail="ignore"
-clone clnPingd pingCheck
-primitive diskCheck1 ocf:pacemaker:diskd \\
-    params name="diskcheck_status" device="{DISK}" interval="10" \\
-    op start interval="0s" timeout="60s" on-fail="restart" \\
-    op monitor interval="10s" timeout="60s" on-fail="restart" \\
-    op stop interval="0s" timeout="60s" on-fail="ignore"
-clone clnDiskd1 diskCheck1
-"""
+# The cluster is at work; libvirt-guests is enabled, as it is on this machine.
+REMARKS = ("MSG43", "MSG49")
+_WATCHES = section_four.watches(
+    [
+        Deviation("the slides leave the gateway to the reader", "192.168.xxx.xxx", GATEWAY),
+        Deviation("no host has a disk of its own", "/dev/sda", DISK),
+        Deviation(
+            "ping holds a change back for 5 s by itself",
+            'multiplier="100"',
+            'multiplier="100" dampen="1s"',
+        ),
+    ]
+)
 
 ENTRIES = {
     "vm_pingd1": "(clnPingd default_ping_set)",
@@ -48,18 +49,20 @@ ENTRIES = {
 }
 
 
-def load(lab: Lab, first_disk: str = "") -> None:
-    """The clones of section 4, with what Linux-HA Japan's configurations begin with.
-
-    The gateway is an address of the second host. Every disk is a file that answers, or for the
-    first host the disk at that path.
-    """
+def prepare(lab: Lab, first_disk: str = "") -> None:
+    """What ping and diskd watch: the gateway is an address of the second host, every disk a file
+    that answers, or for the first host the disk at that path."""
     lab.hosts[1].must(["ip", "address", "replace", f"{GATEWAY}/32", "dev", "eth0"])
     for host in lab.hosts:
         host.must(["rm", "-f", DISK])
         host.must(["truncate", "--size", "1M", DISK])
     if first_disk:
         lab.hosts[0].must(["ln", "-sf", first_disk, DISK])
+
+
+def load(lab: Lab, first_disk: str = "") -> None:
+    """The clones of section 4, with what Linux-HA Japan's configurations begin with."""
+    prepare(lab, first_disk)
     stonith.load_daemons(lab, _WATCHES + stonith.DAEMONS)
     for name, value in RSC_DEFAULTS["linux-ha-japan"].items():
         argv = ["crm_attribute", "-t", "rsc_defaults", "-n", name, "-v", value]
@@ -77,6 +80,28 @@ def configured(lab: Lab, **keys: str) -> Iterator[None]:
         for host, text in before.items():
             if host.is_alive():
                 host.write(CONFIGURATION, text)
+
+
+@contextlib.contextmanager
+def without(lab: Lab, program: str) -> Iterator[None]:
+    """No host has that program."""
+    path = lab.hosts[0].must(["sh", "-c", f"command -v {program}"]).strip()
+    try:
+        for host in lab.hosts:
+            host.must(["mv", path, f"{path}.away"])
+            assert host.run(["sh", "-c", f"command -v {program}"]).rc != 0
+        yield
+    finally:
+        for host in lab.hosts:
+            host.must(["mv", f"{path}.away", path])
+
+
+def type_in(lab: Lab, line: str) -> None:
+    """On host1, as a shell splits it; vm-ctl does it, and has nothing to say."""
+    done = lab.hosts[0].run(shlex.split(line), timeout_s=200)
+    lines = (done.out + done.err).splitlines()
+    said = [each for each in lines if not any(number in each for number in REMARKS)]
+    assert (done.rc, said) == (0, []), f"{line}: {done}"
 
 
 def printed(guest: str) -> set[str]:

@@ -16,6 +16,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.run import run
 from tests.lab.errors import LabError
 from tests.lab.hosts.process import CHECKOUT
+from tests.lab.slides import section_four
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,29 +26,8 @@ if TYPE_CHECKING:
 LOG = "/var/log/vm-stonithd.log"
 CONNECTD, STONITHD = "prmVmConnectd", "prmVmStonithd"
 
-# The slides' text, without the stray backslashes that crmsh takes for a continuation.
-SLIDES = r"""
-primitive prmVmConnectd ocf:extra:vm-anything \
-  params \
-    binfile="/usr/sbin/vm-connectd" \
-    cmdline_options="-t host -d /var/lib/libvirt/qemu/" \
-    login_shell="false" \
-    op start interval="0s" timeout="60s" on-fail="restart" \
-    op monitor interval="10s" timeout="60s" on-fail="restart" \
-    op stop interval="0s" timeout="60s" on-fail="ignore"
-clone clnVmConnectd prmVmConnectd
-primitive prmVmStonithd ocf:extra:vm-anything \
-  params \
-    binfile="/usr/sbin/vm-stonithd" \
-    cmdline_options="-c 'openssl des-ede3 -d -base64 -k vmstonith' -i" \
-    login_shell="false" \
-    op start interval="0s" timeout="60s" on-fail="restart" \
-    op monitor interval="10s" timeout="60s" on-fail="restart" \
-    op stop interval="0s" timeout="60s" on-fail="ignore"
-clone clnVmStonithd prmVmStonithd
-order rsc_order-clnVmConnectd-clnVmStonithd 0: clnVmConnectd \
-clnVmStonithd symmetrical=true
-"""
+# As printed, but for what crmsh misreads.
+SLIDES = section_four.daemons()
 
 
 def with_logs(text: str) -> str:

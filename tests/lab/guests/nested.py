@@ -33,6 +33,9 @@ LOG = "/var/log/pacemaker/pacemaker.log"
 CIB_FILE = "/var/lib/pacemaker/cib/cib.xml"
 COMPILED = "/tmp/lab-guests-cib.xml"
 
+# The guests are Debian 12's whatever their hosts are; a Pacemaker takes nothing from a later one.
+GUESTS_SCHEMA, GUESTS_FEATURES = "pacemaker-3.9", "3.16.1"
+
 SERVICE = "prmService"
 PROGRAM = "lab-witness"
 DISK = f"{SHARED}/witness.img"
@@ -90,6 +93,14 @@ class GuestCluster(NamedTuple):
         first.must(["crm_attribute", "-t", "rsc_defaults", "-n", "resource-stickiness", "-v", "1"])
         stonith.load_daemons(lab, stonith.with_logs(stonith.documented("primitive prmVmConnectd")))
         stonith.make_key(lab)
+        cluster = GuestCluster.define(lab)
+        for member, host in zip(cluster.members, lab.hosts):
+            register(lab, member.guest, host)
+        return cluster
+
+    @staticmethod
+    def define(lab: Lab) -> GuestCluster:
+        """Guests that the hosts' cluster does not know yet, one for each host."""
         witness.make(lab.guests.outside(DISK))
         members = []
         for host in lab.hosts:
@@ -101,7 +112,7 @@ class GuestCluster(NamedTuple):
                 devices=DISK_XML,
             )
             lab.guests.define(guest)
-            members.append(register(lab, guest, host))
+            members.append(Registered(lab, guest))
         return GuestCluster(lab, members)
 
     @property
@@ -114,10 +125,18 @@ class GuestCluster(NamedTuple):
 
     def start(self, *texts: str) -> None:
         """Boot all guests with a configuration in crmsh's language; back when all is started."""
-        cib = self._compile(texts)
+        self.hand_out(*texts)
+        self.members[0].vm_ctl("resource", "start", ",".join(self.names))
+        self.wait_well()
+
+    def hand_out(self, *texts: str, pcs: str = "") -> None:
+        """What the guests are to boot with, in crmsh's language, and then commands of pcs."""
+        cib = self._compile(texts, pcs)
         for member in self.members:
             self._give(member, cib)
-        self.members[0].vm_ctl("resource", "start", ",".join(self.names))
+
+    def wait_well(self) -> None:
+        """After all of them were booted, until all is started."""
         self.wait(self.is_well, "the guests' cluster is well", BOOT_S)
         self._keep()
 
@@ -219,10 +238,10 @@ class GuestCluster(NamedTuple):
     def _link(self, name: str) -> str:
         return network.guest_link(self.lab.hosts[self.names.index(name)].number)
 
-    def _compile(self, texts: Sequence[str]) -> str:
-        """The CIB that crmsh makes of these, one after the other."""
+    def _compile(self, texts: Sequence[str], pcs: str = "") -> str:
+        """The CIB that crmsh makes of these, one after the other, and pcs of its own."""
         host = self.lab.hosts[0]
-        host.write(COMPILED, host.must(["cibadmin", "--empty"]))
+        host.write(COMPILED, host.must(["cibadmin", "--empty", GUESTS_SCHEMA]))
         nodes = "".join(f"node {each.number}: guest{each.number}\n" for each in self.lab.hosts)
         # By force: agents that only the guests have are not known here.
         argv = ["crm", "--force", "configure", "load", "update", "-"]
@@ -232,7 +251,11 @@ class GuestCluster(NamedTuple):
             done = host.run(argv, stdin=text, environment=environment, timeout_s=60)
             if done.rc != 0:
                 raise LabError(f"crm does not load this: {done.err}{done.out}\n{text}")
-        return host.read(COMPILED)
+        commands = pcs.replace("pcs ", f"pcs -f {COMPILED} ")
+        host.must(["sh", "-ec", commands], timeout_s=120)
+        cib = fromstring(host.read(COMPILED))
+        cib.set("crm_feature_set", GUESTS_FEATURES)
+        return tostring(cib, encoding="unicode")
 
     def _query(self) -> Element:
         return fromstring(self.ask(self.members[0], ["cibadmin", "--query"]))

@@ -6,16 +6,13 @@ appendix_a.crm has it as printed, its pages put together.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
-from tests.lab.slides.deviation import Deviation, changed
+from tests.lab.slides.deviation import BACKSLASHES, Deviation, changed, printed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-PRINTED = Path(__file__).with_name("appendix_a.crm")
 
 # The order that `priority` gave in 2011; today's fencer does not know the word.
 TOPOLOGY = r"""
@@ -39,11 +36,7 @@ EXAMPLE = {
 }
 
 DEVIATIONS = [
-    Deviation(
-        "crmsh takes what follows such a backslash for more of the same line",
-        r"( \\\n\s*)+(?=(group|location|primitive) )",
-        "\n",
-    ),
+    BACKSLASHES,
     Deviation(
         "a line of nothing but a backslash says nothing",
         r"\n  \\(?=\n)",
@@ -86,4 +79,4 @@ def deviations(addresses: Mapping[str, Addresses]) -> list[Deviation]:
 
 def today(addresses: Mapping[str, Addresses]) -> str:
     """What is to be loaded by crmsh."""
-    return changed(PRINTED.read_text(encoding="utf-8"), deviations(addresses)) + TOPOLOGY
+    return changed(printed("appendix_a.crm"), deviations(addresses)) + TOPOLOGY

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 TYPE_CHECKING = False
@@ -17,6 +18,20 @@ class Deviation(NamedTuple):
     reason: str
     pattern: str
     replacement: str
+
+
+# In most texts of the slides.
+BACKSLASHES = Deviation(
+    "crmsh takes what follows such a backslash for more of the same line",
+    r"( \\\n\s*)+(?=(clone|group|location|order|primitive) )",
+    "\n",
+)
+
+
+def printed(*names: str) -> str:
+    """Files of this folder, put together: each has one text of the slides to the letter."""
+    here = Path(__file__).parent
+    return "".join((here / name).read_text(encoding="utf-8") for name in names)
 
 
 def changed(printed: str, changes: Iterable[Deviation]) -> str:

@@ -44,16 +44,23 @@ def unkillable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-async def hang(made: Prober, world: World) -> None:
-    """A check under way, which the child does not come back from."""
+async def hang(made: Prober, world: World) -> int:
+    """A check under way, which the child does not come back from; who that is."""
     # It is up: only the disk is waited for.
     assert (await made.attempt()).is_good
+    (child,) = world.processes()
     made._timeout_s = SOON_S
     with world.file("stall"):
         answer = await made.attempt()
     assert (answer.is_good, answer.is_hanging) == (False, True)
     assert answer.reason == "it hangs: no answer in 0.3 s"
     made._timeout_s = PATIENT_S
+    return child
+
+
+async def has_ended(child: int) -> None:
+    """A process on its way out has no command line any more, and is not yet dead."""
+    await until(lambda: state_of(child) in ("Z", ""))
 
 
 async def test_a_good_disk_is_checked_by_one_child(world: World) -> None:
@@ -81,8 +88,7 @@ async def test_an_error_is_the_answer_and_the_child_stays(world: World) -> None:
 
 async def test_one_that_is_late_is_killed_and_another_one_checks(world: World) -> None:
     with prober(world) as made:
-        await hang(made, world)
-        await until(lambda: not world.processes())
+        await has_ended(await hang(made, world))
         assert (await made.attempt()).is_good
         assert made.hanging is None
 
@@ -90,15 +96,14 @@ async def test_one_that_is_late_is_killed_and_another_one_checks(world: World) -
 @pytest.mark.usefixtures("unkillable")
 async def test_while_one_outlives_its_kill_there_is_no_other(world: World) -> None:
     with prober(world) as made:
-        await hang(made, world)
-        (child,) = world.processes()
+        child = await hang(made, world)
         for _ in range(3):
             answer = await made.attempt()
             assert answer.is_hanging
             assert answer.reason.startswith(f"it hangs: process {child} was killed ")
             assert world.processes() == [child]
         os.kill(child, signal.SIGKILL)
-        await until(lambda: state_of(child) in ("Z", ""))
+        await has_ended(child)
         assert (await made.attempt()).is_good
         assert child not in world.processes()
 
@@ -106,14 +111,13 @@ async def test_while_one_outlives_its_kill_there_is_no_other(world: World) -> No
 @pytest.mark.usefixtures("unkillable")
 async def test_the_next_daemon_sends_no_second_one_either(world: World) -> None:
     with prober(world) as made:
-        await hang(made, world)
-    (child,) = world.processes()
+        child = await hang(made, world)
     with prober(world) as made:
         for _ in range(2):
             answer = await made.attempt()
             assert answer == (False, "an earlier check of it still hangs", True)
         os.kill(child, signal.SIGKILL)
-        await until(lambda: state_of(child) in ("Z", ""))
+        await has_ended(child)
         assert (await made.attempt()).is_good
 
 
@@ -124,7 +128,7 @@ async def test_a_child_ends_with_its_daemon(world: World) -> None:
         # What the kernel does for a daemon that was killed.
         (child,) = world.processes()
         made._child.socket.close()
-        await until(lambda: state_of(child) in ("Z", ""))
+        await has_ended(child)
 
 
 async def test_a_child_that_was_killed_is_a_failed_attempt(world: World) -> None:
@@ -132,7 +136,7 @@ async def test_a_child_that_was_killed_is_a_failed_attempt(world: World) -> None
         assert (await made.attempt()).is_good
         (child,) = world.processes()
         os.kill(child, signal.SIGKILL)
-        await until(lambda: state_of(child) in ("Z", ""))
+        await has_ended(child)
         assert (await made.attempt()).reason == "the process that checks it has ended"
         assert (await made.attempt()).is_good
 
