@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 # rpm/ is no package.
-INSTALL = tree.ROOT / "rpm" / "install.py"
+CONTENTS = tree.ROOT / "rpm" / "contents.py"
 MAN = tree.ROOT / "doc" / "man"
 
 OPTION = re.compile(r"(?<![\w/-])--?[A-Za-z?][a-z-]*")
@@ -44,12 +44,12 @@ HELPED: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def programs() -> set[str]:
     """The paths that the table of `make install` names."""
-    return {program.path for program in runpy.run_path(str(INSTALL))["PROGRAMS"]}
+    return {program.path for program in runpy.run_path(str(CONTENTS))["PROGRAMS"]}
 
 
 def installed() -> dict[str, str]:
     """The other files that it names: where each goes, and what it is here."""
-    return {file.path: file.source for file in runpy.run_path(str(INSTALL))["FILES"]}
+    return {file.path: file.source for file in runpy.run_path(str(CONTENTS))["FILES"]}
 
 
 def page_of(program: str) -> Path:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which package has what: all that is installed once, and for a guest nothing but the standard
-library. The tables of rpm/install.py say it; the spec has the rest."""
+library. The tables of rpm/contents.py say it; the spec has the rest."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INSTALL = tree.ROOT / "rpm" / "install.py"
+CONTENTS = tree.ROOT / "rpm" / "contents.py"
 SPEC = (tree.ROOT / "rpm" / "pm_kvm_tools.spec").read_text(encoding="utf-8")
 LIBDIR = "/usr/lib64"
 
@@ -138,7 +139,7 @@ def libraries(module: str) -> set[str]:
 
 @pytest.mark.parametrize("package", FOR_GUESTS)
 def test_a_guest_needs_the_standard_library_alone(package: str) -> None:
-    programs = runpy.run_path(str(INSTALL))["PROGRAMS"]
+    programs = runpy.run_path(str(CONTENTS))["PROGRAMS"]
     modules = [one.main.partition(":")[0] for one in programs if one.package == package]
     assert modules
     assert {module: libraries(module) for module in modules if libraries(module)} == {}
