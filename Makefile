@@ -5,6 +5,10 @@
 PYTHON ?= /usr/bin/python3
 DESTDIR ?=
 MANIFESTS ?=
+# The files of one package alone; else those of all.
+PACKAGE ?=
+# Not empty: its package manager keeps a copy of the modules for programs that it has yet to replace.
+KEPT ?=
 # The package's, behind the version; else a digest of the modules tells builds apart.
 RELEASE ?=
 # Where cluster-glue has its plugins.
@@ -20,7 +24,7 @@ FUZZ_TARGETS := frames router tokens cluster
 
 VERSION := $(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' pmkvm/version.py)
 SHIPPED := Makefile LICENSE README.md CHANGELOG.md CONTRIBUTING.md setup.cfg ruff.toml bootstrap .ci rpm \
-    pmkvm agents stonith daemons vmctl check doc stubs tests
+    debian pmkvm agents stonith daemons vmctl check doc stubs tests
 # All times in a package come from the last commit, so that two builds of it are alike.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 # On Debian rpm knows of no installed package, so build requirements can't be looked up.
@@ -45,13 +49,13 @@ CHECK := $(PYTHON) -B -m tests.check
 LAB_ROOT = $(if $(filter-out /,$(ROOT)),$(PYTHON) -B -m tests.lab root $(ROOT) >/dev/null)
 
 .PHONY: help check demo lint types unit $(UNIT_STAGES) unit-3.14 tools lab lab-full fence-matrix fence-faults \
-    scarcity split-brain soak search bench fuzz $(FUZZ_STAGES) tarball rpm srpm repo install uninstall packages format clean
+    scarcity split-brain soak search bench fuzz $(FUZZ_STAGES) tarball rpm srpm repo deb install uninstall packages format clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make check | demo ROOT= | lint | types | unit | unit-3.N | tools | lab ROOT= | lab-full | fence-matrix | fence-faults |"
 	@echo "     scarcity | split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | search MINUTES= SEED= | bench | fuzz | rpm | srpm |"
-	@echo "     repo SIGN_KEY= | install DESTDIR= | uninstall DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
+	@echo "     repo SIGN_KEY= | deb | install DESTDIR= | uninstall DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
 
@@ -179,7 +183,8 @@ format: .venv/tools/ready
 install: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
 install:
 	PYTHONHASHSEED=0 $(PYTHON) -B rpm/install.py --destdir='$(DESTDIR)' --python='$(PYTHON)' \
-	    --libdir='$(LIBDIR)' --release='$(RELEASE)' $(if $(MANIFESTS),--manifests='$(MANIFESTS)')
+	    --libdir='$(LIBDIR)' --release='$(RELEASE)' $(if $(MANIFESTS),--manifests='$(MANIFESTS)') \
+	    $(if $(PACKAGE),--package='$(PACKAGE)') $(if $(KEPT),--kept)
 
 # But for an edited configuration, and keys. Pacemaker must have let go of the agents before.
 uninstall:
@@ -216,6 +221,16 @@ repo: rpm
 	tar -czf build/$(REPO).tar.gz --sort=name --owner=0 --group=0 --numeric-owner \
 	    --mtime=@$(SOURCE_DATE_EPOCH) -C build $(REPO)
 	@ls build/$(REPO).tar.gz
+
+# The same packages for Debian, in build/deb. No compiler is needed, so build-essential isn't either.
+deb: tarball
+	rm -rf build/deb build/debuild
+	mkdir -p build/deb build/debuild
+	tar -xzf $(RPM_TREE)/SOURCES/pm_kvm_tools-$(VERSION).tar.gz -C build/debuild
+	cd build/debuild/pm_kvm_tools-$(VERSION) && SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) DEB_BUILD_OPTIONS=nocheck \
+	    dpkg-buildpackage --build=all --no-sign --no-check-builddeps >build.log 2>&1 || { tail -n 30 build.log >&2; exit 1; }
+	mv build/debuild/*.deb build/deb
+	@ls build/deb/*.deb
 
 clean:
 	rm -rf build .cache .venv

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import os
 import py_compile
 import shutil
@@ -17,10 +16,11 @@ import stat
 import sys
 from importlib.util import cache_from_source
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from contents import (
     ALL,
+    COMMON,
     CONFIGURATION,
     DIRECTORIES,
     FILES,
@@ -32,60 +32,15 @@ from contents import (
     Program,
     manifest,
 )
+from versions import sources, stub, version_dir
 
 from pmkvm import files, outlast, settings
-from pmkvm.version import VERSION
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-# -I: neither the caller's directory nor its environment decides what is imported. -S: no .pth file
-# runs; those that come with fence-agents' dependencies cost each start 7 ms of 17 (a monitor: 45
-# against 36, least of 25 interleaved runs each). Where site-packages lie, site tells without being
-# run: that differs from one distribution to the next (dist-packages, lib64).
-# dont_write_bytecode: a Python that the package was not compiled for must leave no files behind
-# that the package manager does not know.
-STUB = """\
-#!{python} -IS
-import site, sys
-sys.dont_write_bytecode = True
-sys.path[:] = ["{private_dir}", *sys.path, *site.getsitepackages()]
-from {module} import {function}
-sys.exit({function}())
-"""
-
-
-def stub(program: Program, python: str, private_dir: str) -> str:
-    module, function = program.main.split(":")
-    return STUB.format(python=python, private_dir=private_dir, module=module, function=function)
-
-
-def version_dir(release: str) -> str:
-    """Where the modules of one build are, and of no other one: a process that runs through an
-    upgrade never loads modules of two versions. Without a release, their content tells builds
-    apart."""
-    return f"{settings.PRIVATE_DIR}/{VERSION}-{release or _digest()}"
-
-
-def _digest() -> str:
-    digest = hashlib.sha256()
-    for package in MODULES:
-        for source in sources(package):
-            text = (ROOT / source).read_bytes()
-            digest.update(f"{source} {len(text)}\n".encode() + text)
-    return digest.hexdigest()[:12]
-
-
-def sources(package: str) -> Iterator[Path]:
-    """The files of a package that a host needs, relative to the checkout."""
-    for path in sorted((ROOT / package).rglob("*.py")):
-        yield path.relative_to(ROOT)
 
 
 class Place(NamedTuple):
     """Where all goes, and by whose interpreter it runs. root: where destdir will be; epoch: the
-    time that all files get."""
+    time that all files get; is_kept: the package manager keeps a copy of the modules, as Debian's
+    must."""
 
     destdir: str
     python: str
@@ -93,6 +48,7 @@ class Place(NamedTuple):
     libdir: str
     private_dir: str
     epoch: int | None
+    is_kept: bool
 
 
 class Installer:
@@ -105,24 +61,36 @@ class Installer:
         self._place = place
         self._installed: set[Path] = set()
 
-    def install(self) -> None:
-        for package in MODULES:
-            for source in sources(package):
-                self._install_module(source)
-        for directory in DIRECTORIES:
-            self._make_directory(directory)
-        for program in PROGRAMS:
-            self._write(program.path, self._stub(program), 0o755)
-        for file in FILES:
-            self._install_file(file)
+    def install(self, packages: tuple[str, ...] = ALL) -> None:
+        if COMMON in packages:
+            self._install_modules()
+        self._install_around_modules(packages)
         if not self._place.destdir:
             # As a package manager does, which removes the modules of old programs behind them.
             outlast.wait()
-        self._remove_what_is_no_longer_ours()
-        self._settle_directories()
+        if COMMON in packages:
+            self._remove_what_is_no_longer_ours()
+            self._settle_directories()
+
+    def _install_modules(self) -> None:
+        for module in MODULES:
+            for source in sources(module):
+                self._install_module(source)
+
+    def _install_around_modules(self, packages: tuple[str, ...]) -> None:
+        for directory in DIRECTORIES:
+            if directory.package in packages:
+                self._make_directory(directory)
+        for program in PROGRAMS:
+            if program.package in packages:
+                self._write(program.path, self._stub(program), 0o755)
+        for file in FILES:
+            if file.package in packages:
+                self._install_file(file)
 
     def _stub(self, program: Program) -> str:
-        return stub(program, self._place.python, self._place.root + self._place.private_dir)
+        private_dir = self._place.root + self._place.private_dir
+        return stub(program, self._place.python, private_dir, is_kept=self._place.is_kept)
 
     def _install_module(self, source: Path) -> None:
         path = f"{self._place.private_dir}/{source}"
@@ -215,6 +183,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--release", default="", help="the package's, behind the version")
     parser.add_argument("--root", default="", help="where destdir will be, for the stubs' sake")
     parser.add_argument("--libdir", default="/usr/lib", help="where cluster-glue has its plugins")
+    parser.add_argument("--package", choices=ALL, help="install this one's files alone")
+    parser.add_argument("--kept", action="store_true", help="a removed version leaves a copy")
     parser.add_argument("--uninstall", action="store_true", help="remove all of it")
     parser.add_argument("--manifests", help="write a list of what is installed for each package")
     options = parser.parse_args(argv)
@@ -227,11 +197,12 @@ def main(argv: list[str]) -> int:
         options.libdir,
         version_dir(options.release),
         None if epoch is None else int(epoch),
+        options.kept,
     )
     if options.uninstall:
         uninstall(place)
         return 0
-    Installer(place).install()
+    Installer(place).install((options.package,) if options.package else ALL)
     if options.manifests:
         for package in ALL:
             path = Path(options.manifests) / f"{package}.files"

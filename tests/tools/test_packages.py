@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(
 
 SOURCES = (
     *("Makefile", "LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "setup.cfg"),
-    *("ruff.toml", "bootstrap", ".ci", "rpm", "stubs", "tests"),
-    *("pmkvm", "agents", "stonith", "daemons", "vmctl", "doc"),
+    *("ruff.toml", "bootstrap", ".ci", "rpm", "debian", "stubs", "tests"),
+    *("pmkvm", "agents", "stonith", "daemons", "vmctl", "check", "doc"),
 )
 AGENT = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
 VERSIONS = "/usr/share/pm_kvm_tools"

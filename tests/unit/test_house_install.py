@@ -77,6 +77,15 @@ def test_the_stub_is_what_the_table_says(root: Path) -> None:
     ]
 
 
+def test_a_stub_of_debians_looks_first_for_the_copy_of_its_version(tmp_path: Path) -> None:
+    """dpkg removes the modules before the programs that name them are replaced."""
+    root = install(tmp_path, "--kept")
+    place = f"/{private(root).relative_to(root)}"
+    lines = (root / AGENT).read_text(encoding="utf-8").splitlines()
+    named = f'"{place}.kept", "{place}"'
+    assert f"sys.path[:] = [{named}, *sys.path, *site.getsitepackages()]" in lines
+
+
 def test_every_module_is_there_compiled_and_nothing_else_is(root: Path) -> None:
     modules = {str(path.relative_to(tree.ROOT)) for path in tree_files.sources(tree.ROOT)}
     shipped = {path for path in modules if path.partition("/")[0] in (tree.LIBRARY, *tree.PROGRAMS)}

@@ -76,6 +76,23 @@ def test_the_spec_has_the_version() -> None:
     assert f"\nVersion:        {VERSION}\n" in SPEC
 
 
+def test_debian_has_the_same_packages_of_the_same_version() -> None:
+    debian = tree.ROOT / "debian"
+    control = (debian / "control").read_text(encoding="utf-8")
+    named = re.findall(r"^Package: (.*)$", control, re.MULTILINE)
+    assert sorted(named) == sorted(name.replace("_", "-") for name in NAMES)
+    first = (debian / "changelog").read_text(encoding="utf-8").partition("\n")[0]
+    (release,) = re.findall(r"^Release: +(\d+)", SPEC, re.MULTILINE)
+    assert first.startswith(f"pm-kvm-tools ({VERSION}-{release}) ")
+
+
+def test_a_program_in_debian_is_never_there_before_its_modules() -> None:
+    control = (tree.ROOT / "debian" / "control").read_text(encoding="utf-8")
+    for paragraph in control.split("\n\n"):
+        if paragraph.startswith("Package: ") and "Package: pm-kvm-tools-common\n" not in paragraph:
+            assert "\nPre-Depends: pm-kvm-tools-common (= ${binary:Version})\n" in paragraph
+
+
 def test_each_package_has_a_list_and_a_place_in_the_spec(installed: Path) -> None:
     assert set(lines(installed)) == NAMES
     for name in NAMES:
@@ -91,6 +108,26 @@ def test_every_file_is_in_one_package(installed: Path) -> None:
     modules = {path for path in there if path.startswith(f"{settings.PRIVATE_DIR}/")}
     assert {path for path in paths if (root / path.lstrip("/")).is_file()} == there - modules
     assert all((root / path.lstrip("/")).exists() for path in paths)
+
+
+def test_one_package_alone_is_what_its_list_says(installed: Path, tmp_path: Path) -> None:
+    for name, listed in lines(installed).items():
+        root = tmp_path / name
+        command = [sys.executable, "-B", str(INSTALL), f"--destdir={root}", "--release=1"]
+        options = (f"--libdir={LIBDIR}", f"--package={name}")
+        subprocess.run([*command, *options], check=True, timeout=120)
+        there = {f"/{path.relative_to(root)}" for path in root.rglob("*") if path.is_file()}
+        modules = {path for path in there if path.startswith(f"{settings.PRIVATE_DIR}/")}
+        assert bool(modules) == (name == "pm_kvm_tools-common")
+        assert there - modules == {path_in(line) for line in listed if not line.startswith("%dir ")}
+        assert all((root / path_in(line).lstrip("/")).exists() for line in listed)
+
+
+def test_a_package_that_is_none_is_refused() -> None:
+    command = [sys.executable, "-B", str(INSTALL), "--destdir=/nowhere", "--package=pm_logconv"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "invalid choice: 'pm_logconv'" in done.stderr
 
 
 def test_only_programs_have_no_directive(installed: Path) -> None:
@@ -161,9 +198,11 @@ def test_a_library_is_seen(module: str, library: str) -> None:
 
 def test_a_guests_port_is_looked_at_when_the_package_comes() -> None:
     """Else nothing starts before the next boot."""
-    script = SPEC.partition("\n%post -n pm_kvm_tools-guest\n")[2].partition("\n%preun")[0]
+    debian = tree.ROOT / "debian" / "pm-kvm-tools-guest.postinst"
+    rpm = SPEC.partition("\n%post -n pm_kvm_tools-guest\n")[2].partition("\n%preun")[0]
     name = settings.GUEST_PORT.rpartition("/")[2]
     match = f"--subsystem-match=virtio-ports --attr-match=name={name} "
-    assert f"udevadm trigger --action=change {match}" in script
-    # The rule is known by then.
-    assert script.index("udevadm control --reload") < script.index("udevadm trigger")
+    for script in (rpm, debian.read_text(encoding="utf-8")):
+        assert f"udevadm trigger --action=change {match}" in script
+        # The rule is known by then.
+        assert script.index("udevadm control --reload") < script.index("udevadm trigger")
