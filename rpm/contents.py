@@ -103,6 +103,8 @@ PROGRAMS = (
 
 CONFIGURATION = "%config(noreplace)"
 MAN = "/usr/share/man"
+# Its plugin sos_extras reads each file there.
+SOS = "/etc/sos/extras.d"
 COMPLETIONS = "/usr/share/bash-completion/completions"
 SYSTEMD = "/usr/lib/systemd/system"
 AROUND_GUESTS = f"{SYSTEMD}/resource-agents-deps.target.d"
@@ -114,6 +116,7 @@ FILES = (
     File("vmctl/vm-ctl.conf", settings.VM_CTL_CONF, VM_CTL, CONFIGURATION),
     File("daemons/vm_managerd/vm-manager.conf", settings.VM_MANAGER_CONF, HOST, CONFIGURATION),
     File("rpm/pm_kvm_tools.logrotate", "/etc/logrotate.d/pm_kvm_tools", HOST, CONFIGURATION),
+    File("rpm/pm_kvm_tools.sos", f"{SOS}/pm_kvm_tools", HOST, CONFIGURATION),
     # By one file; vm-ctl has its own.
     *(
         File(
@@ -154,6 +157,8 @@ DIRECTORIES = (
     # The key is copied into it, and must not be readable on its way.
     Directory(os.path.dirname(settings.STONITH_KEY), HOST, 0o700),
     Directory(AROUND_GUESTS, HOST),
+    Directory(os.path.dirname(SOS), HOST),
+    Directory(SOS, HOST),
     Directory("{libdir}/stonith", STONITH_GLUE),
     Directory(PLUGINS, STONITH_GLUE),
     Directory(GLUE, STONITH_GLUE),

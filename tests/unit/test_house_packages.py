@@ -144,6 +144,18 @@ def test_only_the_plugins_of_cluster_glue_lie_where_the_architecture_says(instal
         assert is_of_one == ("BuildArch:" not in section), name
 
 
+def test_a_report_of_sos_calls_our_programs_without_a_shell() -> None:
+    """And asks for no key and no token, which a report would carry to others."""
+    programs = {one.name for one in runpy.run_path(str(CONTENTS))["PROGRAMS"]}
+    text = (tree.ROOT / "rpm" / "pm_kvm_tools.sos").read_text(encoding="utf-8")
+    asked = [line for line in text.splitlines() if not line.startswith("#")]
+    for line in asked:
+        assert re.fullmatch(r"[\w/.: -]+", line), line
+        assert line[0] == ":" or line.split()[0] in programs | {"attrd_updater"}, line
+    assert not any(settings.STONITH_KEY in line or " token" in line for line in asked)
+    assert not any(line == f":{settings.STONITH_KEY.rpartition('/')[0]}" for line in asked)
+
+
 def test_the_directory_of_the_key_is_roots_alone(installed: Path) -> None:
     directory = settings.STONITH_KEY.rpartition("/")[0]
     assert f"%dir %attr(0700, root, root) {directory}" in lines(installed)["pm_kvm_tools"]
