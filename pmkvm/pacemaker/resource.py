@@ -48,8 +48,7 @@ def was_to_arrive(resource: str, node: str, deadline: Deadline) -> bool:
 
 def allocation_scores(document: str, resource: str, deadline: Deadline) -> dict[str, int]:
     """The scheduler's score of each node for that resource in a CIB, all of it considered."""
-    argv = ("crm_simulate", "--xml-pipe", "--show-scores", "--output-as=xml")
-    return parse_scores(tools.call(argv, deadline, stdin=document).out, resource)
+    return parse_scores(tools.simulate(document, deadline, ("--show-scores",)), resource)
 
 
 def parse_scores(document: str, resource: str) -> dict[str, int]:

@@ -11,15 +11,15 @@ from pmkvm.pacemaker.errors import BadAnswerError, ClusterDownError, ExitCode, T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from xml.etree.ElementTree import Element
 
     from pmkvm.deadline import Deadline
 
 # What the tools themselves read from the environment; everything else stays behind.
 CIB_FILE = "CIB_file"
-CIB_SHADOW = "CIB_shadow"
-PASSED_ON = (CIB_FILE, CIB_SHADOW, "CIB_shadow_dir", "CIB_user", "PCMK_ipc_type")
+CIB_SHADOW, SHADOW_DIRECTORY = "CIB_shadow", "CIB_shadow_dir"
+PASSED_ON = (CIB_FILE, CIB_SHADOW, SHADOW_DIRECTORY, "CIB_user", "PCMK_ipc_type")
 
 # 2.1.5 says 102 for "no cluster"; crm_resource and crm_node have said 69 in some releases.
 DOWN = (ExitCode.DISCONNECT, ExitCode.UNAVAILABLE)
@@ -39,17 +39,33 @@ def call(
     *,
     stdin: str | None = None,
     also_fine: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> run.Completed:
     """Run the tool; the exit code of the result is 0 or one of also_fine.
 
     Raises CommandMissingError, ClusterDownError, ToolError, and DeadlineError.
     """
     deadline.check(f"waiting for {argv[0]}")
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    done = run.run(argv, timeout_s=deadline.remaining(), stdin=stdin, environment=environment)
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    passed.update(environment or {})
+    done = run.run(argv, timeout_s=deadline.remaining(), stdin=stdin, environment=passed)
     if done.rc != 0 and done.rc not in also_fine:
         raise _failure(argv[0], done)
     return done
+
+
+def simulate(document: str, deadline: Deadline, options: Sequence[str] = ()) -> str:
+    """What crm_simulate says in XML of that CIB. Raises as call does.
+
+    It writes the CIB to a file named after its process, among the cluster's own files if nothing
+    else is set, and leaves that there when it is killed.
+    """
+    from tempfile import TemporaryDirectory
+
+    argv = ("crm_simulate", "--xml-pipe", *options, "--output-as=xml")
+    with TemporaryDirectory(prefix="crm_simulate.") as directory:
+        environment = {SHADOW_DIRECTORY: directory}
+        return call(argv, deadline, stdin=document, environment=environment).out
 
 
 def parsed(answer: str, tool: str) -> Element:

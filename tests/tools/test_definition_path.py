@@ -40,8 +40,11 @@ def planned(pacemaker: Tools) -> Mapping[tuple[str, str], set[str]]:
     plans nothing: 3.0.0 fails to bring some CIBs into its newest form."""
     graph = pacemaker.path("graph.xml")
     argv = ("crm_simulate", "--simulate", "--quiet", "--xml-file", pacemaker.name(pacemaker.cib))
+    # Where a tool that is killed leaves its copy of the CIB.
+    shadows = {tools.SHADOW_DIRECTORY: pacemaker.name(graph.parent)}
+    to_graph = ("--save-graph", pacemaker.name(graph))
     try:
-        tools.call((*argv, "--save-graph", pacemaker.name(graph)), Deadline(TOOL_S))
+        tools.call((*argv, *to_graph), Deadline(TOOL_S), environment=shadows)
     except ToolError as error:
         if "Cannot upgrade configuration" not in str(error):
             raise

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from daemons.vm_managerd import rules
+from pmkvm.pacemaker import tools
 from pmkvm.run import run
 from tests import tree
 
@@ -120,7 +121,9 @@ def test_what_a_rule_makes_of_a_value(
     assert status is not None
     status.append(ElementTree.fromstring(state))
     cib.write_text(ElementTree.tostring(root, encoding="unicode"), encoding="utf-8")
-    done = run(["crm_simulate", "-x", str(cib), "-S"], timeout_s=60)
+    # Where a tool that is killed leaves its copy of the CIB.
+    environment = {tools.SHADOW_DIRECTORY: str(cib.parent)}
+    done = run(["crm_simulate", "-x", str(cib), "-S"], timeout_s=60, environment=environment)
     assert done.rc == 0, done.err
     last = [line for line in done.out.splitlines() if "prmService" in line][-1]
     assert ("Started node1" in last) == runs, done.out

@@ -30,7 +30,7 @@ settings.load_profile("house")
 
 # No test waits longer for what never comes.
 LONGEST_S = 150.0
-# A test that takes more fails with a MemoryError; all of them together take 0.3 GB.
+# A test that takes more fails with a MemoryError, which names its place.
 MOST_MEMORY = 3 << 30
 
 

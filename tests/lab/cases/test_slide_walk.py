@@ -237,8 +237,7 @@ def use_vm_ctl(guests: GuestCluster) -> None:
 
 def fence_a_guest(guests: GuestCluster, shell: Shell) -> None:
     """4-3 and appendix B: a cluster of the guests that splits, while the hosts are well."""
-    changes = {"guest1:TOKEN": f"guest1:{shell.token(guests.lab, 'guest1')}"}
-    changes["guest2:TOKEN"] = f"guest2:{sealed_token(guests.lab, 'guest2')}"
+    changes = {f"{name}:TOKEN": f"{name}:{shell.token(guests.lab, name)}" for name in guests.names}
     if shell.absent == "pcs":
         changes["192.168.xxx.xxx"] = network.guest_address(1)
         changes["192.168.xxx.zzz"] = network.guest_address(2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pmkvm import run
+from pmkvm import run, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import CommandMissingError, DeadlineError, HaError
 from pmkvm.pacemaker import cib, resource, tools
@@ -225,6 +225,27 @@ def test_allocation_scores_of_one_resource(release: str) -> None:
     assert resource.parse_scores(document, "nosuch") == {}
     with pytest.raises(BadAnswerError):
         resource.parse_scores("", "r")
+
+
+def test_a_simulation_that_is_killed_leaves_no_cib_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tool writes its copy into CIB_shadow_dir, else among the cluster's own files."""
+    tool, shadows = tmp_path / "crm_simulate", tmp_path / "shadows"
+    script = (
+        '#!/bin/sh\necho >"$CIB_shadow_dir/shadow.$$"\n'
+        f'ls -d "$CIB_shadow_dir"/* >{shadows}\nexec sleep 60\n'
+    )
+    tool.write_text(script, encoding="utf-8")
+    tool.chmod(0o755)
+    monkeypatch.setattr(
+        settings, "CHILD_ENVIRONMENT", {**settings.CHILD_ENVIRONMENT, "PATH": f"{tmp_path}:/bin"}
+    )
+    with pytest.raises(DeadlineError):
+        tools.simulate("<cib/>", Deadline(1))
+    shadow = Path(shadows.read_text(encoding="utf-8").strip())
+    assert shadow.name.startswith("shadow.")
+    assert not shadow.parent.exists()
 
 
 def test_the_local_node_has_a_name(play: Callable[..., Script]) -> None:
