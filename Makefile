@@ -186,7 +186,7 @@ install:
 	    --libdir='$(LIBDIR)' --release='$(RELEASE)' $(if $(MANIFESTS),--manifests='$(MANIFESTS)') \
 	    $(if $(PACKAGE),--package='$(PACKAGE)') $(if $(KEPT),--kept)
 
-# But for an edited configuration, and keys. Pacemaker must have let go of the agents before.
+# But for an edited configuration, and keys. Refused while a cluster on this host names an agent of ours.
 uninstall:
 	$(PYTHON) -B rpm/install.py --uninstall --destdir='$(DESTDIR)' --libdir='$(LIBDIR)'
 

@@ -18,6 +18,8 @@ from pmkvm import settings  # noqa: E402  the checkout must be on the path first
 
 # The packages. A guest needs those that need the standard library alone, which a test holds.
 COMMON = "pm_kvm_tools-common"
+# Apart from the rest of a host's, so that it stays when that goes: see pmkvm/pacemaker/removal.py.
+AGENTS = "pm_kvm_tools-agents"
 HOST = "pm_kvm_tools"
 GUEST = "pm_kvm_tools-guest"
 VM_CTL = "vm-ctl"
@@ -25,7 +27,7 @@ STONITH_GLUE = "pm_kvm_tools-stonith-glue"
 # By the names of 2011.
 DISKD = "pm_diskd"
 EXTRAS = "pm_extras"
-ALL = (COMMON, HOST, GUEST, VM_CTL, STONITH_GLUE, DISKD, EXTRAS)
+ALL = (COMMON, AGENTS, HOST, GUEST, VM_CTL, STONITH_GLUE, DISKD, EXTRAS)
 
 
 class Program(NamedTuple):
@@ -77,7 +79,7 @@ GLUE = f"{PLUGINS}/external"
 SBIN = "/usr/sbin"
 
 PROGRAMS = (
-    Program(f"{RESOURCES}/extra/VirtualDomain", "agents.virtual_domain.agent:main", HOST),
+    Program(f"{RESOURCES}/extra/VirtualDomain", "agents.virtual_domain.agent:main", AGENTS),
     Program(f"{RESOURCES}/extra/vm-anything", "agents.vm_anything.agent:main", COMMON),
     Program(f"{RESOURCES}/extra/diskd", "agents.diskd.agent:main", DISKD),
     # Its name of 2011, on slides and in the configurations of clusters.

@@ -24,6 +24,7 @@ from contents import (
     CONFIGURATION,
     DIRECTORIES,
     FILES,
+    HOST,
     MODULES,
     PROGRAMS,
     ROOT,
@@ -35,6 +36,7 @@ from contents import (
 from versions import sources, stub, version_dir
 
 from pmkvm import files, outlast, settings
+from pmkvm.pacemaker import removal
 
 
 class Place(NamedTuple):
@@ -154,6 +156,10 @@ class Installer:
         return Path(self._place.destdir + path.format(libdir=self._place.libdir))
 
 
+# While a cluster on this host names one of these, nothing of ours may go.
+HELD = ("ocf:extra:", "ocf:pacemaker:diskd")
+
+
 def uninstall(place: Place) -> None:
     """Remove what install() has put there, but for a configuration that was edited, and for a
     directory in which there is anything else: the keys of fencing stay."""
@@ -200,6 +206,8 @@ def main(argv: list[str]) -> int:
         options.kept,
     )
     if options.uninstall:
+        if not place.destdir and removal.refuse(HOST, HELD):
+            return 1
         uninstall(place)
         return 0
     Installer(place).install((options.package,) if options.package else ALL)

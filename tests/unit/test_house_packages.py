@@ -26,6 +26,7 @@ LIBDIR = "/usr/lib64"
 
 NAMES = {
     "pm_kvm_tools-common",
+    "pm_kvm_tools-agents",
     "pm_kvm_tools",
     "pm_kvm_tools-guest",
     "vm-ctl",
@@ -167,6 +168,43 @@ def test_programs_require_the_modules_of_exactly_their_build() -> None:
     for name in NAMES - {"pm_kvm_tools-common"}:
         assert "%{same_version}" in requires(name)
     assert requires("pm_kvm_tools-common") == ["python3 >= 3.9"]
+
+
+def on_removal(package: str, *, is_debian: bool) -> list[list[str]]:
+    """What its script asks pmkvm.pacemaker.removal: refuse or warn, the package, what it holds."""
+    if is_debian:
+        script = tree.ROOT / "debian" / f"{package.replace('_', '-')}.prerm"
+        text, call = script.read_text(encoding="utf-8"), "#REMOVAL# "
+    else:
+        begin = f"\n%preun -n {package}\n"
+        text, call = re.split(r"\n%[a-z]+ ", SPEC.partition(begin)[2])[0], "%{removal} "
+    return [one.partition(" ||")[0].split() for one in re.findall(f"{call}(.*)", text)]
+
+
+@pytest.mark.parametrize("package", sorted(NAMES - {"vm-ctl"}))
+def test_a_package_with_an_agent_stays_while_the_cluster_names_it(package: str) -> None:
+    """And who takes daemons, or agents of fencing, from a cluster is told so."""
+    programs = [one for one in runpy.run_path(str(CONTENTS))["PROGRAMS"] if one.package == package]
+    agents = {
+        f"ocf:{one.path.split('/')[-2]}:{one.name}" for one in programs if "/ocf/" in one.path
+    }
+    external = {f"stonith:external/{one.name}" for one in programs if "/external/" in one.path}
+    fences = {f"stonith:{one.name}" for one in programs if one.name.startswith("fence_")}
+    daemons = {one.path for one in programs if one.main.startswith("daemons.vm_stonithd")}
+    asked = {verb: set(held) for verb, _, *held in on_removal(package, is_debian=False)}
+    assert "".join(asked) in ("refuse", "warn", "refusewarn")
+    if package == "pm_kvm_tools-common":
+        # The modules of all.
+        assert asked == {"refuse": {"ocf:extra:", "ocf:pacemaker:diskd"}}
+    else:
+        assert asked.get("refuse", set()) == agents
+        assert external | fences | daemons <= asked.get("warn", set()) | agents
+    named = package.replace("_", "-")
+    of_debian = on_removal(package, is_debian=True)
+    assert [[one[0], *one[2:]] for one in of_debian] == [
+        [one[0], *one[2:]] for one in on_removal(package, is_debian=False)
+    ]
+    assert {one[1] for one in of_debian} == {named}
 
 
 def libraries(module: str) -> set[str]:
