@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm.run import run
-from tests import tree
+from tests import distribution, tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,25 +101,6 @@ rpm -e --nodeps $(rpm -qa)
 there | diff /tmp/before - || echo "left or lost"
 """
 
-
-# Stands for all that a distribution has.
-DISTRIBUTION = """\
-Name: distribution
-Version: 1
-Release: 1
-Summary: stands for a distribution
-License: none
-BuildArch: noarch
-{provides}
-%description
-%files
-"""
-ON_ANY = ("/bin/sh", "/usr/bin/python3", "python3 = 3.9.18", "systemd = 252")
-ON_HOSTS = (
-    *("/usr/bin/ssh", "/usr/sbin/cibadmin", "/usr/sbin/crm_resource", "logrotate"),
-    *("pacemaker = 2.1.7", "python3-cryptography", "python3-lxml"),
-)
-RHEL, SUSE = "python3-libvirt", "python3-libvirt-python"
 GUEST = ("pm_kvm_tools-common", "pm_kvm_tools-guest", "pm_extras")
 # The slides' line.
 HOST = ("pm_kvm_tools-common", "pm_kvm_tools", "vm-ctl", "pm_diskd", "pm_extras")
@@ -209,26 +190,21 @@ def test_the_source_package_is_built(packages: Path) -> None:
 
 def missing(packages: Path, work: Path, names: tuple[str, ...], has: tuple[str, ...]) -> str:
     """What rpm says is missing for these packages on a distribution that has this."""
-    spec = work / "distribution.spec"
-    provides = "\n".join(f"Provides: {one}" for one in has)
-    spec.write_text(DISTRIBUTION.format(provides=provides), encoding="utf-8")
-    built = run(["rpmbuild", "-bb", "--define", f"_topdir {work}", str(spec)], timeout_s=120)
-    assert built.rc == 0, built.err
-    (distribution,) = (work / "RPMS").rglob("*.rpm")
+    base = distribution.package(has, work)
     ours = [path for name in names for path in packages.glob(f"{name}-2*.rpm")]
     assert len(ours) == len(names)
     choices = ["--test", "--ignorearch", *CHOICES.split()[1:]]
-    argv = ["rpm", "--dbpath", str(work / "db"), "-U", *choices, str(distribution)]
+    argv = ["rpm", "--dbpath", str(work / "db"), "-U", *choices, str(base)]
     return run([*argv, *map(str, ours)], timeout_s=120).err.partition("error:")[2]
 
 
 @pytest.mark.parametrize(
     ("names", "has"),
     [
-        (GUEST, ON_ANY),
-        (HOST, (*ON_ANY, *ON_HOSTS, RHEL)),
-        (HOST, (*ON_ANY, *ON_HOSTS, SUSE)),
-        ((*HOST, "pm_kvm_tools-stonith-glue"), (*ON_ANY, *ON_HOSTS, SUSE, "cluster-glue = 1.0.12")),
+        (GUEST, distribution.ANY),
+        (HOST, distribution.RHEL_HOST),
+        (HOST, distribution.SUSE_HOST),
+        ((*HOST, "pm_kvm_tools-stonith-glue"), (*distribution.SUSE_HOST, distribution.GLUE)),
     ],
 )
 def test_each_set_is_whole(
@@ -240,10 +216,9 @@ def test_each_set_is_whole(
 @pytest.mark.parametrize(
     ("names", "has", "lacks"),
     [
-        (HOST, (*ON_ANY, *ON_HOSTS), "python3-libvirt"),
-        # SLES 15's.
-        (GUEST, ("/bin/sh", "/usr/bin/python3", "python3 = 3.6.15", "systemd"), "python3 >= 3.9"),
-        (("pm_diskd",), ON_ANY, "pm_kvm_tools-common = 2.0.0-1"),
+        (HOST, distribution.HOST, "python3-libvirt"),
+        (GUEST, distribution.SLES_15, "python3 >= 3.9"),
+        (("pm_diskd",), distribution.ANY, "pm_kvm_tools-common = 2.0.0-1"),
     ],
 )
 def test_what_is_missing_is_told(
