@@ -18,6 +18,7 @@ FUZZ_S ?= 60
 N ?= 20
 MINUTES ?= 60
 ROOT ?= /
+FLAVOUR ?= everything
 SEED ?=
 ROUND ?=
 FUZZ_TARGETS := frames router tokens cluster
@@ -45,6 +46,8 @@ UNIT_STAGES := $(UNIT_PYTHONS:%=unit-%)
 FUZZ_STAGES := $(FUZZ_TARGETS:%=fuzz-%)
 CHECK := $(PYTHON) -B -m tests.check
 
+# The packages that the hosts of a flavour install.
+BUILT = $(if $(filter debian-like,$(FLAVOUR)),deb,rpm)
 # The root of the hosts, built where it is a suite of Debian's that has not been built yet.
 LAB_ROOT = $(if $(filter-out /,$(ROOT)),$(PYTHON) -B -m tests.lab root $(ROOT) >/dev/null)
 
@@ -53,7 +56,7 @@ LAB_ROOT = $(if $(filter-out /,$(ROOT)),$(PYTHON) -B -m tests.lab root $(ROOT) >
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make check | demo ROOT= | lint | types | unit | unit-3.N | tools | lab ROOT= | lab-full | fence-matrix | fence-faults |"
+	@echo "make check | demo ROOT= FLAVOUR= | lint | types | unit | unit-3.N | tools | lab ROOT= FLAVOUR= | lab-full | fence-matrix | fence-faults |"
 	@echo "     scarcity | split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | search MINUTES= SEED= | bench | fuzz | rpm | srpm |"
 	@echo "     repo SIGN_KEY= | deb | install DESTDIR= | uninstall DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
 
@@ -63,10 +66,11 @@ check: packages
 	@$(CHECK)
 
 # ROOT=trixie or ROOT=sid: on hosts of a newer Debian; their root takes minutes to build.
+# FLAVOUR=rhel-like or FLAVOUR=debian-like: see tests/lab/hosts/install.py.
 demo: packages
-	@$(MAKE) --no-print-directory rpm >/dev/null
+	@$(MAKE) --no-print-directory $(BUILT) >/dev/null
 	@$(LAB_ROOT)
-	@$(PYTHON) -B -m tests.lab.demo --root $(ROOT)
+	@$(PYTHON) -B -m tests.lab.demo --root $(ROOT) --flavour $(FLAVOUR)
 
 packages:
 	@./bootstrap --only-packages
@@ -94,9 +98,9 @@ unit-3.14: packages
 tools: .venv/lab/ready
 	.venv/lab/bin/python -m pytest -q -o cache_dir=.cache/pytest-tools tests/tools $(PYTEST_ARGS)
 
-lab: .venv/lab/ready rpm
+lab: .venv/lab/ready $(BUILT)
 	@$(LAB_ROOT)
-	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab --lab-root $(ROOT) \
+	.venv/lab/bin/python -m pytest -o cache_dir=.cache/pytest-lab tests/lab --lab-root $(ROOT) --lab-flavour $(FLAVOUR) \
 	    --durations=25 --durations-min=10 $(PYTEST_ARGS)
 
 # As often and as long as each test is meant to be; the check takes a sample. Hours, most of them

@@ -13,6 +13,7 @@ from tests.lab import state
 from tests.lab.cluster.cib import RSC_DEFAULTS
 from tests.lab.errors import LabError
 from tests.lab.hosts import root
+from tests.lab.hosts.install import FLAVOURS
 from tests.lab.hosts.machine import Machine
 from tests.lab.lab import Lab, Plan
 
@@ -32,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--root", default="/", metavar="DIR", help=text)
     flavours = list(RSC_DEFAULTS)
     up.add_argument("--rsc-defaults", choices=flavours, default=flavours[0])
-    up.add_argument("--rpms", metavar="DIR", help="install the RPMs of DIR in every host")
+    up.add_argument("--flavour", choices=list(FLAVOURS), help="install what was built for it")
     commands.add_parser("down", help="remove everything that up made")
     commands.add_parser("status", help="hosts and cluster")
     build = commands.add_parser("root", help="build a root of a Debian suite, for up --root")
@@ -97,8 +98,8 @@ def _up(options: argparse.Namespace) -> int:
         raise LabError("the lab needs root")
     began = time.monotonic()
     lab = Lab.up(Plan(options.hosts, options.root, options.rsc_defaults))
-    if options.rpms:
-        lab.install(options.rpms)
+    if options.flavour:
+        lab.install(flavour=options.flavour)
     names = ", ".join(host.name for host in lab.hosts)
     print(f"{names} online after {time.monotonic() - began:.1f} s")
     return 0

@@ -17,7 +17,7 @@ from tests.lab.cluster.cib import RSC_DEFAULTS
 from tests.lab.errors import LabError
 from tests.lab.guests.guests import Guest, Guests
 from tests.lab.guests.pair import Pair
-from tests.lab.hosts.process import CHECKOUT
+from tests.lab.hosts.install import FLAVOURS
 from tests.lab.lab import Lab, Plan
 
 TYPE_CHECKING = False
@@ -36,9 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab-root", default="/", help="root of the hosts (default: this machine's)")
     group.addoption("--lab-hosts", type=int, default=2, help="number of hosts (default: 2)")
     group.addoption("--lab-rsc-defaults", choices=list(RSC_DEFAULTS), default="pacemaker")
-    text = "RPMs to install in the hosts (default: build/rpm); 'checkout' or 'none' instead"
-    rpms = os.path.join(CHECKOUT, "build", "rpm")
-    group.addoption("--lab-install", default=rpms, metavar="DIR", help=text)
+    text = "how the hosts come by what is tested (default: RPMs, on hosts that have all shells)"
+    group.addoption("--lab-flavour", choices=list(FLAVOURS), default="everything", help=text)
+    text = "the packages to install (default: those in build/rpm or build/deb)"
+    group.addoption("--lab-packages", default="", metavar="DIR", help=text)
     text = "everything as often and as long as it is meant to be; without it a sample"
     group.addoption("--lab-full", action="store_true", help=text)
     text = "which part of what an everyday run takes parts of (default: by the commit)"
@@ -108,7 +109,8 @@ def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
     with state.exclusive():
         made = state.load(state.directory()) if reuse else None
         found = Lab(made) if made is not None else Lab.up(_plan(pytestconfig))
-        _install(found, str(pytestconfig.getoption("--lab-install")))
+        packages, flavour = map(pytestconfig.getoption, ("--lab-packages", "--lab-flavour"))
+        found.install(str(packages), str(flavour))
         yield found
         if not reuse:
             found.down()
@@ -194,10 +196,3 @@ def _plan(config: pytest.Config) -> Plan:
         root=str(config.getoption("--lab-root")),
         rsc_defaults=str(config.getoption("--lab-rsc-defaults")),
     )
-
-
-def _install(lab: Lab, source: str) -> None:
-    if source == "checkout":
-        lab.install_checkout()
-    elif source != "none":
-        lab.install(source)

@@ -8,7 +8,6 @@ type with their output, and is timed; what was shown is checked, so that it can'
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 
@@ -18,7 +17,7 @@ from tests.lab.cluster.registration import Registered
 from tests.lab.errors import LabError
 from tests.lab.guests.fencing_guest import Ask
 from tests.lab.guests.guests import Guest
-from tests.lab.hosts.process import CHECKOUT
+from tests.lab.hosts.install import FLAVOURS
 from tests.lab.lab import Lab, Plan
 
 TYPE_CHECKING = False
@@ -73,17 +72,20 @@ def check(is_true: bool, what: str) -> None:
         raise LabError(f"the demonstration failed: {what}")
 
 
-def show(root: str, rpms: str) -> None:
+def show(root: str, flavour: str) -> None:
     tell = Narrator()
     tell.step("Two hosts form a cluster, with fencing; the packages are installed")
     lab = Lab.up(Plan(root=root, rsc_defaults="linux-ha-japan"))
     try:
-        lab.install(rpms)
+        lab.install(flavour=flavour)
+        shell = FLAVOURS[flavour].shell
         host1, host2 = lab.hosts
         tell.command(host1, "crm_mon", "-1")
         guests = _register(tell, lab, host1)
         _start(tell, guests, host1)
-        _let_fence(tell, guests, host1)
+        _let_fence(
+            tell, guests, host1, stonith.DAEMONS if shell == "crm" else stonith.daemons(shell)
+        )
         _fence(tell, guests, "guest1 fences guest2 on the same host")
         _move(tell, guests[1], host1, host2)
         _fence(tell, guests, "guest1 fences guest2 on the other host")
@@ -116,11 +118,11 @@ def _start(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
     tell.command(host1, "vm-ctl", "resource", "list")
 
 
-def _let_fence(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
-    tell.step("Each host gets vm-connectd and vm-stonithd, as the slides of 2011 load them")
-    for line in stonith.DAEMONS.strip().splitlines():
+def _let_fence(tell: Narrator, guests: list[Registered], host1: Machine, text: str) -> None:
+    tell.step("Each host gets vm-connectd and vm-stonithd")
+    for line in text.strip().splitlines():
         tell.say(line)
-    stonith.load_daemons(guests[0].lab)
+    stonith.load_daemons(guests[0].lab, text)
     tell.command(host1, "crm_mon", "-1")
 
 
@@ -188,11 +190,11 @@ def _let_go(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--root", default="/", help="root of the hosts (default: this machine's)")
-    parser.add_argument("--rpms", default=os.path.join(CHECKOUT, "build", "rpm"), metavar="DIR")
+    parser.add_argument("--flavour", choices=list(FLAVOURS), default="everything")
     options = parser.parse_args()
     try:
         with state.exclusive():
-            show(options.root, options.rpms)
+            show(options.root, options.flavour)
     except LabError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

@@ -101,15 +101,12 @@ class Lab:
         argv = [sys.executable, "-m", "tests.lab", "boot", name]
         detach(_boot_pidfile(self.directory, name), log, argv, {"PMKVM_LAB_DIR": self.directory})
 
-    def install(self, rpm_dir: str) -> None:
-        """Unpack the project's RPMs into every host."""
-        install.stage_rpms(self.directory, rpm_dir)
-        _in_parallel(install.copy_stage, self.hosts)
-
-    def install_checkout(self) -> None:
-        """As install, from `make install` of this checkout."""
-        install.stage_checkout(self.directory)
-        _in_parallel(install.copy_stage, self.hosts)
+    def install(self, packages: str = "", flavour: str = "everything") -> None:
+        """Install the project's packages of a directory on every host; by default those that were
+        built last, of the flavour's kind."""
+        chosen = install.FLAVOURS[flavour]
+        install.stage(self.directory, packages or chosen.directory, chosen)
+        _in_parallel(install.install, self.hosts)
 
     def clean(self) -> None:
         """Both hosts well, nothing but fencing configured, no guests; as after up, but faster."""
@@ -148,7 +145,7 @@ class Lab:
                 _name(one, wider.hosts)
                 ssh.configure(one, wider.hosts)
             _start_services(host)
-            install.copy_stage(host)
+            install.install(host)
             self.guests = wider.guests
             yield host
         finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Full guests: Debian with Python and what the hosts have installed, in which commands run."""
+"""Full guests: Debian with Python and the packages for guests, in which commands run."""
 
 from __future__ import annotations
 
@@ -51,14 +51,17 @@ def test_guest_boots_and_runs_commands(
     assert guests.run(guest, ["cat"], timeout_s=PROGRAM_S, stdin=many).out == many
 
 
-def test_guest_has_the_programs_of_the_hosts(
+def test_guest_has_what_its_packages_hold(
     guests: Guests, new_guest: Callable[..., Guest], host1: Machine
 ) -> None:
     guest = new_guest("g1", kind="full")
     guests.start(guest, host1)
     agents = "/usr/lib/ocf/resource.d/extra"
-    argv = ["sh", "-c", f"stat -c '%n %a %u' {agents}/* && vm-ctl --version"]
+    argv = ["sh", "-c", f"cd {agents}; stat -c '%n %a %u' vm-* diskd; fence_vm_stonith --version"]
     assert guests.run(guest, argv, timeout_s=BOOT_S).out == host1.must(argv)
+    for of_hosts in (f"{agents}/VirtualDomain", "/usr/sbin/vm-ctl", "/usr/sbin/vm-stonithd"):
+        host1.must(["test", "-x", of_hosts])
+        assert guests.run(guest, ["test", "-e", of_hosts], timeout_s=PROGRAM_S).rc == 1
     # The directories of Debian's own root are still links.
     assert guests.run(guest, ["readlink", "/lib"], timeout_s=PROGRAM_S).out == "usr/lib\n"
 

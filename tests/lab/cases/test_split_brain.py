@@ -15,6 +15,7 @@ from tests.lab.guests import nested, witness
 from tests.lab.guests.nested import GuestCluster
 from tests.lab.guests.split_brain import Cycle, SplitBrain, Tried
 from tests.lab.hosts import network
+from tests.lab.hosts.install import FLAVOURS
 from tests.lab.hosts.process import CHECKOUT
 from tests.lab.slides import appendix_b
 
@@ -30,15 +31,16 @@ WRITES_S = "15"
 
 
 class Devices(NamedTuple):
-    """How the guests fence: text for crmsh, and the devices of a target, in their order, with what
-    each must have answered when it was asked; those that follow are not asked. prefers_active: the
-    guest with the service must be the one that survives. guests: how many the text is about, if not
-    any number."""
+    """How the guests fence: text for the shell, and the devices of a target, in their order, with
+    what each must have answered when it was asked; those that follow are not asked. prefers_active:
+    the guest with the service must be the one that survives. guests: how many the text is about, if
+    not any number."""
 
     text: Callable[[GuestCluster], list[str]]
     tried: Callable[[str], list[Tried]]
     prefers_active: bool = False
     guests: int | None = None
+    shell: str = "crm"
 
 
 def _topology(cluster: GuestCluster) -> list[str]:
@@ -46,6 +48,12 @@ def _topology(cluster: GuestCluster) -> list[str]:
     blocks = cluster.sealed().split("\n\n")
     (device,) = (one for one in blocks if one.startswith("# crm configure, fence_vm_stonith"))
     return [device, stonith.documented("primitive prmMeatware")]
+
+
+def _by_pcs(cluster: GuestCluster) -> list[str]:
+    """What vm-stonith-key prints for pcs: where there is no cluster-glue there is no meatware."""
+    blocks = cluster.sealed().split("\n\n")
+    return [one for one in blocks if one.startswith("# pcs, fence_vm_stonith")]
 
 
 def _groups(cluster: GuestCluster) -> list[str]:
@@ -68,14 +76,23 @@ CONFIGURATIONS = {
         prefers_active=True,
         guests=2,
     ),
+    "fence_vm_stonith by pcs": Devices(_by_pcs, lambda _: [Tried("prmStonith-vm", 0)], shell="pcs"),
 }
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "name" in metafunc.fixturenames:
         hosts = metafunc.config.getoption("--lab-hosts")
-        names = [name for name, one in CONFIGURATIONS.items() if one.guests in (None, hosts)]
+        names = [
+            name
+            for name, one in CONFIGURATIONS.items()
+            if one.guests in (None, hosts) and one.shell == _shell(metafunc.config)
+        ]
         metafunc.parametrize("name", names)
+
+
+def _shell(config: pytest.Config) -> str:
+    return FLAVOURS[str(config.getoption("--lab-flavour"))].shell
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +112,15 @@ def test_one_guest_survives_and_the_service_runs_once(
     devices = CONFIGURATIONS[name]
     # After a failure the next test makes its own.
     runs = bool(clusters)
-    cluster = clusters.pop() if runs else _make(lab)
+    cluster = clusters.pop() if runs else _make(lab, devices.shell)
     try:
-        (cluster.reconfigure if runs else cluster.start)(*devices.text(cluster))
+        text = devices.text(cluster)
+        if runs:
+            cluster.reconfigure(*text)
+        elif devices.shell == "crm":
+            cluster.start(*text)
+        else:
+            cluster.start(pcs="\n".join(text))
         for _ in range(cycles):
             _split(cluster, name, devices)
     except BaseException:
@@ -106,10 +129,12 @@ def test_one_guest_survives_and_the_service_runs_once(
     clusters.append(cluster)
 
 
-def test_the_witness_sees_two_that_are_active(lab: Lab, clusters: list[GuestCluster]) -> None:
+def test_the_witness_sees_two_that_are_active(
+    lab: Lab, clusters: list[GuestCluster], pytestconfig: pytest.Config
+) -> None:
     """The last one of these tests: what it writes stays on the disk."""
     runs = bool(clusters)
-    cluster = clusters.pop() if runs else _make(lab)
+    cluster = clusters.pop() if runs else _make(lab, _shell(pytestconfig))
     if not runs:
         cluster.start(*_topology(cluster))
     (active,) = cluster.status().hosts_of(nested.SERVICE)
@@ -121,9 +146,9 @@ def test_the_witness_sees_two_that_are_active(lab: Lab, clusters: list[GuestClus
     assert f"while {idle.guest.name}-" in found
 
 
-def _make(lab: Lab) -> GuestCluster:
+def _make(lab: Lab, shell: str) -> GuestCluster:
     lab.clean()
-    return GuestCluster.make(lab)
+    return GuestCluster.make(lab, shell)
 
 
 def _split(cluster: GuestCluster, name: str, devices: Devices) -> None:

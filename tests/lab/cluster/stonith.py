@@ -87,10 +87,18 @@ def sealed(lab: Lab, *guests: str) -> str:
         deadline.pause(0.5)
 
 
+def daemons(shell: str) -> str:
+    """What doc/fencing.md has for crm or pcs, with logs."""
+    begins = {"crm": "primitive", "pcs": "pcs resource create"}
+    return with_logs(documented(f"{begins[shell]} prmVmConnectd"))
+
+
 def load_daemons(lab: Lab, text: str = DAEMONS) -> None:
+    """text: in crmsh's language, or commands of pcs."""
     for host in lab.hosts:
         host.run(["rm", "-f", LOG])
-    argv = ["crm", "configure", "load", "update", "-"]
+    by_crm = ["crm", "configure", "load", "update", "-"]
+    argv = ["sh", "-e"] if text.startswith("pcs ") else by_crm
     lab.cluster.speaker().must(argv, stdin=text, timeout_s=120)
     wait_ready(lab)
 

@@ -75,8 +75,8 @@ INTERFACE = """    <interface type='bridge'>
 class Guest(NamedTuple):
     """A guest; power is 'acpi' (honours the power button) or 'deaf'.
 
-    kind 'small' has busybox and counts; 'full' has Debian with Python and what the hosts have
-    installed, and runs commands (Guests.run).
+    kind 'small' has busybox and counts; 'full' has Debian with Python and our packages
+    for guests, and runs commands (Guests.run).
     """
 
     name: str
@@ -166,7 +166,7 @@ class Guests(NamedTuple):
     def place(self, guest: Guest, path: str | None = None) -> str:
         """Write a guest's XML to the shared storage and define nothing; gives its path."""
         if guest.is_full:
-            full_image.place(self.outside(IMAGES), self.outside(f"{SHARED}/{install.STAGE}"))
+            full_image.place(self.outside(IMAGES), self.outside(f"{SHARED}/{install.OF_GUESTS}"))
             self.give(guest, {})
         target = path or f"{IMAGES}/{guest.name}.xml"
         Path(self.outside(target)).write_text(guest.xml(), encoding="utf-8")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree.ElementTree import Element, ParseError, fromstring, tostring
+from xml.etree.ElementTree import Element, ParseError, SubElement, fromstring, tostring
 
 from pmkvm.deadline import Deadline
 from tests.lab.cluster import corosync, stonith
@@ -52,13 +52,11 @@ DISK_XML = f"""    <disk type='file' device='disk'>
 # waits for a DC for long; a service that may move back would be stopped by each return; an
 # emulated processor is always busy, at which Pacemaker does one thing at a time.
 SETTINGS = f"""
-primitive {SERVICE} ocf:extra:vm-anything \\
-  params binfile=/usr/sbin/{PROGRAM} cmdline_options={PROGRAM} \\
-  op start interval=0s timeout=60s \\
-  op monitor interval=5s timeout=60s \\
-  op stop interval=0s timeout=60s
-rsc_defaults resource-stickiness=200
-property dc-deadtime=2s load-threshold=1000%
+pcs resource create {SERVICE} ocf:extra:vm-anything \\
+  binfile=/usr/sbin/{PROGRAM} cmdline_options={PROGRAM} \\
+  op start interval=0s timeout=60s monitor interval=5s timeout=60s stop interval=0s timeout=60s
+pcs resource defaults update resource-stickiness=200
+pcs property set dc-deadtime=2s load-threshold=1000%
 """
 
 # After the kernel: as an administrator's units would, without waiting for systemd.
@@ -87,11 +85,11 @@ class GuestCluster(NamedTuple):
     members: list[Registered]
 
     @staticmethod
-    def make(lab: Lab) -> GuestCluster:
+    def make(lab: Lab, shell: str = "crm") -> GuestCluster:
         """From a clean lab: guests are registered and stopped, their hosts take requests."""
         first = lab.hosts[0]
         first.must(["crm_attribute", "-t", "rsc_defaults", "-n", "resource-stickiness", "-v", "1"])
-        stonith.load_daemons(lab, stonith.with_logs(stonith.documented("primitive prmVmConnectd")))
+        stonith.load_daemons(lab, stonith.daemons(shell))
         stonith.make_key(lab)
         cluster = GuestCluster.define(lab)
         for member, host in zip(cluster.members, lab.hosts):
@@ -123,9 +121,9 @@ class GuestCluster(NamedTuple):
         """What vm-stonith-key prints for this cluster."""
         return stonith.sealed(self.lab, *self.names)
 
-    def start(self, *texts: str) -> None:
-        """Boot all guests with a configuration in crmsh's language; back when all is started."""
-        self.hand_out(*texts)
+    def start(self, *texts: str, pcs: str = "") -> None:
+        """Boot all guests with a configuration, as hand_out has it; back when all is started."""
+        self.hand_out(*texts, pcs=pcs)
         self.members[0].vm_ctl("resource", "start", ",".join(self.names))
         self.wait_well()
 
@@ -241,21 +239,28 @@ class GuestCluster(NamedTuple):
     def _compile(self, texts: Sequence[str], pcs: str = "") -> str:
         """The CIB that crmsh makes of these, one after the other, and pcs of its own."""
         host = self.lab.hosts[0]
-        host.write(COMPILED, host.must(["cibadmin", "--empty", GUESTS_SCHEMA]))
-        nodes = "".join(f"node {each.number}: guest{each.number}\n" for each in self.lab.hosts)
+        empty = fromstring(host.must(["cibadmin", "--empty", GUESTS_SCHEMA]))
+        nodes = _part(_part(empty, "configuration"), "nodes")
+        for each in self.lab.hosts:
+            SubElement(nodes, "node", id=str(each.number), uname=f"guest{each.number}")
+        host.write(COMPILED, tostring(empty, encoding="unicode"))
+        # The service first: a text may have rules for it.
+        self._by_pcs(SETTINGS)
         # By force: agents that only the guests have are not known here.
         argv = ["crm", "--force", "configure", "load", "update", "-"]
-        # The service first: a text may have rules for it.
-        for text in (nodes, SETTINGS, *texts):
+        for text in texts:
             environment = {"CIB_file": COMPILED, "HOME": "/root"}
             done = host.run(argv, stdin=text, environment=environment, timeout_s=60)
             if done.rc != 0:
                 raise LabError(f"crm does not load this: {done.err}{done.out}\n{text}")
-        commands = pcs.replace("pcs ", f"pcs -f {COMPILED} ")
-        host.must(["sh", "-ec", commands], timeout_s=120)
+        self._by_pcs(pcs)
         cib = fromstring(host.read(COMPILED))
         cib.set("crm_feature_set", GUESTS_FEATURES)
         return tostring(cib, encoding="unicode")
+
+    def _by_pcs(self, commands: str) -> None:
+        there = commands.replace("pcs ", f"pcs -f {COMPILED} --force ")
+        self.lab.hosts[0].must(["sh", "-ec", there], timeout_s=120)
 
     def _query(self) -> Element:
         return fromstring(self.ask(self.members[0], ["cibadmin", "--query"]))

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Puts what is tested into a host: the project's RPMs, unpacked; or what `make install` makes."""
+"""Puts what is tested into hosts by a package manager, as a person would, and into guests."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 from pmkvm.run import run
+from tests import distribution
 from tests.lab.errors import LabError
 from tests.lab.hosts.machine import SHARED
 from tests.lab.hosts.process import CHECKOUT
@@ -17,43 +19,98 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
 
 STAGE = ".install"
+# What full guests unpack when they boot, in the stage.
+OF_GUESTS = f"{STAGE}/guest"
+INSTALL_S = 180.0
+
+# As Debian calls them, without a version.
+COMMON, FOR_GUESTS, GLUE = "pm-kvm-tools-common", "pm-kvm-tools-guest", "pm-kvm-tools-stonith-glue"
+IN_GUESTS = (COMMON, FOR_GUESTS, "pm-extras", "pm-diskd", GLUE)
 
 
-def stage_rpms(directory: str, rpm_dir: str) -> None:
-    """Unpack all binary RPMs of rpm_dir; no scriptlet runs."""
-    rpms = sorted(path for path in Path(rpm_dir).rglob("*.rpm") if ".src." not in path.name)
-    if not rpms:
-        raise LabError(f"no RPM in {rpm_dir}")
-    stage = _fresh(directory)
-    for rpm in rpms:
-        # rpm2archive writes beside the package; rpm2cpio's binary output would have no way out.
-        copy = shutil.copy(rpm, directory)
-        _must(["rpm2archive", copy])
-        _must(["tar", "-xzf", f"{copy}.tgz", "-C", stage])
-        for path in (copy, f"{copy}.tgz"):
-            os.unlink(path)
+class Flavour(NamedTuple):
+    """How hosts come by what is tested. kind: of package, "rpm" or "deb"; left_out: packages of
+    ours that they do not get; absent: packages of Debian's that are taken from them first; shell:
+    in which the cluster is configured."""
+
+    kind: str
+    left_out: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    shell: str = "crm"
+
+    @property
+    def directory(self) -> str:
+        """Where `make rpm` or `make deb` leaves packages."""
+        return os.path.join(CHECKOUT, "build", self.kind)
 
 
-def stage_checkout(directory: str) -> None:
-    """As `make install` would install this checkout."""
-    _must(["make", "-C", CHECKOUT, "install", f"DESTDIR={_fresh(directory)}"])
+FLAVOURS = {
+    # All that any test needs, at once.
+    "everything": Flavour("rpm"),
+    "rhel-like": Flavour("rpm", (FOR_GUESTS, GLUE), ("crmsh", "cluster-glue"), "pcs"),
+    "debian-like": Flavour("deb", (FOR_GUESTS,)),
+}
+
+# rpm knows nothing of what Debian has installed: a package stands for that. Debian's rpm wants to
+# be asked twice.
+BY_RPM = "rpm --dbpath /var/lib/rpm --force-debian --replacepkgs --oldpackage -U"
+# dpkg refuses a program whose modules are not configured yet. No host loses power by surprise.
+BY_DPKG = "dpkg --force-unsafe-io -i"
 
 
-def copy_stage(host: Machine) -> None:
-    """Copy what is staged onto the host's root; its own directories and links stay as they are."""
-    # A host's own: all hosts do this at once, in a directory that they share.
-    archive = f"{SHARED}/{STAGE}.{host.name}.tar"
-    keep = ["--keep-directory-symlink", "--no-overwrite-dir"]
-    host.must(["tar", "-cf", archive, "-C", f"{SHARED}/{STAGE}", "."])
-    host.must(["tar", "-xf", archive, "-C", "/", *keep])
-    host.must(["rm", "-f", archive])
+def stage(directory: str, packages: str, flavour: Flavour) -> None:
+    """Take the packages of a directory to where all hosts install them from."""
+    found = {_name(path): path for path in sorted(Path(packages).glob(f"*.{flavour.kind}"))}
+    if COMMON not in found:
+        raise LabError(f"no {flavour.kind} of {COMMON} in {packages}")
+    place = Path(directory, "shared", STAGE)
+    shutil.rmtree(place, ignore_errors=True)
+    (place / "packages").mkdir(parents=True)
+    (place / "guest").mkdir()
+    for name, path in found.items():
+        if name not in flavour.left_out:
+            shutil.copy(path, place / "packages")
+        if name in IN_GUESTS and (name == FOR_GUESTS or name not in flavour.left_out):
+            _unpack(path, place / "guest")
+    if flavour.kind == "rpm":
+        glue = () if GLUE in flavour.left_out else (distribution.GLUE,)
+        stands = distribution.package((*distribution.RHEL_HOST, *glue), place)
+        shutil.copy(stands, place / "packages")
+    (place / "install").write_text(_script(flavour), encoding="utf-8")
 
 
-def _fresh(directory: str) -> str:
-    stage = os.path.join(directory, "shared", STAGE)
-    shutil.rmtree(stage, ignore_errors=True)
-    os.makedirs(stage)
-    return stage
+def install(host: Machine) -> None:
+    """Install what is staged."""
+    host.must(["sh", "-e", f"{SHARED}/{STAGE}/install"], timeout_s=INSTALL_S)
+
+
+def _script(flavour: Flavour) -> str:
+    lines = [f"cd {SHARED}/{STAGE}/packages"]
+    if flavour.absent:
+        lines.append(f"dpkg --force-depends --force-unsafe-io --purge {' '.join(flavour.absent)}")
+    if flavour.kind == "rpm":
+        lines.append(f"{BY_RPM} ./*.rpm")
+    else:
+        lines.append(f"{BY_DPKG} ./{COMMON}_*.deb")
+        lines.append(f"{BY_DPKG} $(ls ./*.deb | grep -v {COMMON}_)")
+    return "\n".join([*lines, ""])
+
+
+def _name(path: Path) -> str:
+    separator, fields = ("-", 2) if path.suffix == ".rpm" else ("_", 2)
+    return path.name.rsplit(separator, fields)[0].replace("_", "-")
+
+
+def _unpack(package: Path, target: Path) -> None:
+    if package.suffix == ".deb":
+        _must(["dpkg-deb", "-x", str(package), str(target)])
+        return
+    # rpm2archive writes beside the package; rpm2cpio's binary output would have no way out.
+    copy = str(shutil.copy(package, target.parent))
+    _must(["rpm2archive", copy])
+    _must(["tar", "-xzf", f"{copy}.tgz", "-C", str(target)])
+    for path in (copy, f"{copy}.tgz"):
+        os.unlink(path)
 
 
 def _must(argv: list[str]) -> None:

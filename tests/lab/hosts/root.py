@@ -46,6 +46,8 @@ PACKAGES = (
     "swtpm-tools",
     "csync2",
     "faketime",
+    # The lab installs by it.
+    "rpm",
 )
 # Of whose Python no other copy is to be had: `make unit-3.14` runs the unit tests in there.
 MORE = {"sid": ("git", "python3-hypothesis", "python3-pytest")}
