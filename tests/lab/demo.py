@@ -22,6 +22,8 @@ from tests.lab.lab import Lab, Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.lab.hosts.machine import Machine
 
 
@@ -83,12 +85,10 @@ def show(root: str, flavour: str) -> None:
         tell.command(host1, "crm_mon", "-1")
         guests = _register(tell, lab, host1)
         _start(tell, guests, host1)
-        _let_fence(
-            tell, guests, host1, stonith.DAEMONS if shell == "crm" else stonith.daemons(shell)
-        )
-        _fence(tell, guests, "guest1 fences guest2 on the same host")
+        tokens = _let_fence(tell, guests, host1, stonith.daemons(shell))
+        _fence(tell, guests, tokens, "guest1 fences guest2 on the same host")
         _move(tell, guests[1], host1, host2)
-        _fence(tell, guests, "guest1 fences guest2 on the other host")
+        _fence(tell, guests, tokens, "guest1 fences guest2 on the other host")
         _lose_a_host(tell, lab, guests, host2)
         _let_go(tell, guests, host1)
         tell.step("Everything is removed again")
@@ -118,22 +118,30 @@ def _start(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
     tell.command(host1, "vm-ctl", "resource", "list")
 
 
-def _let_fence(tell: Narrator, guests: list[Registered], host1: Machine, text: str) -> None:
-    tell.step("Each host gets vm-connectd and vm-stonithd")
+def _let_fence(
+    tell: Narrator, guests: list[Registered], host1: Machine, text: str
+) -> dict[str, str]:
+    """The guests' tokens."""
+    tell.step("Each host gets vm-connectd, vm-stonithd and the key; the guests get tokens")
     for line in text.strip().splitlines():
         tell.say(line)
-    stonith.load_daemons(guests[0].lab, text)
+    lab = guests[0].lab
+    stonith.load_daemons(lab, text)
     tell.command(host1, "crm_mon", "-1")
+    stonith.make_key(lab)
+    listed = stonith.sealed(lab, *(one.guest.name for one in guests)).splitlines()[1]
+    tell.command(host1, "vm-stonith-key", "list")
+    return dict(entry.split(":", 1) for entry in listed.split())
 
 
-def _fence(tell: Narrator, guests: list[Registered], what: str) -> None:
+def _fence(tell: Narrator, guests: list[Registered], tokens: Mapping[str, str], what: str) -> None:
     tell.step(what)
     one, other = guests
     lab = one.lab
     boot, own_boot, places = other.counter.boot(), one.counter.boot(), other.hosts()
     tell.say(f"guest2 runs on {', '.join(places)}, boot {boot}")
     tell.say("[guest1]# fence_vm_stonith -o reboot -n guest2 --hostlist=guest2:TOKEN")
-    ask = Ask("reset", "guest2", other.resource)
+    ask = Ask("reset", "guest2", other.resource, token=tokens["guest2"])
     answered = ask.begin(lab.guests, one.guest).answered()
     tell.say(f"{answered.text}, after {answered.took_s:.2f} s in the emulated guest")
     check(answered.is_ok, "guest2 is not fenced")
