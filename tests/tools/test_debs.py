@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pmkvm.run import run
-from tests import tree
+from tests import builds, tree
 from tests.tools import test_packages
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ echo "calls $(wc -l </calls) bad $(wc -l </bad) lasted $(ls /lasted)"
 cat /errors
 uniq -c /tmp/versions
 dpkg -P pm-kvm-tools pm-kvm-tools-guest vm-ctl pm-kvm-tools-stonith-glue pm-diskd pm-extras
+dpkg -P pm-kvm-tools-agents
 dpkg -P pm-kvm-tools-common
 there | diff /tmp/before - || echo "left or lost"
 """
@@ -105,26 +106,19 @@ class Held(NamedTuple):
     content: str
 
 
-def build(source: Path) -> Path:
-    environment = {"SOURCE_DATE_EPOCH": "1600000000"}
-    done = run(["make", "-C", str(source), "deb"], timeout_s=300, environment=environment)
-    assert done.rc == 0, done.err
-    return source / "build" / "deb"
-
-
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return test_packages.copy(tmp_path_factory.mktemp("source") / "1")
+    return builds.copy(tmp_path_factory.mktemp("source") / "1")
 
 
 @pytest.fixture(scope="module")
 def debs(source: Path) -> Path:
-    return build(source)
+    return builds.packages(source, "deb")
 
 
 @pytest.fixture(scope="module")
 def rpms(source: Path) -> Path:
-    return test_packages.build(source)
+    return builds.packages(source, "rpm")
 
 
 def in_deb(package: Path, work: Path) -> dict[str, Held]:
@@ -159,7 +153,7 @@ def without_documents(held: dict[str, Held]) -> dict[str, Held]:
 
 def test_each_package_holds_what_the_rpm_does(debs: Path, rpms: Path, tmp_path: Path) -> None:
     by_name = {path.name.partition("_")[0]: path for path in debs.glob("*.deb")}
-    assert len(by_name) == len(list(rpms.glob("*.rpm"))) == 7
+    assert len(by_name) == len(list(rpms.glob("*.rpm"))) == 8
     for path in rpms.glob("*.rpm"):
         name = path.name.rpartition("-2.0.0-")[0].replace("_", "-")
         rpm = without_documents(in_rpm(path))
@@ -193,16 +187,9 @@ def test_lintian_has_nothing_to_say(debs: Path) -> None:
 
 
 def test_programs_go_on_while_packages_come_and_go(debs: Path, tmp_path: Path) -> None:
-    other = test_packages.copy(tmp_path / "2")
-    for path in other.rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace("OcfCode", "OcfNumber"), encoding="utf-8")
-    changelog = other / "debian" / "changelog"
-    text = changelog.read_text(encoding="utf-8")
-    changelog.write_text(text.replace("(2.0.0-1)", "(2.0.0-2)") + "\n" + text, encoding="utf-8")
     old, new = tmp_path / "old", tmp_path / "new"
     shutil.copytree(debs, old)
-    shutil.copytree(build(other), new)
+    shutil.copytree(builds.packages(builds.next_release(tmp_path / "2"), "deb"), new)
     script = tmp_path / "script"
     text = f"cat >/tmp/lasts.py <<'END'\n{test_packages.LASTS}END\n{SCRIPT}"
     script.write_text(text, encoding="utf-8")

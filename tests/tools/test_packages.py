@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm.run import run
-from tests import distribution, tree
+from tests import builds, distribution, tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +22,6 @@ pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("rpmbuild") is None, reason="needs root and rpmbuild"
 )
 
-SOURCES = (
-    *("Makefile", "LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "setup.cfg"),
-    *("ruff.toml", "bootstrap", ".ci", "rpm", "debian", "stubs", "tests"),
-    *("pmkvm", "agents", "stonith", "daemons", "vmctl", "check", "doc"),
-)
 AGENT = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
 VERSIONS = "/usr/share/pm_kvm_tools"
 CHOICES = "--nodeps --force-debian" if os.path.exists("/etc/debian_version") else "--nodeps"
@@ -103,47 +98,25 @@ there | diff /tmp/before - || echo "left or lost"
 
 GUEST = ("pm_kvm_tools-common", "pm_kvm_tools-guest", "pm_extras")
 # The slides' line.
-HOST = ("pm_kvm_tools-common", "pm_kvm_tools", "vm-ctl", "pm_diskd", "pm_extras")
-
-
-def copy(target: Path) -> Path:
-    target.mkdir()
-    ignore = shutil.ignore_patterns("__pycache__")
-    for name in SOURCES:
-        source = tree.ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, target / name, ignore=ignore)
-        else:
-            shutil.copy(source, target / name)
-    return target
-
-
-def build(source: Path) -> Path:
-    done = run(
-        ["make", "-C", str(source), "rpm"],
-        timeout_s=300,
-        environment={"SOURCE_DATE_EPOCH": "1600000000"},
-    )
-    assert done.rc == 0, done.err
-    return source / "build" / "rpm"
+HOST = (
+    "pm_kvm_tools-common",
+    "pm_kvm_tools-agents",
+    "pm_kvm_tools",
+    "vm-ctl",
+    "pm_diskd",
+    "pm_extras",
+)
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(copy(tmp_path_factory.mktemp("source") / "1"))
+    return builds.packages(builds.copy(tmp_path_factory.mktemp("source") / "1"), "rpm")
 
 
 def test_programs_go_on_while_packages_come_and_go(packages: Path, tmp_path: Path) -> None:
-    other = copy(tmp_path / "2")
-    for path in other.rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace("OcfCode", "OcfNumber"), encoding="utf-8")
-    spec = other / "rpm" / "pm_kvm_tools.spec"
-    text = spec.read_text(encoding="utf-8")
-    spec.write_text(text.replace("Release:        1%", "Release:        2%"), encoding="utf-8")
     old, new = tmp_path / "old", tmp_path / "new"
     shutil.copytree(packages, old)
-    shutil.copytree(build(other), new)
+    shutil.copytree(builds.packages(builds.next_release(tmp_path / "2"), "rpm"), new)
     script = tmp_path / "script"
     script.write_text(
         f"cat >/tmp/lasts.py <<'END'\n{LASTS}END\n{SCRIPT}",
