@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import shutil
+from typing import TYPE_CHECKING
 
 from pmkvm.run import run
 from tests import tree
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,11 +21,11 @@ from tests.lab.hosts.install import FLAVOURS, Flavour
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tests.lab.guests.pair import Pair
     from collections.abc import Iterator
     from pathlib import Path
 
     from pmkvm.run import Completed
+    from tests.lab.guests.pair import Pair
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
