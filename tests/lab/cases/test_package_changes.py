@@ -103,7 +103,7 @@ def loops(pair: Pair) -> Iterator[None]:
         codes = host.read(CODES).split()
         print(f"{host.name}: {len(codes)} monitors")
         assert set(codes) <= {"0", "7"}, host.run(["cat", f"{CODES}.said"]).out
-        assert len(codes) > 20
+        assert len(codes) > 5
 
 
 def _has_ended(host: Machine) -> bool:
@@ -122,7 +122,7 @@ def test_both_directions_at_work(
     first = str(builds.packages(builds.copy(tmp_path / "1"), kind))
     second = str(builds.packages(builds.next_release(tmp_path / "2"), kind))
     for one in pair:
-        one.set_operation("monitor-10", interval=EVERY_S)
+        one.set_operation("monitor-10s", interval=EVERY_S)
     boots = pair.requester.counter.boots()
     boot = pair.place(lab.hosts[0])
     for number, packages in enumerate((second, first, second, first)):
