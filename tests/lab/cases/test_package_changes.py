@@ -71,7 +71,8 @@ class Manager(NamedTuple):
         if self.flavour.kind == "deb":
             argv = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\\n", "pm-*", "vm-ctl"]
             lines = host.run(argv).out.splitlines()
-            return [line.split()[0] for line in lines if line.split()[1:] == ["ii"]]
+            # The first letter is what somebody wants, the second one what is.
+            return [name for name, status in map(str.split, lines) if status[1] == "i"]
         argv = ["rpm", "--dbpath", "/var/lib/rpm", "-qa", "--qf", "%{NAME}\\n"]
         return [one.replace("_", "-") for one in host.must(argv).split() if one != "distribution"]
 
