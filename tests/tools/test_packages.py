@@ -24,7 +24,11 @@ pytestmark = pytest.mark.skipif(
 
 AGENT = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
 VERSIONS = "/usr/share/pm_kvm_tools"
-CHOICES = "--nodeps --force-debian" if os.path.exists("/etc/debian_version") else "--nodeps"
+# Debian 12's rpm wants to be asked twice, Debian 13's has no such option.
+FORCED = (
+    shutil.which("rpm") is not None and "--force-debian" in run(["rpm", "--help"], timeout_s=20).out
+)
+CHOICES = "--nodeps --force-debian" if FORCED else "--nodeps"
 
 # Loads what it may need, and needs it when its version's files are gone. Not by our stub, for
 # whose young processes a removal waits.

@@ -51,8 +51,8 @@ FLAVOURS = {
     "debian-like": Flavour("deb", (FOR_GUESTS,)),
 }
 
-# rpm knows nothing of what Debian has installed: a package stands for that. Debian 12's rpm wants to
-# be asked twice, Debian 13's has no such option.
+# rpm knows nothing of what Debian has installed: a package stands for that. Debian 12's rpm wants
+# to be asked twice, Debian 13's has no such option.
 FORCED = "$(rpm --help | grep -o -- --force-debian || :)"
 BY_RPM = f"rpm --dbpath /var/lib/rpm {FORCED} --replacepkgs --oldpackage -U"
 # dpkg refuses a program whose modules are not configured yet. No host loses power by surprise.
