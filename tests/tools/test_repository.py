@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The slides' page of the installation as dnf itself does it: the archive of `make repo` unpacked
-in /tmp, and their line typed there.
+"""The slides' page of the installation as dnf itself does it, and zypper: the archive of
+`make repo` unpacked in /tmp, and their line typed there.
 
 The host is a copy of this machine's root that is written to memory; the rest of its distribution
-is a second repository with the names of RHEL's packages. There is no network, and /tmp is the
-test's own.
+is a second repository with the names of RHEL's packages, or of SUSE's. There is no network, and
+/tmp is the test's own.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ from tests import distribution
 from tests.tools import test_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-NEEDED = ("rpmbuild", "dnf", "createrepo_c", "gpg")
+NEEDED = ("rpmbuild", "dnf", "zypper", "createrepo_c", "gpg")
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not all(map(shutil.which, NEEDED)),
-    reason="needs root, rpmbuild, dnf, createrepo_c and gpg",
+    reason="needs root, rpmbuild, dnf, zypper, createrepo_c and gpg",
 )
 
 NAME = "pm_kvm_tools-2.0.0.repo"
 ARCHIVE = f"{NAME}.tar.gz"
 OURS = "pm_kvm_tools vm-ctl pm_diskd pm_extras"
 
-# The function dnf adds what is not the slides': nobody answers, the second repository, no file
-# that tells the release.
+# The functions add what is not on the page: where the host is, nobody answers, the second
+# repository, no file that tells the release.
 IN_TMP = f"""\
 set -eu
 mount --bind "$1" /tmp
@@ -46,12 +45,18 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=/tmp/host/upper,workdir=/tmp/ho
 mount -t proc proc root/proc
 mount --bind /dev root/dev
 host=/tmp/host/root
-rm -rf "$host$(rpm --eval '%_dbpath')"
+# Where dnf has rpm's database, and zypper.
+database=$(rpm --eval '%_dbpath')
+rm -rf "$host$database" $host/var/lib/rpm
+rpm() {{ command rpm --root $host --dbpath "$database" "$@"; }}
 dnf() {{
-    command dnf -y --repofrompath=distribution,/tmp/distribution \\
-        --setopt=distribution.gpgcheck=0 --releasever=9 "$@" >>/tmp/said 2>&1
+    command dnf -y --repofrompath=distribution,/tmp/rhel --setopt=distribution.gpgcheck=0 \\
+        --releasever=9 "$@" >>/tmp/said 2>&1
 }}
-packages() {{ rpm --root $host -qa --qf '%{{NAME}}-%{{VERSION}}-%{{RELEASE}}\\n' | sort; }}
+zypper() {{
+    command zypper --non-interactive --gpg-auto-import-keys --root $host "$@" >>/tmp/said 2>&1
+}}
+packages() {{ rpm -qa --qf '%{{NAME}}-%{{VERSION}}-%{{RELEASE}}\\n' | sort; }}
 versions() {{ ls $host{test_packages.VERSIONS}; }}
 paths() {{ find $host/etc $host/usr -xdev -not -path '*/usr/share/licenses*' | sort; }}
 tell() {{ echo "== $1"; }}
@@ -61,25 +66,26 @@ unpack() {{ tar zxf "$1" -C /tmp; unread; }}
 cd /tmp
 tar zxf {ARCHIVE}
 cd {NAME}
-dnf -c pacemaker.repo --installroot $host install {distribution.NAME}
 """
+ON_RHEL = f"dnf -c pacemaker.repo --installroot $host install {distribution.NAME}\n"
 INSTALL = f"dnf -c pacemaker.repo --installroot $host install {OURS}"
 
 COMES_AND_GOES = f"""\
+{ON_RHEL}
 paths >/tmp/before
 {INSTALL}
 tell installed; packages; versions
-rpm --root $host -Va
+rpm -Va
 chroot $host {test_packages.AGENT} meta-data >/dev/null
 chroot $host /usr/sbin/vm-ctl --help >/dev/null
 unpack ../release-2/{ARCHIVE}
-dnf -c pacemaker.repo --installroot $host upgrade
+dnf -c pacemaker.repo --installroot $host upgrade {OURS}
 tell upgraded; packages; versions
-rpm --root $host -Va
+rpm -Va
 unpack ../{ARCHIVE}
 dnf -c pacemaker.repo --installroot $host downgrade {OURS}
 tell downgraded; packages; versions
-rpm --root $host -Va
+rpm -Va
 dnf -c pacemaker.repo --installroot $host remove {OURS}
 tell removed; packages; paths | diff /tmp/before - || :
 """
@@ -101,6 +107,7 @@ echo '#!/bin/bash' >%{buildroot}/usr/sbin/vm-ctl
 %attr(0755, root, root) /usr/sbin/vm-ctl
 """
 OVER_2011 = f"""\
+{ON_RHEL}
 dnf -c pacemaker.repo --installroot $host install vm-ctl-1.0
 echo '# edited' >>$host/etc/vm-ctl.conf
 cp $host/etc/vm-ctl.conf /tmp/edited
@@ -111,14 +118,16 @@ ls $host/etc/vm-ctl.conf.rpmnew >/dev/null
 chroot $host /usr/sbin/vm-ctl --help >/dev/null
 """
 
-IN_A_GUEST = """\
+IN_A_GUEST = f"""\
+{ON_RHEL}
 dnf -c pacemaker.repo --installroot $host install pm_kvm_tools-guest
 tell installed; packages
-rpm --root $host -Va
+rpm -Va
 """
 
 # Who has no key has changed a package, and told of it in the description of the repository.
 SIGNED = f"""\
+{ON_RHEL}
 package=$(echo rpm/vm-ctl-*.rpm)
 {{}}
 createrepo_c -q /tmp/{NAME}; unread
@@ -132,6 +141,39 @@ TAMPERED = (
 )
 UNSIGNED = "rpmsign --delsign $package >/dev/null"
 SIGNER = "signer@localhost"
+
+ON_SUSE = f"""\
+database=/var/lib/rpm
+zypper addrepo --no-gpgcheck /tmp/suse distribution
+zypper install {distribution.NAME}
+"""
+BY_ZYPPER = f"""\
+{ON_SUSE}
+zypper addrepo --no-gpgcheck /tmp/{NAME} pm_kvm_tools
+paths >/tmp/before
+zypper install {OURS}
+tell installed; packages; versions
+zypper install pm_kvm_tools-stonith-glue
+rpm -Va
+chroot $host {test_packages.AGENT} meta-data >/dev/null
+unpack ../release-2/{ARCHIVE}
+zypper removerepo pm_kvm_tools
+zypper addrepo --no-gpgcheck /tmp/{NAME} pm_kvm_tools
+zypper update {OURS}
+tell updated; packages; versions
+rpm -Va
+zypper remove --clean-deps {OURS} pm_kvm_tools-stonith-glue
+tell removed; packages; paths | diff /tmp/before - || :
+"""
+SIGNED_BY_ZYPPER = f"""\
+{ON_SUSE}
+zypper addrepo /tmp/{NAME} pm_kvm_tools
+package=$(echo rpm/vm-ctl-*.rpm)
+{{}}
+if zypper install {OURS}; then tell taken; else tell refused; fi
+packages | grep -v gpg-pubkey-
+"""
+FORGED = f"{UNSIGNED}; createrepo_c -q /tmp/{NAME}"
 
 
 def names(release: str) -> list[str]:
@@ -161,13 +203,49 @@ def archive(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def next_archive(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the release that follows."""
+    other = tmp_path_factory.mktemp("next")
+    shutil.copytree(source, other, ignore=shutil.ignore_patterns("build"), dirs_exist_ok=True)
+    spec = other / "rpm" / "pm_kvm_tools.spec"
+    text = spec.read_text(encoding="utf-8")
+    spec.write_text(text.replace("Release:        1%", "Release:        2%"), encoding="utf-8")
+    return make_repository(other, other / "archive")
+
+
+@pytest.fixture(scope="module")
+def signed_archive(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """By a key that nobody has afterwards."""
+    home = tmp_path_factory.mktemp("gpg")
+    environment = {"GNUPGHOME": str(home)}
+    argv = ["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key"]
+    try:
+        done = run([*argv, SIGNER, "rsa2048", "sign"], timeout_s=120, environment=environment)
+        assert done.rc == 0, done.err
+        target = tmp_path_factory.mktemp("archive") / "signed"
+        return make_repository(source, target, home=str(home), key=SIGNER)
+    finally:
+        run(["gpgconf", "--kill", "all"], timeout_s=30, environment=environment)
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
 def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The second repository: RHEL, and a package of 2011."""
+    """The second repository of each distribution. RHEL's has a package of 2011 too."""
     directory, work = tmp_path_factory.mktemp("others"), tmp_path_factory.mktemp("work")
-    shutil.copy(distribution.package(distribution.RHEL_HOST, work), directory)
-    shutil.copy(distribution.build(OF_2011, work), directory)
-    done = run(["createrepo_c", "-q", str(directory)], timeout_s=60)
-    assert done.rc == 0, done.err
+    for name, packages in {
+        "rhel": (
+            distribution.package(distribution.RHEL_HOST, work),
+            distribution.build(OF_2011, work),
+        ),
+        "suse": (distribution.package((*distribution.SUSE_HOST, distribution.GLUE), work),),
+    }.items():
+        repository = directory / name
+        repository.mkdir()
+        for package in packages:
+            shutil.copy(package, repository)
+        done = run(["createrepo_c", "-q", str(repository)], timeout_s=60)
+        assert done.rc == 0, done.err
     return directory
 
 
@@ -177,25 +255,23 @@ def tmp(archive: Path, others: Path, tmp_path: Path) -> Path:
     directory = tmp_path / "tmp"
     directory.mkdir()
     shutil.copy(archive, directory)
-    shutil.copytree(others, directory / "distribution")
+    shutil.copytree(others, directory, dirs_exist_ok=True)
     return directory
 
 
 @pytest.fixture
-def signed(source: Path, tmp: Path, tmp_path: Path) -> Iterator[Path]:
-    """The same with an archive that is signed by a key of the test's own."""
-    home = tmp_path / "gpg"
-    home.mkdir(mode=0o700)
-    environment = {"GNUPGHOME": str(home)}
-    argv = ["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key"]
-    try:
-        done = run([*argv, SIGNER, "rsa2048", "sign"], timeout_s=120, environment=environment)
-        assert done.rc == 0, done.err
-        archive = make_repository(source, tmp_path / "signed", home=str(home), key=SIGNER)
-        shutil.copy(archive, tmp)
-        yield tmp
-    finally:
-        run(["gpgconf", "--kill", "all"], timeout_s=30, environment=environment)
+def tmp_signed(tmp: Path, signed_archive: Path) -> Path:
+    """The same with an archive that is signed."""
+    shutil.copy(signed_archive, tmp)
+    return tmp
+
+
+@pytest.fixture
+def tmp_of_two(tmp: Path, next_archive: Path) -> Path:
+    """The same with an archive of the next release beside it."""
+    (tmp / "release-2").mkdir()
+    shutil.copy(next_archive, tmp / "release-2")
+    return tmp
 
 
 def type_in(tmp: Path, script: str) -> dict[str, list[str]]:
@@ -208,16 +284,8 @@ def type_in(tmp: Path, script: str) -> dict[str, list[str]]:
     return {name: rest.splitlines() for name, _, rest in (one.partition("\n") for one in told)}
 
 
-def test_the_line_of_the_slides_installs_and_others_upgrade_and_remove(
-    source: Path, tmp: Path, tmp_path: Path
-) -> None:
-    other = tmp_path / "2"
-    shutil.copytree(source, other, ignore=shutil.ignore_patterns("build"))
-    spec = other / "rpm" / "pm_kvm_tools.spec"
-    text = spec.read_text(encoding="utf-8")
-    spec.write_text(text.replace("Release:        1%", "Release:        2%"), encoding="utf-8")
-    make_repository(other, tmp / "release-2")
-    assert type_in(tmp, COMES_AND_GOES) == {
+def test_the_line_of_the_slides_installs_and_others_upgrade_and_remove(tmp_of_two: Path) -> None:
+    assert type_in(tmp_of_two, COMES_AND_GOES) == {
         "installed": [*names("1"), "2.0.0-1"],
         "upgraded": [*names("2"), "2.0.0-2"],
         "downgraded": [*names("1"), "2.0.0-1"],
@@ -236,12 +304,32 @@ def test_a_guest_installs_its_own_half(tmp: Path) -> None:
 
 @pytest.mark.parametrize("change", [TAMPERED, UNSIGNED], ids=["tampered", "unsigned"])
 def test_a_package_that_was_changed_after_it_was_signed_is_refused(
-    signed: Path, change: str
+    tmp_signed: Path, change: str
 ) -> None:
-    told = type_in(signed, SIGNED.replace("{}", change))
+    told = type_in(tmp_signed, SIGNED.replace("{}", change))
     assert told["refused"] == [f"{distribution.NAME}-1-1"]
     assert told["why"] == ["Error: GPG check FAILED"]
 
 
-def test_signed_packages_are_taken(signed: Path) -> None:
-    assert type_in(signed, SIGNED.replace("{}", UNTOUCHED))["taken"] == names("1")
+def test_signed_packages_are_taken(tmp_signed: Path) -> None:
+    assert type_in(tmp_signed, SIGNED.replace("{}", UNTOUCHED))["taken"] == names("1")
+
+
+def test_zypper_installs_updates_and_removes_them(tmp_of_two: Path) -> None:
+    glue = ["pm_kvm_tools-stonith-glue-2.0.0-2"]
+    assert type_in(tmp_of_two, BY_ZYPPER) == {
+        "installed": [*names("1"), "2.0.0-1"],
+        "updated": [*sorted([*names("2"), *glue]), "2.0.0-2"],
+        "removed": [f"{distribution.NAME}-1-1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [(UNTOUCHED, {"taken": names("1")}), (FORGED, {"refused": [f"{distribution.NAME}-1-1"]})],
+    ids=["untouched", "forged"],
+)
+def test_zypper_takes_a_signed_archive_as_it_was_signed_alone(
+    tmp_signed: Path, change: str, expected: dict[str, list[str]]
+) -> None:
+    assert type_in(tmp_signed, SIGNED_BY_ZYPPER.replace("{}", change)) == expected
