@@ -117,6 +117,15 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return builds.packages(builds.copy(tmp_path_factory.mktemp("source") / "1"), "rpm")
 
 
+@pytest.fixture(scope="module")
+def source_package(packages: Path) -> Path:
+    source = packages.parent.parent
+    done = run(["make", "-C", str(source), "srpm"], timeout_s=300)
+    assert done.rc == 0, done.err
+    (built,) = (source / "build" / "srpm").iterdir()
+    return built
+
+
 def test_programs_go_on_while_packages_come_and_go(packages: Path, tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     shutil.copytree(packages, old)
@@ -139,12 +148,21 @@ def test_programs_go_on_while_packages_come_and_go(packages: Path, tmp_path: Pat
     assert [line.split()[1][-2:] for line in rest] == ["-2", "-1"] * 3, done.out
 
 
-def test_rpmlint_has_nothing_to_say(packages: Path) -> None:
+def lint(*paths: Path) -> str:
     if shutil.which("rpmlint") is None:
         pytest.skip("no rpmlint here")
     config = tree.ROOT / "rpm" / "rpmlint.toml"
-    done = run(["rpmlint", "-c", str(config), *map(str, packages.glob("*.rpm"))], timeout_s=120)
-    assert " 0 errors, 0 warnings" in done.out, done.out
+    return run(["rpmlint", "-c", str(config), *map(str, paths)], timeout_s=120).out
+
+
+def test_rpmlint_has_nothing_to_say(packages: Path) -> None:
+    said = lint(*packages.glob("*.rpm"))
+    assert " 0 errors, 0 warnings" in said, said
+
+
+def test_rpmlint_has_nothing_to_say_of_the_source(source_package: Path) -> None:
+    said = lint(source_package, tree.ROOT / "rpm" / "pm_kvm_tools.spec")
+    assert " 0 errors, 0 warnings" in said, said
 
 
 def test_manual_pages_are_compressed_and_everything_is_in_one_package(packages: Path) -> None:
@@ -156,12 +174,8 @@ def test_manual_pages_are_compressed_and_everything_is_in_one_package(packages: 
     assert len(paths) == len(set(paths))
 
 
-def test_the_source_package_is_built(packages: Path) -> None:
-    source = packages.parent.parent
-    done = run(["make", "-C", str(source), "srpm"], timeout_s=300)
-    assert done.rc == 0, done.err
-    (found,) = (source / "build" / "srpm").iterdir()
-    inside = run(["rpm", "-qlp", str(found)], timeout_s=60).out.split()
+def test_the_source_package_has_what_is_built(source_package: Path) -> None:
+    inside = run(["rpm", "-qlp", str(source_package)], timeout_s=60).out.split()
     assert inside == ["pm_kvm_tools-2.0.0.tar.gz", "pm_kvm_tools.spec"]
 
 
