@@ -25,6 +25,16 @@ def test_systemd_knows_each_line_of_it() -> None:
     assert [line for line in lines if "is not executable" not in line] == []
 
 
+def test_it_may_ask_who_is_at_its_socket() -> None:
+    """Kernels before 6.5 are asked by netlink. Refused that, vm-connectd would refuse everybody."""
+    (line,) = [
+        one
+        for one in UNIT.read_text(encoding="utf-8").splitlines()
+        if one.startswith("RestrictAddressFamilies=")
+    ]
+    assert line.partition("=")[2].split() == ["AF_UNIX", "AF_NETLINK"]
+
+
 def test_it_may_do_little(version: int) -> None:
     if version < 250:
         pytest.skip("this systemd judges no file")

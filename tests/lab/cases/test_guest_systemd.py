@@ -9,7 +9,7 @@ import pytest
 
 from pmkvm.deadline import Deadline
 from tests.lab.errors import LabError
-from tests.lab.guests.full_image import OwnFile
+from tests.lab.guests import systemd
 from tests.lab.guests.guests import CHANNEL, live_channel
 
 TYPE_CHECKING = False
@@ -24,27 +24,6 @@ SOON_S = 90.0
 PROGRAM_S = 30.0
 UNIT = "vm-connectd.service"
 DEVICE = r"dev-virtio\x2dports-vmconnectd.device"
-
-AGENT = """[Unit]
-DefaultDependencies=no
-# Its port may come later than it does.
-StartLimitIntervalSec=0
-[Service]
-ExecStart=/usr/bin/python3 -IS /lab/agent /dev/virtio-ports/org.pmkvm.lab
-Restart=always
-RestartSec=200ms
-StandardOutput=null
-"""
-FILES = {
-    "/etc/systemd/system/lab-agent.service": OwnFile(AGENT),
-    # Else this is a first boot, at which Debian enables every unit.
-    "/etc/machine-id": OwnFile("5be0cd19137e21799c41d7e02b6f5a13\n"),
-}
-# Of Debian's own units not those that no test looks at.
-MASKED = ("corosync", "pacemaker", "systemd-random-seed", "systemd-timesyncd", "e2scrub_reap")
-KERNEL_ARGUMENTS = " ".join(
-    ["system=systemd", "systemd.wants=lab-agent.service", *(f"systemd.mask={x}" for x in MASKED)]
-)
 
 
 class Systemd:
@@ -78,41 +57,41 @@ class Systemd:
 
 @pytest.fixture
 def guest(guests: Guests, new_guest: Callable[..., Guest], host1: Machine) -> Guest:
-    made = new_guest("g1", kind="full", memory_mib=512, kernel_arguments=KERNEL_ARGUMENTS)
-    guests.give(made, FILES)
+    made = new_guest("g1", kind="full", memory_mib=512, kernel_arguments=systemd.KERNEL_ARGUMENTS)
+    guests.give(made, systemd.FILES)
     guests.start(made, host1)
     return made
 
 
 def test_the_port_starts_and_ends_vm_connectd(guests: Guests, guest: Guest, host1: Machine) -> None:
-    systemd = Systemd(guests, guest)
+    unit = Systemd(guests, guest)
     began = time.monotonic()
     guests.run(guest, ["true"], timeout_s=BOOT_S)
-    first = systemd.wait("active", BOOT_S)
+    first = unit.wait("active", BOOT_S)
     print(f"{UNIT} is active after {time.monotonic() - began:.1f} s")
 
     # Nobody can enable it: the device asked for it, by the rule.
-    assert systemd.show(UNIT, "UnitFileState", "BindsTo") == {
+    assert unit.show(UNIT, "UnitFileState", "BindsTo") == {
         "UnitFileState": "static",
         "BindsTo": DEVICE,
     }
-    wanted_by = systemd.show(UNIT, "WantedBy")["WantedBy"].split()
+    wanted_by = unit.show(UNIT, "WantedBy")["WantedBy"].split()
     assert len(wanted_by) == 1, wanted_by
     assert wanted_by[0].endswith(".device"), wanted_by
-    assert "pacemaker.service" in systemd.show(UNIT, "Before")["Before"].split()
-    assert "vm-connectd.sock" in systemd.run("ls", "/run/pm_kvm_tools").split()
+    assert "pacemaker.service" in unit.show(UNIT, "Before")["Before"].split()
+    assert "vm-connectd.sock" in unit.run("ls", "/run/pm_kvm_tools").split()
 
-    systemd.run("kill", "-KILL", first["MainPID"])
+    unit.run("kill", "-KILL", first["MainPID"])
     began = time.monotonic()
-    while systemd.wait("active")["MainPID"] in ("0", first["MainPID"]):
+    while unit.wait("active")["MainPID"] in ("0", first["MainPID"]):
         assert time.monotonic() - began < SOON_S
-    again = systemd.wait("active")
+    again = unit.wait("active")
     print(f"active again {time.monotonic() - began:.1f} s after SIGKILL")
     assert (again["SubState"], again["NRestarts"]) == ("running", "1")
 
     # Without the port there is nothing to serve.
     channel = live_channel(host1, guest)
     host1.must(["virsh", "-q", "detach-device", guest.name, "/dev/stdin"], stdin=channel)
-    systemd.wait("inactive")
+    unit.wait("inactive")
     host1.must(["virsh", "-q", "attach-device", guest.name, "/dev/stdin"], stdin=CHANNEL)
-    systemd.wait("active")
+    unit.wait("active")

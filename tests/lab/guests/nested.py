@@ -21,7 +21,7 @@ from tests.lab.hosts.machine import SHARED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tests.lab.lab import Lab
 
@@ -79,10 +79,11 @@ PICTURE = (
 
 
 class GuestCluster(NamedTuple):
-    """guest1 at home on host1, guest2 on host2, and so on."""
+    """guest1 at home on host1, guest2 on host2, and so on. files: more that each guest has."""
 
     lab: Lab
     members: list[Registered]
+    files: Mapping[str, OwnFile] = {}
 
     @staticmethod
     def make(lab: Lab, shell: str = "crm") -> GuestCluster:
@@ -99,19 +100,26 @@ class GuestCluster(NamedTuple):
     @staticmethod
     def define(lab: Lab) -> GuestCluster:
         """Guests that the hosts' cluster does not know yet, one for each host."""
+        cluster = GuestCluster.planned(lab)
+        for member in cluster.members:
+            lab.guests.define(member.guest)
+        return cluster
+
+    @staticmethod
+    def planned(lab: Lab) -> GuestCluster:
+        """As define, but no host has a definition of them yet."""
         witness.make(lab.guests.outside(DISK))
-        members = []
-        for host in lab.hosts:
-            guest = Guest(
+        guests = [
+            Guest(
                 f"guest{host.number}",
                 kind="full",
                 memory_mib=MEMORY_MIB,
                 has_interface=True,
                 devices=DISK_XML,
             )
-            lab.guests.define(guest)
-            members.append(Registered(lab, guest))
-        return GuestCluster(lab, members)
+            for host in lab.hosts
+        ]
+        return GuestCluster(lab, [Registered(lab, guest) for guest in guests])
 
     @property
     def names(self) -> list[str]:
@@ -281,6 +289,7 @@ class GuestCluster(NamedTuple):
         address = next(node.address for node in nodes if node.name == member.guest.name)
         program = Path(witness.__file__).read_text(encoding="utf-8")
         files = {
+            **self.files,
             corosync.CONF: OwnFile(corosync.configuration("guests", nodes)),
             CIB_FILE: OwnFile(cib, 0o600),
             f"/usr/sbin/{PROGRAM}": OwnFile(program, 0o755),

@@ -49,7 +49,7 @@ def configure(host: Machine, hosts: Sequence[Machine]) -> None:
     host.write(KNOWN_HOSTS, "".join(known), "0600")
     # Nothing of the machine's own client configuration decides here.
     host.write("/etc/ssh/ssh_config", "Host *\n    ConnectTimeout 10\n")
-    _write_config(host, public_key=True)
+    _write_config(host, public_key=True, password=False)
 
 
 def start(host: Machine) -> None:
@@ -97,7 +97,13 @@ def change_host_key(host: Machine) -> None:
 
 def only_password(host: Machine) -> None:
     """This host asks for a password, whatever key is offered."""
-    _write_config(host, public_key=False)
+    _write_config(host, public_key=False, password=True)
+    restart(host)
+
+
+def also_password(host: Machine) -> None:
+    """This host takes a key, or a password."""
+    _write_config(host, public_key=True, password=True)
     restart(host)
 
 
@@ -119,9 +125,10 @@ def make_key(directory: str, name: str) -> None:
         raise LabError(f"ssh-keygen: {done.err.strip()}")
 
 
-def _write_config(host: Machine, *, public_key: bool) -> None:
-    values = ("yes", "no") if public_key else ("no", "yes")
-    text = SSHD_CONFIG.format(host_key=HOST_KEY, public_key=values[0], password=values[1])
+def _write_config(host: Machine, *, public_key: bool, password: bool) -> None:
+    word = {True: "yes", False: "no"}
+    values = {"public_key": word[public_key], "password": word[password]}
+    text = SSHD_CONFIG.format(host_key=HOST_KEY, **values)
     host.write("/etc/ssh/sshd_config", text)
 
 
