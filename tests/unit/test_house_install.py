@@ -208,6 +208,8 @@ def test_a_guests_daemon_starts_with_its_port_and_ends_with_it(root: Path) -> No
     assert "ExecStart=/usr/sbin/vm-connectd -t guest" in unit.splitlines()
     # Where it is enabled, a boot without the port waits for it in vain.
     assert "[Install]" not in unit
+    # Before Linux 6.5 it asks by netlink who is at its socket, and refuses all if it may not.
+    assert "RestrictAddressFamilies=AF_UNIX AF_NETLINK" in unit.splitlines()
     assert f'ATTR{{name}}=="{Path(settings.GUEST_PORT).name}"' in rule
     assert 'ENV{SYSTEMD_WANTS}+="vm-connectd.service"' in rule
 

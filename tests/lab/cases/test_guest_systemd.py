@@ -25,6 +25,8 @@ PROGRAM_S = 30.0
 UNIT = "vm-connectd.service"
 DEVICE = r"dev-virtio\x2dports-vmconnectd.device"
 
+ASKED = "action=status\nplug=g2\nhostlist=g2:token\ntimeout=10\n"
+
 
 class Systemd:
     """systemd in a guest, asked about one unit."""
@@ -80,6 +82,11 @@ def test_the_port_starts_and_ends_vm_connectd(guests: Guests, guest: Guest, host
     assert wanted_by[0].endswith(".device"), wanted_by
     assert "pacemaker.service" in unit.show(UNIT, "Before")["Before"].split()
     assert "vm-connectd.sock" in unit.run("ls", "/run/pm_kvm_tools").split()
+    # Under its unit it can tell who asks; there is nobody on the host who would answer.
+    done = guests.run(guest, ["fence_vm_stonith"], timeout_s=PROGRAM_S, stdin=ASKED)
+    print(done.out, done.err)
+    assert done.rc != 0
+    assert "who you are" not in done.out + done.err
 
     unit.run("kill", "-KILL", first["MainPID"])
     began = time.monotonic()
