@@ -86,7 +86,7 @@ def test_the_port_starts_and_ends_vm_connectd(guests: Guests, guest: Guest, host
     done = guests.run(guest, ["fence_vm_stonith"], timeout_s=PROGRAM_S, stdin=ASKED)
     print(done.out, done.err)
     assert done.rc != 0
-    assert "who you are" not in done.out + done.err
+    assert "no vm-connectd of a host is connected to the port" in done.out + done.err
 
     unit.run("kill", "-KILL", first["MainPID"])
     began = time.monotonic()
