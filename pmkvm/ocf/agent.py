@@ -8,7 +8,7 @@ import sys
 
 from pmkvm.errors import HaError, is_exhaustion
 from pmkvm.ocf.codes import OcfCode
-from pmkvm.ocf.context import make_context
+from pmkvm.ocf.context import deadline_of, make_context
 from pmkvm.ocf.errors import OcfError
 from pmkvm.ocf.log import Log, one_line
 from pmkvm.thread_call import Call
@@ -88,19 +88,33 @@ def run(
 def _act(agent: Agent, action: Action, env: Mapping[str, str], log: Log) -> OcfCode:
     """Again and again while this host lacks memory or the like: what an action does twice is done
     once (OCF resource agent API)."""
-    context = make_context(agent, action, env, log)
+    deadline = deadline_of(action, env)
+    last_try = deadline.less(_RETRY_S)
+    context: Context | None = None
     while True:
         try:
+            if context is None:
+                context = make_context(agent, action, env, log, deadline)
             code = _act_in_time(action, context)
             break
         except Exception as error:
-            is_over = context.deadline.less(_RETRY_S).expired()
-            if not is_exhaustion(error) or is_over:
+            if not _is_lack(error) or last_try.expired():
                 raise
-        context.deadline.pause(_RETRY_S)
+        try:
+            deadline.pause(_RETRY_S)
+        except MemoryError:
+            continue
     if not isinstance(code, OcfCode):
         raise TypeError(f"{action.name} returned {code!r}, which is no OcfCode")
     return code
+
+
+def _is_lack(error: Exception) -> bool:
+    """Whether this host lacks memory or the like. Who finds none to tell has the answer."""
+    try:
+        return isinstance(error, MemoryError) or is_exhaustion(error)
+    except MemoryError:
+        return True
 
 
 def _act_in_time(action: Action, context: Context) -> object:

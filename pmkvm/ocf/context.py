@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TRUE = ("yes", "true", "1", "on", "y")
 FALSE = ("no", "false", "0", "off", "n")
 
+_META = "OCF_RESKEY_CRM_meta_"
+
 # Pacemaker kills with SIGKILL and no warning: the action must have spoken before that.
 _MARGIN_SHARE = 0.1
 _MARGIN_MAX_S = 3.0
@@ -57,10 +59,18 @@ class Context(NamedTuple):
     @property
     def timeout_s(self) -> float:
         """The whole time that Pacemaker allows, 0 if it did not say."""
-        return _timeout_s(self.meta, 0.0)
+        return _timeout_s(self.meta.get("timeout", ""), 0.0)
 
 
-def make_context(agent: Agent, action: Action, env: Mapping[str, str], log: Log) -> Context:
+def deadline_of(action: Action, env: Mapping[str, str]) -> Deadline:
+    """When the action must have spoken, counted from now."""
+    timeout_s = _timeout_s(env.get(f"{_META}timeout", ""), float(action.timeout_s))
+    return Deadline(timeout_s - min(_MARGIN_MAX_S, timeout_s * _MARGIN_SHARE))
+
+
+def make_context(
+    agent: Agent, action: Action, env: Mapping[str, str], log: Log, deadline: Deadline
+) -> Context:
     """Read the environment. Raises OcfError CONFIGURED that lists every bad parameter."""
     problems: list[str] = []
     parameters = {
@@ -70,12 +80,7 @@ def make_context(agent: Agent, action: Action, env: Mapping[str, str], log: Log)
         raise OcfError(OcfCode.CONFIGURED, "; ".join(problems))
     for problem in problems:
         log.warning(problem)
-    meta = {
-        name[len("OCF_RESKEY_CRM_meta_") :]: value
-        for name, value in env.items()
-        if name.startswith("OCF_RESKEY_CRM_meta_")
-    }
-    timeout_s = _timeout_s(meta, float(action.timeout_s))
+    meta = {name[len(_META) :]: value for name, value in env.items() if name.startswith(_META)}
     level = env.get("OCF_CHECK_LEVEL", "")
     return Context(
         action=action.name,
@@ -83,7 +88,7 @@ def make_context(agent: Agent, action: Action, env: Mapping[str, str], log: Log)
         parameters=parameters,
         meta=meta,
         check_level=int(level) if level.isdecimal() else 0,
-        deadline=Deadline(timeout_s - min(_MARGIN_MAX_S, timeout_s * _MARGIN_SHARE)),
+        deadline=deadline,
         log=log,
         begun=set(),
     )
@@ -133,7 +138,6 @@ def _allowed(parameter: Parameter) -> str:
     return {"boolean": "yes or no", "integer": "a whole number"}.get(parameter.content_type, "")
 
 
-def _timeout_s(meta: Mapping[str, str], default_s: float) -> float:
+def _timeout_s(text: str, default_s: float) -> float:
     """CRM_meta_timeout is in milliseconds; absent when a person calls the agent."""
-    text = meta.get("timeout", "")
     return int(text) / 1000 if text.isdecimal() and int(text) > 0 else default_s

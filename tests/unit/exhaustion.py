@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from tests import tree
@@ -93,6 +94,20 @@ def no_descriptors(room: int = 0, seconds: float | None = None) -> Iterator[None
                 break
         with _limited(resource.RLIMIT_NOFILE, descriptor + 1 + room, seconds):
             yield
+
+
+def given_back_in(seconds: float, what: str) -> None:
+    """Of the memory or the descriptors that are taken from this process next; by another process.
+
+    An interpreter may need what is taken to let a thread of its own go on: CPython 3.11 and 3.12
+    look for room for an exception again and again, and nobody else gets a turn.
+    """
+    limit = {"memory": resource.RLIMIT_AS, "descriptors": resource.RLIMIT_NOFILE}[what]
+    before, taker = resource.getrlimit(limit), os.getpid()
+    if os.fork() == 0:
+        time.sleep(seconds)
+        resource.prlimit(taker, limit, before)
+        os._exit(0)
 
 
 def descriptors() -> int:

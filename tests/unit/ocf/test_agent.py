@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm import thread_call
-from pmkvm.errors import DeadlineError, HaError
+from pmkvm.deadline import Deadline
+from pmkvm.errors import DeadlineError, ExhaustedError, HaError
+from pmkvm.ocf import agent
 from pmkvm.ocf.codes import OcfCode
 from pmkvm.ocf.errors import OcfError
 from pmkvm.run import run
@@ -177,3 +180,38 @@ def test_the_process_leaves_with_the_code_even_past_a_stuck_thread(action: str, 
     assert done.rc == code, done.err
     assert ("out of time while in start" in done.err) == (action == "start")
     assert done.out.endswith("</resource-agent>\n") == (action == "meta-data")
+
+
+@pytest.mark.parametrize("where", ["make_context", "Call", "is_exhaustion", "pause"])
+def test_an_action_goes_on_wherever_it_found_no_memory(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Also in the look whether there was any, and in the pause after that."""
+    holder = Deadline if where == "pause" else agent
+    plain, tries = getattr(holder, where), itertools.count()
+    lacking = [ExhaustedError("no thread can be started"), ExhaustedError("no descriptor")]
+
+    def short_of_memory(*arguments: object) -> object:
+        if next(tries) == 0:
+            raise MemoryError
+        return plain(*arguments)
+
+    def function(_context: Context) -> OcfCode:
+        if lacking and where in ("is_exhaustion", "pause"):
+            raise lacking.pop()
+        return OcfCode.SUCCESS
+
+    monkeypatch.setattr(holder, where, short_of_memory)
+    assert call(agent_with(("stop", function)), "stop", env=CONFIG) == (0, "", "")
+    assert next(tries) > 1, "nothing was short of memory"
+
+
+def test_an_action_without_memory_for_its_context_ends_at_its_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_memory(*_arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(agent, "make_context", no_memory)
+    called = call(SAMPLE, "stop", env={**CONFIG, "OCF_RESKEY_CRM_meta_timeout": "500"})
+    assert (called.rc, called.reason) == (OcfCode.GENERIC, "out of memory in stop")
