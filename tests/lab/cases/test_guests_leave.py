@@ -120,8 +120,6 @@ def scene(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]
             keys = {**slides.ENTRIES, "vm_stonithd_col": score}
             with slides.configured(lab, **keys):
                 guests.append(register(lab, Guest(name), host1))
-        wait_until(lambda: values("diskcheck_status", lab) == {"normal"}, "both disks answer")
-        wait_until(lambda: values("default_ping_set", lab) == {"100"}, "both reach the gateway")
         for one in guests:
             one.start()
         yield Scene(lab, disk, guests[0], guests[1])

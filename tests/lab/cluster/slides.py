@@ -12,9 +12,11 @@ import shlex
 
 from lxml import etree
 
+from pmkvm.deadline import Deadline
 from tests.lab.cluster import stonith
 from tests.lab.cluster.cib import RSC_DEFAULTS
 from tests.lab.cluster.registration import CONFIGURATION, configure
+from tests.lab.errors import LabError
 from tests.lab.slides import section_four
 from tests.lab.slides.deviation import Deviation
 from tests.unit.vmctl import as_crm, world
@@ -22,6 +24,7 @@ from tests.unit.vmctl import as_crm, world
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
 
     from tests.lab.lab import Lab
 
@@ -42,6 +45,8 @@ _WATCHES = section_four.watches(
     ]
 )
 
+WELL = {"default_ping_set": "100", "diskcheck_status": "normal"}
+WELL_S = 120.0
 ENTRIES = {
     "vm_pingd1": "(clnPingd default_ping_set)",
     "vm_diskd1": "(clnDiskd1 diskcheck_status)",
@@ -61,12 +66,25 @@ def prepare(lab: Lab, first_disk: str = "") -> None:
 
 
 def load(lab: Lab, first_disk: str = "") -> None:
-    """The clones of section 4, with what Linux-HA Japan's configurations begin with."""
+    """The clones of section 4, with what Linux-HA Japan's configurations begin with; back when
+    the CIB has of each host what they watch: without it no guest starts there."""
     prepare(lab, first_disk)
     stonith.load_daemons(lab, _WATCHES + stonith.DAEMONS)
     for name, value in RSC_DEFAULTS["linux-ha-japan"].items():
         argv = ["crm_attribute", "-t", "rsc_defaults", "-n", name, "-v", value]
         lab.cluster.speaker().must(argv)
+    deadline = Deadline(WELL_S)
+    while not all(_is_well(lab.cib(), host.name) for host in lab.hosts):
+        if deadline.expired():
+            raise LabError(f"a host lacks one of {WELL} after {WELL_S:.0f} s")
+        deadline.pause(0.5)
+
+
+def _is_well(cib: Element, host: str) -> bool:
+    transient = f"status/node_state[@uname='{host}']/transient_attributes"
+    pairs = cib.iterfind(f"{transient}/instance_attributes/nvpair")
+    has = {pair.get("name"): pair.get("value") for pair in pairs}
+    return all(has.get(name) == value for name, value in WELL.items())
 
 
 @contextlib.contextmanager
