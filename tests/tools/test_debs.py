@@ -187,21 +187,4 @@ def test_lintian_has_nothing_to_say(debs: Path) -> None:
 
 
 def test_programs_go_on_while_packages_come_and_go(debs: Path, tmp_path: Path) -> None:
-    old, new = tmp_path / "old", tmp_path / "new"
-    shutil.copytree(debs, old)
-    shutil.copytree(builds.packages(builds.next_release(tmp_path / "2"), "deb"), new)
-    script = tmp_path / "script"
-    text = f"cat >/tmp/lasts.py <<'END'\n{test_packages.LASTS}END\n{SCRIPT}"
-    script.write_text(text, encoding="utf-8")
-    place = tmp_path / "place"
-    place.mkdir()
-    argv = ["unshare", "--mount", "--pid", "--fork", "--propagation", "private", "sh", "-c"]
-    in_root = test_packages.IN_ROOT
-    done = run([*argv, in_root, "sh", *map(str, (place, old, new, script))], timeout_s=600)
-    assert done.rc == 0, done.err
-    counted, *rest = done.out.splitlines()
-    words = counted.split()
-    assert words[::2] == ["calls", "bad", "lasted"], done.out
-    assert (words[3], words[5]) == ("0", "/lasted"), done.out
-    assert int(words[1]) >= 60
-    assert [line.split()[1][-2:] for line in rest] == ["-2", "-1"] * 3, done.out
+    test_packages.assert_programs_go_on(debs, "deb", SCRIPT, tmp_path)

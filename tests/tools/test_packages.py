@@ -126,19 +126,17 @@ def source_package(packages: Path) -> Path:
     return built
 
 
-def test_programs_go_on_while_packages_come_and_go(packages: Path, tmp_path: Path) -> None:
+def assert_programs_go_on(packages: Path, kind: str, script: str, tmp_path: Path) -> None:
+    """While these and the next release are installed over each other, as the script does it."""
     old, new = tmp_path / "old", tmp_path / "new"
     shutil.copytree(packages, old)
-    shutil.copytree(builds.packages(builds.next_release(tmp_path / "2"), "rpm"), new)
-    script = tmp_path / "script"
-    script.write_text(
-        f"cat >/tmp/lasts.py <<'END'\n{LASTS}END\n{SCRIPT}",
-        encoding="utf-8",
-    )
+    shutil.copytree(builds.packages(builds.next_release(tmp_path / "2"), kind), new)
+    file = tmp_path / "script"
+    file.write_text(f"cat >/tmp/lasts.py <<'END'\n{LASTS}END\n{script}", encoding="utf-8")
     place = tmp_path / "place"
     place.mkdir()
     argv = ["unshare", "--mount", "--pid", "--fork", "--propagation", "private", "sh", "-c"]
-    done = run([*argv, IN_ROOT, "sh", *map(str, (place, old, new, script))], timeout_s=600)
+    done = run([*argv, IN_ROOT, "sh", *map(str, (place, old, new, file))], timeout_s=600)
     assert done.rc == 0, done.err
     counted, *rest = done.out.splitlines()
     words = counted.split()
@@ -146,6 +144,10 @@ def test_programs_go_on_while_packages_come_and_go(packages: Path, tmp_path: Pat
     assert (words[3], words[5]) == ("0", "/lasted"), done.out
     assert int(words[1]) >= 60
     assert [line.split()[1][-2:] for line in rest] == ["-2", "-1"] * 3, done.out
+
+
+def test_programs_go_on_while_packages_come_and_go(packages: Path, tmp_path: Path) -> None:
+    assert_programs_go_on(packages, "rpm", SCRIPT, tmp_path)
 
 
 def lint(*paths: Path) -> str:

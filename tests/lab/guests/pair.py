@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
 BOOT_S = 120.0
-# Ticks come ten times a second; on a busy machine a boot under emulation takes 20 s.
+# Long enough for a boot under emulation.
 STILL_S = 45.0
 # An answered off's ban is left to run out, and is removed 15 s after its end.
 BAN_S = 110.0
@@ -120,8 +120,9 @@ class Pair(NamedTuple):
     def _tick(self) -> Tick:
         """guest2 counts, in a new boot if there is no other way.
 
-        Once in some hundred migrations an emulated guest stands still behind it, while QEMU and
-        libvirt say that it runs. What is tested comes later, and is the same in a new boot.
+        Now and then an emulated guest stands still behind a live migration, while QEMU and libvirt
+        say that it runs. What is tested comes later, and is the same in a new boot. A guest that
+        was left paused stays so, and fails the test.
         """
         target = self.target
         if not target.counter.is_ticking(STILL_S):
