@@ -41,7 +41,9 @@ XML_INACTIVE = 2  # VIR_DOMAIN_XML_INACTIVE: as after its next start, without a 
 class ErrorCode(IntEnum):
     """virErrorNumber, as far as something here depends on it."""
 
+    INTERNAL_ERROR = 1
     NO_SUPPORT = 3  # the hypervisor's driver has no such function
+    OPERATION_FAILED = 9
     SYSTEM_ERROR = 38  # int1 is the errno
     NO_DOMAIN = 42
     NO_NETWORK = 43

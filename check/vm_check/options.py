@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vm-check's command line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, NamedTuple
+
+from pmkvm.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FORMATS = ("text", "json", "dot", "prometheus")
+
+
+class Options(NamedTuple):
+    """host: to be emptied; guest: the only one that is looked at. Empty for all."""
+
+    host: str = ""
+    guest: str = ""
+    format: str = "text"
+    output: str = ""
+
+
+def parse(argv: Sequence[str] | None) -> Options:
+    parsed = parser().parse_args(argv)
+    return Options(parsed.host or "", parsed.guest or "", parsed.format, parsed.output or "")
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="vm-check",
+        description="Say what would fail: which guests can't leave a host, or not come back.",
+        epilog="Exit status: 0 all is well, 1 there are warnings, 2 something will fail.",
+    )
+    one = made.add_mutually_exclusive_group()
+    one.add_argument(
+        "--host", metavar="NODE", help="where each guest of that host would go if it were emptied"
+    )
+    one.add_argument("--guest", metavar="DOMAIN", help="that guest alone, with all that is known")
+    made.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    made.add_argument(
+        "--output", metavar="FILE", help="write it to that file, as a whole or not at all"
+    )
+    made.add_argument("--version", action="version", version=f"vm-check {VERSION}")
+    return made
