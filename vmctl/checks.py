@@ -6,9 +6,9 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
+from pmkvm.pacemaker import names
 from pmkvm.pacemaker.status import HOSTS
 from pmkvm.virt import definition
-from vmctl import names
 from vmctl.configuration import ENTRY_NUMBERS
 from vmctl.messages import Message, message, refuse
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from pmkvm.pacemaker.status import Cluster
     from pmkvm.pacemaker.targets import Guest
+    from pmkvm.virt.survey import Survey
     from vmctl.cib_document import CibDocument
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
-    from vmctl.hosts import Survey
 
 
 class Facts(NamedTuple):

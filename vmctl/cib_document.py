@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 
 from lxml import etree
 
-from pmkvm.pacemaker import cib, parameter, primitives, resource, targets
+from pmkvm.pacemaker import cib, names, parameter, primitives, resource, targets
 from pmkvm.pacemaker.errors import BadAnswerError
 from pmkvm.pacemaker.parameter import Parameter, References
-from vmctl import guest, names
+from vmctl import guest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

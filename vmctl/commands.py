@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.pacemaker import cib, resource, status, tools
+from pmkvm.pacemaker import cib, names, resource, status, tools
 from pmkvm.thread_call import call_in_thread
+from pmkvm.virt import hindrances, survey
 from pmkvm.virt.connection import Connection
 from pmkvm.virt.definition import read_identity
 from pmkvm.virt.identity import DefinitionError
 from pmkvm.virt.job import job_of
-from vmctl import checks, hosts, list_table, live_move, move, names, plan, transaction, waiting
+from vmctl import checks, list_table, live_move, move, plan, transaction, waiting
 from vmctl.cib_document import CibDocument
 from vmctl.messages import RefusedError, message, refuse, say
 
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pmkvm.pacemaker.status import Cluster
+    from pmkvm.virt.survey import Survey
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
-    from vmctl.hosts import Survey
     from vmctl.move import Move
 
 QUERY_S = transaction.QUERY_S
@@ -46,9 +47,9 @@ def add(session: Session) -> None:
     paths = {each: configuration.definition(each) for each in request.domains}
     undefined = [each for each in paths if not os.path.isfile(paths[each])]
     without_uuid = [each for each in paths if _has_no_uuid(paths[each])]
-    survey = _survey(session, cluster)
-    kept, restarts = hosts.kept_here(survey, request.domains), hosts.restarts_guests()
-    facts = checks.Facts(cluster, survey, undefined, restarts, kept, without_uuid)
+    known = _survey(session, cluster)
+    kept, restarts = survey.kept_here(known, request.domains), survey.restarts_guests()
+    facts = checks.Facts(cluster, known, undefined, restarts, kept, without_uuid)
     say(checks.warnings(request, configuration, facts))
     transaction.make(lambda r: plan.add(request, configuration, facts, r), request)
 
@@ -77,7 +78,7 @@ def _survey(session: Session, cluster: Cluster) -> Survey:
     local = "this host" if offline else resource.local_node(Deadline(QUERY_S))
     nodes = {local} if offline else {local, *cluster.online_hosts()}
     uris = {node: _uri(configuration, node, local) for node in nodes}
-    found = hosts.survey(local, uris, request.domains)
+    found = survey.survey(local, uris, request.domains)
     if local not in found.silent:
         return found
     if not offline:
@@ -91,7 +92,7 @@ def _uri(configuration: Configuration, node: str, local: str) -> str:
     """Of a node's libvirt, as the local node has it."""
     uri = configuration.text("vm_hypervisor")
     transport = configuration.text("vm_migration_transport")
-    return uri if node == local else hosts.remote_uri(uri, transport, node)
+    return uri if node == local else survey.remote_uri(uri, transport, node)
 
 
 def delete(session: Session) -> None:
@@ -160,10 +161,10 @@ def _check_ends(
         # The agent is root: the socket and the keys are root's.
         doubt = "vm-ctl does not run as root"
     if doubt:
-        say([live_move.not_asked(domain, origin, targets, doubt)])
+        say(live_move.messages([hindrances.not_asked(domain, origin, targets, doubt)]))
         return
     local = resource.local_node(Deadline(QUERY_S))
-    live_move.check(live_move.Ends(domain, local, origin, targets, transport))
+    live_move.check(hindrances.Ends(domain, local, origin, targets, transport))
 
 
 def figures(domain: str, uri: str) -> str:
@@ -176,7 +177,7 @@ def figures(domain: str, uri: str) -> str:
             return f"moved: {job.processed_mib} of {job.total_mib} MiB" if job else "moved"
 
     try:
-        return call_in_thread(Deadline(hosts.ANSWER_S), "asking libvirt", ask)
+        return call_in_thread(Deadline(survey.ANSWER_S), "asking libvirt", ask)
     except HaError:
         return "moved"
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from lxml import etree
 
 from pmkvm.fencing import instant
-from pmkvm.pacemaker import resource_meta
-from vmctl import names
+from pmkvm.pacemaker import names, resource_meta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
 from pmkvm.fencing.ban import BanError
-from pmkvm.pacemaker import resource_meta
+from pmkvm.pacemaker import names, resource_meta
 from pmkvm.virt import disks
-from vmctl import names, plan
+from vmctl import plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

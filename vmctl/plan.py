@@ -10,7 +10,8 @@ from lxml import etree
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import instant
 from pmkvm.fencing import role as roles
-from vmctl import checks, guest, names
+from pmkvm.pacemaker import names
+from vmctl import checks, guest
 from vmctl.messages import Message, RefusedError, message, refuse
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from pmkvm.deadline import Deadline
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.files import Lock
+from pmkvm.virt import survey
 from tests.unit.pacemaker.script import Script, Step
 from tests.unit.virt.fake_qemu import UUID
 from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, FakeLibvirt
@@ -28,7 +29,7 @@ from tests.unit.vmctl.world import (
     running,
     target_role,
 )
-from vmctl import cib_document, commands, hosts, transaction, waiting
+from vmctl import cib_document, commands, transaction, waiting
 from vmctl.messages import TEXTS
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def test_a_host_that_hangs_is_named_and_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Whoever waits for it longer than that waits for ever.
-    monkeypatch.setattr(hosts, "ANSWER_S", 1.0)
+    monkeypatch.setattr(survey, "ANSWER_S", 1.0)
     libvirts = nothing_runs()
     libvirts[THERE].stuck = True
     ended = vm_ctl("resource add guest1 -a hostA", *ADDING, Step(MODIFY), libvirts=libvirts)
@@ -204,8 +205,8 @@ def test_messages_have_the_numbers_of_2011() -> None:
 
 
 def test_uris_of_other_hosts() -> None:
-    assert hosts.remote_uri("qemu:///system", "tcp", "b") == "qemu+tcp://b/system?no_tty=1"
-    assert hosts.remote_uri("xen:///", "ssh", "b") == "xen+ssh://b/?no_tty=1"
+    assert survey.remote_uri("qemu:///system", "tcp", "b") == "qemu+tcp://b/system?no_tty=1"
+    assert survey.remote_uri("xen:///", "ssh", "b") == "xen+ssh://b/?no_tty=1"
 
 
 def test_a_start_clears_what_a_fence_left_behind_and_says_what_one_holds(vm_ctl: VmCtl) -> None:

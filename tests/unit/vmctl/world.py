@@ -13,11 +13,11 @@ from lxml import etree
 
 from pmkvm.pacemaker import status
 from pmkvm.pacemaker.cib import Change, selection
+from pmkvm.virt.survey import Domain, Survey
 from tests.unit.virtual_domain.fake_libvirtmod import FakeHypervisor, FakeLibvirt
 from vmctl import configuration, difference, main
 from vmctl.checks import Facts
 from vmctl.cib_document import CibDocument
-from vmctl.hosts import Domain, Survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
