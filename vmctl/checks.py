@@ -15,10 +15,10 @@ from vmctl.messages import Message, message, refuse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pmkvm.pacemaker.document import CibDocument
     from pmkvm.pacemaker.status import Cluster
     from pmkvm.pacemaker.targets import Guest
     from pmkvm.virt.survey import Survey
-    from vmctl.cib_document import CibDocument
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
 

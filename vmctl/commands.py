@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.pacemaker import cib, names, resource, status, tools
+from pmkvm.pacemaker import cib, names, resource, status, tools, waiting
+from pmkvm.pacemaker.document import CibDocument
 from pmkvm.thread_call import call_in_thread
 from pmkvm.virt import hindrances, survey
 from pmkvm.virt.connection import Connection
 from pmkvm.virt.definition import read_identity
 from pmkvm.virt.identity import DefinitionError
 from pmkvm.virt.job import job_of
-from vmctl import checks, list_table, live_move, move, plan, transaction, waiting
-from vmctl.cib_document import CibDocument
+from vmctl import checks, list_table, live_move, move, plan, transaction
 from vmctl.messages import RefusedError, message, refuse, say
 
 if TYPE_CHECKING:

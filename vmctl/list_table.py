@@ -14,8 +14,8 @@ from vmctl import plan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pmkvm.pacemaker.document import CibDocument
     from pmkvm.pacemaker.status import Cluster
-    from vmctl.cib_document import CibDocument
 
 HEADINGS = (
     *("Domain", "Resource", "Migration", "Preferred", "Running", "Move constraint", "Ban"),

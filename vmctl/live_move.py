@@ -15,8 +15,8 @@ from vmctl.messages import Message, RefusedError, message, say
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pmkvm.pacemaker.document import CibDocument
     from pmkvm.virt.hindrances import Ends, Hindrance
-    from vmctl.cib_document import CibDocument
     from vmctl.configuration import Configuration
 
 # Both ends together. Who does not answer in this time answers no migration either.

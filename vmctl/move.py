@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.pacemaker import cib, names, resource
-from vmctl import checks, guest, plan, transaction, waiting
-from vmctl.cib_document import CibDocument
+from pmkvm.pacemaker import cib, names, resource, waiting
+from pmkvm.pacemaker.document import CibDocument
+from vmctl import checks, guest, plan, transaction
 from vmctl.messages import RefusedError, message, refuse, say
 from vmctl.plan import MigratingError
 

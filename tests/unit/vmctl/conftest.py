@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm import settings
+from pmkvm.pacemaker import waiting
 from pmkvm.virt import survey
 from tests.unit.vmctl import world
 from tests.unit.vmctl.world import DATA, Ended, nothing_runs
-from vmctl import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

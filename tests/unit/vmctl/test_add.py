@@ -7,6 +7,7 @@ import pytest
 from lxml import etree
 
 from pmkvm.pacemaker import names, status
+from pmkvm.pacemaker.document import CibDocument
 from pmkvm.virt.survey import Survey
 from tests.unit.vmctl import as_crm, world
 from tests.unit.vmctl.world import (
@@ -21,7 +22,6 @@ from tests.unit.vmctl.world import (
     survey,
 )
 from vmctl import checks, command_line, plan
-from vmctl.cib_document import CibDocument
 from vmctl.messages import RefusedError
 
 

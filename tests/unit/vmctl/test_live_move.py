@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
+from pmkvm.pacemaker.document import CibDocument
 from pmkvm.virt import hindrances
 from pmkvm.virt.hindrances import Ends
 from pmkvm.virt.migration_uri import Transport
 from tests.unit.vmctl.world import REMOTES, cib, cluster, guest, running, slides_conf
 from vmctl import live_move, move
-from vmctl.cib_document import CibDocument
 from vmctl.move import Move
 
 SSH = Transport("qemu:///system", "ssh")

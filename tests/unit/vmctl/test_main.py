@@ -13,6 +13,8 @@ from pmkvm.deadline import Deadline
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.files import Lock
+from pmkvm.pacemaker import document as documents
+from pmkvm.pacemaker import waiting
 from pmkvm.virt import survey
 from tests.unit.pacemaker.script import Script, Step
 from tests.unit.virt.fake_qemu import UUID
@@ -29,7 +31,7 @@ from tests.unit.vmctl.world import (
     running,
     target_role,
 )
-from vmctl import cib_document, commands, transaction, waiting
+from vmctl import commands, transaction
 from vmctl.messages import TEXTS
 
 if TYPE_CHECKING:
@@ -145,7 +147,7 @@ def test_a_role_is_written_and_waited_for(vm_ctl: VmCtl, typed: str, steps: Sequ
 
 def test_one_that_does_not_start_is_named(vm_ctl: VmCtl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "SLACK_S", 0.05)
-    monkeypatch.setattr(cib_document, "DEFAULT_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(documents, "DEFAULT_TIMEOUT_S", 0.0)
     monkeypatch.setattr(waiting, "POLL_S", 1.0)
     ended = vm_ctl("resource start guest1", OFF, *STARTING[1:], OFF, OFF)
     assert ended.rc == 1

@@ -13,12 +13,12 @@ from lxml import etree
 
 from pmkvm import run, settings
 from pmkvm.fencing import instant
-from pmkvm.pacemaker import status
+from pmkvm.pacemaker import status, waiting
+from pmkvm.pacemaker.document import CibDocument
 from pmkvm.pacemaker.errors import ClusterDownError
 from pmkvm.pacemaker.resource import INFINITY
 from tests.unit.vmctl.world import MIGRATE, REMOTES, cib, cluster, crm_mon, guest, running
-from vmctl import move, plan, waiting
-from vmctl.cib_document import CibDocument
+from vmctl import move, plan
 from vmctl.command_line import Request
 from vmctl.messages import RefusedError
 

@@ -11,6 +11,7 @@ from lxml import etree
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.pacemaker.cib import Change
+from pmkvm.pacemaker.document import CibDocument, text
 from tests.unit.vmctl.world import (
     MIGRATE,
     applied,
@@ -24,7 +25,6 @@ from tests.unit.vmctl.world import (
 )
 from vmctl import guest as objects
 from vmctl import list_table, plan
-from vmctl.cib_document import CibDocument
 from vmctl.messages import RefusedError
 
 ORDER = '<rsc_order id="{}" first="clnPingd" then="prmVMCTL_{}"/>'
@@ -273,7 +273,7 @@ def ban(domain: str, seconds: int) -> str:
 
 
 def test_expired_bans_and_moves_are_found_and_live_ones_are_not() -> None:
-    old = (etree.tostring(e, encoding="unicode") for e in objects.move("g2", "hostA", "hostB", 5))
+    old = map(text, objects.move("g2", "hostA", "hostB", 5))
     constraints = ban("g1", -1) + ban("g3", 60) + "".join(old) + LEFT
     cib_document = CibDocument(cib(guest("g1") + guest("g2") + guest("g3"), constraints))
     now, domains = time.time(), ["g1", "g2", "g3"]
