@@ -9,9 +9,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from pmkvm.columns import table
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.pacemaker import cib, names, resource, status, tools, waiting
+from pmkvm.pacemaker import cib, names, reasons, resource, status, tools, waiting
 from pmkvm.pacemaker.document import CibDocument
 from pmkvm.thread_call import call_in_thread
 from pmkvm.virt import hindrances, survey
@@ -20,7 +21,7 @@ from pmkvm.virt.definition import read_identity
 from pmkvm.virt.identity import DefinitionError
 from pmkvm.virt.job import job_of
 from vmctl import checks, list_table, live_move, move, plan, transaction
-from vmctl.messages import RefusedError, message, refuse, say
+from vmctl.messages import RefusedError, message, refuse, say, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,11 +115,14 @@ def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]
     patience_s = max(timeouts) + waiting.SLACK_S
     resources = [names.resource(domain) for domain in domains]
     outcome = waiting.wait_for(resources, reached, patience_s, wanted.lower)
+    found = outcome.cluster
+    if request.verb == "start":
+        say(checks.failed_elsewhere(set(resources) - set(outcome.late), found))
+    number = 77 if outcome.is_settled else 37
     arguments = {"state": wanted.lower(), "seconds": round(patience_s)}
     refuse(
-        message(
-            37, domain=names.domain(each), reason=waiting.why(outcome.cluster, each), **arguments
-        )
+        message(number, domain=names.domain(each), reason=why(reasons.of(each, *both)), **arguments)
+        for both in [(cib_document, found)]
         for each in outcome.late
     )
 
@@ -133,8 +137,9 @@ def move_(session: Session) -> None:
         say([message(21, domain=domain, node=target)])
         return
     scores = move.scores_without(domain, document)
-    move.check_scores(intended, scores)
+    move.check_scores(intended, scores, cib_document, cluster)
     say(checks.remote_node(target or "", session.configuration, cluster))
+    move.look_ahead(intended, scores, cib_document)
     if move.is_live(domain, cib_document) and not tools.is_offline():
         _check_ends(session, intended, move.targets(intended, scores, cluster), cib_document)
     if request.dry_run or request.no_wait:
@@ -148,7 +153,7 @@ def move_(session: Session) -> None:
         with transaction.lock(names.resource(domain)):
             local = resource.local_node(Deadline(QUERY_S))
             uri = _uri(session.configuration, intended.origin, local)
-            move.carry_out(intended, request, lambda: figures(domain, uri))
+            move.carry_out(intended, request, cib_document, lambda: figures(domain, uri))
 
 
 def _check_ends(
@@ -198,19 +203,25 @@ def list_(session: Session) -> None:
         checks.registered(request.domains, cib_document)
         wanted = request.domains or cib_document.domains()
         rows = [list_table.row(domain, cib_document, cluster, time.time()) for domain in wanted]
-    sys.stdout.write(list_table.table(rows))
+    if request.json:
+        sys.stdout.write(list_table.as_json(rows))
+    else:
+        sys.stdout.write(table(list_table.HEADINGS, rows))
 
 
 def locate(session: Session) -> None:
     request, configuration = session
     cluster = _cluster()
 
+    stopped: list[str] = []
+
     def planned(cib_document: CibDocument) -> None:
         checks.registered(request.domains, cib_document)
         domains = request.domains or plan.preferring(request.from_node or "", cib_document, cluster)
-        plan.locate(domains, cluster, configuration, cib_document)
+        stopped[:] = plan.locate(domains, cluster, configuration, cib_document)
 
-    transaction.make(planned, request)
+    made = transaction.make(planned, request)
+    say(message(80, domain=each, node=made.preferred(each) or "none") for each in stopped)
 
 
 VERBS: dict[tuple[str, str], Callable[[Session], None]] = {

@@ -90,19 +90,23 @@ def locate(
     cluster: Cluster,
     configuration: Configuration,
     cib_document: CibDocument,
-) -> None:
-    """Where each runs is its preferred node from now on; one that does not run stays as it is."""
+) -> list[str]:
+    """Where each runs is its preferred node from now on. Those that do not run stay as they are,
+    and are returned."""
     score = configuration.text("vm_node_loc_act")
-    old, new = [], []
+    old, new, stopped = [], [], []
     for domain in domains:
         nodes, preferred = cluster.active_on(names.resource(domain)), cib_document.preferred(domain)
         if len(nodes) > 1:
             raise RefusedError(message(38, domain=domain, nodes=", ".join(nodes)))
-        if nodes and nodes[0] != preferred:
+        if not nodes:
+            stopped.append(domain)
+        elif nodes[0] != preferred:
             old += [names.preferred_node(domain, preferred)] if preferred else []
             new.append(guest.preferred_node(domain, nodes[0], score))
     cib_document.discard(old)
     cib_document.section("constraints").extend(new)
+    return stopped
 
 
 def preferring(node: str, cib_document: CibDocument, cluster: Cluster) -> list[str]:

@@ -156,6 +156,21 @@ class CibDocument:
             for section in self.configuration.iterfind(name):
                 _prune(section, doomed)
 
+    def on_fail(self, domain: str, operation: str) -> str:
+        """As its primitive says it, empty for nothing."""
+        op = self.primitive(domain).find(f"operations/op[@name='{operation}']")
+        return "" if op is None else op.get("on-fail", "")
+
+    def stickiness(self, domain: str) -> int:
+        """The guest's own, else the default of all resources."""
+        path = "rsc_defaults/meta_attributes/nvpair[@name='resource-stickiness']"
+        own = self.meta(domain, "resource-stickiness")
+        found = own or next((each.get("value") for each in self.configuration.iterfind(path)), "0")
+        try:
+            return resource.score(found or "0")
+        except ValueError:
+            return 0
+
     def timeout_s(self, domain: str, operation: str) -> float:
         op = self.primitive(domain).find(f"operations/op[@name='{operation}'][@timeout]")
         try:
