@@ -13,7 +13,7 @@ from lxml import etree
 
 from pmkvm import run, settings
 from pmkvm.fencing import instant
-from pmkvm.pacemaker import failure, status, waiting
+from pmkvm.pacemaker import waiting
 from pmkvm.pacemaker.document import CibDocument
 from pmkvm.pacemaker.errors import ClusterDownError
 from pmkvm.pacemaker.resource import INFINITY
@@ -224,16 +224,6 @@ def test_a_guest_that_sticks_to_where_it_is_stays(
     assert ("MSG51" in capsys.readouterr().err) is is_told
 
 
-def failed(at: str, task: str = "migrate_to") -> status.Failure:
-    return status.Failure(f"prmVMCTL_g1_{task}_0", "hostA", "", "error", at)
-
-
-def test_a_migration_that_failed_is_said_once_and_an_old_failure_is_not() -> None:
-    found = cluster()._replace(failures=(failed("1"), failed("2"), failed("3", "monitor")))
-    (new,) = failure.new([failed("1")], found, "prmVMCTL_g1", move.MIGRATIONS)
-    assert failure.sentence(new, "prmVMCTL_g1") == "migrate_to failed on hostA: error"
-
-
 OFF = running("g1", role="Stopped", more='target_role="Stopped"')
 UNMANAGED = running("g1", "hostA", more='managed="false"')
 
@@ -399,48 +389,3 @@ def test_constraints_that_cannot_be_removed_are_told_and_hide_nothing(
     assert capsys.readouterr().err.startswith(
         "vm-ctl: MSG54 g1: the constraints of its move stay, 65 s at"
     )
-
-
-def test_progress_of_one_guest_gives_the_others_their_time(begin: Begin) -> None:
-    names = ["prmVMCTL_g1", "prmVMCTL_g2"]
-    first, second = running("g1", "hostA"), running("g2", "hostA")
-    begin(running("g2", role="Stopped"), first, first, first + second)
-    assert waiting.wait_for(names, status.Cluster.is_started, 5.0, str).late == []
-    begin(first)
-    assert waiting.wait_for(names, status.Cluster.is_started, 0.05, str).late == ["prmVMCTL_g2"]
-
-
-def test_what_pacemaker_remembers_of_it_alone_is_said() -> None:
-    failures = (
-        status.Failure("prmVMCTL_g1_start_0", "hostA", "no image"),
-        status.Failure("prmVMCTL_g10_start_0", "hostA", "another"),
-        status.Failure("prmVMCTL_g1_migrate_to_0", "hostB", ""),
-    )
-    found = cluster()._replace(failures=failures)
-    assert failure.sentences(found, "prmVMCTL_g1") == [
-        "start failed on hostA: no image",
-        "migrate_to failed on hostB",
-    ]
-
-
-def test_waiting_ends_when_the_cluster_has_nothing_left_to_do(
-    begin: Begin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(waiting, "BEGINS_S", 0.0)
-    begin(running("g1", role="Stopped"))
-    looks: list[str] = []
-
-    def is_idle(found: status.Cluster) -> bool:
-        looks.append(found.dc)
-        return True
-
-    monkeypatch.setattr(waiting, "is_idle", is_idle)
-    outcome = waiting.wait_for(["prmVMCTL_g1"], status.Cluster.is_started, 60.0, str)
-    assert (outcome.late, outcome.is_settled) == (["prmVMCTL_g1"], True)
-    assert looks == ["hostA", "hostA"]
-
-
-def test_one_that_has_failed_does_not_run_where_it_is_shown() -> None:
-    found = cluster(running("g1", "hostA", more='failed="true"'))
-    assert not found.is_started("prmVMCTL_g1")
-    assert cluster(ON_A).is_started("prmVMCTL_g1")
