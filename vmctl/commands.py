@@ -120,11 +120,9 @@ def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]
         say(checks.failed_elsewhere(set(resources) - set(outcome.late), found))
     number = 77 if outcome.is_settled else 37
     arguments = {"state": wanted.lower(), "seconds": round(patience_s)}
-    refuse(
-        message(number, domain=names.domain(each), reason=why(reasons.of(each, *both)), **arguments)
-        for both in [(cib_document, found)]
-        for each in outcome.late
-    )
+    after = CibDocument(cib.query(Deadline(QUERY_S))) if outcome.late else cib_document
+    late = ((names.domain(each), reasons.of(each, after, found)) for each in outcome.late)
+    refuse(message(number, domain=each, reason=why(said), **arguments) for each, said in late)
 
 
 def move_(session: Session) -> None:

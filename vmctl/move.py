@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.pacemaker import failure, names, reasons, resource, waiting
+from pmkvm.pacemaker import cib, failure, names, reasons, resource, waiting
 from pmkvm.pacemaker.document import CibDocument
 from vmctl import checks, guest, plan, transaction
 from vmctl.messages import RefusedError, message, refuse, say, why
@@ -183,7 +183,8 @@ def carry_out(
             if outcome.late:
                 late = f"not there after {move.bound_s:.0f} s"
                 end = "the cluster does no more for it" if outcome.is_settled else late
-                found = reasons.of(name, cib_document, outcome.cluster)
+                after = CibDocument(cib.query(Deadline(transaction.QUERY_S)))
+                found = reasons.of(name, after, outcome.cluster)
                 raise RefusedError(message(27, domain=move.domain, reason=end + why(found)))
         finally:
             if len(signals) <= 1:

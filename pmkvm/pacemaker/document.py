@@ -141,6 +141,13 @@ class CibDocument:
         found = self.locations(domain)
         return [each for each in found if str(each.get("id")).startswith(names.MOVE_PREFIXES)]
 
+    def history(self, resource_id: str, node: str) -> Iterator[Element]:
+        """The operations that Pacemaker remembers of a resource on a node."""
+        for state in self.root.iterfind(f"status/node_state[@uname='{node}']"):
+            for entry in state.iterfind("lrm/lrm_resources/lrm_resource"):
+                if entry.get("id") == resource_id:
+                    yield from entry.iterfind("lrm_rsc_op")
+
     def is_migrating(self, domain: str) -> bool:
         """Whether it has left a node, or is about to, and has not arrived on the other."""
         return names.resource(domain) in self._migrating

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pmkvm.pacemaker.document import CibDocument
     from pmkvm.pacemaker.status import Cluster
 
+_NOT_INSTALLED, _DEGRADED = "5", "190"
 _SIGNS = {"eq": "=", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
@@ -34,6 +35,9 @@ def of(name: str, document: CibDocument, cluster: Cluster) -> list[str]:
 def problems(name: str, document: CibDocument, cluster: Cluster) -> list[str]:
     """What is wrong with that resource itself, in few words; none when all is well."""
     found = [*_of_resource(name, cluster), *failure.sentences(cluster, name)]
+    for node in cluster.active_on(name):
+        said = [op for op in document.history(name, node) if op.get("rc-code") == _DEGRADED]
+        found += [": ".join(filter(None, ("degraded", op.get("exit-reason")))) for op in said[:1]]
     hosts = cluster.online_hosts()
     barred = {node: forbidding(name, node, document, cluster) for node in hosts}
     if hosts and all(barred.values()):
@@ -64,6 +68,9 @@ def _of_resource(name: str, cluster: Cluster) -> Iterator[str]:
 def forbidding(name: str, node: str, document: CibDocument, cluster: Cluster) -> list[str]:
     """Why it can't be started on that node now; a failed start there is not among it."""
     found = list(_of_node(node, cluster))
+    # Of a probe crm_mon does not list that as a failure.
+    if any(op.get("rc-code") == _NOT_INSTALLED for op in document.history(name, node)):
+        found.append("its agent, or what that needs, is not installed there")
     found += _bans(name, node, document, cluster)
     for each in document.configuration.iterfind("constraints/rsc_colocation[@with-rsc]"):
         other = each.get("with-rsc", "")

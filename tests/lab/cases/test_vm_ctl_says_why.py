@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import NamedTuple
 
@@ -58,6 +59,11 @@ def create(host: Machine, scope: str, xml: str) -> None:
     host.must(["cibadmin", "--create", "--scope", scope, "--xml-text", xml])
 
 
+def define(host: Machine, text: str) -> None:
+    host.write("/tmp/changed.xml", text)
+    host.must(["virsh", "define", "/tmp/changed.xml"])
+
+
 def problem(host: Machine, domain: str) -> str:
     found = json.loads(host.must(["vm-ctl", "resource", "list", domain, "--json"]))
     return str(found[0]["problem"])
@@ -99,7 +105,7 @@ def test_maintenance_and_unmanaged_are_named(vm: Registered, host1: Machine) -> 
 @pytest.mark.usefixtures("vm")
 def test_an_agent_that_is_nowhere_is_named(host1: Machine) -> None:
     create(host1, "resources", GHOST)
-    refused_soon(vm_ctl(host1, "resource", "start", "ghost"), "host1: ", "not installed")
+    refused_soon(vm_ctl(host1, "resource", "start", "ghost"), "host1: its agent", "not installed")
 
 
 def test_a_start_that_fails_on_both_hosts_is_no_success_and_on_one_no_secret(
@@ -107,7 +113,7 @@ def test_a_start_that_fails_on_both_hosts_is_no_success_and_on_one_no_secret(
 ) -> None:
     kept = host1.read(DEFINITION)
     for host in (host1, host2):
-        host.write(DEFINITION, kept.replace("<devices>", "<devices><disk/>"))
+        define(host, re.sub("<kernel>.*</kernel>", "<kernel>/nosuch</kernel>", kept))
     refused_soon(
         vm_ctl(host1, "resource", "start", "guest1"),
         "start failed on host1: ",
@@ -115,14 +121,14 @@ def test_a_start_that_fails_on_both_hosts_is_no_success_and_on_one_no_secret(
     )
     assert "start failed on host1: " in problem(host1, "guest1")
     vm.vm_ctl("resource", "stop", "guest1")
-    host2.write(DEFINITION, kept)
+    define(host2, kept)
     host1.must(["crm_resource", "--cleanup", "--resource", vm.resource])
     vm.lab.cluster.wait_idle()
     said = vm_ctl(host1, "resource", "start", "guest1")
     assert said.rc == 0, said.text
     assert "MSG78 guest1: runs, but start failed on host1: " in said.text
     assert vm.hosts() == ["host2"]
-    host1.write(DEFINITION, kept)
+    define(host1, kept)
 
 
 def test_a_move_names_its_constraint_and_says_beforehand_that_it_will_not_last(

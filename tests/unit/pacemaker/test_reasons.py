@@ -25,9 +25,15 @@ RULE = (
 COLOCATION = '<rsc_colocation id="colC" rsc="g" with-rsc="cln" score="INFINITY"/>'
 
 
-def document(constraints: str = "") -> CibDocument:
+OP = (
+    '<lrm><lrm_resources><lrm_resource id="g"><lrm_rsc_op {}/></lrm_resource></lrm_resources></lrm>'
+)
+
+
+def document(constraints: str = "", op: str = "") -> CibDocument:
     text = f"<configuration><resources/><constraints>{constraints}</constraints></configuration>"
-    return CibDocument(f"<cib>{text}</cib>")
+    state = f'<node_state uname="hostA">{OP.format(op)}</node_state>' if op else ""
+    return CibDocument(f"<cib>{text}<status>{state}</status></cib>")
 
 
 def cluster(
@@ -101,3 +107,19 @@ def test_a_list_has_no_problem_when_a_node_is_left() -> None:
     assert reasons.problems("g", document(), cluster()) == []
     found = reasons.problems("g", document(COLOCATION), cluster())
     assert found == ["no node is allowed"]
+
+
+def test_a_host_without_the_agent_is_named() -> None:
+    found = reasons.of("g", document(op='operation="monitor" rc-code="5"'), cluster())
+    assert found == ["hostA: its agent, or what that needs, is not installed there", STANDBY]
+
+
+def test_a_guest_whose_monitor_says_degraded_has_that_problem() -> None:
+    op = document(op='operation="monitor" rc-code="190" exit-reason="it is paused"')
+    assert reasons.problems("g", op, cluster()) == []
+    g = '<resource id="g" resource_agent="a" role="Started" active="true" managed="true">'
+    there = status.parse(
+        f"{HEAD.format(quorum='true')}</summary><nodes>{NODES}</nodes><resources>{g}"
+        '<node name="hostA"/></resource></resources><status code="0"/></pacemaker-result>'
+    )
+    assert reasons.problems("g", op, there) == ["degraded: it is paused"]

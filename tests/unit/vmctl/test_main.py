@@ -149,7 +149,8 @@ def test_one_that_does_not_start_is_named(vm_ctl: VmCtl, monkeypatch: pytest.Mon
     monkeypatch.setattr(waiting, "SLACK_S", 0.05)
     monkeypatch.setattr(documents, "DEFAULT_TIMEOUT_S", 0.0)
     monkeypatch.setattr(waiting, "POLL_S", 1.0)
-    ended = vm_ctl("resource start guest1", OFF, *STARTING[1:], OFF, OFF)
+    looks = (OFF, OFF, Step(QUERY, out=STOPPED))
+    ended = vm_ctl("resource start guest1", OFF, *STARTING[1:], *looks)
     assert ended.rc == 1
     assert ended.err.startswith("vm-ctl: MSG37 guest1: not started after 0 s")
 
