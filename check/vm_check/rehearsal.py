@@ -43,6 +43,7 @@ KINDS = (FENCE_REFUSED,)
 _QEMU = ("kvm", "qemu", "hvf")
 _ID = "rehearsal"
 _SECONDS = 20.0
+_ENOUGH = 2
 
 
 class Answer(NamedTuple):
@@ -100,6 +101,7 @@ class Rehearsal:
             if of_fencing.age_s(facts, each) <= SILENT_S
         }
         self._disagreement = self._clocks()
+        self._running = self._runners()
 
     def is_target(self, resource: str) -> bool:
         return resource in self._seen.view.resources
@@ -121,14 +123,23 @@ class Rehearsal:
         """Another guest that runs, better on another host than the target."""
         others = [
             (host in target.runs_on, each.resource, each, host)
-            for each in self._facts.guests.values()
-            for host in each.runs_on
-            if each.resource != target.resource and host in self._seen.view.members
+            for host, guests in self._running.items()
+            for each in guests
+            if each.resource != target.resource
         ]
         if not others:
             return None, self._facts.this_host
         _same, _name, guest, host = min(others, key=lambda each: each[:2])
         return guest, host
+
+    def _runners(self) -> dict[str, list[Guest]]:
+        """Two guests of each member at most: one of them is another than the target."""
+        found: dict[str, list[Guest]] = {host: [] for host in sorted(self._seen.view.members)}
+        for guest in self._facts.guests.values():
+            for host in guest.runs_on:
+                if host in found and len(found[host]) < _ENOUGH:
+                    found[host].append(guest)
+        return found
 
     def _refusal(self, target: Guest, requester: Guest | None, host: str) -> str:
         """What is said at once: of the token that vm-stonith-key would make, and of the key."""

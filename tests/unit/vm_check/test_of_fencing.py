@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from lxml import etree
 
 from check.vm_check import channels, of_fencing
 from tests.unit.vm_check import fenced
@@ -20,7 +21,7 @@ def test_a_healthy_cluster_has_none() -> None:
 
 
 def without(path: str) -> Facts:
-    def change(root: fenced.etree._Element) -> None:
+    def change(root: etree._Element) -> None:
         for each in root.findall(path):
             parent = each.getparent()
             assert parent is not None
@@ -30,11 +31,11 @@ def without(path: str) -> Facts:
 
 
 def device(**parameters: str) -> Facts:
-    def change(root: fenced.etree._Element) -> None:
+    def change(root: etree._Element) -> None:
         owner = root.find(".//primitive[@id='fence']")
         assert owner is not None
         pairs = "".join(f'<nvpair id="{n}" name="{n}" value="{v}"/>' for n, v in parameters.items())
-        owner.append(fenced.etree.fromstring(f"<instance_attributes>{pairs}</instance_attributes>"))
+        owner.append(etree.fromstring(f"<instance_attributes>{pairs}</instance_attributes>"))
 
     return fenced.with_cib(change)
 
@@ -72,9 +73,7 @@ def test_a_watchdog_fences_without_a_device() -> None:
     owner = made.cib.find("configuration/crm_config/cluster_property_set")
     assert owner is not None
     for name, value in (("have-watchdog", "true"), ("stonith-watchdog-timeout", "10s")):
-        owner.append(
-            fenced.etree.fromstring(f'<nvpair id="{name}" name="{name}" value="{value}"/>')
-        )
+        owner.append(etree.fromstring(f'<nvpair id="{name}" name="{name}" value="{value}"/>'))
     assert fenced.found(of_fencing, made) == []
 
 
@@ -88,7 +87,7 @@ def test_a_host_on_standby_needs_no_daemons() -> None:
     node = made.cib.find("configuration/nodes/node[@uname='host2']")
     assert node is not None
     pair = '<instance_attributes><nvpair name="standby" value="on"/></instance_attributes>'
-    node.append(fenced.etree.fromstring(pair))
+    node.append(etree.fromstring(pair))
     assert fenced.found(of_fencing, made) == []
 
 

@@ -10,6 +10,7 @@ from check.vm_check.host_files import HostFiles
 from tests.unit.vm_check import fenced
 
 if TYPE_CHECKING:
+    from lxml import etree
     from pathlib import Path
 
     from check.vm_check.facts import Facts
@@ -20,7 +21,7 @@ def test_a_healthy_cluster_has_none() -> None:
 
 
 def no_stickiness() -> Facts:
-    def change(root: fenced.etree._Element) -> None:
+    def change(root: etree._Element) -> None:
         section = root.find("configuration/rsc_defaults")
         assert section is not None
         section.clear()

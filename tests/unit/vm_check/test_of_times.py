@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from lxml import etree
 
 from check.vm_check import corosync, of_times, sums
 from check.vm_check.facts import Operation
@@ -50,7 +51,7 @@ def test_an_operation_without_a_timeout_is_found_once_a_guest() -> None:
     section = made.cib.find("configuration/op_defaults")
     assert section is not None
     pair = '<meta_attributes><nvpair name="timeout" value="60s"/></meta_attributes>'
-    section.append(fenced.etree.fromstring(pair))
+    section.append(etree.fromstring(pair))
     assert fenced.found(of_times, made) == []
 
 

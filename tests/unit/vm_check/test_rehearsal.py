@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from check.vm_check import rehearsal
+from check.vm_check import of_one_guest, rehearsal
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from tests.unit.vm_check import fenced
@@ -108,3 +108,15 @@ def test_the_guard_is_the_one_of_the_write() -> None:
     assert one._guard(fenced.facts().guests["guest2"], "prmguest1", "host1") == ""
     other = rehearsal.Rehearsal(made)
     assert "node maintenance" in other._guard(made.guests["guest2"], "prmguest1", "host1")
+
+
+def test_one_guest_is_told_number_by_number() -> None:
+    made = fenced.facts(corosync={"token": "3000", "consensus": "3600"})
+    told = list(of_one_guest.lines(made, made.guests["guest2"]))
+    assert told[1].endswith("6.6 s (corosync's token + consensus, 3 + 3.6)")
+    assert told[-2] == "a fence of it, rehearsed: OK (asked by prmguest1 on host1)"
+    gone = made.guests["guest2"]._replace(resource="prmNone")
+    assert "can't be fenced" in list(of_one_guest.lines(made, gone))[-1]
+    for clone in made.cib.findall(".//clone"):
+        made.cib.find("configuration/resources").remove(clone)  # type: ignore[union-attr]
+    assert "no vm-stonithd" in list(of_one_guest.lines(made, made.guests["guest2"]))[-1]
