@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from check.vm_check.host_files import HostFiles
 from pmkvm.virt.migration_uri import Transport
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ class Facts(NamedTuple):
     attributes: by node, then by name; private ones too. measured: by resource. scores: by resource,
     then by node, as Pacemaker would place it now. crm_mon: all that it says. local_paths: why a
     path is not there on this host. private: by domain, what other hosts can't see of it. uris: each
-    host's libvirt as this host calls it.
+    host's libvirt as this host calls it. corosync: its times in milliseconds, by name.
+    host_files: what this host's own set.
     """
 
     cib: etree._Element
@@ -143,6 +145,8 @@ class Facts(NamedTuple):
     private: Mapping[str, Sequence[str]] = {}
     standby: frozenset[str] = frozenset()
     uris: Mapping[str, str] = {}
+    corosync: Mapping[str, str] = {}
+    host_files: HostFiles = HostFiles()
 
     def online(self) -> tuple[str, ...]:
         """The hosts that are up, by name."""

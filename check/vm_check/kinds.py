@@ -5,7 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from check.vm_check import of_definitions, of_hosts
+from check.vm_check import (
+    channels,
+    of_definitions,
+    of_fencing,
+    of_hosts,
+    of_settings,
+    of_times,
+    rehearsal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +22,10 @@ if TYPE_CHECKING:
     from check.vm_check.finding import Finding, Kind
 
 # Each has KINDS and findings().
-FINDERS = (of_hosts, of_definitions)
+FINDERS = (
+    *(of_hosts, of_definitions),
+    *(of_times, of_fencing, channels, rehearsal, of_settings),
+)
 
 KINDS: tuple[Kind, ...] = tuple(kind for finder in FINDERS for kind in finder.KINDS)
 

@@ -65,12 +65,15 @@ def test_every_module_keeps_the_rule(rule: Callable[[dict[str, tree.Module]], li
         ("pmkvm/base.py", "from pmkvm import ocf", "pmkvm.base imports pmkvm.ocf"),
         ("pmkvm/virt/v.py", "from pmkvm.ocf import codes", "pmkvm.virt.v imports pmkvm.ocf.codes"),
         ("pmkvm/virt/v.py", "from pmkvm.ocf.codes import X", "imports pmkvm.ocf.codes"),
+        ("check/c.py", "from daemons.vm_stonithd import main", "imports daemons.vm_stonithd.main"),
+        ("check/c.py", "from daemons.other import pure", "imports daemons.other.pure"),
     ],
 )
 def test_an_import_across_a_border_is_found(
     tmp_path: Path, file: str, text: str, complaint: str
 ) -> None:
     packages = {"pmkvm/ocf/__init__.py": "", "pmkvm/virt/__init__.py": "", "pmkvm/ocf/codes.py": ""}
+    packages |= {"daemons/vm_stonithd/main.py": "", "daemons/other/pure.py": '"""Pure."""'}
     (found,) = tree.broken_borders(planted(tmp_path, {**packages, file: text}))
     assert complaint in found
 
@@ -79,6 +82,8 @@ def test_an_import_across_a_border_is_found(
     ("file", "text"),
     [
         ("agents/a.py", "from pmkvm.ocf import codes\nimport agents.b"),
+        ("check/c.py", "from daemons.vm_stonithd.machine import proof"),
+        ("check/c.py", "from daemons.vm_stonithd.cluster import words"),
         ("pmkvm/ocf/a.py", "from pmkvm import base\nfrom pmkvm.ocf import codes"),
         ("pmkvm/virt/v.py", "if TYPE_CHECKING:\n    from pmkvm.ocf.codes import X"),
     ],
@@ -88,6 +93,8 @@ def test_an_import_inside_the_borders_is_not_complained_of(
 ) -> None:
     files = {"pmkvm/ocf/__init__.py": "", "pmkvm/ocf/codes.py": "", "pmkvm/base.py": ""}
     files |= {"pmkvm/virt/__init__.py": "", "agents/b.py": ""}
+    files |= {"daemons/vm_stonithd/machine/proof.py": ""}
+    files |= {"daemons/vm_stonithd/cluster/words.py": '"""Words. Pure."""'}
     assert tree.broken_borders(planted(tmp_path, {**files, file: text})) == []
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a token allows, and the interface of everything that reads tokens."""
+"""What a token allows, and the interface of everything that reads tokens. Pure."""
 
 from __future__ import annotations
 

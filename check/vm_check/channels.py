@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whether each guest can ask its host for a fence: its port, and who answers in it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from check.vm_check import of_fencing
+from check.vm_check.finding import Kind, Severity
+from pmkvm.fencing.ban import unquote
+from pmkvm.tokens import key_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
+
+    from check.vm_check.facts import Facts, Guest
+    from check.vm_check.finding import Finding
+
+CHANNEL_MISSING = Kind(
+    "channel-missing",
+    Severity.WARNING,
+    "The guest has no port for vm-connectd: it can't ask for a fence.",
+    "add the channel of doc/fencing.md by `virsh edit {subject}` on each host, and stop and start"
+    " the guest",
+)
+CHANNEL_CLOSED = Kind(
+    "channel-closed",
+    Severity.WARNING,
+    "Nobody has opened the guest's port: vm-connectd does not run in it, and it can't ask for a"
+    " fence.",
+    "in the guest: `systemctl status vm-connectd`, of the package pm_kvm_tools-guest",
+)
+CHANNEL_MUTE = Kind(
+    "channel-mute",
+    Severity.WARNING,
+    "The guest's vm-connectd does not answer its host: it can't ask for a fence.",
+    "`vm-connectd --status` on {host} and in the guest",
+)
+KINDS = (CHANNEL_MISSING, CHANNEL_CLOSED, CHANNEL_MUTE)
+
+PORT = "vmconnectd"
+# Of a vm-stonithd's words: the guests of its host that don't answer.
+MUTE = "mute"
+
+
+def findings(facts: Facts) -> Iterator[Finding]:
+    if not of_fencing.is_configured(facts):
+        return
+    silent = mute(facts)
+    for guest in facts.guests.values():
+        yield from _of_guest(facts, guest, silent)
+
+
+def port(definition: Element) -> Element | None:
+    """Its target element, with state= where the guest runs."""
+    targets = definition.iterfind("devices/channel/target[@type='virtio']")
+    return next((each for each in targets if each.get("name") == PORT), None)
+
+
+def mute(facts: Facts) -> dict[str, set[str]]:
+    """By host, the resources that it finds silent."""
+    return {
+        host: _mute(said.get(key_report.ATTRIBUTE, "")) for host, said in facts.attributes.items()
+    }
+
+
+def _mute(text: str) -> set[str]:
+    found: set[str] = set()
+    for item in text.split(";"):
+        kind, _, rest = item.strip().partition("=")
+        if kind == MUTE:
+            found |= {_plain(each) for each in rest.replace(" ", ",").split(",") if each}
+    return found
+
+
+def _plain(text: str) -> str:
+    try:
+        return unquote(text)
+    except ValueError:
+        return text
+
+
+def _of_guest(facts: Facts, guest: Guest, silent: dict[str, set[str]]) -> Iterator[Finding]:
+    known = facts.domains(guest.domain)
+    live = [(host, each.live) for host, each in known.items() if each.live is not None]
+    definition = facts.definition(guest)
+    if definition is not None and port(definition) is None:
+        host = live[0][0] if live else ""
+        yield CHANNEL_MISSING.finding(guest.domain, "it has no port for vm-connectd", host=host)
+        return
+    for host, running in live:
+        found = port(running)
+        if found is not None and found.get("state") == "disconnected":
+            text = f"nobody in it has opened its port, on {host}"
+            yield CHANNEL_CLOSED.finding(guest.domain, text, host=host)
+        elif guest.resource in silent.get(host, ()):
+            text = f"its vm-connectd does not answer {host}"
+            yield CHANNEL_MUTE.finding(guest.domain, text, host=host)
