@@ -12,12 +12,13 @@ from check.vm_check.host_files import HostFiles
 from pmkvm.virt.migration_uri import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from xml.etree.ElementTree import Element
 
     from lxml import etree
 
     from pmkvm.pacemaker.status import Cluster, Resource
+    from pmkvm.virt.private_state import State
 
 
 class Domain(NamedTuple):
@@ -49,7 +50,7 @@ class Domain(NamedTuple):
 class HostFacts(NamedTuple):
     """What a host's libvirt has told.
 
-    networks, pools: whether each is active. paths: of those that were asked for, why QEMU can't
+    networks, pools: whether each is active. volumes: names by pool, of those that are. paths: of those that were asked for, why QEMU can't
     have it, empty where it is there; one that is missing here could not be told. cpus: by domain,
     why this host has not the CPU of that guest, empty where it has. cpu: its own, as libvirt's XML.
     machines: QEMU's names of machines by emulator. free_kib: memory, without what the kernel would
@@ -60,10 +61,10 @@ class HostFacts(NamedTuple):
     uri: str = ""
     networks: Mapping[str, bool] = {}
     pools: Mapping[str, bool] = {}
+    volumes: Mapping[str, frozenset[str]] = {}
     paths: Mapping[str, str] = {}
     cpus: Mapping[str, str] = {}
     cpu: str = ""
-    machines: frozenset[str] = frozenset()
     memory_kib: int = 0
     free_kib: int = 0
     processors: int = 0
@@ -125,10 +126,10 @@ class Facts(NamedTuple):
     """guests: by domain. hosts: None of one that is silent or down, with the reason in silent.
 
     attributes: by node, then by name; private ones too. measured: by resource. scores: by resource,
-    then by node, as Pacemaker would place it now. crm_mon: all that it says. local_paths: why a
-    path is not there on this host. private: by domain, what other hosts can't see of it. uris: each
-    host's libvirt as this host calls it. corosync: its times in milliseconds, by name.
-    host_files: what this host's own set.
+    then by node, as Pacemaker would place it now. crm_mon: all that it says. private: by domain,
+    what lies beside its disks that other hosts can't see. unshared: paths on a file system that is
+    this host's alone. uris: each host's libvirt as this host calls it. corosync: its times in
+    milliseconds, by name. host_files: what this host's own set.
     """
 
     cib: etree._Element
@@ -142,8 +143,8 @@ class Facts(NamedTuple):
     now: float = 0.0
     crm_mon: Element | None = None
     scores: Mapping[str, Mapping[str, int]] | None = None
-    private: Mapping[str, Sequence[str]] = {}
-    standby: frozenset[str] = frozenset()
+    private: Mapping[str, Sequence[State]] = {}
+    unshared: frozenset[str] = frozenset()
     uris: Mapping[str, str] = {}
     corosync: Mapping[str, str] = {}
     host_files: HostFiles = HostFiles()
@@ -152,9 +153,18 @@ class Facts(NamedTuple):
         """The hosts that are up, by name."""
         return tuple(sorted(self.cluster.online_hosts()))
 
+    def each(self) -> Iterator[Guest]:
+        """The guests, each once: of two resources with one domain the first."""
+        return (guest for name, guest in self.guests.items() if name == guest.domain)
+
     def answering(self) -> dict[str, HostFacts]:
         """The hosts whose libvirt has told."""
         return {name: host for name, host in sorted(self.hosts.items()) if host is not None}
+
+    def origin(self, guest: Guest) -> str:
+        """The host where it lives, by libvirt's word, else by Pacemaker's; empty if nowhere."""
+        lives = (node for node, domain in self.domains(guest.domain).items() if domain.runs)
+        return next(lives, next(iter(guest.runs_on), ""))
 
     def domains(self, name: str) -> dict[str, Domain]:
         """That domain on each host that has it."""

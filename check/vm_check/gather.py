@@ -3,34 +3,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from lxml import etree
 
-from check.vm_check import history, survey
+from check.vm_check import corosync, history, host_files, survey
 from check.vm_check.facts import Facts, Guest
-from check.vm_check.guests import of_configuration
-from pmkvm import knock
+from check.vm_check.guests import DEFAULT_URI, of_configuration
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError, reason_of
 from pmkvm.pacemaker import attributes, cib, resource, status, tools
 from pmkvm.pacemaker.errors import BadAnswerError
+from pmkvm.thread_call import call_in_thread
 from pmkvm.tokens import key_report
-from pmkvm.virt import definition, presence
+from pmkvm.virt import definition, presence, private_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from xml.etree.ElementTree import Element
 
     from pmkvm.pacemaker.status import Cluster
+    from pmkvm.virt.private_state import State
 
 CLUSTER_S = 10.0
-FILE_S = 2.0
+# Of all files together, which may lie on a mount that hangs.
+FILES_S = 3.0
+ATTRIBUTES_S = 2.0
 # Said by vm-stonithd of each host.
 PRIVATE = (key_report.ATTRIBUTE, presence.ATTRIBUTE)
-DEFAULT_URI = "qemu:///system"
 
 
 def gather(progress: Callable[[str], None]) -> Facts:
@@ -39,27 +43,61 @@ def gather(progress: Callable[[str], None]) -> Facts:
     progress("asking Pacemaker")
     document = cib.query(deadline)
     monitor = tools.call(("crm_mon", "--output-as=xml", "--inactive"), deadline).out
-    cluster = status.parse(monitor)
-    root = _cib(document)
+    cluster, root = status.parse(monitor), _cib(document)
     local = resource.local_node(deadline)
+    progress("reading definitions")
     guests = _guests(ElementTree.fromstring(document), cluster)
     uris = _uris(guests, cluster, local)
     progress(f"asking libvirt on {len(uris)} hosts")
-    found = survey.survey(uris, local, len(guests))
+    found = survey.survey(uris, local, [guest.config for guest in guests.values()])
     progress("asking Pacemaker for its scores")
-    return Facts(
+    facts = Facts(
         cib=root,
         cluster=cluster,
         hosts=found.hosts,
         guests=guests,
         silent=found.silent,
-        attributes=_attributes(root, deadline),
+        attributes=_attributes(root, Deadline(ATTRIBUTES_S)),
         measured=history.measured(root),
         this_host=local,
         now=time.time(),
         crm_mon=tools.parsed(monitor, "crm_mon"),
+        scores=_scores(document),
         uris=uris,
+        corosync=corosync.read(Deadline(ATTRIBUTES_S)),
+        host_files=host_files.read(),
     )
+    return _with_mounts(facts)
+
+
+def _scores(document: str) -> dict[str, dict[str, int]] | None:
+    """None where Pacemaker does not tell."""
+    try:
+        return resource.every_score(document, Deadline(CLUSTER_S))
+    except HaError:
+        return None
+
+
+def _with_mounts(facts: Facts) -> Facts:
+    """What this host's mounts tell of what the guests keep; a mount that hangs tells nothing."""
+    roots = {guest.domain: facts.definition(guest) for guest in facts.each()}
+
+    def look() -> tuple[dict[str, list[State]], frozenset[str]]:
+        known = {name: root for name, root in roots.items() if root is not None}
+        paths = {path for root in known.values() for path in _disks(root)}
+        kept = {name: private_state.not_shared(root) for name, root in known.items()}
+        return kept, frozenset(private_state.unshared(paths))
+
+    try:
+        kept, unshared = call_in_thread(Deadline(FILES_S), "looking at mounts", look)
+    except (HaError, OSError, ValueError):
+        return facts
+    return facts._replace(private=kept, unshared=unshared)
+
+
+def _disks(root: Element) -> set[str]:
+    sources = root.iterfind("devices/disk/source")
+    return {path for each in sources for path in [each.get("file", "")] if path}
 
 
 def _cib(document: str) -> etree._Element:
@@ -71,21 +109,35 @@ def _cib(document: str) -> etree._Element:
 
 
 def _guests(root: Element, cluster: Cluster) -> dict[str, Guest]:
-    found = {}
-    for guest in of_configuration(root, cluster):
-        file, error = _file(guest.config)
+    """By domain; of two resources with one domain the second by its own name."""
+    every = list(of_configuration(root, cluster))
+    read = _files({guest.config for guest in every})
+    found: dict[str, Guest] = {}
+    for guest in every:
+        file, error = read.get(guest.config, (None, f"{guest.config}: the disk does not answer"))
         name = "" if file is None else (file.findtext("name") or "").strip()
         known = guest._replace(domain=name or guest.domain, file=file, file_error=error)
-        # Two resources of one domain: the second one by its own name.
         found[known.resource if known.domain in found else known.domain] = known
     return found
 
 
+def _files(paths: set[str]) -> dict[str, tuple[Element | None, str]]:
+    """What is in each, or why it can't be read; one is missing if its disk does not answer."""
+    found: dict[str, tuple[Element | None, str]] = {}
+
+    def read() -> None:
+        for path in sorted(paths):
+            found[path] = _file(path)
+
+    with contextlib.suppress(HaError):
+        call_in_thread(Deadline(FILES_S), "reading definitions", read)
+    return dict(found)
+
+
 def _file(path: str) -> tuple[Element | None, str]:
-    if not path.startswith("/"):
+    if not os.path.isabs(path):
         return None, "the CIB does not tell its path"
     try:
-        knock.require_answer(path, Deadline(FILE_S))
         return definition.parse(definition.read(path), path), ""
     except OSError as error:
         return None, f"{path}: {reason_of(error)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from check.vm_check.facts import Guest
 from pmkvm.pacemaker import parameter, primitives
-from pmkvm.pacemaker.parameter import Parameter, References
+from pmkvm.pacemaker.parameter import References
 from pmkvm.virt.identity import name_from_path
 from pmkvm.virt.migration_uri import Transport
 
@@ -100,7 +100,3 @@ def _operations(primitive: Primitive, references: References) -> dict[str, dict[
             for op in () if group is None else group.iterfind("op[@name]"):
                 found[str(op.get("name"))] = dict(op.attrib)
     return found
-
-
-def is_unclear(value: Parameter) -> bool:
-    return not value.is_plain

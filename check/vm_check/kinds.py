@@ -9,8 +9,12 @@ from check.vm_check import (
     channels,
     of_definitions,
     of_fencing,
+    of_hardware,
     of_hosts,
+    of_keeping,
+    of_placement,
     of_settings,
+    of_supplies,
     of_times,
     rehearsal,
 )
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
 # Each has KINDS and findings().
 FINDERS = (
-    *(of_hosts, of_definitions),
+    *(of_hosts, of_placement, of_definitions, of_supplies, of_hardware, of_keeping),
     *(of_times, of_fencing, channels, rehearsal, of_settings),
 )
 

@@ -133,7 +133,7 @@ def runs_on(facts: Facts, program: str) -> set[str]:
 
 def expected(facts: Facts) -> list[str]:
     """The members that are to run the daemons: on standby nothing runs."""
-    return sorted(set(facts.cluster.online_members()) - facts.standby - _on_standby(facts))
+    return sorted(set(facts.cluster.online_members()) - _on_standby(facts))
 
 
 def _on_standby(facts: Facts) -> set[str]:
@@ -141,7 +141,8 @@ def _on_standby(facts: Facts) -> set[str]:
     nodes = cib_words.root(facts).iterfind("configuration/nodes/node")
     found = {each.get("uname", ""): cib_words.pairs(each, "instance_attributes") for each in nodes}
     given = [*found.items(), *facts.attributes.items()]
-    return {host for host, its in given if its.get("standby", "").lower() in TRUE}
+    told = {node.name for node in facts.cluster.nodes if node.standby}
+    return told | {host for host, its in given if its.get("standby", "").lower() in TRUE}
 
 
 def reports(facts: Facts) -> dict[str, HostReport]:
@@ -172,7 +173,7 @@ def _of_hosts(facts: Facts) -> Iterator[Finding]:
         yield DEVICE_MISSING.finding(CLUSTER, text, hosts=" ".join(members))
     elif not _fences_itself(options):
         for host in members:
-            if not any(_may_fence(each, host) for each in devices):
+            if not any(may_fence(each, host) for each in devices):
                 text = f"no fence device names it: {', '.join(each.id for each in devices)}"
                 yield DEVICE_MISSING.finding(host, text, hosts=host)
     for device in devices:
@@ -185,7 +186,7 @@ def _fences_itself(options: dict[str, str]) -> bool:
     return options.get("have-watchdog", "").lower() in TRUE and given.rstrip("smhin") != "0"
 
 
-def _may_fence(device: Primitive, host: str) -> bool:
+def may_fence(device: Primitive, host: str) -> bool:
     """One that names no hosts is asked by Pacemaker, which can't be known here."""
     given = cib_words.parameters(device)
     named = given.get("pcmk_host_list", "").replace(",", " ").replace(";", " ").split()

@@ -10,29 +10,21 @@ from __future__ import annotations
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from check.vm_check import needs
 from check.vm_check.facts import Domain, HostFacts
 from pmkvm.deadline import Deadline
-from pmkvm.errors import HaError
-from pmkvm.thread_call import Call
 from pmkvm.virt import definition, host, managed_save, other_job
-from pmkvm.virt.connection import XML_INACTIVE, Connection, LibvirtError, State
+from pmkvm.virt.connection import XML_INACTIVE, Connection, ErrorCode, LibvirtError
+from pmkvm.virt.survey import A_DOMAIN_S, ANSWER_S, ask_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import TypeVar
+    from collections.abc import Collection, Iterator, Mapping
     from xml.etree.ElementTree import Element
 
-    from check.vm_check.needs import Needs
+    from check.vm_check.needs import Cpu, Needs
     from pmkvm.virt.connection import Domain as LibvirtDomain
-
-    T = TypeVar("T")
-
-# Of each round.
-ANSWER_S = 3.0
-A_DOMAIN_S = 0.01
 
 
 class Survey(NamedTuple):
@@ -47,39 +39,20 @@ class _Host(NamedTuple):
     facts: HostFacts
 
 
-def survey(uris: Mapping[str, str], local: str, count: int) -> Survey:
-    """Of the hosts by name, each with its libvirt's URI; count: of guests."""
-    first, silent = _ask_all(
-        {node: partial(_first, uri, is_here=node == local) for node, uri in uris.items()},
-        Deadline(ANSWER_S + A_DOMAIN_S * count),
-    )
-    wanted = needs.of_all(each.facts.domains for each in first.values())
-    second, late = _ask_all(
-        {
-            node: partial(_second, each, wanted, is_here=node == local)
-            for node, each in first.items()
-        },
-        Deadline(ANSWER_S + A_DOMAIN_S * count),
-    )
+def survey(uris: Mapping[str, str], local: str, files: Collection[str]) -> Survey:
+    """Of the hosts by name, each with its libvirt's URI; files: the guests' definitions."""
+    here = uris.get(local, "")
+    room_s = ANSWER_S + A_DOMAIN_S * len(files)
+    first, silent = ask_all(uris, lambda uri: _first(uri, is_here=uri == here), Deadline(room_s))
+    wanted = needs.of_all((each.facts for each in first.values()), files)
+
+    def again(node: str) -> HostFacts:
+        return _second(first[node], wanted, is_here=node == local)
+
+    second, late = ask_all({node: node for node in first}, again, Deadline(room_s))
     known: dict[str, HostFacts | None] = dict.fromkeys(uris)
     known.update(second)
     return Survey(known, {**silent, **late})
-
-
-def _ask_all(
-    questions: Mapping[str, Callable[[], T]], deadline: Deadline
-) -> tuple[dict[str, T], dict[str, str]]:
-    calls = {node: Call(f"asking {node}", question) for node, question in questions.items()}
-    answers: dict[str, T] = {}
-    silent: dict[str, str] = {}
-    for node, call in calls.items():
-        try:
-            if not call.is_done(deadline):
-                raise call.abandon()
-            answers[node] = cast("T", call.result())
-        except HaError as error:
-            silent[node] = str(error)
-    return answers, silent
 
 
 def _first(uri: str, *, is_here: bool) -> _Host:
@@ -93,7 +66,7 @@ def _first(uri: str, *, is_here: bool) -> _Host:
         domains={each.name: each for each in domains if each is not None},
         uri=uri,
         networks=host.or_else({}, lambda: host.networks(connection)),
-        pools=host.or_else({}, lambda: host.pools(connection)),
+        cpu=host.or_else("", lambda: host.own_cpu(connection)),
         memory_kib=capacity.memory_kib,
         free_kib=capacity.free_kib,
         processors=capacity.processors,
@@ -108,8 +81,7 @@ def _domain(known: LibvirtDomain, *, is_here: bool) -> Domain | None:
     """None of one that has gone meanwhile."""
     name = known.name()
     try:
-        status = known.status()
-        runs = known.is_running()
+        status, runs = known.status(), known.is_running()
         return Domain(
             name,
             known.uuid(),
@@ -123,8 +95,10 @@ def _domain(known: LibvirtDomain, *, is_here: bool) -> Domain | None:
             job=host.or_else("", lambda: other_job.under_way(known)) if runs else "",
             reason=status.reason,
         )
-    except LibvirtError:
-        return None
+    except LibvirtError as error:
+        if error.code == ErrorCode.NO_DOMAIN:
+            return None
+        raise
 
 
 def _parsed(text: str) -> Element:
@@ -134,33 +108,35 @@ def _parsed(text: str) -> Element:
 def _second(first: _Host, wanted: Needs, *, is_here: bool) -> HostFacts:
     """In a thread: of what the guests need, what this host has."""
     connection = first.connection
+    nothing: dict[str, dict[str, str] | None] = {}
+    pools = host.or_else(nothing, lambda: host.pools(connection))
+    paths = {path for volumes in pools.values() for path in (volumes or {}).values()}
     return first.facts._replace(
-        paths=dict(_paths(connection, wanted.paths, is_here=is_here)),
-        cpus={
-            domain: host.or_else("", partial(_cpu_lack, connection, need))
-            for domain, need in wanted.cpus.items()
-        },
+        pools={name: volumes is not None for name, volumes in pools.items()},
+        volumes={name: frozenset(volumes or ()) for name, volumes in pools.items()},
+        paths=dict(_lacks(connection, wanted, paths, is_here=is_here)),
+        cpus={domain: _cpu_lack(connection, need) for domain, need in wanted.cpus.items()},
     )
 
 
-def _paths(
-    connection: Connection, paths: Iterable[str], *, is_here: bool
-) -> Iterable[tuple[str, str]]:
-    for path in paths:
+def _lacks(
+    connection: Connection, wanted: Needs, in_pools: set[str], *, is_here: bool
+) -> Iterator[tuple[str, str]]:
+    """What a pool has is there. Of all else the host itself is asked, which tells its log so."""
+    for path in wanted.paths:
         if is_here:
             yield path, "" if os.path.exists(path) else "No such file or directory"
-            continue
-        try:
-            yield path, host.lack(connection, path)
-        except LibvirtError:
-            continue
+        elif path in in_pools:
+            yield path, ""
+        else:
+            lack = host.or_else(None, partial(host.lack, connection, path))
+            if lack is not None:
+                yield path, lack
 
 
-def _cpu_lack(connection: Connection, need: needs.Cpu) -> str:
-    if host.has_cpu(connection, need.machine, need.cpu):
-        return ""
-    return "its CPU lacks what the guest's has"
-
-
-def is_state(domain: Domain, state: State) -> bool:
-    return domain.state == state.name.lower()
+def _cpu_lack(connection: Connection, need: Cpu) -> str:
+    try:
+        has = host.has_cpu(connection, need.machine, need.cpu)
+    except LibvirtError as error:
+        return "" if error.code == ErrorCode.NO_SUPPORT else str(error)
+    return "" if has else "it lacks what the guest's has"

@@ -51,20 +51,29 @@ def allocation_scores(document: str, resource: str, deadline: Deadline) -> dict[
     return parse_scores(tools.simulate(document, deadline, ("--show-scores",)), resource)
 
 
-def parse_scores(document: str, resource: str) -> dict[str, int]:
+def every_score(document: str, deadline: Deadline) -> dict[str, dict[str, int]]:
+    """The same of all resources, by their ids. Raises as allocation_scores()."""
+    return parse_every_score(tools.simulate(document, deadline, ("--show-scores",)))
+
+
+def parse_every_score(document: str) -> dict[str, dict[str, int]]:
     """Raises BadAnswerError."""
+    found: dict[str, dict[str, int]] = {}
     try:
-        root = ElementTree.fromstring(document)
-        weights = root.iterfind(".//node_weight[@node]")
-        return {w.attrib["node"]: score(w.attrib["score"]) for w in weights if _is_of(w, resource)}
+        for weight in ElementTree.fromstring(document).iterfind(".//node_weight[@node]"):
+            # Only the placement of the resource itself: 2.1.5 to 3.0 call it
+            # pcmk__primitive_assign, others are the scores of a clone's or a group's passes.
+            if "primitive" in weight.get("function", ""):
+                its = found.setdefault(weight.attrib["id"], {})
+                its[weight.attrib["node"]] = score(weight.attrib["score"])
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise BadAnswerError(f"crm_simulate's answer is not understood: {error!r}") from error
+    return found
 
 
-def _is_of(weight: ElementTree.Element, resource: str) -> bool:
-    # Only the placement of the resource itself: 2.1.5 to 3.0 call it pcmk__primitive_assign,
-    # others are the scores of a clone's or a group's passes.
-    return weight.get("id") == resource and "primitive" in weight.get("function", "")
+def parse_scores(document: str, resource: str) -> dict[str, int]:
+    """Raises BadAnswerError."""
+    return parse_every_score(document).get(resource, {})
 
 
 def score(text: str) -> int:

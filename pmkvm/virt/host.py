@@ -8,6 +8,7 @@ left out.
 from __future__ import annotations
 
 import os
+from xml.etree import ElementTree
 
 from pmkvm.light_types import IntEnum, NamedTuple
 from pmkvm.virt.connection import ErrorCode, LibvirtError, check, libvirtmod, result
@@ -16,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
+
+    from libvirtmod import _Handle
 
     from pmkvm.virt.connection import Connection
 
@@ -52,12 +55,22 @@ def networks(connection: Connection) -> dict[str, bool]:
     }
 
 
-def pools(connection: Connection) -> dict[str, bool]:
-    """As networks()."""
-    handles = result(libvirtmod.virConnectListAllStoragePools(connection.handle, 0))
+def pools(connection: Connection) -> dict[str, dict[str, str] | None]:
+    """The volumes of each as libvirt has seen them last, by name, each with its path or what
+    stands for it; None of one that is not active. Raises LibvirtError."""
+    found: dict[str, dict[str, str] | None] = {}
+    for pool in result(libvirtmod.virConnectListAllStoragePools(connection.handle, 0)):
+        name = result(libvirtmod.virStoragePoolGetName(pool))
+        is_active = libvirtmod.virStoragePoolIsActive(pool) == 1
+        found[name] = _volumes(pool) if is_active else None
+    return found
+
+
+def _volumes(pool: _Handle) -> dict[str, str]:
+    """Name and key come with the list: no call for each. The key of a file is its path."""
     return {
-        result(libvirtmod.virStoragePoolGetName(one)): libvirtmod.virStoragePoolIsActive(one) == 1
-        for one in handles
+        result(libvirtmod.virStorageVolGetName(one)): result(libvirtmod.virStorageVolGetKey(one))
+        for one in result(libvirtmod.virStoragePoolListAllVolumes(pool, 0))
     }
 
 
@@ -77,17 +90,31 @@ def versions(connection: Connection) -> Versions:
     )
 
 
-def capabilities(connection: Connection) -> str:
-    """XML. Raises LibvirtError."""
-    return result(libvirtmod.virConnectGetCapabilities(connection.handle))
+def own_cpu(connection: Connection) -> str:
+    """The host's, as libvirt's XML; empty where it names none. Raises LibvirtError."""
+    capabilities = ElementTree.fromstring(
+        result(libvirtmod.virConnectGetCapabilities(connection.handle))
+    )
+    cpu = capabilities.find("host/cpu")
+    return "" if cpu is None else ElementTree.tostring(cpu, encoding="unicode")
 
 
-def has_cpu(connection: Connection, machine: tuple[str, str, str, str], cpu: str) -> bool:
+def has_cpu(connection: Connection, machine: tuple[str, str, str, str] | None, cpu: str) -> bool:
     """Whether a guest with this CPU (libvirt's XML) could run there.
 
-    machine: emulator, architecture, machine type and virtualization type. Raises LibvirtError.
+    machine: emulator, architecture, machine type and virtualization type; None: the CPU is that of
+    another host. Raises LibvirtError.
     """
-    compared = check(libvirtmod.virConnectCompareHypervisorCPU(connection.handle, *machine, cpu, 0))
+    handle = connection.handle
+    if machine is None:
+        compared = check(libvirtmod.virConnectCompareCPU(handle, cpu, 0))
+    else:
+        emulator, arch, kind, virtualization = (name or None for name in machine)
+        compared = check(
+            libvirtmod.virConnectCompareHypervisorCPU(
+                handle, emulator, arch, kind, virtualization, cpu, 0
+            )
+        )
     return compared != _Compared.INCOMPATIBLE
 
 

@@ -16,7 +16,7 @@ from pmkvm.light_types import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from xml.etree.ElementTree import Element
 
 # Where libvirt puts them if the definition does not say.
@@ -62,13 +62,18 @@ def not_shared(root: Element) -> list[State]:
     May take for ever where a path lies on a mount that hangs. Raises OSError.
     """
     states = of(root)
-    if not states:
-        return []
+    private = unshared(each.path for each in states)
+    return [each for each in states if each.path in private]
+
+
+def unshared(paths: Iterable[str]) -> set[str]:
+    """Those that other hosts can't see, as not_shared() tells."""
+    wanted = set(paths)
+    if not wanted:
+        return set()
     directories = shared_by_libvirt(files.read_text(settings.QEMU_CONF, _LONGEST) or "")
     mounts = parse_mounts(files.read_text(f"{settings.PROC}/self/mountinfo", _LONGEST) or "")
-    return [
-        each for each in states if not _is_shared(os.path.realpath(each.path), directories, mounts)
-    ]
+    return {path for path in wanted if not _is_shared(os.path.realpath(path), directories, mounts)}
 
 
 def shared_by_libvirt(text: str) -> list[str]:

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The report as a text file for node_exporter. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from check.vm_check import channels
+from check.vm_check.finding import Severity
+from check.vm_check.verdict import Way
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from check.vm_check.facts import Facts, Guest
+    from check.vm_check.report import Report
+
+# How Pacemaker writes down a monitor of a guest that runs, and is not well.
+_DEGRADED = 190
+
+_Sample = tuple["Mapping[str, str]", float]
+
+
+def render(report: Report) -> str:
+    lines: list[str] = []
+    for name, text, samples in _metrics(report):
+        lines += [f"# HELP pm_kvm_{name} {text}", f"# TYPE pm_kvm_{name} gauge"]
+        lines += [f"pm_kvm_{name}{_labels(labels)} {value:.15g}" for labels, value in samples]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _metrics(report: Report) -> Iterator[tuple[str, str, list[_Sample]]]:
+    facts = report.facts
+    guests = [facts.guests[name] for name in sorted(report.verdicts)]
+    yield "check_timestamp_seconds", "When vm-check has looked.", [({}, facts.now)]
+    counts = {each.value: 0 for each in Severity}
+    kinds: dict[tuple[str, str], int] = {}
+    for each in report.findings:
+        severity = each.kind.severity.value
+        counts[severity] += 1
+        kinds[each.kind.id, severity] = kinds.get((each.kind.id, severity), 0) + 1
+    by_severity = [({"severity": name}, float(count)) for name, count in sorted(counts.items())]
+    yield "findings", "What vm-check has found, by severity.", by_severity
+    by_kind = [({"id": i, "severity": s}, float(n)) for (i, s), n in sorted(kinds.items())]
+    yield "findings_by_id", "What vm-check has found, by id.", by_kind
+    hosts = [({"host": n}, float(h is not None)) for n, h in sorted(facts.hosts.items())]
+    yield "host_answers", "1: the host's libvirt has answered.", hosts
+    running = [(_of(facts, each), float(bool(facts.origin(each)))) for each in guests]
+    yield "guest_running", "1: the guest lives on that host.", running
+    ill = [(_of(facts, each), float(is_degraded(facts, each))) for each in guests]
+    yield "guest_degraded", "1: its last monitor said that it is degraded.", ill
+    yield (
+        "guest_channel_connected",
+        "1: its vm-connectd has opened its port.",
+        _channels(facts, guests),
+    )
+    ways = [_ways(report, each) for each in guests]
+    yield "guest_ways_live", "To how many other hosts it could move live.", ways
+    fences = list(_fences(facts))
+    yield "last_fence_timestamp_seconds", "When the host or guest was fenced last.", fences
+
+
+def _of(facts: Facts, guest: Guest) -> dict[str, str]:
+    return {"guest": guest.domain, "host": facts.origin(guest)}
+
+
+def is_degraded(facts: Facts, guest: Guest) -> bool:
+    """By the last result of its monitor where it lives."""
+    node = facts.origin(guest)
+    history = facts.measured.get(guest.resource, ())
+    return any(
+        each.rc == _DEGRADED and each.node == node and each.name == "monitor" for each in history
+    )
+
+
+def _channels(facts: Facts, guests: Iterable[Guest]) -> list[_Sample]:
+    """Of guests that live and have a port."""
+    found: list[_Sample] = []
+    for guest in guests:
+        for node, domain in facts.domains(guest.domain).items():
+            port = None if domain.live is None else channels.port(domain.live)
+            if port is not None:
+                is_open = port.get("state") == "connected"
+                found.append(({"guest": guest.domain, "host": node}, float(is_open)))
+    return found
+
+
+def _ways(report: Report, guest: Guest) -> _Sample:
+    verdicts = report.verdicts[guest.domain].values()
+    count = sum(each.way is Way.LIVE for each in verdicts)
+    return _of(report.facts, guest), float(count)
+
+
+def _fences(facts: Facts) -> Iterator[_Sample]:
+    """Of each target the last one that Pacemaker remembers."""
+    last: dict[str, tuple[float, str]] = {}
+    events = () if facts.crm_mon is None else facts.crm_mon.iterfind("fence_history/fence_event")
+    for event in events:
+        at, target = _seconds(event.get("completed", "")), event.get("target", "")
+        if at and at > last.get(target, (0.0, ""))[0]:
+            last[target] = (at, event.get("status", ""))
+    for target, (at, status) in sorted(last.items()):
+        yield {"target": target, "result": status}, at
+
+
+def _seconds(text: str) -> float:
+    """0 for what is no time, as of a fence under way."""
+    day, _, rest = text.partition(" ")
+    clock, _, zone = rest.partition(" ")
+    zone = "+00:00" if clock.endswith("Z") or not zone else f"{zone[:3]}:{zone[-2:]}"
+    try:
+        return datetime.fromisoformat(f"{day} {clock.rstrip('Z')[:15]}{zone}").timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items()) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
