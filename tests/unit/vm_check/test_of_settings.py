@@ -10,8 +10,9 @@ from check.vm_check.host_files import HostFiles
 from tests.unit.vm_check import fenced
 
 if TYPE_CHECKING:
-    from lxml import etree
     from pathlib import Path
+
+    from lxml import etree
 
     from check.vm_check.facts import Facts
 
