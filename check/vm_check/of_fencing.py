@@ -31,19 +31,19 @@ FENCING_DISABLED = Kind(
     "`crm_attribute --name {option} --update true`, with a fence device for each host",
 )
 DEVICE_MISSING = Kind(
-    "fence-device-missing",
+    "fencing-missing",
     Severity.ERROR,
     "No fence device is for the host: when it is lost, its guests are started nowhere else.",
     "`pcs stonith create` a device whose pcmk_host_list names {hosts}",
 )
 DEVICE_STOPPED = Kind(
-    "fence-device-stopped",
+    "fencing-stopped",
     Severity.WARNING,
     "A fence device of the hosts is started nowhere, so nobody notices when it stops working.",
     "`crm_resource --cleanup --resource {device}`, and look why it fails",
 )
 DEVICE_UNMONITORED = Kind(
-    "fence-device-unmonitored",
+    "fencing-unmonitored",
     Severity.WARNING,
     "A fence device of the hosts has no monitor, so nobody notices when it stops working.",
     "`pcs resource update {device} op monitor interval=60s`",
@@ -72,11 +72,18 @@ CLOCK_APART = Kind(
     f"The host's clock is more than {MOST_APART_S:.0f} s from this host's: nothing is fenced.",
     "NTP on all hosts: `timedatectl` on {subject} and here",
 )
+_COPY = "`scp -p /etc/pm_kvm_tools/stonith.key {subject}:/etc/pm_kvm_tools/` from {other}"
 KEY_MISSING = Kind(
     "key-missing",
     Severity.ERROR,
-    "The host lacks a key that another host has: tokens sealed with it are refused there.",
-    "`scp -p /etc/pm_kvm_tools/stonith.key {subject}:/etc/pm_kvm_tools/` from {other}",
+    "The host has no key, and another host has: all requests of guests there are refused.",
+    _COPY,
+)
+KEYS_DIFFER = Kind(
+    "keys-differ",
+    Severity.ERROR,
+    "The host has not the same keys as another host: tokens are refused on one of them.",
+    _COPY,
 )
 NO_KEY = Kind(
     "no-key",
@@ -84,21 +91,26 @@ NO_KEY = Kind(
     "No host has a key: no guest can be given a token.",
     "`vm-stonith-key create`, and copy the file to the other hosts",
 )
-ADVICE = Kind(
-    "fence-advice",
+RECHECK_INTERVAL = Kind(
+    "recheck-interval",
     Severity.WARNING,
-    "A setting of the cluster makes fences slower or unproven: vm-stonithd logs the same.",
-    "doc/fencing.md, On the hosts, has the values",
+    "cluster-recheck-interval is 0: a ban that nobody removes keeps its guest stopped.",
+    "`crm_attribute --name cluster-recheck-interval --delete`",
 )
+RECORD_PENDING = Kind(
+    "record-pending",
+    Severity.WARNING,
+    "record-pending is false: vm-stonithd can't see what is under way.",
+    "`crm_attribute --type op_defaults --name record-pending --delete`",
+)
+ADVICE = (RECHECK_INTERVAL, RECORD_PENDING)
 KINDS = (
     *(FENCING_DISABLED, DEVICE_MISSING, DEVICE_STOPPED, DEVICE_UNMONITORED),
     *(CONNECTD_MISSING, STONITHD_MISSING, STONITHD_SILENT),
-    *(CLOCK_APART, KEY_MISSING, NO_KEY, ADVICE),
+    *(CLOCK_APART, KEY_MISSING, KEYS_DIFFER, NO_KEY, *ADVICE),
 )
 
 STONITHD, CONNECTD = "vm-stonithd", "vm-connectd"
-# Advice of which another finding says more.
-_TOLD_ELSEWHERE = ("resource-stickiness", FENCING_ENABLED.new, FENCING_ENABLED.old)
 # Nobody hangs so long that Pacemaker's monitor does not notice it: then it is the clock.
 _CLOCK_S = 180.0
 _WATCHDOG = ("fencing-watchdog-timeout", "stonith-watchdog-timeout")
@@ -235,20 +247,24 @@ def _words(facts: Facts) -> Iterator[Finding]:
 
 
 def _keys(facts: Facts) -> Iterator[Finding]:
+    """All are compared with one host's: this host's, if it has any."""
     running = runs_on(facts, STONITHD)
     said = {host: each for host, each in reports(facts).items() if host in running}
-    holders: dict[str, str] = {}
-    for host, each in sorted(said.items()):
-        for key in each.keys:
-            holders.setdefault(key.id, host)
-    if said and not holders and not takes_old_tokens(facts):
+    keys = {host: {key.id for key in each.keys} for host, each in sorted(said.items())}
+    having = sorted(filter(keys.get, keys), key=lambda host: (host != facts.this_host, host))
+    if keys and not having and not takes_old_tokens(facts):
         yield NO_KEY.finding(CLUSTER, "no host has a key for tokens")
-    for host, each in sorted(said.items()):
-        missing = sorted(set(holders) - {key.id for key in each.keys})
-        if missing:
-            others = sorted({holders[key] for key in missing})
-            text = f"it lacks the key {', '.join(missing)}, which {', '.join(others)} has"
-            yield KEY_MISSING.finding(host, text, other=others[0])
+    for host, its in keys.items() if having else ():
+        other = having[0]
+        if not its:
+            yield KEY_MISSING.finding(host, f"it has no key, and {other} has", other=other)
+        elif its != keys[other]:
+            text = f"its keys are {_listed(its)}, and {_listed(keys[other])} on {other}"
+            yield KEYS_DIFFER.finding(host, text, other=other)
+
+
+def _listed(keys: set[str]) -> str:
+    return ", ".join(sorted(keys))
 
 
 def takes_old_tokens(facts: Facts) -> bool:
@@ -262,6 +278,8 @@ def _advice(facts: Facts) -> Iterator[Finding]:
     root = cib_words.root(facts)
     configuration = root.find("configuration")
     if configuration is not None:
+        # What another finding says more of is passed over.
         for text in config_warnings.read(configuration, root.get("crm_feature_set", "")):
-            if not text.startswith(_TOLD_ELSEWHERE):
-                yield ADVICE.finding(CLUSTER, text)
+            for kind in ADVICE:
+                if kind.id in text.partition(" ")[0]:
+                    yield kind.finding(CLUSTER, text)

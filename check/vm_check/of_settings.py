@@ -42,7 +42,7 @@ LOCK_MANAGER = Kind(
     " the host's fence",
 )
 STICKINESS = Kind(
-    "stickiness-zero",
+    "stickiness",
     Severity.WARNING,
     "resource-stickiness is 0: a guest is drawn back when a host returns, and a fence of one guest"
     " may let others move.",
@@ -60,21 +60,21 @@ ON_FAIL = Kind(
     "An operation's on-fail leaves a guest that has failed as it is, or ignores that it has.",
     "`pcs resource update {resource} op {operation} on-fail={advised}`",
 )
-ONE_GUEST_TWICE = Kind(
-    "one-guest-twice",
+TWO_RESOURCES = Kind(
+    "two-resources",
     Severity.ERROR,
     "Two resources have one guest: each starts and stops it behind the other's back.",
     "`vm-ctl resource delete` or `crm configure delete` all but one of {resources}",
 )
-UNMANAGED_GUEST = Kind(
-    "guest-unmanaged",
+NOBODY_MANAGES = Kind(
+    "nobody-manages",
     Severity.WARNING,
-    "A guest runs on the host that no resource of the cluster has: it is lost with its host.",
-    "`vm-ctl resource add {guest}`, or let it be if that is meant",
+    "A guest runs that no resource of the cluster has: it is lost with its host.",
+    "`vm-ctl resource add {subject}`, or let it be if that is meant",
 )
 KINDS = (
     *(AUTOSTART, LIBVIRT_GUESTS, AUTO_SHUTDOWN, LOCK_MANAGER, STICKINESS, MIGRATION_LIMIT),
-    *(ON_FAIL, ONE_GUEST_TWICE, UNMANAGED_GUEST),
+    *(ON_FAIL, TWO_RESOURCES, NOBODY_MANAGES),
 )
 
 # What Pacemaker does of its own accord, or what brings a guest back.
@@ -142,7 +142,7 @@ def _twice(facts: Facts) -> Iterator[Finding]:
     shared = {domain: names for domain, names in owners.items() if len(names) > 1}
     for domain, names in sorted(shared.items()):
         text = f"{' and '.join(names)} are this guest"
-        yield ONE_GUEST_TWICE.finding(domain, text, resources=" ".join(names))
+        yield TWO_RESOURCES.finding(domain, text, resources=" ".join(names))
 
 
 def _unmanaged(facts: Facts) -> Iterator[Finding]:
@@ -150,5 +150,5 @@ def _unmanaged(facts: Facts) -> Iterator[Finding]:
     for host, there in facts.answering().items():
         for name in sorted(there.domains):
             if there.domains[name].runs and name not in managed:
-                text = f"the guest {name} runs there, and no resource has it"
-                yield UNMANAGED_GUEST.finding(host, text, guest=name)
+                text = f"it runs on {host}, and no resource has it"
+                yield NOBODY_MANAGES.finding(name, text, host=host)

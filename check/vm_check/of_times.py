@@ -23,10 +23,23 @@ TIMEOUT_MISSING = Kind(
     "An operation of the guest has no timeout, so Pacemaker allows it 20 s.",
     "`pcs resource update {resource} {operations}`",
 )
-TIMEOUT_SHORT = Kind(
-    "timeout-short",
+START_SHORT = Kind(
+    "start-short",
     Severity.WARNING,
-    "An operation of the guest took nearly as long as it may when it succeeded last.",
+    "A start of the guest took nearly as long as it may, or may take a few seconds only.",
+    _CURE,
+)
+STOP_SHORT = Kind(
+    "stop-short",
+    Severity.WARNING,
+    "A stop of the guest took nearly as long as it may, or may take a few seconds only: the host is"
+    " fenced for one that takes longer.",
+    _CURE,
+)
+MIGRATION_SHORT = Kind(
+    "migration-short",
+    Severity.WARNING,
+    "A migration of the guest took nearly as long as it may, or may take a few seconds only.",
     _CURE,
 )
 MIGRATION_SLOW = Kind(
@@ -36,13 +49,21 @@ MIGRATION_SLOW = Kind(
     " that is set for it.",
     _CURE,
 )
-KINDS = (TIMEOUT_MISSING, TIMEOUT_SHORT, MIGRATION_SLOW)
+KINDS = (TIMEOUT_MISSING, START_SHORT, STOP_SHORT, MIGRATION_SHORT, MIGRATION_SLOW)
+_SHORT = {
+    "start": START_SHORT,
+    "stop": STOP_SHORT,
+    "migrate_to": MIGRATION_SHORT,
+    "migrate_from": MIGRATION_SHORT,
+}
 
 # What the agent's metadata advises, in seconds.
 ADVISED_S = {"start": 120, "stop": 90, "migrate_to": 300, "migrate_from": 240}
 # What may be used of a timeout. A stop destroys a guest that does not shut down shortly before its
 # time is over, so it comes close to that by intent.
 MOST = {"start": 0.8, "stop": 0.95, "migrate_to": 0.8, "migrate_from": 0.8}
+# Below that a host that is busy for a moment fails what would have succeeded.
+LEAST_S = 10.0
 # The timeout that is proposed is so many times what was measured.
 _ROOM = 2
 _KIB = 1 << 10
@@ -99,16 +120,20 @@ def _missing(guest: Guest, defaults: Mapping[str, str]) -> Iterator[Finding]:
 def _short(facts: Facts, guest: Guest, defaults: Mapping[str, str]) -> Iterator[Finding]:
     for each in wanted(guest):
         most_s, taken = allowed_s(guest, each, defaults), longest(facts, guest, each)
-        if taken is not None and taken.exec_s > MOST[each] * most_s:
-            yield TIMEOUT_SHORT.finding(
-                guest.domain,
-                f"its {each} took {taken.exec_s:.0f} s on {taken.node}, and may take {most_s:.0f}"
-                " s",
-                host=taken.node,
-                resource=guest.resource,
-                operation=each,
-                seconds=taken.exec_s * _ROOM,
-            )
+        took_s = 0.0 if taken is None else taken.exec_s
+        if taken is not None and took_s > MOST[each] * most_s:
+            text = f"its {each} took {took_s:.0f} s on {taken.node}, and may take {most_s:g} s"
+        elif most_s < LEAST_S:
+            text = f"its {each} may take {most_s:g} s"
+        else:
+            continue
+        yield _SHORT[each].finding(
+            guest.domain,
+            text,
+            resource=guest.resource,
+            operation=each,
+            seconds=max(took_s * _ROOM, ADVISED_S[each]),
+        )
 
 
 def _slow(facts: Facts, guest: Guest, defaults: Mapping[str, str]) -> Iterator[Finding]:

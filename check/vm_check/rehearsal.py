@@ -40,6 +40,11 @@ FENCE_REFUSED = Kind(
 )
 KINDS = (FENCE_REFUSED,)
 
+# Of vm-stonithd's words: keys, clocks, uuids, daemons and what an administrator has set.
+_TOLD_ELSEWHERE = (
+    *("NG maintenance", "is unmanaged", "NG clocks: ", "can't read tokens"),
+    *("the domain there has another uuid", "have the same uuid", "its vm-stonithd says nothing"),
+)
 _QEMU = ("kvm", "qemu", "hvf")
 _ID = "rehearsal"
 _SECONDS = 20.0
@@ -60,6 +65,11 @@ class Answer(NamedTuple):
     def is_ok(self) -> bool:
         return self.text == "OK"
 
+    @property
+    def is_told_elsewhere(self) -> bool:
+        """Whether what is in the way is a finding of its own."""
+        return any(words in self.text for words in _TOLD_ELSEWHERE)
+
     def __str__(self) -> str:
         who = f"asked by {self.requester} on {self.asked_on}" if self.requester else "asked by any"
         more = f"; by Pacemaker's record on {', '.join(self.slowly)}" if self.slowly else ""
@@ -73,7 +83,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
     for guest in facts.guests.values():
         if guest.is_alone and guest.runs_on and rehearsal.is_target(guest.resource):
             answer = rehearsal.answer(guest)
-            if not answer.is_ok:
+            if not answer.is_ok and not answer.is_told_elsewhere:
                 yield FENCE_REFUSED.finding(guest.domain, f"a fence of it would get {answer}")
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from check.vm_check.facts import Facts
 
 NOW, WORDS = fenced.NOW, fenced.WORDS
+DIFFER = ("keys-differ", "host2")
 
 
 def test_a_healthy_cluster_has_none() -> None:
@@ -45,11 +46,11 @@ def device(**parameters: str) -> Facts:
     [
         (fenced.option("stonith-enabled", "false"), ("fencing-disabled", "cluster")),
         (fenced.option("fencing-enabled", "No"), ("fencing-disabled", "cluster")),
-        (without(".//primitive[@id='fence']"), ("fence-device-missing", "cluster")),
-        (device(pcmk_host_list="host1, other"), ("fence-device-missing", "host2")),
-        (device(pcmk_host_map="host2:7;x:8"), ("fence-device-missing", "host1")),
-        (without(".//op[@id='f']"), ("fence-device-unmonitored", "cluster")),
-        (fenced.without_instance("fence", "host1"), ("fence-device-stopped", "cluster")),
+        (without(".//primitive[@id='fence']"), ("fencing-missing", "cluster")),
+        (device(pcmk_host_list="host1, other"), ("fencing-missing", "host2")),
+        (device(pcmk_host_map="host2:7;x:8"), ("fencing-missing", "host1")),
+        (without(".//op[@id='f']"), ("fencing-unmonitored", "cluster")),
+        (fenced.without_instance("fence", "host1"), ("fencing-stopped", "cluster")),
         (fenced.without_instance(fenced.CONNECTD, "host2"), ("connectd-missing", "host2")),
         (fenced.without_instance(fenced.STONITHD, "host2"), ("stonithd-missing", "host2")),
         (fenced.words("host2", ""), ("stonithd-silent", "host2")),
@@ -57,7 +58,8 @@ def device(**parameters: str) -> Facts:
         (fenced.words("host2", WORDS.format(up=NOW - 3600)), ("clock-apart", "host2")),
         (fenced.words("host2", WORDS.format(up=NOW + 30)), ("clock-apart", "host2")),
         (fenced.words("host2", f"up={NOW - 1}"), ("key-missing", "host2")),
-        (fenced.option("cluster-recheck-interval", "0s"), ("fence-advice", "cluster")),
+        (fenced.words("host2", WORDS.replace("0123abcd", "ffffffff").format(up=NOW)), DIFFER),
+        (fenced.option("cluster-recheck-interval", "0s"), ("recheck-interval", "cluster")),
     ],
 )
 def test_each_fault_is_found_alone(made: Facts, expected: tuple[str, str]) -> None:

@@ -56,11 +56,11 @@ IGNORED = {
         (fenced.facts(host_files=HostFiles(libvirt_guests=True)), ("libvirt-guests", "host1")),
         (fenced.facts(host_files=AUTO), ("auto-shutdown", "host1")),
         (fenced.facts(host_files=HostFiles(lock_manager="lockd")), ("lock-manager", "host1")),
-        (no_stickiness(), ("stickiness-zero", "cluster")),
+        (no_stickiness(), ("stickiness", "cluster")),
         (fenced.option("migration-limit", "0"), ("migration-limit", "cluster")),
         (fenced.guest(operations=IGNORED), ("on-fail", "guest2")),
-        (twin(), ("one-guest-twice", "guest2")),
-        (without("guest2"), ("guest-unmanaged", "host2")),
+        (twin(), ("two-resources", "guest2")),
+        (without("guest2"), ("nobody-manages", "guest2")),
     ],
 )
 def test_each_is_found_alone(made: Facts, expected: tuple[str, str]) -> None:

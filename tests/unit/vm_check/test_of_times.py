@@ -61,8 +61,17 @@ def test_an_operation_without_a_timeout_is_found_once_a_guest() -> None:
 )
 def test_what_took_nearly_its_timeout_is_found(name: str, seconds: float, is_found: bool) -> None:
     made = fenced.facts(measured=took(name, seconds))
-    assert fenced.found(of_times, made) == [("timeout-short", "guest2")] * is_found
+    kind = f"{name.replace('migrate_to', 'migration')}-short"
+    assert fenced.found(of_times, made) == [(kind, "guest2")] * is_found
     assert fenced.found(of_times, fenced.facts(measured=took(name, seconds, rc=1))) == []
+
+
+def test_a_few_seconds_are_too_few_whatever_was_measured() -> None:
+    operations = {each: {"timeout": text} for each, text in fenced.TIMEOUTS.items()}
+    operations["stop"] = {"timeout": "5s"}
+    (found,) = of_times.findings(fenced.guest(operations=operations))
+    assert (found.kind.id, found.sentence) == ("stop-short", "its stop may take 5 s")
+    assert found.cure == "`pcs resource update prmguest2 op stop timeout=90s`"
 
 
 @pytest.mark.parametrize(
