@@ -26,7 +26,7 @@ THIRD_PARTY = {
     "libvirt": ("pmkvm.virt", "daemons"),
     "libvirtmod": ("pmkvm.virt",),
     "libvirtmod_qemu": ("pmkvm.virt",),
-    "lxml": ("vmctl",),
+    "lxml": ("check",),
     "cryptography": ("daemons", "pmkvm.tokens"),
 }
 

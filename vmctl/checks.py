@@ -6,21 +6,21 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
+from pmkvm.pacemaker import failure, names
 from pmkvm.pacemaker.status import HOSTS
 from pmkvm.virt import definition
-from vmctl import names
 from vmctl.configuration import ENTRY_NUMBERS
 from vmctl.messages import Message, message, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pmkvm.pacemaker.document import CibDocument
     from pmkvm.pacemaker.status import Cluster
     from pmkvm.pacemaker.targets import Guest
-    from vmctl.cib_document import CibDocument
+    from pmkvm.virt.survey import Survey
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
-    from vmctl.hosts import Survey
 
 
 class Facts(NamedTuple):
@@ -59,6 +59,15 @@ def remote_node(name: str, configuration: Configuration, cluster: Cluster) -> It
     fences = any(each.kind == "stonithd" for each in configuration.required_clones())
     if fences and cluster.kind(name) == "remote":
         yield message(76, node=name)
+
+
+def failed_elsewhere(resources: Iterable[str], cluster: Cluster) -> Iterator[Message]:
+    """What a guest that runs now has failed at, beside where it runs."""
+    for name in sorted(resources):
+        for each in cluster.failures_of(name):
+            if each.task(name) == "start":
+                reason = failure.sentence(each, name)
+                yield message(78, domain=names.domain(name), resource=name, reason=reason)
 
 
 def addition(
@@ -140,6 +149,7 @@ def warnings(request: Request, configuration: Configuration, facts: Facts) -> It
     yield from remote_node(request.preferred or "", configuration, facts.cluster)
     if facts.libvirt_guests:
         yield message(49)
+    yield from _now(request, configuration, facts.cluster)
     yield from _bonds(configuration, facts.cluster)
     yield from _managed_saves(request, survey)
     yield from _kept_here(request, facts)
@@ -167,6 +177,19 @@ def _kept_here(request: Request, facts: Facts) -> Iterator[Message]:
     for domain in request.domains:
         for what in facts.kept_here.get(domain, ()):
             yield message(62, domain=domain, what=what)
+
+
+def _now(request: Request, configuration: Configuration, cluster: Cluster) -> Iterator[Message]:
+    """What is not as the guests need it: their node is offline; nobody sets an attribute that
+    decides where they may run."""
+    offline = {each.name for each in cluster.nodes if each.kind in HOSTS and not each.online}
+    # In a CIB file nobody need be online.
+    if request.preferred in offline and cluster.online_hosts():
+        yield message(81, node=request.preferred)
+    known = {name for node in cluster.attributes.values() for name in node}
+    for required in configuration.required_clones():
+        if cluster.attributes and (required.attribute or "") not in {"", *known}:
+            yield message(82, where=required.where, attribute=required.attribute)
 
 
 def _bonds(configuration: Configuration, cluster: Cluster) -> Iterator[Message]:

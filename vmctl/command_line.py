@@ -32,6 +32,7 @@ OPTIONS = {
     "--no-wait": Option("no_wait", "", "return as soon as the cluster has been told"),
     "--dry-run": Option("dry_run", "", "change nothing, print what would be done"),
     "--format": Option("format", FORMATS, "of --dry-run: crmsh, cibadmin --patch (default) or pcs"),
+    "--json": Option("json", "", "for programs"),
     "--config": Option("config", "FILE", f"instead of {settings.VM_CTL_CONF}"),
 }
 DRY = ("--dry-run", "--format", "--config")
@@ -72,7 +73,7 @@ VERBS = {
     ("resource", "unmove"): Verb(ONE, DRY, "remove what a move has left behind", "guest1"),
     ("resource", "list"): Verb(
         ONE_OR_NONE,
-        ("-n", "--config"),
+        ("-n", "--json", "--config"),
         "show the guests, one, or those that run on a node",
         "-n hostA",
     ),
@@ -108,6 +109,7 @@ class Request(NamedTuple):
     no_wait: bool = False
     dry_run: bool = False
     format: str = "xml"
+    json: bool = False
 
 
 class _Parser(argparse.ArgumentParser):

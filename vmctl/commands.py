@@ -9,25 +9,27 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from pmkvm.columns import table
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.pacemaker import cib, resource, status, tools
+from pmkvm.pacemaker import cib, names, reasons, resource, status, tools, waiting
+from pmkvm.pacemaker.document import CibDocument
 from pmkvm.thread_call import call_in_thread
+from pmkvm.virt import hindrances, survey
 from pmkvm.virt.connection import Connection
 from pmkvm.virt.definition import read_identity
 from pmkvm.virt.identity import DefinitionError
 from pmkvm.virt.job import job_of
-from vmctl import checks, hosts, list_table, live_move, move, names, plan, transaction, waiting
-from vmctl.cib_document import CibDocument
-from vmctl.messages import RefusedError, message, refuse, say
+from vmctl import checks, list_table, live_move, move, plan, transaction
+from vmctl.messages import RefusedError, message, refuse, say, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pmkvm.pacemaker.status import Cluster
+    from pmkvm.virt.survey import Survey
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
-    from vmctl.hosts import Survey
     from vmctl.move import Move
 
 QUERY_S = transaction.QUERY_S
@@ -46,9 +48,9 @@ def add(session: Session) -> None:
     paths = {each: configuration.definition(each) for each in request.domains}
     undefined = [each for each in paths if not os.path.isfile(paths[each])]
     without_uuid = [each for each in paths if _has_no_uuid(paths[each])]
-    survey = _survey(session, cluster)
-    kept, restarts = hosts.kept_here(survey, request.domains), hosts.restarts_guests()
-    facts = checks.Facts(cluster, survey, undefined, restarts, kept, without_uuid)
+    known = _survey(session, cluster)
+    kept, restarts = survey.kept_here(known, request.domains), survey.restarts_guests()
+    facts = checks.Facts(cluster, known, undefined, restarts, kept, without_uuid)
     say(checks.warnings(request, configuration, facts))
     transaction.make(lambda r: plan.add(request, configuration, facts, r), request)
 
@@ -77,7 +79,7 @@ def _survey(session: Session, cluster: Cluster) -> Survey:
     local = "this host" if offline else resource.local_node(Deadline(QUERY_S))
     nodes = {local} if offline else {local, *cluster.online_hosts()}
     uris = {node: _uri(configuration, node, local) for node in nodes}
-    found = hosts.survey(local, uris, request.domains)
+    found = survey.survey(local, uris, request.domains)
     if local not in found.silent:
         return found
     if not offline:
@@ -91,7 +93,7 @@ def _uri(configuration: Configuration, node: str, local: str) -> str:
     """Of a node's libvirt, as the local node has it."""
     uri = configuration.text("vm_hypervisor")
     transport = configuration.text("vm_migration_transport")
-    return uri if node == local else hosts.remote_uri(uri, transport, node)
+    return uri if node == local else survey.remote_uri(uri, transport, node)
 
 
 def delete(session: Session) -> None:
@@ -113,13 +115,14 @@ def _role(session: Session, wanted: str, reached: Callable[[Cluster, str], bool]
     patience_s = max(timeouts) + waiting.SLACK_S
     resources = [names.resource(domain) for domain in domains]
     outcome = waiting.wait_for(resources, reached, patience_s, wanted.lower)
+    found = outcome.cluster
+    if request.verb == "start":
+        say(checks.failed_elsewhere(set(resources) - set(outcome.late), found))
+    number = 77 if outcome.is_settled else 37
     arguments = {"state": wanted.lower(), "seconds": round(patience_s)}
-    refuse(
-        message(
-            37, domain=names.domain(each), reason=waiting.why(outcome.cluster, each), **arguments
-        )
-        for each in outcome.late
-    )
+    after = CibDocument(cib.query(Deadline(QUERY_S))) if outcome.late else cib_document
+    late = ((names.domain(each), reasons.of(each, after, found)) for each in outcome.late)
+    refuse(message(number, domain=each, reason=why(said), **arguments) for each, said in late)
 
 
 def move_(session: Session) -> None:
@@ -132,8 +135,9 @@ def move_(session: Session) -> None:
         say([message(21, domain=domain, node=target)])
         return
     scores = move.scores_without(domain, document)
-    move.check_scores(intended, scores)
+    move.check_scores(intended, scores, cib_document, cluster)
     say(checks.remote_node(target or "", session.configuration, cluster))
+    move.look_ahead(intended, scores, cib_document)
     if move.is_live(domain, cib_document) and not tools.is_offline():
         _check_ends(session, intended, move.targets(intended, scores, cluster), cib_document)
     if request.dry_run or request.no_wait:
@@ -147,7 +151,7 @@ def move_(session: Session) -> None:
         with transaction.lock(names.resource(domain)):
             local = resource.local_node(Deadline(QUERY_S))
             uri = _uri(session.configuration, intended.origin, local)
-            move.carry_out(intended, request, lambda: figures(domain, uri))
+            move.carry_out(intended, request, cib_document, lambda: figures(domain, uri))
 
 
 def _check_ends(
@@ -160,10 +164,10 @@ def _check_ends(
         # The agent is root: the socket and the keys are root's.
         doubt = "vm-ctl does not run as root"
     if doubt:
-        say([live_move.not_asked(domain, origin, targets, doubt)])
+        say(live_move.messages([hindrances.not_asked(domain, origin, targets, doubt)]))
         return
     local = resource.local_node(Deadline(QUERY_S))
-    live_move.check(live_move.Ends(domain, local, origin, targets, transport))
+    live_move.check(hindrances.Ends(domain, local, origin, targets, transport))
 
 
 def figures(domain: str, uri: str) -> str:
@@ -176,7 +180,7 @@ def figures(domain: str, uri: str) -> str:
             return f"moved: {job.processed_mib} of {job.total_mib} MiB" if job else "moved"
 
     try:
-        return call_in_thread(Deadline(hosts.ANSWER_S), "asking libvirt", ask)
+        return call_in_thread(Deadline(survey.ANSWER_S), "asking libvirt", ask)
     except HaError:
         return "moved"
 
@@ -197,19 +201,25 @@ def list_(session: Session) -> None:
         checks.registered(request.domains, cib_document)
         wanted = request.domains or cib_document.domains()
         rows = [list_table.row(domain, cib_document, cluster, time.time()) for domain in wanted]
-    sys.stdout.write(list_table.table(rows))
+    if request.json:
+        sys.stdout.write(list_table.as_json(rows))
+    else:
+        sys.stdout.write(table(list_table.HEADINGS, rows))
 
 
 def locate(session: Session) -> None:
     request, configuration = session
     cluster = _cluster()
 
+    stopped: list[str] = []
+
     def planned(cib_document: CibDocument) -> None:
         checks.registered(request.domains, cib_document)
         domains = request.domains or plan.preferring(request.from_node or "", cib_document, cluster)
-        plan.locate(domains, cluster, configuration, cib_document)
+        stopped[:] = plan.locate(domains, cluster, configuration, cib_document)
 
-    transaction.make(planned, request)
+    made = transaction.make(planned, request)
+    say(message(80, domain=each, node=made.preferred(each) or "none") for each in stopped)
 
 
 VERBS: dict[tuple[str, str], Callable[[Session], None]] = {

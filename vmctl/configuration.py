@@ -10,8 +10,7 @@ import re
 from typing import NamedTuple
 
 from pmkvm.files import read_text
-from pmkvm.pacemaker import resource
-from vmctl import names
+from pmkvm.pacemaker import names, resource
 from vmctl.assignments import Assignment, parse
 from vmctl.messages import Message, RefusedError, message, refuse
 

@@ -7,16 +7,15 @@ import shlex
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
-from lxml import etree
-
 from pmkvm.deadline import Deadline
-from pmkvm.pacemaker import tools
-from vmctl import difference
+from pmkvm.pacemaker import difference, tools
+from pmkvm.pacemaker.document import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
 
-    from vmctl.cib_document import CibDocument
+    from pmkvm.pacemaker.document import CibDocument
 
 DIFF_S = 120.0
 
@@ -89,17 +88,17 @@ def _lines(*lines: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _crm(element: etree._Element) -> str:
+def _crm(element: Element) -> str:
     if element.tag != "primitive" or _is_plain(element):
         return CRM[_kind(element)].format_map(_fields(element))
-    return f"xml {etree.tostring(element, encoding='unicode', with_tail=False)}"
+    return f"xml {text(element)}"
 
 
-def _is_plain(primitive: etree._Element) -> bool:
+def _is_plain(primitive: Element) -> bool:
     """Whether it has no more than vm-ctl writes, so that these words say all of it."""
     known = {"instance_attributes", "meta_attributes", "operations", "nvpair", "op"}
     parts = [str(part.tag) for part in primitive]
-    inner = {str(each.tag) for each in primitive.iterdescendants()}
+    inner = {each.tag for each in primitive.iter()} - {primitive.tag}
     references = primitive.find(".//*[@id-ref]")
     if references is not None or len(parts) != len(set(parts)) or not inner <= known:
         return False
@@ -107,11 +106,11 @@ def _is_plain(primitive: etree._Element) -> bool:
     return all(str(v).isascii() for each in primitive.iter() for v in each.attrib.values())
 
 
-def _kind(element: etree._Element) -> str:
+def _kind(element: Element) -> str:
     return str(element.tag) if element.find("rule") is None else "rule"
 
 
-def _fields(element: etree._Element) -> dict[str, str]:
+def _fields(element: Element) -> dict[str, str]:
     """What the templates may name, quoted as a shell and crmsh alike read it."""
     fields = {str(name): shlex.quote(str(value)) for name, value in element.attrib.items()}
     rule = element.find("rule")
@@ -127,18 +126,18 @@ def _fields(element: etree._Element) -> dict[str, str]:
     return fields
 
 
-def _pairs(element: etree._Element, tag: str) -> Iterator[str]:
+def _pairs(element: Element, tag: str) -> Iterator[str]:
     for pair in element.iterfind(f"{tag}/nvpair"):
         yield shlex.quote(f"{pair.get('name')}={pair.get('value')}")
 
 
-def _operation(op: etree._Element) -> str:
+def _operation(op: Element) -> str:
     options = (f"{name!s}={value!s}" for name, value in op.attrib.items())
     named = [option for option in options if not option.startswith(("id=", "name="))]
     return f"op {op.get('name')} {' '.join(named)}"
 
 
-def _expression(each: etree._Element) -> str:
+def _expression(each: Element) -> str:
     attribute, operation = shlex.quote(str(each.get("attribute"))), str(each.get("operation"))
     if each.tag == "date_expression":
         return f"date {operation} {each.get('end')}"

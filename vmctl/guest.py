@@ -7,26 +7,27 @@ since Pacemaker 3's schema takes nothing else.
 
 from __future__ import annotations
 
-from lxml import etree
+from xml.etree import ElementTree
 
 from pmkvm.fencing import instant
-from pmkvm.pacemaker import resource_meta
-from vmctl import names
+from pmkvm.pacemaker import names, resource_meta
+from pmkvm.pacemaker.document import set_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
 
     from vmctl.configuration import Configuration, RequiredClone
 
 
 def primitive(
     domain: str, configuration: Configuration, *, allow_migrate: bool, role: str, uuid: str = ""
-) -> etree._Element:
+) -> Element:
     """uuid: of a guest that runs already. Any other's is written by its first start, beside which
     a definition may still be corrected."""
     agent = dict(zip(("class", "provider", "type"), configuration.text("vm_ocf").split(":")))
-    element = etree.Element("primitive", {"id": names.resource(domain), **agent})
+    element = ElementTree.Element("primitive", {"id": names.resource(domain), **agent})
     parameters = {
         "config": configuration.definition(domain),
         "hypervisor": configuration.text("vm_hypervisor"),
@@ -37,22 +38,14 @@ def primitive(
     if uuid:
         meta[resource_meta.VM_UUID] = uuid
     set_values(element, "meta_attributes", meta)
-    operations = etree.SubElement(element, "operations")
+    operations = ElementTree.SubElement(element, "operations")
     for op in configuration.operations():
         op_id = f"{element.get('id')}-{op['name']}-{op['interval']}"
-        etree.SubElement(operations, "op", {"id": op_id, **op})
+        ElementTree.SubElement(operations, "op", {"id": op_id, **op})
     return element
 
 
-def set_values(parent: etree._Element, tag: str, pairs: dict[str, str], more: str = "") -> None:
-    """A new set of name and value pairs; more: what its usual id lacks to be unique."""
-    set_id = f"{parent.get('id')}-{tag}{more}"
-    own = etree.SubElement(parent, tag, {"id": set_id})
-    for name, value in pairs.items():
-        etree.SubElement(own, "nvpair", {"id": f"{set_id}-{name}", "name": name, "value": value})
-
-
-def constraints(domain: str, node: str, configuration: Configuration) -> Iterator[etree._Element]:
+def constraints(domain: str, node: str, configuration: Configuration) -> Iterator[Element]:
     yield preferred_node(domain, node, configuration.text("vm_node_loc_act"))
     for required in configuration.required_clones():
         if required.attribute is not None:
@@ -63,26 +56,26 @@ def constraints(domain: str, node: str, configuration: Configuration) -> Iterato
         both = {"first": clone, "then": names.resource(domain)}
         kind = {"kind": required.order_kind(), "symmetrical": required.order[1]}
         order = {"id": names.constraint("odr", domain, clone), **both, **kind}
-        yield etree.Element("rsc_order", order)
+        yield ElementTree.Element("rsc_order", order)
 
 
-def preferred_node(domain: str, node: str, score: str) -> etree._Element:
+def preferred_node(domain: str, node: str, score: str) -> Element:
     where = {"score": score, "node": node}
     return _of(domain, "rsc_location", names.preferred_node(domain, node), where)
 
 
-def _health(domain: str, required: RequiredClone, attribute: str) -> etree._Element:
+def _health(domain: str, required: RequiredClone, attribute: str) -> Element:
     """Off the nodes where the attribute is bad, or not there."""
     location = _of(domain, "rsc_location", names.constraint("loc", domain, attribute), {})
     rule = _rule(location, f"{location.get('id')}-rule", "-INFINITY", "or")
     bad = dict(zip(("operation", "value"), required.comparison))
     for ending, test in (("", {"operation": "not_defined"}), ("-0", bad)):
         name = f"{rule.get('id')}-expression{ending}"
-        etree.SubElement(rule, "expression", {"id": name, **test, "attribute": attribute})
+        ElementTree.SubElement(rule, "expression", {"id": name, **test, "attribute": attribute})
     return location
 
 
-def move(domain: str, origin: str, target: str | None, end: float) -> Iterator[etree._Element]:
+def move(domain: str, origin: str, target: str | None, end: float) -> Iterator[Element]:
     """What keeps it off its node, and draws it to the target, until then (seconds since 1970).
 
     Both, since with resource-stickiness=INFINITY a preference alone moves nothing.
@@ -95,20 +88,20 @@ def move(domain: str, origin: str, target: str | None, end: float) -> Iterator[e
         yield _until(wish, f"{names.CLI_PREFER}{{}}-{name}", "INFINITY", target, end)
 
 
-def _until(location: etree._Element, ids: str, score: str, node: str, end: float) -> etree._Element:
+def _until(location: Element, ids: str, score: str, node: str, end: float) -> Element:
     """ids: the form of crm_resource, whose --clear goes by them."""
     rule = _rule(location, ids.format("rule"), score, "and")
     here = {"attribute": "#uname", "operation": "eq", "value": node}
-    etree.SubElement(rule, "expression", {"id": ids.format("expr"), **here})
+    ElementTree.SubElement(rule, "expression", {"id": ids.format("expr"), **here})
     until = {"operation": "lt", "end": instant.to_text(int(end))}
-    etree.SubElement(rule, "date_expression", {"id": ids.format("lifetime"), **until})
+    ElementTree.SubElement(rule, "date_expression", {"id": ids.format("lifetime"), **until})
     return location
 
 
-def _rule(location: etree._Element, name: str, score: str, junction: str) -> etree._Element:
+def _rule(location: Element, name: str, score: str, junction: str) -> Element:
     values = {"id": name, "score": score, "boolean-op": junction}
-    return etree.SubElement(location, "rule", values)
+    return ElementTree.SubElement(location, "rule", values)
 
 
-def _of(domain: str, tag: str, name: str, more: dict[str, str]) -> etree._Element:
-    return etree.Element(tag, {"id": name, "rsc": names.resource(domain), **more})
+def _of(domain: str, tag: str, name: str, more: dict[str, str]) -> Element:
+    return ElementTree.Element(tag, {"id": name, "rsc": names.resource(domain), **more})

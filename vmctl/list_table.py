@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The table of `resource list`. Pure."""
+"""The rows of `resource list`. Pure."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
-from unicodedata import east_asian_width
 
 from pmkvm.fencing.ban import BanError
-from pmkvm.pacemaker import resource_meta
+from pmkvm.pacemaker import names, reasons, resource_meta
 from pmkvm.virt import disks
-from vmctl import names, plan
+from vmctl import plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pmkvm.pacemaker.document import CibDocument
     from pmkvm.pacemaker.status import Cluster
-    from vmctl.cib_document import CibDocument
 
 HEADINGS = (
     *("Domain", "Resource", "Migration", "Preferred", "Running", "Move constraint", "Ban"),
-    "Disks differ",
+    *("Disks differ", "Problem"),
 )
 MIGRATION = {"true": "on", "false": "off"}
 
@@ -34,6 +34,7 @@ def row(domain: str, cib_document: CibDocument, cluster: Cluster, now: float) ->
         "yes" if cib_document.move_constraints(domain) else "no",
         _ban(domain, cib_document, now),
         _last_disks(domain, cib_document),
+        _problem(names.resource(domain), cib_document, cluster),
     )
 
 
@@ -41,6 +42,10 @@ def _last_disks(domain: str, cib_document: CibDocument) -> str:
     """The first live disk that some host's definition does not name, as the agent has found it."""
     text = cib_document.meta(domain, resource_meta.LAST_DISKS)
     return disks.last_disks(text).first or "yes" if text else "no"
+
+
+def _problem(name: str, cib_document: CibDocument, cluster: Cluster) -> str:
+    return "; ".join(reasons.problems(name, cib_document, cluster))
 
 
 def _ban(domain: str, cib_document: CibDocument, now: float) -> str:
@@ -66,19 +71,12 @@ def on_node(
                 rows.append(row(domain, cib_document, cluster, now))
             else:
                 # What vm-ctl can't know of others' guests is a dash.
-                rows.append(("-", instance.id, "-", "-", node, "-", "-", "-"))
+                problem = _problem(instance.id, cib_document, cluster)
+                rows.append(("-", instance.id, "-", "-", node, "-", "-", "-", problem))
     return rows
 
 
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """Columns as wide as they need, headed and underlined."""
-    lines = [HEADINGS, *rows]
-    widths = [max(map(_width, column)) for column in zip(*lines)]
-    lines.insert(1, tuple("-" * width for width in widths))
-    padded = ([c + " " * (w - _width(c)) for c, w in zip(line, widths)] for line in lines)
-    return "".join("  ".join(cells).rstrip() + "\n" for cells in padded)
-
-
-def _width(text: str) -> int:
-    """In columns of a terminal: kana and kanji take two."""
-    return len(text) + sum(east_asian_width(character) in "WF" for character in text)
+def as_json(rows: Iterable[Sequence[str]]) -> str:
+    """For programs: what the columns are called, in small letters and without blanks."""
+    keys = [heading.lower().replace(" ", "_") for heading in HEADINGS]
+    return json.dumps([dict(zip(keys, row)) for row in rows], indent=2, ensure_ascii=False) + "\n"

@@ -27,7 +27,7 @@ TEXTS = {
     16: "{node}: no such node in this cluster",
     17: "another vm-ctl is at work: {reason}",
     18: "{domain}: not running, nothing to move",
-    19: "{domain}: its constraints forbid it on {node}",
+    19: "{domain}: its constraints forbid it on {node}{reason}",
     20: "{domain}: its constraints allow it on no other node",
     21: "{domain}: runs on {node} already, nothing done",
     25: "{domain}: its resource is not managed by the cluster",
@@ -81,8 +81,21 @@ TEXTS = {
     " snapshot-list {domain}",
     74: "{domain}: libvirt is at {job}; a live migration waits for its end, or is refused",
     75: "{node}: is itself a guest or a bundle of this cluster, and runs no guests",
+    77: "{domain}: not {state}, and the cluster does no more for it{reason}",
+    78: "{domain}: runs, but {reason}; until that is cleaned up it may stay barred from there:"
+    " crm_resource --cleanup --resource {resource}",
+    79: "{domain}: {reason}; {next}",
+    80: "{domain}: does not run; its preferred node stays {node}",
+    81: "{node}: is offline; started now, the guests would run elsewhere",
+    82: "{where}: no node has the attribute {attribute} now, and without it no guest starts; who"
+    " sets it must run first",
     76: "{node}: is a Pacemaker Remote node; another guest's fence of a guest there is refused",
 }
+
+
+def why(reasons: Iterable[str]) -> str:
+    """To stand behind a sentence."""
+    return "".join(f"; {each}" for each in reasons)
 
 
 class Message(NamedTuple):

@@ -11,20 +11,30 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.pacemaker import cib, resource
-from vmctl import checks, guest, names, plan, transaction, waiting
-from vmctl.cib_document import CibDocument
-from vmctl.messages import RefusedError, message, refuse, say
+from pmkvm.pacemaker import cib, failure, names, reasons, resource, waiting
+from pmkvm.pacemaker.document import CibDocument
+from vmctl import checks, guest, plan, transaction
+from vmctl.messages import RefusedError, message, refuse, say, why
 from vmctl.plan import MigratingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from pmkvm.pacemaker.status import Cluster
+    from pmkvm.pacemaker.status import Cluster, Failure
     from vmctl.command_line import Request
 
 # How much longer than our own waiting the constraint lives, should nobody be left to remove it.
 LIFETIME_SLACK_S = 60
+MIGRATIONS = ("migrate_to", "migrate_from")
+# What Pacemaker does when one of them has failed, by on-fail.
+GOES_ON = "Pacemaker stops it and starts it where it may run"
+NEXT = {
+    "fence": "Pacemaker fences that host",
+    "block": "Pacemaker leaves it as it is (on-fail=block)",
+    "ignore": "Pacemaker goes on as if nothing had happened (on-fail=ignore)",
+    "stop": "Pacemaker stops it (on-fail=stop)",
+    "standby": "Pacemaker moves all resources away from that host (on-fail=standby)",
+}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -33,6 +43,8 @@ class Move(NamedTuple):
     origin: str
     target: str | None
     bound_s: float
+    # What it has failed at before.
+    failures: Sequence[Failure] = ()
 
     def lifetime_s(self) -> int:
         return int(self.bound_s) + LIFETIME_SLACK_S
@@ -57,20 +69,27 @@ def check(domain: str, target: str | None, cib_document: CibDocument, cluster: C
             raise not_begun(25, domain)
         if cib_document.is_migrating(domain):
             raise not_begun(55, domain)
-    return Move(domain, nodes[0], target, _bound_s(domain, cib_document))
+    failures = cluster.failures_of(names.resource(domain))
+    return Move(domain, nodes[0], target, _bound_s(domain, cib_document), failures)
 
 
 def not_begun(number: int, domain: str, **arguments: object) -> RefusedError:
     return RefusedError(message(number, domain=domain, **arguments), message(26, domain=domain))
 
 
-def check_scores(move: Move, scores: Mapping[str, int]) -> None:
+def check_scores(
+    move: Move, scores: Mapping[str, int], cib_document: CibDocument, cluster: Cluster
+) -> None:
     """Raises RefusedError when every way is barred. A node without a score is not judged."""
     others = {node: score for node, score in scores.items() if node != move.origin}
     if move.target is not None:
         others = {move.target: scores.get(move.target, 0)}
     if others and max(others.values()) <= -resource.INFINITY:
-        raise not_begun(19 if move.target else 20, move.domain, node=move.target)
+        name, target = names.resource(move.domain), move.target
+        if target is None:
+            raise not_begun(20, move.domain)
+        found = reasons.forbidding(name, target, cib_document, cluster)
+        raise not_begun(19, move.domain, node=target, reason=why(found))
 
 
 def targets(move: Move, scores: Mapping[str, int], cluster: Cluster) -> list[str]:
@@ -114,7 +133,24 @@ def begin(move: Move, request: Request) -> None:
     transaction.make(planned, request)
 
 
-def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
+def look_ahead(move: Move, scores: Mapping[str, int], cib_document: CibDocument) -> None:
+    """Say so when the scores will draw the guest away again, as soon as it is there."""
+    stays = cib_document.stickiness(move.domain)
+    others = {node: score for node, score in scores.items() if node != move.origin}
+    if not others or stays >= resource.INFINITY or move.origin not in scores:
+        return
+    # Its stickiness, which is in the origin's score, goes with it.
+    target = move.target or max(others, key=lambda node: others[node])
+    there = {**scores, move.origin: scores[move.origin] - stays}
+    there[target] = scores.get(target, 0) + stays
+    best = max(there, key=lambda node: (there[node], node == target))
+    if best != target:
+        say([message(51, domain=move.domain, node=best)])
+
+
+def carry_out(
+    move: Move, request: Request, cib_document: CibDocument, doing: Callable[[], str]
+) -> None:
     """Move and wait; the constraints are gone afterwards. Raises RefusedError.
 
     Not while Pacemaker migrates: without them it stops the guest where that comes from and starts
@@ -123,6 +159,7 @@ def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
     """
     name = names.resource(move.domain)
     deadline = Deadline(move.bound_s)
+    known = list(move.failures)
     with _noted() as signals:
         is_told = False
 
@@ -133,32 +170,27 @@ def carry_out(move: Move, request: Request, doing: Callable[[], str]) -> None:
                 say([message(56, domain=move.domain, seconds=move.lifetime_s())])
             if len(signals) > 1:
                 raise KeyboardInterrupt
+            for failed in failure.new(known, cluster, each, MIGRATIONS):
+                known.append(failed)
+                reason = failure.sentence(failed, each)
+                after = NEXT.get(cib_document.on_fail(move.domain, failed.task(each)), GOES_ON)
+                say([message(79, domain=move.domain, reason=reason, next=after)])
             return _has_moved(move, cluster, each)
 
         try:
             begin(move, request)
             outcome = waiting.wait_for((name,), reached, move.bound_s, doing)
             if outcome.late:
-                reason = f"not there after {move.bound_s:.0f} s{waiting.why(outcome.cluster, name)}"
-                raise RefusedError(message(27, domain=move.domain, reason=reason))
-            _look_ahead(move, outcome.cluster.active_on(name)[0])
+                late = f"not there after {move.bound_s:.0f} s"
+                end = "the cluster does no more for it" if outcome.is_settled else late
+                after = CibDocument(cib.query(Deadline(transaction.QUERY_S)))
+                found = reasons.of(name, after, outcome.cluster)
+                raise RefusedError(message(27, domain=move.domain, reason=end + why(found)))
         finally:
             if len(signals) <= 1:
                 _clear(move, request, signals, deadline)
         if signals:
             raise KeyboardInterrupt
-
-
-def _look_ahead(move: Move, here: str) -> None:
-    """Say so when the scores will draw the guest away again."""
-    try:
-        scores = scores_without(move.domain, cib.query(Deadline(transaction.QUERY_S)))
-    except HaError:
-        # The move itself has succeeded.
-        return
-    best = max(scores, key=lambda node: (scores[node], node == here), default=here)
-    if best != here:
-        say([message(51, domain=move.domain, node=best)])
 
 
 def _has_moved(move: Move, cluster: Cluster, name: str) -> bool:

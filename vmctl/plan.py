@@ -5,20 +5,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lxml import etree
-
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing import instant
 from pmkvm.fencing import role as roles
-from vmctl import checks, guest, names
+from pmkvm.pacemaker import names
+from pmkvm.pacemaker.document import text
+from vmctl import checks, guest
 from vmctl.messages import Message, RefusedError, message, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from xml.etree.ElementTree import Element
 
     from pmkvm.fencing.ban import Ban
+    from pmkvm.pacemaker.document import CibDocument
     from pmkvm.pacemaker.status import Cluster
-    from vmctl.cib_document import CibDocument
     from vmctl.command_line import Request
     from vmctl.configuration import Configuration
 
@@ -55,10 +56,10 @@ def delete(domains: Sequence[str], cluster: Cluster, cib_document: CibDocument, 
     problems = []
     for domain in domains:
         nodes = cluster.active_on(names.resource(domain))
-        parent = cib_document.primitive(domain).getparent()
+        parent = cib_document.parent(domain)
         if nodes:
             problems.append(message(13, domain=domain, nodes=", ".join(nodes)))
-        elif parent is not None and parent.tag != "resources":
+        elif parent.tag != "resources":
             problems.append(message(39, domain=domain, parent=parent.get("id")))
     refuse([*problems, *held(domains, cib_document, now)])
     cib_document.discard(map(names.resource, domains))
@@ -89,19 +90,23 @@ def locate(
     cluster: Cluster,
     configuration: Configuration,
     cib_document: CibDocument,
-) -> None:
-    """Where each runs is its preferred node from now on; one that does not run stays as it is."""
+) -> list[str]:
+    """Where each runs is its preferred node from now on. Those that do not run stay as they are,
+    and are returned."""
     score = configuration.text("vm_node_loc_act")
-    old, new = [], []
+    old, new, stopped = [], [], []
     for domain in domains:
         nodes, preferred = cluster.active_on(names.resource(domain)), cib_document.preferred(domain)
         if len(nodes) > 1:
             raise RefusedError(message(38, domain=domain, nodes=", ".join(nodes)))
-        if nodes and nodes[0] != preferred:
+        if not nodes:
+            stopped.append(domain)
+        elif nodes[0] != preferred:
             old += [names.preferred_node(domain, preferred)] if preferred else []
             new.append(guest.preferred_node(domain, nodes[0], score))
     cib_document.discard(old)
     cib_document.section("constraints").extend(new)
+    return stopped
 
 
 def preferring(node: str, cib_document: CibDocument, cluster: Cluster) -> list[str]:
@@ -130,7 +135,7 @@ def expired(domains: Iterable[str], cib_document: CibDocument, now: float) -> It
                 yield str(constraint.get("id"))
 
 
-def _end(location: etree._Element) -> float:
+def _end(location: Element) -> float:
     """When a constraint ends by itself."""
     ends = [str(each.get("end")) for each in location.iterfind(".//date_expression[@end]")]
     try:
@@ -143,7 +148,7 @@ def ban_of(domain: str, cib_document: CibDocument) -> Ban | None:
     """What a fence holds the guest by. Raises BanError."""
     name = names.resource(domain)
     found = [each for each in cib_document.locations(domain) if each.get("id") == bans.name(name)]
-    return bans.find(etree.tostring(found[0], encoding="unicode"), name) if found else None
+    return bans.find(text(found[0]), name) if found else None
 
 
 def held(domains: Iterable[str], cib_document: CibDocument, now: float) -> Iterator[Message]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from pmkvm import files, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
-from pmkvm.pacemaker import cib, tools
-from vmctl import difference, dry_run_formats
-from vmctl.cib_document import CibDocument
+from pmkvm.pacemaker import cib, difference, tools
+from pmkvm.pacemaker.document import CibDocument
+from vmctl import dry_run_formats
 from vmctl.messages import RefusedError, message, say
 
 if TYPE_CHECKING:

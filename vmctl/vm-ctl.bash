@@ -45,7 +45,7 @@ _vm_ctl() {
             'resource add') options="-a -m --running $dry" ;;
             'resource start' | 'resource stop') options="--no-wait $dry" ;;
             'resource move') options="-n --no-wait $dry" ;;
-            'resource list') options='-n --config --help' ;;
+            'resource list') options='-n --json --config --help' ;;
             'location move') options="-b $dry" ;;
             *) options=$dry ;;
         esac

@@ -14,7 +14,7 @@ from pmkvm.pacemaker.renamed import FENCING_ENABLED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from xml.etree.ElementTree import Element
 
     from pmkvm.deadline import Deadline
@@ -34,6 +34,8 @@ class Node(NamedTuple):
     name: str
     kind: str
     online: bool
+    standby: bool = False
+    maintenance: bool = False
 
 
 class Resource(NamedTuple):
@@ -53,11 +55,30 @@ class Resource(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A failed operation that Pacemaker remembers (key: resource_task_intervalms)."""
+    """A failed operation that Pacemaker remembers (key: resource_task_intervalms).
+
+    said: Pacemaker's words for the exit code, as "not installed". at: when it was.
+    """
 
     key: str
     node: str
     reason: str
+    said: str = ""
+    at: str = ""
+
+    def task(self, resource: str) -> str:
+        """Empty if it is no operation of that resource."""
+        own = self.key.startswith(f"{resource}_")
+        return self.key[len(resource) + 1 :].rpartition("_")[0] if own else ""
+
+
+class Ban(NamedTuple):
+    """A location constraint that forbids a node now; id is that of the constraint or its rule."""
+
+    id: str
+    resource: str
+    node: str
+    score: int
 
 
 class Cluster(NamedTuple):
@@ -69,6 +90,13 @@ class Cluster(NamedTuple):
     nodes: tuple[Node, ...]
     resources: tuple[Resource, ...]
     failures: tuple[Failure, ...]
+    # The node that decides, empty for none.
+    dc: str = ""
+    has_quorum: bool = True
+    maintenance: bool = False
+    bans: tuple[Ban, ...] = ()
+    # Transient and permanent ones, of nodes that are online.
+    attributes: Mapping[str, Mapping[str, str]] = {}
 
     def instances(self, resource: str) -> tuple[Resource, ...]:
         """All instances of that id: one, or one a copy when it is cloned."""
@@ -81,8 +109,11 @@ class Cluster(NamedTuple):
 
     def is_started(self, resource: str) -> bool:
         """Whether it runs once, on one node, and nothing is under way with it."""
-        found = [(one.role, len(one.nodes), one.pending) for one in self.instances(resource)]
-        return found == [("Started", 1, None)]
+        # One that has failed is shown where it was last, as if it ran.
+        found = [
+            (one.role, len(one.nodes), one.pending, one.failed) for one in self.instances(resource)
+        ]
+        return found == [("Started", 1, None, False)]
 
     def is_stopped(self, resource: str) -> bool:
         """Whether it is nowhere and nothing is under way with it, as when there is none."""
@@ -90,6 +121,14 @@ class Cluster(NamedTuple):
             one.active or one.nodes or one.pending or one.role != "Stopped"
             for one in self.instances(resource)
         )
+
+    def failures_of(self, resource: str) -> list[Failure]:
+        return [each for each in self.failures if each.task(resource)]
+
+    def runs_on(self, name: str) -> set[str]:
+        """The nodes with an active copy of that resource, clone, group or bundle."""
+        copies = (each for each in self.resources if each.id == name or name in each.parents)
+        return {node for each in copies if each.active and not each.failed for node in each.nodes}
 
     def online_members(self) -> tuple[str, ...]:
         return tuple(n.name for n in self.nodes if n.kind == "member" and n.online)
@@ -161,7 +200,7 @@ def _cluster(
     nodes: Element,
     resources: Element | None,
 ) -> Cluster:
-    options = summary.find("cluster_options")
+    options, dc = summary.find("cluster_options"), summary.find("current_dc")
     option = {} if options is None else options.attrib
     failures = root.iterfind("failures/failure[@op_key]")
     return Cluster(
@@ -174,6 +213,14 @@ def _cluster(
         nodes=tuple(_node(element) for element in nodes.iterfind("node")),
         resources=() if resources is None else tuple(_resources(resources, ())),
         failures=tuple(_failure(element) for element in failures),
+        dc="" if dc is None else dc.get("name", ""),
+        has_quorum=dc is None or dc.get("with_quorum") != "false",
+        maintenance=option.get("maintenance-mode") == "true",
+        bans=tuple(_ban(element) for element in root.iterfind("bans/ban")),
+        attributes={
+            node.get("name", ""): {each.get("name", ""): each.get("value", "") for each in node}
+            for node in root.iterfind("node_attributes/node")
+        },
     )
 
 
@@ -186,6 +233,8 @@ def _node(element: Element) -> Node:
         name=element.attrib["name"],
         kind="guest" if "id_as_resource" in element.attrib else element.get("type", "unknown"),
         online=_flag(element, "online"),
+        standby=_flag(element, "standby"),
+        maintenance=_flag(element, "maintenance"),
     )
 
 
@@ -220,4 +269,16 @@ def _failure(element: Element) -> Failure:
         key=element.attrib["op_key"],
         node=element.get("node", ""),
         reason=element.get("exitreason", ""),
+        said=element.get("exitstatus", ""),
+        at=element.get("last-rc-change", ""),
+    )
+
+
+def _ban(element: Element) -> Ban:
+    weight = element.get("weight", "0")
+    return Ban(
+        id=element.attrib["id"],
+        resource=element.get("resource", ""),
+        node=element.get("node", ""),
+        score=int(weight) if weight.lstrip("+-").isdigit() else 0,
     )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
+from pmkvm.pacemaker import names
 from pmkvm.run import run
 from tests.unit.vmctl import world
-from vmctl import names
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pmkvm.virt import survey
 from tests.tools import roots
 from tests.tools.cib_host import Host
 from tests.tools.guest import guest
 from tests.tools.roots import Tools
-from vmctl import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     found = Host(tmp_path)
     monkeypatch.setenv("CIB_file", str(found.cib))
     # What is enabled on this machine is not what is tested.
-    monkeypatch.setattr(hosts, "LIBVIRT_GUESTS", str(tmp_path / "none"))
+    monkeypatch.setattr(survey, "LIBVIRT_GUESTS", str(tmp_path / "none"))
     return found
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import pytest
 
-from pmkvm.virt import definition
+from pmkvm.virt import definition, survey
 from pmkvm.virt.connection import Connection, LibvirtError
 from pmkvm.virt.job import job_of
-from vmctl import hosts
 
 URI = "test:///default"
 
 
 def test_the_test_drivers_domain_is_defined_and_runs() -> None:
-    found = hosts.ask_libvirt(URI, ["test", "nosuch"])
+    found = survey.ask_libvirt(URI, ["test", "nosuch"])
     assert list(found) == ["test"]
     assert found["test"][:2] == (True, False)
     known = found["test"].definition()
@@ -31,6 +30,6 @@ def test_an_answer_that_does_not_come_is_an_error() -> None:
 
 def test_a_libvirt_that_is_not_there_is_silent_with_a_reason() -> None:
     uri = "qemu+unix:///system?socket=/nonexistent/socket"
-    found = hosts.survey("here", {"here": uri}, ["test"])
+    found = survey.survey("here", {"here": uri}, ["test"])
     assert found.hosts == {}
     assert "/nonexistent/socket" in found.silent["here"]

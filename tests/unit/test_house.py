@@ -161,12 +161,12 @@ def test_a_library_out_of_its_place_is_found(tmp_path: Path) -> None:
         "agents/a.py": "import os\nfrom lxml import etree",
         "pmkvm/virt/b.py": "import libvirt",
         "pmkvm/virtual.py": "import libvirt",
-        "vmctl/c.py": "import lxml.etree\nimport requests",
+        "check/c.py": "import lxml.etree\nimport requests",
     }
     assert tree.misplaced_libraries(planted(tmp_path, files), frozenset({"os"})) == [
         "pmkvm.virtual imports libvirt",
         "agents.a imports lxml",
-        "vmctl.c imports requests",
+        "check.c imports requests",
     ]
 
 

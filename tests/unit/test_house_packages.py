@@ -238,7 +238,7 @@ def test_a_guest_needs_the_standard_library_alone(package: str) -> None:
     [
         ("daemons.vm_connectd.hypervisor", "libvirt"),
         ("agents.virtual_domain.agent", "libvirtmod"),
-        ("vmctl.main", "lxml"),
+        ("vmctl.main", "libvirtmod"),
         ("daemons.vm_stonithd.main", "cryptography"),
     ],
 )

@@ -10,11 +10,11 @@ import time
 
 import pytest
 
+from pmkvm.virt.survey import ANSWER_S
 from tests.lab.cluster import slides
 from tests.lab.cluster.registration import Registered
 from tests.lab.guests import many
 from tests.lab.guests.guests import Guest
-from vmctl.hosts import ANSWER_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

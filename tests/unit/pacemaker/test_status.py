@@ -65,9 +65,7 @@ def test_each_copy_of_a_clone_and_what_is_in_a_bundle(cluster: status.Cluster) -
 
 def test_failures_with_their_reason(cluster: status.Cluster) -> None:
     (failure,) = cluster.failures
-    assert failure == status.Failure(
-        "prmVMCTL_guest3_monitor_10000", "hostB", "libvirt does not answer"
-    )
+    assert failure[:3] == ("prmVMCTL_guest3_monitor_10000", "hostB", "libvirt does not answer")
 
 
 @pytest.mark.parametrize("release", RELEASES)

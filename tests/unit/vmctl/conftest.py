@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pmkvm import settings
+from pmkvm.pacemaker import waiting
+from pmkvm.virt import survey
 from tests.unit.vmctl import world
 from tests.unit.vmctl.world import DATA, Ended, nothing_runs
-from vmctl import hosts, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ def play(play: Play, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setattr(waiting, "POLL_S", 0.0)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(hosts, "LIBVIRT_GUESTS", str(tmp_path / "none"))
+    monkeypatch.setattr(survey, "LIBVIRT_GUESTS", str(tmp_path / "none"))
     return play
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
-from pmkvm.pacemaker import status
+from pmkvm.pacemaker import names, status
+from pmkvm.pacemaker.document import CibDocument
+from pmkvm.virt.survey import Survey
 from tests.unit.vmctl import as_crm, world
 from tests.unit.vmctl.world import (
     DATA,
@@ -19,9 +21,7 @@ from tests.unit.vmctl.world import (
     slides_conf,
     survey,
 )
-from vmctl import checks, command_line, names, plan
-from vmctl.cib_document import CibDocument
-from vmctl.hosts import Survey
+from vmctl import checks, command_line, plan
 from vmctl.messages import RefusedError
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import pytest
 
+from pmkvm.pacemaker.document import CibDocument
+from pmkvm.virt import hindrances
+from pmkvm.virt.hindrances import Ends
 from pmkvm.virt.migration_uri import Transport
 from tests.unit.vmctl.world import REMOTES, cib, cluster, guest, running, slides_conf
 from vmctl import live_move, move
-from vmctl.cib_document import CibDocument
-from vmctl.live_move import Ends
 from vmctl.move import Move
 
 SSH = Transport("qemu:///system", "ssh")
@@ -20,8 +21,9 @@ def judged(
 ) -> tuple[list[int], list[int]]:
     """The numbers of refusals and warnings; hostA is where the guest comes from."""
     ends = Ends("g1", local, "hostA", targets, SSH)
-    found = live_move.judge(ends, dict.fromkeys(silent, "no route"))
-    return [each.number for each in found.refusals], [each.number for each in found.warnings]
+    found = hindrances.judge(ends, dict.fromkeys(silent, "no route"))
+    refusals, warnings = map(live_move.messages, found)
+    return [each.number for each in refusals], [each.number for each in warnings]
 
 
 @pytest.mark.parametrize(
@@ -55,14 +57,14 @@ def test_of_several_targets_one_that_is_reached_is_enough() -> None:
 
 
 def test_each_message_names_both_hosts_the_way_the_reason_and_what_to_do() -> None:
-    found = live_move.judge(Ends("g1", "hostA", "hostA", ["hostB"], SSH), {"hostB": "no route"})
-    assert [str(each) for each in found.refusals] == [
+    found = hindrances.judge(Ends("g1", "hostA", "hostA", ["hostB"], SSH), {"hostB": "no route"})
+    assert [str(each) for each in live_move.messages(found.refusals)] == [
         "MSG70 g1: hostA does not reach libvirt on hostB over"
         " qemu+ssh://hostB/system?no_tty=1, the way of its migrations: no route;"
         " try on hostA: virsh -c 'qemu+ssh://hostB/system?no_tty=1' list"
     ]
-    found = live_move.judge(Ends("g1", "hostC", "hostA", ["hostB"], SSH), {})
-    assert [str(each) for each in found.warnings] == [
+    found = hindrances.judge(Ends("g1", "hostC", "hostA", ["hostB"], SSH), {})
+    assert [str(each) for each in live_move.messages(found.warnings)] == [
         "MSG72 g1: whether hostA reaches libvirt on hostB is not known before the move:"
         " vm-ctl runs on hostC; run on hostA it asks"
     ]

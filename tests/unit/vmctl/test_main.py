@@ -13,6 +13,9 @@ from pmkvm.deadline import Deadline
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.files import Lock
+from pmkvm.pacemaker import document as documents
+from pmkvm.pacemaker import waiting
+from pmkvm.virt import survey
 from tests.unit.pacemaker.script import Script, Step
 from tests.unit.virt.fake_qemu import UUID
 from tests.unit.virtual_domain.fake_libvirtmod import RUNNING, FakeLibvirt
@@ -28,7 +31,7 @@ from tests.unit.vmctl.world import (
     running,
     target_role,
 )
-from vmctl import cib_document, commands, hosts, transaction, waiting
+from vmctl import commands, transaction
 from vmctl.messages import TEXTS
 
 if TYPE_CHECKING:
@@ -105,7 +108,7 @@ def test_a_host_that_hangs_is_named_and_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Whoever waits for it longer than that waits for ever.
-    monkeypatch.setattr(hosts, "ANSWER_S", 1.0)
+    monkeypatch.setattr(survey, "ANSWER_S", 1.0)
     libvirts = nothing_runs()
     libvirts[THERE].stuck = True
     ended = vm_ctl("resource add guest1 -a hostA", *ADDING, Step(MODIFY), libvirts=libvirts)
@@ -144,9 +147,10 @@ def test_a_role_is_written_and_waited_for(vm_ctl: VmCtl, typed: str, steps: Sequ
 
 def test_one_that_does_not_start_is_named(vm_ctl: VmCtl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "SLACK_S", 0.05)
-    monkeypatch.setattr(cib_document, "DEFAULT_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(documents, "DEFAULT_TIMEOUT_S", 0.0)
     monkeypatch.setattr(waiting, "POLL_S", 1.0)
-    ended = vm_ctl("resource start guest1", OFF, *STARTING[1:], OFF, OFF)
+    looks = (OFF, OFF, Step(QUERY, out=STOPPED))
+    ended = vm_ctl("resource start guest1", OFF, *STARTING[1:], *looks)
     assert ended.rc == 1
     assert ended.err.startswith("vm-ctl: MSG37 guest1: not started after 0 s")
 
@@ -204,8 +208,8 @@ def test_messages_have_the_numbers_of_2011() -> None:
 
 
 def test_uris_of_other_hosts() -> None:
-    assert hosts.remote_uri("qemu:///system", "tcp", "b") == "qemu+tcp://b/system?no_tty=1"
-    assert hosts.remote_uri("xen:///", "ssh", "b") == "xen+ssh://b/?no_tty=1"
+    assert survey.remote_uri("qemu:///system", "tcp", "b") == "qemu+tcp://b/system?no_tty=1"
+    assert survey.remote_uri("xen:///", "ssh", "b") == "xen+ssh://b/?no_tty=1"
 
 
 def test_a_start_clears_what_a_fence_left_behind_and_says_what_one_holds(vm_ctl: VmCtl) -> None:

@@ -13,12 +13,12 @@ from lxml import etree
 
 from pmkvm import run, settings
 from pmkvm.fencing import instant
-from pmkvm.pacemaker import status
+from pmkvm.pacemaker import waiting
+from pmkvm.pacemaker.document import CibDocument
 from pmkvm.pacemaker.errors import ClusterDownError
 from pmkvm.pacemaker.resource import INFINITY
 from tests.unit.vmctl.world import MIGRATE, REMOTES, cib, cluster, crm_mon, guest, running
-from vmctl import move, plan, waiting
-from vmctl.cib_document import CibDocument
+from vmctl import move, plan
 from vmctl.command_line import Request
 from vmctl.messages import RefusedError
 
@@ -96,7 +96,8 @@ def test_scores_that_bar_the_way(
     target: str | None, scores: dict[str, int], expected: list[int]
 ) -> None:
     intended = check(target=target)
-    assert numbers(lambda: move.check_scores(intended, scores)) == expected
+    known = CibDocument(cib(guest("g1"))), cluster()
+    assert numbers(lambda: move.check_scores(intended, scores, *known)) == expected
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_scores_that_bar_the_way(
     ],
 )
 def test_scores_that_do_not(target: str | None, scores: dict[str, int]) -> None:
-    move.check_scores(check(target=target), scores)
+    move.check_scores(check(target=target), scores, CibDocument(cib(guest("g1"))), cluster())
 
 
 SCORE = '<node_weight function="pcmk__primitive_assign" node="{}" score="{}" id="prmVMCTL_g1"/>'
@@ -177,7 +178,9 @@ REQUEST = Request("resource", "move", ("g1",))
 
 
 def carry_out(target: str | None = "hostB", bound_s: float = 5.0) -> None:
-    move.carry_out(move.Move("g1", "hostA", target, bound_s), REQUEST, lambda: "")
+    cib_document = CibDocument(cib(guest("g1")))
+    moved = move.Move("g1", "hostA", target, bound_s)
+    move.carry_out(moved, REQUEST, cib_document, lambda: "")
 
 
 @pytest.mark.parametrize("target", ["hostB", None])
@@ -198,16 +201,27 @@ def test_a_move_ends_when_the_guest_is_there_and_takes_its_constraints_along(
 
 
 def test_scores_that_will_pull_the_guest_back_are_said_with_the_command_that_keeps_it(
-    begin: Begin, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    fake = begin(ON_A, ON_B)
-    fake.scores = {"hostA": 200, "hostB": 100}
-    carry_out()
+    intended = check(target="hostB")
+    move.look_ahead(intended, {"hostA": 200, "hostB": 100}, CibDocument(cib(guest("g1"))))
     assert capsys.readouterr().err == (
         "vm-ctl: MSG51 g1: its scores will move it back to hostA; to keep it,"
         " move it with --no-wait, and run vm-ctl location move g1 when it is there\n"
     )
-    assert fake.written[-1] == "--delete-all"
+
+
+@pytest.mark.parametrize(
+    ("stickiness", "is_told"), [("0", True), ("60", True), ("120", False), ("INFINITY", False)]
+)
+def test_a_guest_that_sticks_to_where_it_is_stays(
+    stickiness: str, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meta = MIGRATE.replace("allow-migrate", "resource-stickiness").replace("true", stickiness)
+    own = 0 if stickiness == "INFINITY" else int(stickiness)
+    scores = {"hostA": 200 + own, "hostB": 100}
+    move.look_ahead(check(target="hostB"), scores, CibDocument(cib(guest("g1", meta))))
+    assert ("MSG51" in capsys.readouterr().err) is is_told
 
 
 OFF = running("g1", role="Stopped", more='target_role="Stopped"')
@@ -375,23 +389,3 @@ def test_constraints_that_cannot_be_removed_are_told_and_hide_nothing(
     assert capsys.readouterr().err.startswith(
         "vm-ctl: MSG54 g1: the constraints of its move stay, 65 s at"
     )
-
-
-def test_progress_of_one_guest_gives_the_others_their_time(begin: Begin) -> None:
-    names = ["prmVMCTL_g1", "prmVMCTL_g2"]
-    first, second = running("g1", "hostA"), running("g2", "hostA")
-    begin(running("g2", role="Stopped"), first, first, first + second)
-    assert waiting.wait_for(names, status.Cluster.is_started, 5.0, str).late == []
-    begin(first)
-    assert waiting.wait_for(names, status.Cluster.is_started, 0.05, str).late == ["prmVMCTL_g2"]
-
-
-def test_why_says_what_pacemaker_remembers() -> None:
-    failures = (
-        status.Failure("prmVMCTL_g1_start_0", "hostA", "no image"),
-        status.Failure("prmVMCTL_g10_start_0", "hostA", "another"),
-        status.Failure("prmVMCTL_g1_migrate_to_0", "hostB", ""),
-    )
-    found = cluster()._replace(failures=failures)
-    said = waiting.why(found, "prmVMCTL_g1")
-    assert said == "; start failed on hostA: no image; migrate_to failed on hostB"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import pytest
 from lxml import etree
 
-from pmkvm.pacemaker import status
+from pmkvm.pacemaker import difference, status
 from pmkvm.pacemaker.cib import Change, selection
+from pmkvm.pacemaker.document import CibDocument
+from pmkvm.virt.survey import Domain, Survey
 from tests.unit.virtual_domain.fake_libvirtmod import FakeHypervisor, FakeLibvirt
-from vmctl import configuration, difference, main
+from vmctl import configuration, main
 from vmctl.checks import Facts
-from vmctl.cib_document import CibDocument
-from vmctl.hosts import Domain, Survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -161,13 +161,12 @@ def differ(document: str, plan: Callable[[CibDocument], None]) -> Change | None:
 
 def applied(document: str, change: Change | None) -> CibDocument:
     """A document after a write of removals or of constraints, as the CIB manager makes it."""
-    cib_document = CibDocument(document)
+    root = etree.fromstring(document)
     if change is not None and change.constraints:
-        cib_document.configuration.replace(
-            cib_document.section("constraints"), etree.fromstring(change.constraints)
-        )
+        (constraints,) = root.iterfind("configuration/constraints")
+        root[0].replace(constraints, etree.fromstring(change.constraints))
     elif change is not None:
         xpath = selection(change.removed, "/cib")
-        for element in cast("Any", cib_document.configuration.getroottree().xpath(xpath)):
+        for element in cast("Any", root.getroottree().xpath(xpath)):
             element.getparent().remove(element)
-    return cib_document
+    return CibDocument(etree.tostring(root, encoding="unicode"))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Waiting until the cluster has done what it was told, never longer than without any progress."""
+"""Waiting until the cluster has done what it was told, or has nothing left to do for it; never
+longer than without any progress.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from pmkvm.deadline import Deadline
-from pmkvm.pacemaker import status
+from pmkvm.errors import HaError
+from pmkvm.pacemaker import status, tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,13 +20,18 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 # For the transition to begin, and for the answer of one crm_mon on a busy host.
 SLACK_S = 15.0
+# A cluster that is idle so long after it was told, and twice in a row, does no more.
+BEGINS_S = 2.0
+# For the node that decides to say what it does.
+IDLE_S = 5.0
 
 
 class Outcome(NamedTuple):
-    """late: what did not get there; the last look."""
+    """late: what did not get there; the last look; whether the cluster had nothing left to do."""
 
     late: Sequence[str]
     cluster: Cluster
+    is_settled: bool = False
 
 
 def wait_for(
@@ -32,13 +40,15 @@ def wait_for(
     patience_s: float,
     doing: Callable[[], str],
 ) -> Outcome:
-    """Until reached(cluster, resource) for all, while one gets there each patience_s at least.
+    """Until reached(cluster, resource) for all, or until the cluster is idle without it, while one
+    gets there each patience_s at least.
 
     Pacemaker works through many guests a few at a time, so one operation's time-out bounds
     the time to the next success and not the whole. doing tells a person at a terminal more.
     """
     waiting = list(resources)
-    deadline = Deadline(patience_s)
+    deadline, begins = Deadline(patience_s), Deadline(BEGINS_S)
+    idle = 0
     is_watched = sys.stderr.isatty()
     try:
         while True:
@@ -47,8 +57,9 @@ def wait_for(
             if len(left) < len(waiting):
                 deadline = Deadline(patience_s)
             waiting = left
-            if not waiting or deadline.expired():
-                return Outcome(waiting, cluster)
+            idle = idle + 1 if waiting and begins.expired() and is_idle(cluster) else 0
+            if not waiting or idle > 1 or deadline.expired():
+                return Outcome(waiting, cluster, idle > 1)
             if is_watched:
                 done = len(resources) - len(waiting)
                 # Back to the line's beginning, write, clear what is left of it (ECMA-48 EL).
@@ -60,11 +71,14 @@ def wait_for(
             sys.stderr.write("\r\x1b[K")
 
 
-def why(cluster: Cluster, resource: str) -> str:
-    """What Pacemaker remembers as failed of it, to stand behind a sentence."""
-    said = ""
-    for key, node, reason in cluster.failures:
-        if key.startswith(f"{resource}_"):
-            task, _, _interval = key[len(resource) + 1 :].rpartition("_")
-            said += f"; {task} failed on {node}" + (f": {reason}" if reason else "")
-    return said
+def is_idle(cluster: Cluster) -> bool:
+    """Whether the node that decides has no transition under way; not known counts as no."""
+    if any(each.pending for each in cluster.resources):
+        return False
+    if not cluster.dc:
+        return False
+    argv = ("crmadmin", "--status", cluster.dc)
+    try:
+        return "S_IDLE" in tools.call(argv, Deadline(IDLE_S)).out
+    except HaError:
+        return False

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from copy import deepcopy
 from typing import TYPE_CHECKING, NamedTuple
-
-from lxml import etree
+from xml.etree import ElementTree
 
 from pmkvm.pacemaker.cib import Change
-from vmctl.cib_document import REFERENCES
+from pmkvm.pacemaker.document import REFERENCES, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
 
-    from vmctl.cib_document import CibDocument
+    from pmkvm.pacemaker.document import CibDocument
 
 
 class Difference(NamedTuple):
@@ -23,9 +23,9 @@ class Difference(NamedTuple):
     gone has none that must go because it refers to another one of them.
     """
 
-    new: list[etree._Element]
-    changed: list[tuple[etree._Element, etree._Element]]
-    gone: list[etree._Element]
+    new: list[Element]
+    changed: list[tuple[Element, Element]]
+    gone: list[Element]
 
 
 def between(before: CibDocument, after: CibDocument) -> Difference:
@@ -33,7 +33,7 @@ def between(before: CibDocument, after: CibDocument) -> Difference:
     both = ((old[key], each) for key, each in new.items() if key in old)
     return Difference(
         [each for key, each in new.items() if key not in old],
-        [(was, now) for was, now in both if _text(was) != _text(now)],
+        [(was, now) for was, now in both if text(was) != text(now)],
         _roots([each for key, each in old.items() if key not in new]),
     )
 
@@ -43,38 +43,36 @@ def change(before: CibDocument, after: CibDocument) -> Change | None:
 
     There is none for more than additions, or more than removals, outside of the constraints.
     """
-    gone: list[etree._Element] = []
+    gone: list[Element] = []
     merged = _additions(before.configuration, after.configuration, gone)
     if not gone:
-        return None if merged is None else Change(merged=_text(merged))
+        return None if merged is None else Change(merged=text(merged))
     if merged is None:
         return Change(removed=[str(each.get("id")) for each in _roots(gone)])
     if any(child.tag != "constraints" for child in merged):
         raise ValueError("removals beside additions, and not in the constraints alone")
-    return Change(constraints=_text(after.section("constraints")))
+    return Change(constraints=text(after.section("constraints")))
 
 
-def _objects(cib_document: CibDocument) -> Iterator[tuple[str, etree._Element]]:
+def _objects(cib_document: CibDocument) -> Iterator[tuple[str, Element]]:
     for path in ("resources//primitive", "constraints/*", "tags/*"):
         for element in cib_document.configuration.iterfind(path):
             yield str(element.get("id")), element
 
 
-def _roots(gone: list[etree._Element]) -> list[etree._Element]:
+def _roots(gone: list[Element]) -> list[Element]:
     ids = {each.get("id") for each in gone}
     others = REFERENCES[1:]
     return [each for each in gone if ids.isdisjoint(filter(None, map(each.get, others)))]
 
 
-def _additions(
-    before: etree._Element, after: etree._Element, gone: list[etree._Element]
-) -> etree._Element | None:
+def _additions(before: Element, after: Element, gone: list[Element]) -> Element | None:
     """The tree of what is new, with all that leads to it and the ids that find it again.
 
     gone takes what is no longer there. An attribute can't be removed, so that its element goes.
     """
     known = {_key(child): child for child in before}
-    parts: list[etree._Element | None] = []
+    parts: list[Element | None] = []
     for child in after:
         old = known.pop(_key(child), None)
         if old is not None and set(old.attrib) <= set(child.attrib):
@@ -86,15 +84,11 @@ def _additions(
     found = [part for part in parts if part is not None]
     if not found and before.attrib == after.attrib:
         return None
-    own = etree.Element(after.tag)
+    own = ElementTree.Element(after.tag)
     own.attrib.update(after.attrib)
     own.extend(found)
     return own
 
 
-def _key(element: etree._Element) -> tuple[object, str | None]:
+def _key(element: Element) -> tuple[object, str | None]:
     return element.tag, element.get("id") or element.get("id-ref")
-
-
-def _text(element: etree._Element) -> str:
-    return etree.tostring(element, encoding="unicode", with_tail=False)
