@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from pmkvm import output
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import cib, resource, status, tools
@@ -197,7 +197,7 @@ def list_(session: Session) -> None:
         checks.registered(request.domains, cib_document)
         wanted = request.domains or cib_document.domains()
         rows = [list_table.row(domain, cib_document, cluster, time.time()) for domain in wanted]
-    sys.stdout.write(list_table.table(rows))
+    output.write(list_table.table(rows))
 
 
 def locate(session: Session) -> None:
