@@ -42,6 +42,10 @@ class Session(NamedTuple):
 
 def add(session: Session) -> None:
     request, configuration = session
+    agent = configuration.agent_path()
+    if not (tools.is_offline() or os.path.isfile(agent)):
+        where = f"{configuration.path}: vm_ocf"
+        refuse([message(91, where=where, agent=configuration.text("vm_ocf"), path=agent)])
     cluster = _cluster()
     paths = {each: configuration.definition(each) for each in request.domains}
     undefined = [each for each in paths if not os.path.isfile(paths[each])]

@@ -126,11 +126,11 @@ def _where(key_id: str, hosts: Iterable[Host], now: float) -> str:
     for host in hosts:
         report = host.said.find(key_id) if host.said else None
         if report is not None:
-            found.append(f"{host.name} ({_use(report.used, now)})")
+            found.append(f"{host.name} ({_used(report.used, now)})")
     return " " + ", ".join(found or ["on no host that speaks"])
 
 
-def _use(used: int, now: float) -> str:
+def _used(used: int, now: float) -> str:
     if not used:
         return "never used"
     if now - used < USE_S:
