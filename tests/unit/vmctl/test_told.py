@@ -79,7 +79,7 @@ def test_help_for_no_command_is_a_failure(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("command", command_line.VERBS)
 def test_a_usage_line_is_balanced(command: tuple[str, str]) -> None:
     line = command_line.usage(command)
-    for opening, closing in ("[]", "{}", "()"):
+    for opening, closing in (("[", "]"), ("{", "}"), ("(", ")")):
         assert line.count(opening) == line.count(closing)
 
 
