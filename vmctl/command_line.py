@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pmkvm import settings
 from pmkvm.errors import HaError
-from vmctl import names
+from pmkvm.pacemaker import names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
