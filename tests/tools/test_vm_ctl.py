@@ -361,5 +361,5 @@ def test_no_cluster_is_said_in_one_line(
 ) -> None:
     monkeypatch.setenv("CIB_file", str(host.cib) + ".nosuch")
     assert host.vm_ctl("resource", "list") == 1
-    assert capsys.readouterr().err.startswith("vm-ctl: MSG05 cibadmin failed with 105")
+    assert "there is no such file (CIB_file)" in capsys.readouterr().err
     assert threading.active_count() == 1
