@@ -75,10 +75,16 @@ def meta(name: str, key: str, value: str) -> Callable[[Element], None]:
 
 
 def operation(name: str, action: str, **attributes: str) -> Callable[[Element], None]:
+    """An empty attribute is taken away."""
+
     def change(configuration: Element) -> None:
         found = one(configuration, f".//primitive[@id='{name}']/operations/op[@name='{action}']")
         for key, value in attributes.items():
-            found.set(key.replace("_", "-"), value)
+            given = key.replace("_", "-")
+            if value:
+                found.set(given, value)
+            else:
+                del found.attrib[given]
 
     return change
 
@@ -169,41 +175,31 @@ PLANTS = (
     in_cib(
         "no stickiness",
         default("rsc_defaults", "resource-stickiness", "0"),
-        Found("stickiness", "cluster"),
+        Found("stickiness-zero", "cluster"),
     ),
     in_cib(
-        "a start that is not waited for",
-        operation(resource(3), "start", timeout="2s"),
-        Found("start-short", "guest3"),
-    ),
-    in_cib(
-        "a stop that is not waited for",
-        operation(resource(3), "stop", timeout="5s"),
-        Found("stop-short", "guest3"),
-    ),
-    in_cib(
-        "a migration that is not waited for",
-        operation(resource(1), "migrate_to", timeout="1s"),
-        Found("migration-short", "guest1"),
+        "a start without a timeout",
+        operation(resource(3), "start", timeout=""),
+        Found("timeout-missing", "guest3"),
     ),
     in_cib(
         "a failed stop is ignored",
         operation(resource(3), "stop", on_fail="ignore"),
         Found("on-fail", "guest3"),
     ),
-    in_cib("two resources with one guest", second_resource, Found("two-resources", "guest3")),
-    in_cib("hosts can't be fenced", without_fencing, Found("fencing-missing", "cluster")),
+    in_cib("two resources with one guest", second_resource, Found("one-guest-twice", "guest3")),
+    in_cib("hosts can't be fenced", without_fencing, Found("fence-device-missing", "cluster")),
     in_cib("fencing is disabled", fencing_disabled, Found("fencing-disabled", "cluster")),
-    in_cib("fencing is not monitored", unmonitored, Found("fencing-unmonitored", "cluster")),
+    in_cib("fencing is not monitored", unmonitored, Found("fence-device-unmonitored", "cluster")),
     in_cib(
         "nothing is checked again",
         option("cluster-recheck-interval", "0"),
-        Found("recheck-interval", "cluster"),
+        Found("fence-advice", "cluster"),
     ),
     in_cib(
         "pending actions are not recorded",
         default("op_defaults", "record-pending", "false"),
-        Found("record-pending", "cluster"),
+        Found("fence-advice", "cluster"),
     ),
     in_cib(
         "vm-stonithd is stopped",

@@ -128,10 +128,15 @@ PLANTS = (
     plant("host2's libvirt is silent", silent, Found("host-silent", HOST2)),
     plant("host2's libvirt is dead", dead, Found("host-silent", HOST2)),
     plant("host2 admits nobody", not_admitted, Found("host-silent", HOST2)),
-    plant("another key on host2", another_key, Found("keys-differ", HOST2)),
+    plant(
+        "another key on host2",
+        another_key,
+        Found("key-missing", HOST1),
+        Found("key-missing", HOST2),
+    ),
     plant("no key on host2", no_key, Found("key-missing", HOST2)),
-    plant("guest1 is mute", mute, Found("channel-mute", "guest1")),
-    plant("a guest that nobody manages", stranger, Found("nobody-manages", "stranger", HOST1)),
+    plant("guest1 is mute", mute, Found("channel-mute", "guest1", HOST1)),
+    plant("a guest that nobody manages", stranger, Found("guest-unmanaged", HOST1)),
     plant("a disk that was plugged in", plugged_in, Found("disks-differ", "guest1", HOST1)),
     in_host(
         "libvirt-guests is enabled",
