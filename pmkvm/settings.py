@@ -11,6 +11,9 @@ PRIVATE_DIR = "/usr/share/pm_kvm_tools"
 # What is remembered about guests until the host's next boot.
 RUN_DIR = "/run/pm_kvm_tools"
 
+# Where the resource agents of class ocf are, below their providers.
+OCF_DIR = "/usr/lib/ocf/resource.d"
+
 VM_CTL_CONF = "/etc/vm-ctl.conf"
 # Which node attributes of a host its guests may see.
 VM_MANAGER_CONF = "/etc/vm-manager.conf"

@@ -34,6 +34,14 @@ RETRY_S = 0.1
 _abandoned: list[str] = []
 
 
+class StuckError(DeadlineError):
+    """said: without the place in our code, which is for a log."""
+
+    def __init__(self, said: str, place: str) -> None:
+        super().__init__(f"{said}{place}")
+        self.said = said
+
+
 def start_thread(function: Callable[..., object], *arguments: object) -> int:
     """The number of a thread that runs it from now on. Raises ExhaustedError."""
     _thread.stack_size(STACK_BYTES)
@@ -93,7 +101,7 @@ class Call:
             return ExhaustedError(f"{late}: no thread can be started")
         _abandoned.append(self._what)
         frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - the documented way
-        return DeadlineError(f"{late}{place_of(frame)}")
+        return StuckError(late, place_of(frame))
 
     def _begin(self) -> bool:
         """Start it, unless it has begun; False if there is no thread for it now."""

@@ -182,7 +182,9 @@ def _kept_here(request: Request, facts: Facts) -> Iterator[Message]:
 def _now(request: Request, configuration: Configuration, cluster: Cluster) -> Iterator[Message]:
     """What is not as the guests need it: their node is offline; nobody sets an attribute that
     decides where they may run."""
-    if request.preferred in {each.name for each in cluster.nodes if not each.online}:
+    offline = {each.name for each in cluster.nodes if each.kind in HOSTS and not each.online}
+    # In a CIB file nobody need be online.
+    if request.preferred in offline and cluster.online_hosts():
         yield message(81, node=request.preferred)
     known = {name for node in cluster.attributes.values() for name in node}
     for required in configuration.required_clones():

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pmkvm import settings
 from pmkvm.errors import HaError
+from pmkvm.pacemaker import names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FORMATS = ("crm", "xml", "pcs")
+HELP = ("--help", "-h")
 
 
 class Option(NamedTuple):
@@ -131,12 +134,13 @@ def parser(noun: str, verb: str) -> argparse.ArgumentParser:
     program = f"vm-ctl {noun} {verb}"
     made = _Parser(
         prog=program,
+        usage=f"{program} {row.domains} {' '.join(map(_in_usage, row.options))} [--help]",
         description=f"{row.does[0].upper()}{row.does[1:]}.",
         epilog=f"Example: {program} {row.example}",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
-    made.add_argument("operands", nargs="*", metavar=row.domains.strip("[]"))
+    made.add_argument("operands", nargs="*", metavar=MANY if row.domains == MANY else ONE)
     for name in row.options:
         field, values, text = OPTIONS[name]
         more: dict[str, Any] = {"nargs": 0} if not values else {"metavar": values}
@@ -146,27 +150,66 @@ def parser(noun: str, verb: str) -> argparse.ArgumentParser:
     return made
 
 
+def _in_usage(name: str) -> str:
+    values = OPTIONS[name].values
+    words = "|".join(values) if isinstance(values, tuple) else values
+    text = f"{name} {words}".strip()
+    return text if name == "-a" else f"[{text}]"
+
+
 def usage(arguments: Sequence[str] = ()) -> str:
     """Of the verb that the arguments begin with, else of all."""
     if tuple(arguments[:2]) in VERBS:
         return parser(arguments[0], arguments[1]).format_usage()
     width = max(len(" ".join(command)) for command in VERBS)
     lines = (
-        f"       vm-ctl {' '.join(command):{width}}  {row.does}" for command, row in VERBS.items()
+        f"       vm-ctl {' '.join(command):{width}}  {row.does}"
+        for command, row in VERBS.items()
+        if list(arguments) != ["location" if command[0] == "resource" else "resource"]
     )
     return "\n".join(["usage: vm-ctl --help | --version | COMMAND [--help]", *lines, NOTES])
 
 
+def help_of(arguments: Sequence[str]) -> str:
+    """What is to be printed where help is asked for, in any of its ways; else empty."""
+    words = [each for each in arguments if each not in HELP]
+    if words[:1] == ["help"]:
+        del words[0]
+    elif len(words) == len(arguments):
+        return ""
+    if not words or words in (["resource"], ["location"]):
+        return usage(words)
+    whole = tuple(words[:2])
+    found = [each for each in VERBS if whole == each or words == [each[1]]]
+    if not found:
+        raise UsageError(_unknown(words))
+    return "\n".join(parser(*each).format_help() for each in found)
+
+
+def _unknown(words: Sequence[str]) -> str:
+    """With the command that it comes nearest to; the noun may be left out, or be another one."""
+    typed = " ".join(words[:2])
+    known = {verb: f"{noun} {verb}" for noun, verb in reversed(VERBS)}
+    known.update({command: command for command in [" ".join(each) for each in VERBS]})
+    tried = [typed, *words[:2]]
+    near = [each for one in tried for each in difflib.get_close_matches(one, known, 1, 0.75)]
+    hint = f"; did you mean vm-ctl {known[near[0]]}?" if near else ""
+    return f"no such command: {typed or 'nothing given'}{hint}"
+
+
 def parse(arguments: Sequence[str]) -> Request:
-    """Raises UsageError with what is wrong in one line, SystemExit after --help."""
+    """Raises UsageError with what is wrong in one line."""
     if tuple(arguments[:2]) not in VERBS:
-        raise UsageError(f"no such command: {' '.join(arguments[:2]) or 'nothing given'}")
+        raise UsageError(_unknown(arguments))
     noun, verb = arguments[:2]
     row = VERBS[noun, verb]
     values = vars(parser(noun, verb).parse_intermixed_args(list(arguments[2:])))
     operands = values.pop("operands", [])
     # Blanks may stand around the commas, inside an argument or between arguments.
     domains = sorted({name.strip() for name in ",".join(operands).split(",")} - {""})
+    if verb != "add":
+        # A resource's name, as Pacemaker's tools print it.
+        domains = sorted({names.domain(each) or each for each in domains})
     request = Request(noun, verb, tuple(domains), **values)
     if row.domains != MANY and max(len(operands), len(domains)) > 1:
         raise UsageError(f"{noun} {verb} takes one domain, not {' '.join(operands)}")

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from pmkvm import output
 from pmkvm.columns import table
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
@@ -44,6 +44,10 @@ class Session(NamedTuple):
 
 def add(session: Session) -> None:
     request, configuration = session
+    agent = configuration.agent_path()
+    if not (tools.is_offline() or os.path.isfile(agent)):
+        where = f"{configuration.path}: vm_ocf"
+        refuse([message(91, where=where, agent=configuration.text("vm_ocf"), path=agent)])
     cluster = _cluster()
     paths = {each: configuration.definition(each) for each in request.domains}
     undefined = [each for each in paths if not os.path.isfile(paths[each])]
@@ -202,9 +206,9 @@ def list_(session: Session) -> None:
         wanted = request.domains or cib_document.domains()
         rows = [list_table.row(domain, cib_document, cluster, time.time()) for domain in wanted]
     if request.json:
-        sys.stdout.write(list_table.as_json(rows))
+        output.write(list_table.as_json(rows))
     else:
-        sys.stdout.write(table(list_table.HEADINGS, rows))
+        output.write(table(list_table.HEADINGS, rows))
 
 
 def locate(session: Session) -> None:

@@ -6,9 +6,11 @@ Everything wrong is reported at once, each with file, line and what is allowed.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import NamedTuple
 
+from pmkvm import settings
 from pmkvm.files import read_text
 from pmkvm.pacemaker import names, resource
 from vmctl.assignments import Assignment, parse
@@ -27,8 +29,12 @@ ON_FAIL = ("ignore", "block", "stop", "restart", "standby", "fence", "restart-co
 
 
 def _is_operation(values: Values) -> bool:
-    _interval, timeout_s = map(resource.seconds, values[:2])
-    return timeout_s > 0 and set(values[2:]) <= set(ON_FAIL)
+    interval_s, timeout_s = map(resource.seconds, values[:2])
+    return interval_s == 0 and timeout_s > 0 and set(values[2:]) <= set(ON_FAIL)
+
+
+def _is_monitor(values: Values) -> bool:
+    return resource.seconds(values[0]) > 0 and _is_operation(("0", *values[1:]))
 
 
 def _is_score(values: Values) -> bool:
@@ -47,12 +53,21 @@ AGENT: Rule = (
     lambda values: re.fullmatch("ocf:[^:]+:[^:]+", values[0]) is not None,
 )
 IGNORED: Rule = ("a number (it has no effect any more)", lambda values: values[0].isdigit())
-URI: Rule = ("a libvirt URI", lambda values: bool(values[0]))
-TRANSPORT: Rule = ("a libvirt transport, as ssh, tls or tcp", lambda values: bool(values[0]))
+URI: Rule = (
+    "a libvirt URI, as qemu:///system",
+    lambda values: re.fullmatch(r"[a-z][a-z0-9+]*://\S*", values[0]) is not None,
+)
+# Of libvirt's transports (libvirt's URI format) those by which one host reaches another.
+TRANSPORTS = ("ssh", "tls", "tcp", "libssh", "libssh2")
+TRANSPORT: Rule = (f"one of {' '.join(TRANSPORTS)}", lambda values: values[0] in TRANSPORTS)
+_ON_FAIL = f"on-fail one of {' '.join(ON_FAIL)}"
 OPERATION: Rule = (
-    "(interval timeout on-fail), for stop and migrate_to (interval timeout);"
-    f" on-fail one of {' '.join(ON_FAIL)}",
+    f"(0 timeout on-fail), for stop and migrate_to (0 timeout); timeout above 0; {_ON_FAIL}",
     _is_operation,
+)
+MONITOR: Rule = (
+    f"(interval timeout on-fail), both times above 0: with 0 nobody monitors; {_ON_FAIL}",
+    _is_monitor,
 )
 SCORE: Rule = ("a score: a number, INFINITY or -INFINITY", _is_score)
 ORDER: Rule = ("(0 false) or (0 true); a score of more than 0 makes it mandatory", _is_order)
@@ -75,7 +90,7 @@ KEYS: dict[str, tuple[Values, Rule]] = {
     "vm_hypervisor": (("qemu:///system",), URI),
     "vm_migration_transport": (("ssh",), TRANSPORT),
     "vm_start_op": (("0", "120s", "restart"), OPERATION),
-    "vm_monitor_op": (("10s", "30s", "restart"), OPERATION),
+    "vm_monitor_op": (("10s", "30s", "restart"), MONITOR),
     "vm_stop_op": (("0", "90s"), OPERATION),
     "vm_migrate_to_op": (("0", "300s"), OPERATION),
     "vm_migrate_from_op": (("0", "240s", "restart"), OPERATION),
@@ -136,6 +151,9 @@ class Configuration(NamedTuple):
     def fences(self) -> bool:
         """Whether the host is fenced for a guest that can't be stopped."""
         return self.text("vm_stonith") == "on"
+
+    def agent_path(self) -> str:
+        return os.path.join(settings.OCF_DIR, *self.text("vm_ocf").split(":")[1:])
 
     def definition(self, domain: str) -> str:
         return f"{self.text('vm_cfg_dir').rstrip('/')}/{domain}{self.text('vm_cfg_ext')}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 TEXTS = {
-    1: "Pacemaker is not running here: {reason}",
+    1: "Pacemaker does not run on this host: start it, or run vm-ctl on a host where it runs",
     2: "{path}: no such configuration file",
     3: "{domain}: no such domain in libvirt on this host",
     5: "{reason}",
@@ -22,7 +22,7 @@ TEXTS = {
     11: "{domain}: already registered as {resource}",
     12: "fencing is disabled in this cluster ({option}) while vm_stonith is on",
     13: "{domain}: running on {nodes}, stop it before it is deleted",
-    14: "{node}: not online",
+    14: "{node}: Pacemaker is down there, or on its way up, so no guest can run there",
     15: "{domain}: no resource {resource} in this cluster",
     16: "{node}: no such node in this cluster",
     17: "another vm-ctl is at work: {reason}",
@@ -62,8 +62,8 @@ TEXTS = {
     " vm-ctl resource list",
     54: "{domain}: the constraints of its move stay, {seconds} s at most: {reason}",
     55: "{domain}: is being migrated, wait until it is there",
-    56: "{domain}: vm-ctl ends when the guest is there; interrupt it again to end it now: then the"
-    " constraints of the move stay, {seconds} s at most",
+    56: "{domain}: it is on its way, and vm-ctl ends when it has arrived; interrupt vm-ctl again to"
+    " end it now: the move goes on, and its constraints end by themselves within {seconds} s",
     57: "another vm-ctl on this host can't be locked out: {reason}",
     58: "{domain}: Pacemaker still migrates it; vm-ctl removes the constraints of the move after"
     " that; interrupt it to end it now: then they stay, {seconds} s at most",
@@ -81,6 +81,7 @@ TEXTS = {
     " snapshot-list {domain}",
     74: "{domain}: libvirt is at {job}; a live migration waits for its end, or is refused",
     75: "{node}: is itself a guest or a bundle of this cluster, and runs no guests",
+    76: "{node}: is a Pacemaker Remote node; another guest's fence of a guest there is refused",
     77: "{domain}: not {state}, and the cluster does no more for it{reason}",
     78: "{domain}: runs, but {reason}; until that is cleaned up it may stay barred from there:"
     " crm_resource --cleanup --resource {resource}",
@@ -89,8 +90,14 @@ TEXTS = {
     81: "{node}: is offline; started now, the guests would run elsewhere",
     82: "{where}: no node has the attribute {attribute} now, and without it no guest starts; who"
     " sets it must run first",
-    76: "{node}: is a Pacemaker Remote node; another guest's fence of a guest there is refused",
+    88: "{reason}",
+    89: "{path}: there is no such file (CIB_file)",
+    90: "{reason}",
+    91: "{where}: {agent} is not installed on this host: there is no {path}",
 }
+
+
+_COLOURS = {"error": 31, "warning": 33}
 
 
 def why(reasons: Iterable[str]) -> str:
@@ -112,9 +119,11 @@ def message(number: int, **arguments: object) -> Message:
     return Message(number, TEXTS[number].format(**arguments))
 
 
-def say(messages: Iterable[Message]) -> None:
+def say(messages: Iterable[Message], kind: str = "warning") -> None:
+    """At a terminal with the word that says which kind it is, in that kind's colour (ECMA-48)."""
     for each in messages:
-        sys.stderr.write(f"vm-ctl: {each}\n")
+        mark = f"\x1b[1;{_COLOURS[kind]}m{kind}:\x1b[0m " if sys.stderr.isatty() else ""
+        sys.stderr.write(f"vm-ctl: {mark}{each}\n")
 
 
 class RefusedError(HaError):

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING
 
-from pmkvm import files, settings
+from pmkvm import files, output, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import DeadlineError
 from pmkvm.pacemaker import cib, difference, tools
@@ -41,7 +40,7 @@ def make(plan: Plan, request: Request) -> CibDocument:
 
     if request.dry_run:
         wanted(cib.query(Deadline(QUERY_S)))
-        sys.stdout.write(dry_run_formats.WRITERS[request.format](*planned))
+        output.write(dry_run_formats.WRITERS[request.format](*planned))
     else:
         with lock("vm-ctl"):
             cib.change(wanted, Deadline(CHANGE_S))

@@ -20,10 +20,11 @@ _vm_ctl() {
     local current=${COMP_WORDS[COMP_CWORD]} dry='--dry-run --format --config --help' options
     COMPREPLY=()
     case $COMP_CWORD in
-        1) _vm_ctl_words "$current" resource location --help --version; return ;;
+        1) _vm_ctl_words "$current" resource location help --help --version; return ;;
         2) case ${COMP_WORDS[1]} in
                resource) _vm_ctl_words "$current" add delete start stop move unmove list ;;
                location) _vm_ctl_words "$current" move ;;
+               help) _vm_ctl_words "$current" resource location add delete start stop move unmove list ;;
            esac
            return ;;
     esac

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-CHANNEL_NAME = "vmconnectd"
+from pmkvm.virt.definition import PORT_NAME, ports
 
 
 class Domain(NamedTuple):
@@ -27,15 +27,11 @@ def parse(definition: str) -> Domain:
     name, uuid = root.findtext("name"), root.findtext("uuid")
     if root.tag != "domain" or not name or not uuid:
         raise ValueError("libvirt's definition is no domain's")
-    channels = [
-        each
-        for each in root.iterfind("devices/channel")
-        if each.find(f"target[@type='virtio'][@name='{CHANNEL_NAME}']") is not None
-    ]
+    channels = ports(root)
     if not channels:
-        return Domain(name, uuid.lower(), "", f"it has no channel named {CHANNEL_NAME}")
+        return Domain(name, uuid.lower(), "", f"it has no channel named {PORT_NAME}")
     if len(channels) > 1:
-        return Domain(name, uuid.lower(), "", f"it has {len(channels)} channels {CHANNEL_NAME}")
+        return Domain(name, uuid.lower(), "", f"it has {len(channels)} channels {PORT_NAME}")
     source = channels[0].find("source")
     if channels[0].get("type") != "unix" or source is None or source.get("mode") != "bind":
         return Domain(name, uuid.lower(), "", "its channel is no unix socket of mode bind")

@@ -23,6 +23,10 @@ class ClusterDownError(HaError):
     """No cluster runs on this host, or its CIB manager does not take connections."""
 
 
+class NotAllowedError(HaError):
+    """Pacemaker does not answer whoever runs this program; what it does is not known."""
+
+
 class BadAnswerError(HaError):
     """A tool answered with something that cannot be understood."""
 

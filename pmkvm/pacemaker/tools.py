@@ -7,7 +7,13 @@ import os
 
 from pmkvm import run
 from pmkvm.errors import DeadlineError
-from pmkvm.pacemaker.errors import BadAnswerError, ClusterDownError, ExitCode, ToolError
+from pmkvm.pacemaker.errors import (
+    BadAnswerError,
+    ClusterDownError,
+    ExitCode,
+    NotAllowedError,
+    ToolError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,6 +85,12 @@ def parsed(answer: str, tool: str) -> Element:
 
 
 def _failure(tool: str, done: run.Completed) -> Exception:
+    if os.geteuid() and not is_offline():
+        from pmkvm.pacemaker import permission
+
+        complaint = permission.complaint()
+        if complaint:
+            return NotAllowedError(complaint)
     if done.rc in DOWN:
         return ClusterDownError(f"Pacemaker does not run on this host ({tool} says {done.rc})")
     lines = (done.err or _in_answer(done.out)).splitlines()

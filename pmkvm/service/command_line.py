@@ -6,8 +6,10 @@ from __future__ import annotations
 import argparse
 import sys
 
+from pmkvm import output
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
+from pmkvm.service.readable import readable
 from pmkvm.version import VERSION
 
 TYPE_CHECKING = False
@@ -35,7 +37,7 @@ class Parser(argparse.ArgumentParser):
             "--status",
             dest="is_status",
             action="store_true",
-            help="print the status of the running daemon, as JSON",
+            help="print the status of the running daemon: for a person at a terminal, else as JSON",
         )
         self.add_argument("--debug", dest="is_debug", action="store_true", help="log more")
 
@@ -49,9 +51,11 @@ class Parser(argparse.ArgumentParser):
 
 
 def print_status(program: str, ask: Callable[[Deadline], str]) -> int:
-    """What the running daemon says of itself; 1 if none does. ask may raise HaError."""
+    """What the running daemon says of itself, at a terminal for a person; 1 if none does, or it
+    can't be printed. ask may raise HaError."""
     try:
-        sys.stdout.write(f"{ask(Deadline(STATUS_S))}\n")
+        told = ask(Deadline(STATUS_S))
+        output.write(readable(told) if sys.stdout.isatty() else f"{told}\n")
     except HaError as error:
         sys.stderr.write(f"{program}: {error}\n")
         return 1

@@ -41,6 +41,8 @@ def ask(program: str, path: str, deadline: Deadline) -> str:
                     raise StatusError(f"{path}: what answers there is no {program}")
         except socket.timeout as error:
             raise DeadlineError(f"{program} does not answer") from error
+        except PermissionError as error:
+            raise StatusError(f"only root may ask {program} ({path})") from error
         except OSError as error:
             raise StatusError(f"{program} does not run ({path}: {error.strerror})") from error
     text = b"".join(parts).decode(errors="replace").strip()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # The one private attribute of a host's vm-stonithd.
 ATTRIBUTE = "vm-stonith"
 KIND = "key"
+# Every use is said to all hosts, so its time is rounded down to this.
+USE_S = 600
 _ID = re.compile(r"[0-9a-f]{8}", re.ASCII)
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LONGEST = 4 << 20
 # The hypervisor drivers of libvirt whose guests are QEMU processes of this host.
 _QEMU_TYPES = ("kvm", "qemu", "hvf")
+# The channel of vm-connectd, by the name that the guest sees.
+PORT_NAME = "vmconnectd"
 # What begins the text says how the rest is coded (XML 1.0, appendix F).
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _DECLARATION = re.compile(r"\s*<\?xml\s[^>]*\?>")
@@ -95,6 +97,12 @@ def identity_of(root: ET.Element, where: str) -> Identity:
     return Identity(
         name, parse_uuid(root.findtext("uuid") or "", where), root.get("type") in _QEMU_TYPES
     )
+
+
+def ports(root: ET.Element) -> list[ET.Element]:
+    """The channels of that name."""
+    wanted = f"target[@type='virtio'][@name='{PORT_NAME}']"
+    return [each for each in root.iterfind("devices/channel") if each.find(wanted) is not None]
 
 
 def place_of_difference(one: ET.Element, other: ET.Element) -> str | None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.thread_call import Call, call_in_thread
+from pmkvm.thread_call import Call, StuckError, call_in_thread
 from pmkvm.virt import definition, private_state
 from pmkvm.virt.connection import XML_INACTIVE, Connection
 
@@ -104,7 +104,7 @@ def ask_all(
                 raise call.abandon()
             answers[node] = cast("T", call.result())
         except HaError as error:
-            silent[node] = str(error)
+            silent[node] = error.said if isinstance(error, StuckError) else str(error)
     return answers, silent
 
 

@@ -71,6 +71,8 @@ class Connection:
             # A full backlog is EAGAIN at once: the daemon is there and takes no connections.
             if isinstance(error, (TimeoutError, socket.timeout, BlockingIOError)):
                 raise NoAnswerError(f"vm-connectd does not take connections: {error}") from error
+            if isinstance(error, PermissionError):
+                raise NotRunningError(f"only root may ask vm-connectd ({self._path})") from error
             raise NotRunningError(
                 f"vm-connectd does not run here: {self._path}: {error.strerror}"
             ) from error

@@ -63,7 +63,11 @@ def parse(argv: Sequence[str]) -> Request:
             )
         if verb == "token":
             made.add_argument(
-                "--cluster", required=True, metavar="GUEST,GUEST...", help="all of its members"
+                "--cluster",
+                required=True,
+                nargs="+",
+                metavar="GUEST,GUEST...",
+                help="all of its members; blanks may stand around the commas",
             )
             made.add_argument(
                 "--operations",
@@ -76,7 +80,7 @@ def parse(argv: Sequence[str]) -> Request:
     unknown = [each for each in operations if each not in OPERATIONS]
     if found["verb"] == "token" and (unknown or not operations):
         parser.error(f"--operations: some of {', '.join(OPERATIONS)}, not {found['operations']!r}")
-    cluster = _split(found.get("cluster", ""))
+    cluster = _split(",".join(found.get("cluster", ())))
     if len(set(cluster)) != len(cluster):
         parser.error("--cluster: a guest is there twice")
     return Request(found["verb"], found["file"], bool(found.get("force")), cluster, operations)

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from pmkvm import settings
+from pmkvm import output, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.files import Lock
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0: done; 1: refused or failed."""
     request = command_line.parse(sys.argv[1:] if argv is None else argv)
     try:
-        sys.stdout.write(_VERBS[request.verb](request))
+        output.write(_VERBS[request.verb](request))
     except RefusedError as error:
         problems: Sequence[str] = error.problems
     except (HaError, OSError) as error:
@@ -86,6 +86,9 @@ def _token(request: Request) -> str:
     cluster = members.read(cib.query(Deadline(CLUSTER_S)), Deadline(CLUSTER_S))
     named = members.find(request.cluster, cluster)
     listed = paste.hostlist(named, cluster.name, request.operations, key)
+    for member in named:
+        if not member.guest.has_port:
+            sys.stderr.write(f"vm-stonith-key: warning: {paste.without_port(member)}\n")
     return paste.text(named, listed)
 
 

@@ -32,6 +32,7 @@ class Guest(NamedTuple):
     resource: str
     domain: str
     uuid: str
+    has_port: bool
 
 
 class Member(NamedTuple):
@@ -60,14 +61,16 @@ def read(document: str, deadline: Deadline) -> Cluster:
         path = ""
         try:
             path = host.definition_path(resource, config, deadline)
-            known = definition.read_identity(path)
+            root = definition.parse(definition.read(path), path)
+            known = definition.identity_of(root, path)
         except HaError as error:
             problems[resource] = str(error)
         except OSError as error:
             problems[resource] = f"{path or 'no definition'}: {error.strerror}"
         else:
             if known.uuid:
-                guests.append(Guest(resource, known.name, known.uuid))
+                has_port = bool(definition.ports(root))
+                guests.append(Guest(resource, known.name, known.uuid, has_port))
             else:
                 problems[resource] = f"{path}: no <uuid>, without which nobody can be told apart"
     return Cluster(cluster_name(configuration), tuple(guests), problems)

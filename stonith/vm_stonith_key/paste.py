@@ -6,6 +6,7 @@ from __future__ import annotations
 from pmkvm.pacemaker.renamed import FENCING_TIMEOUT
 from pmkvm.tokens import seal
 from pmkvm.tokens.seal import Content
+from pmkvm.virt.definition import PORT_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ def hostlist(members: Sequence[Member], cluster: str, operations: Sequence[str],
     ]
     return " ".join(
         f"{member.node}:{seal.seal(content, key)}" for member, content in zip(members, tokens)
+    )
+
+
+def without_port(member: Member) -> str:
+    return (
+        f"{member.guest.domain} has no channel {PORT_NAME} in its definition on this host, so it"
+        " can't ask for a fence (it can be fenced): see vm-connectd(8)"
     )
 
 

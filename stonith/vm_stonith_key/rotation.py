@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pmkvm.tokens import ring as rings
+from pmkvm.tokens.key_report import USE_S
 from pmkvm.tokens.ring import Ring, State
 
 TYPE_CHECKING = False
@@ -125,9 +126,16 @@ def _where(key_id: str, hosts: Iterable[Host], now: float) -> str:
     for host in hosts:
         report = host.said.find(key_id) if host.said else None
         if report is not None:
-            use = f"used {_ago(now - report.used)} ago" if report.used else "not used"
-            found.append(f"{host.name} ({use})")
+            found.append(f"{host.name} ({_used(report.used, now)})")
     return " " + ", ".join(found or ["on no host that speaks"])
+
+
+def _used(used: int, now: float) -> str:
+    if not used:
+        return "never used"
+    if now - used < USE_S:
+        return f"used within {USE_S // 60} min"
+    return f"used {_ago(now - used)} ago"
 
 
 def _ago(seconds: float) -> str:

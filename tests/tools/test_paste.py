@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 UUID = "-6e5d-4c1b-9a53-0f8d7a3b9c10"
 MEMBERS = [
-    Member(node, Guest(f"prmVMCTL_{node}", node, f"{digit * 8}{UUID}"))
+    Member(node, Guest(f"prmVMCTL_{node}", node, f"{digit * 8}{UUID}", True))
     for node, digit in (("guest1", "1"), ("guest2", "2"), ("guest3", "3"))
 ]
 KEY = ring.new_key(State.SEALS)

@@ -16,16 +16,13 @@ from typing import TYPE_CHECKING
 from daemons.vm_stonithd.intake.grant import Grant, TokenError
 from pmkvm.errors import ExhaustedError
 from pmkvm.tokens import ring, seal
-from pmkvm.tokens.key_report import KeyReport
+from pmkvm.tokens.key_report import USE_S, KeyReport
 from pmkvm.tokens.ring import NoRingError, Ring, RingError
 
 if TYPE_CHECKING:
     from typing import Callable
 
 log = logging.getLogger(__name__)
-
-# Every use is said to all hosts, so no finer than this.
-USE_S = 600
 
 
 class Keys:

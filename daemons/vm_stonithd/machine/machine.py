@@ -18,6 +18,7 @@ from daemons.vm_stonithd.machine.replies import OUR_ERROR, Replies, ng
 from daemons.vm_stonithd.machine.state import State
 from daemons.vm_stonithd.model import events
 from daemons.vm_stonithd.model.actions import Answer, Forget, Say
+from daemons.vm_stonithd.model.facts import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +124,7 @@ class Machine:
         if request.refusal:
             why = request.why or request.refusal
             self._state.log(f"{request.hash} {request.requester} is refused: {why}", request)
-            self._state.act(Answer(request.number, ng(request.refusal)))
+            self._state.act(Answer(request.number, ng(told(request.refusal, request.hash))))
         elif not request.operation.is_fence:
             self._on_status_list.add(pending)
         elif done is not None:

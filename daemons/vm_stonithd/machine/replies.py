@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from daemons.vm_stonithd.machine import proof
 from daemons.vm_stonithd.machine.fence import UNDER_BAN
 from daemons.vm_stonithd.model.actions import Answer, Forget, Say
-from daemons.vm_stonithd.model.facts import REFUSED
+from daemons.vm_stonithd.model.facts import REFUSED, told
 from daemons.vm_stonithd.model.host_report import Done
 from daemons.vm_stonithd.model.invariants import hold, known
 from pmkvm.fencing.ban import OFF, SETTLE
@@ -91,7 +91,7 @@ class Replies:
                 " that can be fenced",
                 request,
             )
-            return REFUSED
+            return told(REFUSED, request.hash)
         ban = view.bans.get(request.requester)
         if ban is not None and ban.operation != SETTLE and ban.is_live(self._state.wall):
             return "you are being fenced"

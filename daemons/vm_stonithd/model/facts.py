@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 REFUSED = "the token is refused"
 
 
+def told(refusal: str, request_hash: str) -> str:
+    """Of a token: with the first word of the host's line, which is the request's own hash and
+    says nothing of the reason."""
+    return f"{refusal}: see {request_hash} in the host's log" if refusal == REFUSED else refusal
+
+
 class Standing(Enum):
     """A configured cluster node, by its node_state: doc/fencing-protocol.md, Host states."""
 

@@ -145,7 +145,7 @@ def test_keys_are_exchanged_step_by_step_and_never_early(keyed: Pair) -> None:
     # Those that are out go on working.
     for token in (old, fresh):
         assert pair.answer("status", through=CONNECT, token=token).is_ok
-    wait_until(lambda: " ago)" in host1.must([TOOL, "list"]).splitlines()[0], "the old key's use")
+    wait_until(lambda: "used within" in host1.must([TOOL, "list"]).splitlines()[0], "its use")
     refused(reason="opened a token of")
     # No host has said anything for three hours then: what is not known --force passes over.
     refused(*LATER, reason="has said nothing for")

@@ -166,7 +166,11 @@ SITUATIONS = (
     Situation("unmanaged", _unmanaged, End.UNTOUCHED, r"NG.*is unmanaged", SHORT_S),
     Situation("in maintenance", _in_maintenance, End.UNTOUCHED, r"NG.*maintenance", SHORT_S),
     Situation(
-        "unknown", _at(1), End.UNTOUCHED, r"NG the token is refused", resource="prmVMCTL_guest9"
+        "unknown",
+        _at(1),
+        End.UNTOUCHED,
+        r"NG the token is refused: see [0-9a-f]{16} in the host's log",
+        resource="prmVMCTL_guest9",
     ),
     HOST_DIES,
 )

@@ -18,14 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.lab.cluster.stonith import Proven
-    from tests.lab.guests.counter import Tick
     from tests.lab.guests.fencing_guest import Answered, Asking
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
 BOOT_S = 120.0
-# Long enough for a boot under emulation.
-STILL_S = 45.0
 # An answered off's ban is left to run out, and is removed 15 s after its end.
 BAN_S = 110.0
 CLEAN_S = 40.0
@@ -112,25 +109,10 @@ class Pair(NamedTuple):
         lab.cluster.wait_running(target.resource)
         if target.hosts() != [host.name]:
             # An emulated guest that was migrated in its boot has been seen to stand still for good.
-            self._tick()
+            target.tick()
             target.move(host)
         lab.cluster.wait_running(target.resource, host.name)
-        return self._tick().boot
-
-    def _tick(self) -> Tick:
-        """guest2 counts, in a new boot if there is no other way.
-
-        Now and then an emulated guest stands still behind a live migration, while QEMU and libvirt
-        say that it runs. What is tested comes later, and is the same in a new boot. A guest that
-        was left paused stays so, and fails the test.
-        """
-        target = self.target
-        if not target.counter.is_ticking(STILL_S):
-            there = [host for host in self.lab.hosts if [host.name] == target.hosts()]
-            print(f"{target.guest.name} stands still on {there}: it is reset")
-            for host in there:
-                host.must(["virsh", "reset", target.guest.name])
-        return target.counter.wait_for_tick(BOOT_S)
+        return target.tick().boot
 
     def returned(self, boot: str) -> str:
         """guest2 has come back once, on one host, in another boot; gives that."""

@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Callable
+from pathlib import Path
+from typing import Callable
 
 import pytest
 
@@ -18,9 +19,6 @@ from pmkvm.tokens.key_report import KeyReport
 from stonith.plugin import parameters
 from stonith.vm_stonith_key import main
 from tests.unit.pacemaker.script import Script, Step
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GUESTS = {
     "guest1": "11111111-6e5d-4c1b-9a53-0f8d7a3b9c10",
@@ -124,6 +122,31 @@ def test_a_token_for_each_member_that_all_members_may_use(
     assert out.count("pcs property set stonith-timeout=40s\n") == 2
     new = "property fencing-timeout=40s\npcs property set fencing-timeout=40s\n"
     assert out.partition("Pacemaker 3.0.2 or newer")[2].partition("\n")[2] == new
+
+
+@pytest.mark.parametrize("port", [True, False])
+def test_a_guest_without_a_port_is_warned_of_and_blanks_may_stand_between(
+    file: str,
+    key: str,
+    cib: str,
+    play: Callable[..., Script],
+    capsys: pytest.CaptureFixture[str],
+    port: bool,
+) -> None:
+    channel = "<channel type='unix'><target type='virtio' name='vmconnectd'/></channel>"
+    for name in ("guest1", "guest2"):
+        found = re.search(rf'value="([^"]*/{name}\.xml)"', cib)
+        assert found is not None
+        if port or name == "guest1":
+            text = Path(found[1]).read_text()
+            devices = f"<devices>{channel}</devices></domain>"
+            Path(found[1]).write_text(text.replace("</domain>", devices))
+    play(*cluster(key), Step(QUERY, out=cib))
+    assert main.main(["token", "--cluster", "guest1,", "guest2", "--file", file]) == 0
+    said = capsys.readouterr()
+    assert "# hostlist" in said.out
+    warned = "vm-stonith-key: warning: guest2 has no channel vmconnectd in its definition on this"
+    assert said.err == "" if port else said.err.startswith(warned)
 
 
 NAME = Step(("crm_node", "--name"), out="host1\n")
@@ -233,7 +256,7 @@ def test_rotation_on_a_real_file(
         assert [each.id for each in ring.load(file).keys] == left
     play(*cluster(new))
     assert main.main(["list", "--file", file]) == 0
-    assert f"{new} seals  host1 (not used), host2 (not used)\n" in capsys.readouterr().out
+    assert f"{new} seals  host1 (never used), host2 (never used)\n" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("key")

@@ -90,11 +90,27 @@ def test_without_a_cluster_nothing_is_known() -> None:
     assert step(ADDED).obstacles.unknown == ("no host is known",)
 
 
+@pytest.mark.parametrize(
+    ("used", "told"),
+    [
+        (0, "never used"),
+        # Rounded down by the host that says it.
+        (int(NOW) // 600 * 600, "used within 10 min"),
+        (int(NOW) - 601, "used 0 h 10 min ago"),
+    ],
+)
+def test_a_key_that_was_never_used_is_told_from_one_that_was_used_just_now(
+    used: int, told: str
+) -> None:
+    (line,) = rotation.table(Ring((A,)), (host("host1", A, used=used),), NOW)
+    assert line == f"{A.id} seals  host1 ({told})"
+
+
 def test_the_table_names_the_hosts_of_each_key_and_keys_that_are_not_ours() -> None:
     lines = rotation.table(
         Ring((A,)), (host("host1", A, used=int(NOW) - 1200), host("host2", A, B)), NOW
     )
     assert lines == [
-        f"{A.id} seals  host1 (used 0 h 20 min ago), host2 (not used)",
-        f"{B.id} -      host2 (not used), not in this file",
+        f"{A.id} seals  host1 (used 0 h 20 min ago), host2 (never used)",
+        f"{B.id} -      host2 (never used), not in this file",
     ]

@@ -173,7 +173,17 @@ def test_who_only_asks_makes_nobody_hurry(table: Table, operation: Operation) ->
 def test_nobody_hurries_for_a_refusal(table: Table) -> None:
     table.tell(events.Arrived(request(refusal="the token is refused")))
     assert table.machine.quiet_s(table.now) == NOTHING
-    assert table.answers() == {1: "NG the token is refused"}
+    assert table.answers() == {1: "NG the token is refused: see hash1 in the host's log"}
+
+
+def test_the_guest_is_told_the_first_word_of_the_host_s_line_and_no_reason(table: Table) -> None:
+    for number, why in ((1, "it was cut"), (2, "another guest's")):
+        word = f"{number}" * 16
+        refused = request(number, refusal="the token is refused", why=why, hash=word)
+        table.tell(events.Arrived(refused))
+        told = table.answers()[number]
+        assert told == f"NG the token is refused: see {word} in the host's log"
+        assert table.all(actions.Log)[-1].text == f"{word} guest1 is refused: {why}"
 
 
 # --- what stays as it is

@@ -287,7 +287,7 @@ def test_sigterm_leaves_everything_as_it_is(table: Table) -> None:
 def test_what_is_not_there_is_refused_in_the_same_words(table: Table, operation: Operation) -> None:
     table.tell(events.Arrived(request(operation=operation, target="nobody")))
     table.wait(0.1)
-    assert table.answers() == {1: "NG the token is refused"}
+    assert table.answers() == {1: "NG the token is refused: see hash1 in the host's log"}
 
 
 def test_a_list_says_what_is_allowed_and_who_has_the_key(table: Table) -> None:

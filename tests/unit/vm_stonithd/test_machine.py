@@ -244,7 +244,7 @@ def test_what_waiting_can_t_cure_is_refused_at_once(table: Table) -> None:
     table.show(own)
     table.wait()
     table.ask(3, hash="h3")
-    assert table.answers()[1] == "NG the token is refused"
+    assert table.answers()[1] == "NG the token is refused: see hash1 in the host's log"
     assert any("nobody is no VirtualDomain" in each.text for each in table.all(actions.Log))
     assert table.answers()[2] == "NG a token is missing"
     assert table.answers()[3] == "NG you are being fenced"

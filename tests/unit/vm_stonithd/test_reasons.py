@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemons.vm_stonithd.model import events
+from daemons.vm_stonithd.model.facts import REFUSED, told
 from tests import tree
 from tests.unit.vm_stonithd.reasons import ROWS, is_explained
 from tests.unit.vm_stonithd.table import request
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # They are put together in pmkvm: test_desk.py has them said.
 PUT_TOGETHER = {
+    told(REFUSED, "…"),
     "no thread can be started for reading a request",
     "out of time while reading a request",
 }

@@ -30,6 +30,9 @@ def play(play: Play, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
     for name in ("CIB_file", "CIB_shadow"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(settings, "RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setattr(settings, "OCF_DIR", str(tmp_path / "ocf"))
+    (tmp_path / "ocf" / "extra").mkdir(parents=True)
+    (tmp_path / "ocf" / "extra" / "VirtualDomain").touch()
     monkeypatch.setattr(waiting, "POLL_S", 0.0)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(survey, "LIBVIRT_GUESTS", str(tmp_path / "none"))

@@ -153,6 +153,12 @@ def test_what_a_shell_would_execute_or_refuse_is_a_fault_with_its_line(text: str
         ("vm_node_loc_act=high", 22, "a score"),
         ("crmadmin_timeout=long", 22, "no effect"),
         ("vm_hypervisor=", 22, "URI"),
+        ("vm_hypervisor=localhost", 22, "URI"),
+        ("vm_migration_transport=telnet", 22, "one of ssh tls tcp"),
+        ("vm_monitor_op=(0 30s restart)", 22, "both times above 0"),
+        ("vm_monitor_op=(10s 0 restart)", 22, "both times above 0"),
+        ("vm_start_op=(10s 120s restart)", 22, "(0 timeout on-fail)"),
+        ("vm_stop_op=(5s 90s)", 22, "(0 timeout)"),
     ],
 )
 def test_a_bad_key_says_file_line_and_what_is_allowed(text: str, number: int, allowed: str) -> None:

@@ -100,3 +100,9 @@ def test_completion_knows_domains_and_nodes(
     tmp_path: Path, typed: list[str], offered: list[str]
 ) -> None:
     assert complete(tmp_path, *typed) == offered
+
+
+def test_completion_offers_help_and_what_it_is_for(tmp_path: Path) -> None:
+    assert complete(tmp_path, "he") == ["help"]
+    verbs = {word for command in command_line.VERBS for word in command}
+    assert set(complete(tmp_path, "help", "")) == verbs

@@ -164,7 +164,7 @@ def test_moving_to_where_it_runs_is_a_success(vm_ctl: VmCtl) -> None:
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (Step(QUERY, 102), "MSG01 Pacemaker is not running here: "),
+        (Step(QUERY, 102), "MSG01 Pacemaker does not run on this host: "),
         (Step(QUERY, 4, err="permission"), "MSG05 cibadmin failed with 4: permission"),
         (Step(QUERY, out="<cib/>"), "MSG05 cibadmin's answer has no configuration"),
         (Step(QUERY, out="<cib"), "MSG05 cibadmin's answer is no XML"),

@@ -272,8 +272,9 @@ def test_a_signal_ends_the_move_once_the_guest_is_there(
     assert fake.places == [ON_B]
     assert fake.written == ["--modify", "--delete-all"]
     assert capsys.readouterr().err == (
-        "vm-ctl: MSG56 g1: vm-ctl ends when the guest is there; interrupt it again to end it now:"
-        " then the constraints of the move stay, 65 s at most\n"
+        "vm-ctl: MSG56 g1: it is on its way, and vm-ctl ends when it has arrived; interrupt"
+        " vm-ctl again to end it now: the move goes on, and its constraints end by"
+        " themselves within 65 s\n"
     )
     assert signal.getsignal(number) is before
 
