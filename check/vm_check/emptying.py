@@ -89,13 +89,11 @@ def departures(
     for guest in sorted(facts.each(), key=lambda each: each.domain):
         if facts.origin(guest) != host:
             continue
+        # What stays where it is Pacemaker does not name.
         where = None if planned is None else planned.get(guest.resource, Planned("", host)).node
         its = verdicts[guest.domain]
         others = {node: each for node, each in its.items() if node != host}
-        if where and where in others:
-            verdict = others[where]
-        else:
-            verdict = _best(others)
+        verdict = others[where] if where in others else _best(others)
         found.append(Departure(guest, None if where == host else where, verdict))
     return found
 

@@ -50,11 +50,11 @@ class Domain(NamedTuple):
 class HostFacts(NamedTuple):
     """What a host's libvirt has told.
 
-    networks, pools: whether each is active. volumes: names by pool, of those that are. paths: of those that were asked for, why QEMU can't
-    have it, empty where it is there; one that is missing here could not be told. cpus: by domain,
-    why this host has not the CPU of that guest, empty where it has. cpu: its own, as libvirt's XML.
-    machines: QEMU's names of machines by emulator. free_kib: memory, without what the kernel would
-    give back.
+    networks, pools: whether each is active. volumes: names by pool, of those that are. paths: of
+    those that were asked for, why QEMU can't have it, empty where it is there; one that is missing
+    here could not be told. cpus: by domain, why this host has not the CPU of that guest, empty
+    where it has. cpu: its own, as libvirt's XML. free_kib: memory, with what the kernel would give
+    back.
     """
 
     domains: Mapping[str, Domain]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # How Pacemaker writes down a monitor of a guest that runs, and is not well.
 _DEGRADED = 190
 
-_Sample = tuple["Mapping[str, str]", float]
+if TYPE_CHECKING:
+    Sample = tuple[dict[str, str], float]
 
 
 def render(report: Report) -> str:
@@ -30,7 +31,7 @@ def render(report: Report) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _metrics(report: Report) -> Iterator[tuple[str, str, list[_Sample]]]:
+def _metrics(report: Report) -> Iterator[tuple[str, str, list[Sample]]]:
     facts = report.facts
     guests = [facts.guests[name] for name in sorted(report.verdicts)]
     yield "check_timestamp_seconds", "When vm-check has looked.", [({}, facts.now)]
@@ -74,9 +75,9 @@ def is_degraded(facts: Facts, guest: Guest) -> bool:
     )
 
 
-def _channels(facts: Facts, guests: Iterable[Guest]) -> list[_Sample]:
+def _channels(facts: Facts, guests: Iterable[Guest]) -> list[Sample]:
     """Of guests that live and have a port."""
-    found: list[_Sample] = []
+    found: list[Sample] = []
     for guest in guests:
         for node, domain in facts.domains(guest.domain).items():
             port = None if domain.live is None else channels.port(domain.live)
@@ -86,13 +87,13 @@ def _channels(facts: Facts, guests: Iterable[Guest]) -> list[_Sample]:
     return found
 
 
-def _ways(report: Report, guest: Guest) -> _Sample:
+def _ways(report: Report, guest: Guest) -> Sample:
     verdicts = report.verdicts[guest.domain].values()
     count = sum(each.way is Way.LIVE for each in verdicts)
     return _of(report.facts, guest), float(count)
 
 
-def _fences(facts: Facts) -> Iterator[_Sample]:
+def _fences(facts: Facts) -> Iterator[Sample]:
     """Of each target the last one that Pacemaker remembers."""
     last: dict[str, tuple[float, str]] = {}
     events = () if facts.crm_mon is None else facts.crm_mon.iterfind("fence_history/fence_event")
