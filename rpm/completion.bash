@@ -54,6 +54,14 @@ _pm_kvm_tools() {
         vm-connect:*) words='--type --request --send --id --quiet --timeout --version --help' ;;
         vm-connectd:*)
             words='--type --sock-dir --status --debug --daemonize --pidfile --version --help' ;;
+        vm-check:--host)
+            words=$(crm_node --list 2>/dev/null | while read -r _ name _; do echo "$name"; done) ;;
+        vm-check:--guest) words=$(virsh -q list --all --name 2>/dev/null) ;;
+        vm-check:--format) words='text json dot prometheus' ;;
+        vm-check:--output)
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return ;;
+        vm-check:*) words='--host --guest --format --output --version --help' ;;
         vm-log:--since | vm-log:--host) return ;;
         vm-log:--resource) words=$(crm_resource --list-raw 2>/dev/null) ;;
         vm-log:*)
@@ -80,5 +88,5 @@ _pm_kvm_tools() {
 }
 
 complete -F _pm_kvm_tools \
-    diskd fence_vm_helper fence_vm_stonith ifcheckd vm-adopt vm-client vm-connect vm-connectd \
-    vm-log vm-managerd vm-stonith-key vm-stonithd
+    diskd fence_vm_helper fence_vm_stonith ifcheckd vm-adopt vm-check vm-client vm-connect \
+    vm-connectd vm-log vm-managerd vm-stonith-key vm-stonithd

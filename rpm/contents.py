@@ -93,6 +93,7 @@ PROGRAMS = (
     Program(f"{SBIN}/vm-stonith-key", "stonith.vm_stonith_key.main:main", HOST),
     Program(f"{SBIN}/vm-ctl", "vmctl.main:main", VM_CTL),
     Program(f"{SBIN}/vm-log", "check.vm_log.main:main", COMMON),
+    Program(f"{SBIN}/vm-check", "check.vm_check.main:main", HOST),
     Program(f"{SBIN}/vm-adopt", "agents.vm_adopt.main:main", HOST),
     Program(f"{SBIN}/vm-connect", "daemons.vm_connect:main", COMMON),
     Program(f"{SBIN}/vm-connectd", "daemons.vm_connectd.main:main", COMMON),

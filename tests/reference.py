@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +15,7 @@ from agents.diskd.agent import AGENT as DISKD
 from agents.virtual_domain.agent import AGENT as VIRTUAL_DOMAIN
 from agents.vm_anything.agent import AGENT as VM_ANYTHING
 from agents.vm_client.agent import AGENT as VM_CLIENT
+from check.vm_check.kinds import KINDS
 from stonith.plugin import fence_texts
 from stonith.plugin import parameters as vm_stonith
 from stonith.stonith_helper import parameters as stonith_helper
@@ -99,6 +101,29 @@ def _tagged(entries: Iterable[tuple[str, str, str]]) -> list[str]:
     return lines
 
 
+def findings_list() -> str:
+    """An item for each kind that vm-check knows."""
+    items = (
+        f"- `{kind.id}` ({kind.severity.value}): {kind.meaning} Cure: {_placeholders(kind.cure)}."
+        for kind in sorted(KINDS)
+    )
+    wrapped = (
+        textwrap.fill(item, WIDTH, subsequent_indent="  ", break_on_hyphens=False) for item in items
+    )
+    return "\n".join(["", *wrapped, "", ""])
+
+
+def _placeholders(cure: str) -> str:
+    """What each finding says itself, in capitals: a page is about none."""
+    return re.sub(r"\{(\w+)(:[^}]*)?\}", lambda match: match[1].upper(), cure)
+
+
+def findings_manual() -> str:
+    """FINDINGS of its page."""
+    tagged = _tagged((kind.id, kind.severity.value, kind.meaning) for kind in sorted(KINDS))
+    return "\n".join([*tagged, ""])
+
+
 _NOTE = "reference: written by python3 -m tests.reference"
 _END = "end of reference"
 
@@ -122,6 +147,8 @@ PAGES = (
     _in_manual("ocf_extra_vm-client.7", lambda: manual(VM_CLIENT)),
     _in_manual("vm-stonith.8", lambda: plugin(vm_stonith.SHARED)),
     _in_manual("stonith-helper.8", lambda: plugin(stonith_helper.TABLE)),
+    Page(DOC / "vm-check.md", f"<!-- {_NOTE} -->\n", f"<!-- {_END} -->\n", findings_list),
+    _in_manual("vm-check.8", findings_manual),
     # What `-o manpage` prints.
     _in_manual("fence_vm_helper.8", lambda: f"{fence_texts.manpage(FENCE_VM_HELPER)}\n"),
     _in_manual("fence_vm_stonith.8", lambda: f"{fence_texts.manpage(FENCE_VM_STONITH)}\n"),

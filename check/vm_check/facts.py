@@ -90,6 +90,13 @@ class Operation(NamedTuple):
     migrate_source: str = ""
 
 
+class Fence(NamedTuple):
+    """Of a host, by Pacemaker. at: seconds since 1970. result: success or failed."""
+
+    at: float
+    result: str
+
+
 class Guest(NamedTuple):
     """A VirtualDomain resource.
 
@@ -129,7 +136,7 @@ class Facts(NamedTuple):
     then by node, as Pacemaker would place it now. crm_mon: all that it says. private: by domain,
     what lies beside its disks that other hosts can't see. unshared: paths on a file system that is
     this host's alone. uris: each host's libvirt as this host calls it. corosync: its times in
-    milliseconds, by name. host_files: what this host's own set.
+    milliseconds, by name. host_files: what this host's own set. fences: the last one of each host.
     """
 
     cib: etree._Element
@@ -148,6 +155,7 @@ class Facts(NamedTuple):
     uris: Mapping[str, str] = {}
     corosync: Mapping[str, str] = {}
     host_files: HostFiles = HostFiles()
+    fences: Mapping[str, Fence] = {}
 
     def online(self) -> tuple[str, ...]:
         """The hosts that are up, by name."""

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from lxml import etree
 
-from check.vm_check import corosync, history, host_files, survey
+from check.vm_check import corosync, fence_history, history, host_files, survey
 from check.vm_check.facts import Facts, Guest
 from check.vm_check.guests import DEFAULT_URI, of_configuration
 from pmkvm.deadline import Deadline
@@ -44,6 +44,7 @@ def gather(progress: Callable[[str], None]) -> Facts:
     document = cib.query(deadline)
     monitor = tools.call(("crm_mon", "--output-as=xml", "--inactive"), deadline).out
     cluster, root = status.parse(monitor), _cib(document)
+    crm_mon = tools.parsed(monitor, "crm_mon")
     local = resource.local_node(deadline)
     progress("reading definitions")
     guests = _guests(ElementTree.fromstring(document), cluster)
@@ -61,11 +62,12 @@ def gather(progress: Callable[[str], None]) -> Facts:
         measured=history.measured(root),
         this_host=local,
         now=time.time(),
-        crm_mon=tools.parsed(monitor, "crm_mon"),
+        crm_mon=crm_mon,
         scores=_scores(document),
         uris=uris,
         corosync=corosync.read(Deadline(ATTRIBUTES_S)),
         host_files=host_files.read(),
+        fences=fence_history.last(crm_mon),
     )
     return _with_mounts(facts)
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from check.vm_check import channels
@@ -16,11 +15,10 @@ if TYPE_CHECKING:
     from check.vm_check.facts import Facts, Guest
     from check.vm_check.report import Report
 
+    Sample = tuple[dict[str, str], float]
+
 # How Pacemaker writes down a monitor of a guest that runs, and is not well.
 _DEGRADED = 190
-
-if TYPE_CHECKING:
-    Sample = tuple[dict[str, str], float]
 
 
 def render(report: Report) -> str:
@@ -58,8 +56,11 @@ def _metrics(report: Report) -> Iterator[tuple[str, str, list[Sample]]]:
     )
     ways = [_ways(report, each) for each in guests]
     yield "guest_ways_live", "To how many other hosts it could move live.", ways
-    fences = list(_fences(facts))
-    yield "last_fence_timestamp_seconds", "When the host or guest was fenced last.", fences
+    fences = [
+        ({"target": target, "result": each.result}, each.at)
+        for target, each in sorted(facts.fences.items())
+    ]
+    yield "last_fence_timestamp_seconds", "When Pacemaker has fenced the host last.", fences
 
 
 def _of(facts: Facts, guest: Guest) -> dict[str, str]:
@@ -91,29 +92,6 @@ def _ways(report: Report, guest: Guest) -> Sample:
     verdicts = report.verdicts[guest.domain].values()
     count = sum(each.way is Way.LIVE for each in verdicts)
     return _of(report.facts, guest), float(count)
-
-
-def _fences(facts: Facts) -> Iterator[Sample]:
-    """Of each target the last one that Pacemaker remembers."""
-    last: dict[str, tuple[float, str]] = {}
-    events = () if facts.crm_mon is None else facts.crm_mon.iterfind("fence_history/fence_event")
-    for event in events:
-        at, target = _seconds(event.get("completed", "")), event.get("target", "")
-        if at and at > last.get(target, (0.0, ""))[0]:
-            last[target] = (at, event.get("status", ""))
-    for target, (at, status) in sorted(last.items()):
-        yield {"target": target, "result": status}, at
-
-
-def _seconds(text: str) -> float:
-    """0 for what is no time, as of a fence under way."""
-    day, _, rest = text.partition(" ")
-    clock, _, zone = rest.partition(" ")
-    zone = "+00:00" if clock.endswith("Z") or not zone else f"{zone[:3]}:{zone[-2:]}"
-    try:
-        return datetime.fromisoformat(f"{day} {clock.rstrip('Z')[:15]}{zone}").timestamp()
-    except ValueError:
-        return 0.0
 
 
 def _labels(labels: Mapping[str, str]) -> str:

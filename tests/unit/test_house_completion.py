@@ -43,7 +43,11 @@ def completed(
 
 def complete(directory: Path, *typed: str) -> list[str]:
     """What is offered for the last that is typed, where crm_resource lists two resources."""
-    tools = {"crm_resource": "printf '%s\\n' prmVMCTL_guest1 prmOther"}
+    tools = {
+        "crm_resource": "printf '%s\\n' prmVMCTL_guest1 prmOther",
+        "crm_node": "printf '%s\\n' '1 host1 member' '2 host2 member'",
+        "virsh": "printf '%s\\n' guest1 guest2",
+    }
     call = (
         'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pm_kvm_tools "$1"'
         ' "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"'
@@ -71,7 +75,7 @@ def test_it_offers_every_long_option_of_the_page(tmp_path: Path, name: str) -> N
     [
         ("vm-stonith-key ro", ["rotate"]),
         ("vm-stonith-key list --f", ["--file"]),
-        ("vm-stonith-key create --file cr", ["crm_resource"]),
+        ("vm-stonith-key create --file crm_r", ["crm_resource"]),
         ("vm-adopt prmV", ["prmVMCTL_guest1"]),
         ("vm-adopt --back pr", ["prmVMCTL_guest1", "prmOther"]),
         ("/usr/sbin/vm-connect -t m", ["monitor"]),
@@ -81,7 +85,10 @@ def test_it_offers_every_long_option_of_the_page(tmp_path: Path, name: str) -> N
         ("ifcheckd --st", ["--status"]),
         ("vm-log --resource prmV", ["prmVMCTL_guest1"]),
         ("vm-log --since ", []),
-        ("vm-log --follow crm_", ["crm_resource"]),
+        ("vm-check --format p", ["prometheus"]),
+        ("vm-check --host h", ["host1", "host2"]),
+        ("vm-check --guest ", ["guest1", "guest2"]),
+        ("vm-log --follow crm_r", ["crm_resource"]),
         ("fence_vm_stonith --action = list-", ["list-status"]),
     ],
 )

@@ -32,6 +32,7 @@ HELPED: dict[str, tuple[str, tuple[str, ...]]] = {
     "diskd": ("daemons.diskd.main", ()),
     "ifcheckd": ("daemons.ifcheckd.main", ()),
     "vm-adopt": ("agents.vm_adopt.main", ()),
+    "vm-check": ("check.vm_check.main", ()),
     "vm-client": ("daemons.vm_client.main", ()),
     "vm-connect": ("daemons.vm_connect", ()),
     "vm-connectd": ("daemons.vm_connectd.main", ()),
