@@ -49,8 +49,8 @@ def _hosts(report: Report) -> Iterator[str]:
     for host in sorted({*facts.hosts, *facts.silent, *(n.name for n in facts.cluster.nodes)}):
         state = "" if host in online else " (offline)"
         state = " (libvirt is silent)" if host in online and host in facts.silent else state
-        yield f"  subgraph {_quoted('cluster_' + host)} {{"
-        yield f'    label={_quoted(host + state)}; style="filled"; fillcolor="gray95";'
+        yield f"  subgraph {quoted('cluster_' + host)} {{"
+        yield f'    label={quoted(host + state)}; style="filled"; fillcolor="gray95";'
         yield f"    {_point(host)} [shape=point, style=invis];"
         yield from (f"    {_guest(report, name)}" for name in sorted(homes.get(host, ())))
         yield "  }"
@@ -61,15 +61,15 @@ def _guest(report: Report, name: str) -> str:
     has_any = any(each.subject == name for each in report.findings)
     colour = ', fillcolor="moccasin"' if has_any else ""
     stopped = "" if report.facts.origin(report.facts.guests[name]) else " (stopped)"
-    return f"{_quoted('guest ' + name)} [label={_quoted(name + stopped)}{colour}];"
+    return f"{quoted('guest ' + name)} [label={quoted(name + stopped)}{colour}];"
 
 
 def _arrows(report: Report) -> Iterator[str]:
     for name, verdicts in sorted(report.verdicts.items()):
         for host, verdict in sorted(verdicts.items()):
             if verdict.way in _EDGES:
-                ends = f"{_quoted('guest ' + name)} -> {_point(host)}"
-                style = f"{_EDGES[verdict.way]}, lhead={_quoted('cluster_' + host)}"
+                ends = f"{quoted('guest ' + name)} -> {_point(host)}"
+                style = f"{_EDGES[verdict.way]}, lhead={quoted('cluster_' + host)}"
                 yield f"  {ends} [{style}{_label(verdict)}];"
 
 
@@ -77,25 +77,25 @@ def _label(verdict: Verdict) -> str:
     ids = ", ".join(dict.fromkeys(each.kind.id for each in verdict.because))
     if not ids:
         return ""
-    return f", label={_quoted(ids[:_MOST_LABEL])}, tooltip={_quoted(verdict.reasons)}"
+    return f", label={quoted(ids[:_MOST_LABEL])}, tooltip={quoted(verdict.reasons)}"
 
 
 def _fences(report: Report) -> Iterator[str]:
     """Which device is for which host."""
     facts = report.facts
     for device in cib_words.of_class(facts, "stonith"):
-        point = _quoted(f"device {device.id}")
-        yield f"  {point} [label={_quoted(device.id)}, shape=octagon];"
+        point = quoted(f"device {device.id}")
+        yield f"  {point} [label={quoted(device.id)}, shape=octagon];"
         for node in facts.cluster.nodes:
             if node.kind == "member" and of_fencing.may_fence(device, node.name):
-                style = f'style="dotted", color="blue", lhead={_quoted("cluster_" + node.name)}'
+                style = f'style="dotted", color="blue", lhead={quoted("cluster_" + node.name)}'
                 yield f"  {point} -> {_point(node.name)} [{style}];"
 
 
 def _point(host: str) -> str:
-    return _quoted(f"host {host}")
+    return quoted(f"host {host}")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
     return f'"{escaped}"'

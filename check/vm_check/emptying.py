@@ -33,7 +33,8 @@ class Planned(NamedTuple):
 
 
 class Departure(NamedTuple):
-    """Of one guest. to: where Pacemaker would put it, empty for nowhere; None: it was not told."""
+    """Of one guest. to: where Pacemaker would put it, the host itself if it leaves it there, empty
+    for nowhere; None: it was not told."""
 
     guest: Guest
     to: str | None
@@ -94,7 +95,7 @@ def departures(
         its = verdicts[guest.domain]
         others = {node: each for node, each in its.items() if node != host}
         verdict = others[where] if where in others else _best(others)
-        found.append(Departure(guest, None if where == host else where, verdict))
+        found.append(Departure(guest, where, verdict))
     return found
 
 
@@ -109,7 +110,7 @@ def crowded(facts: Facts, leaving: Sequence[Departure]) -> dict[str, tuple[int, 
     sums: dict[str, int] = {}
     for each in leaving:
         root = facts.definition(each.guest)
-        if each.to and root is not None:
+        if each.to and each.to != facts.origin(each.guest) and root is not None:
             sums[each.to] = sums.get(each.to, 0) + memory_kib(root)
     known = facts.answering()
     return {

@@ -39,10 +39,12 @@ class Report(NamedTuple):
     def code(self) -> int:
         """2 too where a guest of a host to be emptied can go nowhere, or nobody can tell."""
         severity = worst(list(self.findings))
-        stuck = (Way.NO, Way.UNKNOWN)
-        if severity is Severity.ERROR or any(d.verdict.way in stuck for d in self.departures):
+        if severity is Severity.ERROR or any(map(self._is_stuck, self.departures)):
             return FAILS
         return WARNINGS if severity is Severity.WARNING or self.crowded else WELL
+
+    def _is_stuck(self, departure: Departure) -> bool:
+        return departure.to in ("", self.host) or departure.verdict.way in (Way.NO, Way.UNKNOWN)
 
 
 def make(

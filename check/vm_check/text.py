@@ -63,7 +63,7 @@ def _departures(report: Report) -> Iterator[str]:
     if not report.departures:
         yield f"{report.host}: no guest runs there"
     else:
-        rows = [_departure(each) for each in report.departures]
+        rows = [_departure(each, report.host) for each in report.departures]
         yield columns.table(("Guest", "Leaves", "To", "Because"), rows).rstrip("\n")
     for node, (arriving, free) in sorted(report.crowded.items()):
         yield (
@@ -73,12 +73,14 @@ def _departures(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _departure(each: Departure) -> tuple[str, str, str, str]:
-    to = {None: "?", "": "nowhere"}.get(each.to, each.to or "")
-    way = each.verdict.way
+def _departure(each: Departure, host: str) -> tuple[str, str, str, str]:
+    to = "?" if each.to is None else each.to or "nowhere"
+    way, name = each.verdict.way, each.guest.domain
+    if each.to == host:
+        return name, "stays", to, "Pacemaker leaves it there"
     if each.to == "" and way not in (Way.NO, Way.UNKNOWN):
-        return each.guest.domain, "is stopped", to, "Pacemaker would start it nowhere"
-    return each.guest.domain, _LEAVES.get(way, way.value), to, _reasons(each.verdict.because)
+        return name, "is stopped", to, "Pacemaker would start it nowhere"
+    return name, _LEAVES.get(way, way.value), to, _reasons(each.verdict.because)
 
 
 def _reasons(found: Iterable[Finding]) -> str:
