@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from lxml import etree
 
 from check.vm_check import emptying, kinds, verdict
 from check.vm_check.emptying import Planned
@@ -116,11 +117,11 @@ def test_what_pacemaker_would_do() -> None:
 def test_the_copy_of_the_cib_has_the_host_in_standby() -> None:
     root = fenced.cib()
     text = emptying.with_standby(root, HOST1)
-    changed = fenced.etree.fromstring(text)
+    changed = etree.fromstring(text)
     (pair,) = changed.iterfind("configuration/nodes/node[@uname='host1']/instance_attributes/*")
     assert (pair.get("name"), pair.get("value")) == ("standby", "on")
     assert root.find("configuration/nodes/node/instance_attributes") is None
-    remote = fenced.etree.fromstring(emptying.with_standby(root, "remote1"))
+    remote = etree.fromstring(emptying.with_standby(root, "remote1"))
     assert remote.find("configuration/nodes/node[@uname='remote1']/instance_attributes") is not None
 
 
