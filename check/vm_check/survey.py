@@ -34,35 +34,34 @@ class Survey(NamedTuple):
     silent: Mapping[str, str]
 
 
-class _Host(NamedTuple):
-    connection: Connection
-    facts: HostFacts
-
-
 def survey(uris: Mapping[str, str], local: str, files: Collection[str]) -> Survey:
     """Of the hosts by name, each with its libvirt's URI; files: the guests' definitions."""
-    here = uris.get(local, "")
     room_s = ANSWER_S + A_DOMAIN_S * len(files)
-    first, silent = ask_all(uris, lambda uri: _first(uri, is_here=uri == here), Deadline(room_s))
-    wanted = needs.of_all((each.facts for each in first.values()), files)
+    # A libvirtd that hangs does not even let us in: nobody waits longer for it.
+    connections, silent = ask_all(uris, Connection, Deadline(ANSWER_S))
+
+    def look(node: str) -> HostFacts:
+        return _first(connections[node], uris[node], is_here=node == local)
+
+    first, dumb = ask_all({node: node for node in connections}, look, Deadline(room_s))
+    wanted = needs.of_all(first.values(), files)
 
     def again(node: str) -> HostFacts:
-        return _second(first[node], wanted, is_here=node == local)
+        return _second(connections[node], first[node], wanted, is_here=node == local)
 
     second, late = ask_all({node: node for node in first}, again, Deadline(room_s))
     known: dict[str, HostFacts | None] = dict.fromkeys(uris)
     known.update(second)
-    return Survey(known, {**silent, **late})
+    return Survey(known, {**silent, **dumb, **late})
 
 
-def _first(uri: str, *, is_here: bool) -> _Host:
+def _first(connection: Connection, uri: str, *, is_here: bool) -> HostFacts:
     """In a thread. Raises LibvirtError and DefinitionError."""
     begun = time.monotonic()
-    connection = Connection(uri)
     capacity = host.or_else(host.Capacity(0, 0, 0), lambda: host.capacity(connection))
     versions = host.or_else(host.Versions(0, 0), lambda: host.versions(connection))
     domains = [_domain(each, is_here=is_here) for each in connection.domains()]
-    facts = HostFacts(
+    return HostFacts(
         domains={each.name: each for each in domains if each is not None},
         uri=uri,
         networks=host.or_else({}, lambda: host.networks(connection)),
@@ -74,7 +73,6 @@ def _first(uri: str, *, is_here: bool) -> _Host:
         hypervisor=versions.hypervisor,
         seconds=time.monotonic() - begun,
     )
-    return _Host(connection, facts)
 
 
 def _domain(known: LibvirtDomain, *, is_here: bool) -> Domain | None:
@@ -105,17 +103,18 @@ def _parsed(text: str) -> Element:
     return definition.parse(text.encode(), "libvirt's definition")
 
 
-def _second(first: _Host, wanted: Needs, *, is_here: bool) -> HostFacts:
+def _second(connection: Connection, first: HostFacts, wanted: Needs, *, is_here: bool) -> HostFacts:
     """In a thread: of what the guests need, what this host has."""
-    connection = first.connection
     nothing: dict[str, dict[str, str] | None] = {}
     pools = host.or_else(nothing, lambda: host.pools(connection))
     paths = {path for volumes in pools.values() for path in (volumes or {}).values()}
-    return first.facts._replace(
+    # Many guests have one CPU.
+    lacks = {cpu: _cpu_lack(connection, cpu) for cpu in set(wanted.cpus.values())}
+    return first._replace(
         pools={name: volumes is not None for name, volumes in pools.items()},
         volumes={name: frozenset(volumes or ()) for name, volumes in pools.items()},
         paths=dict(_lacks(connection, wanted, paths, is_here=is_here)),
-        cpus={domain: _cpu_lack(connection, need) for domain, need in wanted.cpus.items()},
+        cpus={domain: lacks[cpu] for domain, cpu in wanted.cpus.items()},
     )
 
 
