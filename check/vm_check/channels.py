@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from check.vm_check import of_fencing
 from check.vm_check.finding import Kind, Severity
-from pmkvm.fencing.ban import unquote
-from pmkvm.tokens import key_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,25 +29,16 @@ CHANNEL_CLOSED = Kind(
     " fence.",
     "in the guest: `systemctl status vm-connectd`, of the package pm_kvm_tools-guest",
 )
-CHANNEL_MUTE = Kind(
-    "channel-mute",
-    Severity.WARNING,
-    "The guest's vm-connectd does not answer its host: it can't ask for a fence.",
-    "`vm-connectd --status` on {host} and in the guest",
-)
-KINDS = (CHANNEL_MISSING, CHANNEL_CLOSED, CHANNEL_MUTE)
+KINDS = (CHANNEL_MISSING, CHANNEL_CLOSED)
 
 PORT = "vmconnectd"
-# Of a vm-stonithd's words: the guests of its host that don't answer.
-MUTE = "mute"
 
 
 def findings(facts: Facts) -> Iterator[Finding]:
     if not of_fencing.is_configured(facts):
         return
-    silent = mute(facts)
-    for guest in facts.guests.values():
-        yield from _of_guest(facts, guest, silent)
+    for guest in facts.each():
+        yield from _of_guest(facts, guest)
 
 
 def port(definition: Element) -> Element | None:
@@ -58,30 +47,7 @@ def port(definition: Element) -> Element | None:
     return next((each for each in targets if each.get("name") == PORT), None)
 
 
-def mute(facts: Facts) -> dict[str, set[str]]:
-    """By host, the resources that it finds silent."""
-    return {
-        host: _mute(said.get(key_report.ATTRIBUTE, "")) for host, said in facts.attributes.items()
-    }
-
-
-def _mute(text: str) -> set[str]:
-    found: set[str] = set()
-    for item in text.split(";"):
-        kind, _, rest = item.strip().partition("=")
-        if kind == MUTE:
-            found |= {_plain(each) for each in rest.replace(" ", ",").split(",") if each}
-    return found
-
-
-def _plain(text: str) -> str:
-    try:
-        return unquote(text)
-    except ValueError:
-        return text
-
-
-def _of_guest(facts: Facts, guest: Guest, silent: dict[str, set[str]]) -> Iterator[Finding]:
+def _of_guest(facts: Facts, guest: Guest) -> Iterator[Finding]:
     known = facts.domains(guest.domain)
     live = [(host, each.live) for host, each in known.items() if each.live is not None]
     definition = facts.definition(guest)
@@ -94,6 +60,3 @@ def _of_guest(facts: Facts, guest: Guest, silent: dict[str, set[str]]) -> Iterat
         if found is not None and found.get("state") == "disconnected":
             text = f"nobody in it has opened its port, on {host}"
             yield CHANNEL_CLOSED.finding(guest.domain, text, host=host)
-        elif guest.resource in silent.get(host, ()):
-            text = f"its vm-connectd does not answer {host}"
-            yield CHANNEL_MUTE.finding(guest.domain, text, host=host)

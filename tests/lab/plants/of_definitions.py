@@ -132,9 +132,7 @@ PLANTS = (
     in_definition(
         "no definition on host2", "guest3", nothing, (HOST2,), on_host2("definition-missing")
     ),
-    in_definition(
-        "another uuid on host2", "guest3", other_uuid, (HOST2,), on_host2("other-uuid")
-    ),
+    in_definition("another uuid on host2", "guest3", other_uuid, (HOST2,), on_host2("other-uuid")),
     in_definition(
         "another memory on host2",
         "guest3",

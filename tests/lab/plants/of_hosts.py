@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 QEMU_CONF = "/etc/libvirt/qemu.conf"
 OTHER_KEY = "pmkvm-lab-other"
-MUTE = "kill -STOP $(cat /run/lab/vm-connectd.pid)"
-HEARD = "kill -CONT $(cat /run/lab/vm-connectd.pid)"
-GUEST_S = 30.0
 STRANGER = Guest("stranger", has_channel=False)
 
 
@@ -70,27 +67,6 @@ def another_key(scene: Scene) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def no_key(scene: Scene) -> Iterator[None]:
-    was = scene.host2.read(settings.STONITH_KEY)
-    scene.host2.must(["rm", "-f", settings.STONITH_KEY])
-    try:
-        yield
-    finally:
-        scene.host2.write(settings.STONITH_KEY, was, "0600")
-
-
-@contextlib.contextmanager
-def mute(scene: Scene) -> Iterator[None]:
-    """guest1's vm-connectd is there, and answers nobody."""
-    guests, guest = scene.lab.guests, scene.guest1.guest
-    guests.run(guest, ["sh", "-ec", MUTE], timeout_s=GUEST_S)
-    try:
-        yield
-    finally:
-        guests.run(guest, ["sh", "-ec", HEARD], timeout_s=GUEST_S)
-
-
-@contextlib.contextmanager
 def stranger(scene: Scene) -> Iterator[None]:
     """A guest runs on host1 that no resource names."""
     scene.lab.guests.define(STRANGER, [scene.host1])
@@ -129,8 +105,6 @@ PLANTS = (
     plant("host2's libvirt is dead", dead, Found("host-silent", HOST2)),
     plant("host2 admits nobody", not_admitted, Found("host-silent", HOST2)),
     plant("another key on host2", another_key, Found("keys-differ", HOST2)),
-    plant("no key on host2", no_key, Found("key-missing", HOST2)),
-    plant("guest1 is mute", mute, Found("channel-mute", "guest1")),
     plant("a guest that nobody manages", stranger, Found("nobody-manages", "stranger", HOST1)),
     plant("a disk that was plugged in", plugged_in, Found("disks-differ", "guest1", HOST1)),
     in_host(
