@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vm-check with many guests: 200 on two hosts below 10 s, and no more for each than with 50."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import NamedTuple
+from uuid import NAMESPACE_OID, uuid5
+
+import pytest
+
+from tests import tree
+from tests.lab.guests.guests import IMAGES
+from tests.lab.hosts import hypervisor
+from tests.lab.plants import verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.hosts.machine import Machine
+    from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.rotating(parts=3)
+
+COUNTS = (50, 100, 200)
+MOST_S = 10.0
+# What each further guest may cost, against a guest of the first fifty with the cost of a start.
+LINEAR = 1.5
+# A silent host is waited for so long.
+SILENT_S = 3.0
+OWN_S = 1.5
+FIGURES = Path(tree.ROOT, "build", "vm-check-many.jsonl")
+DOMAIN = """<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid>
+<memory unit='MiB'>64</memory><os><type arch='x86_64' machine='pc'>hvm</type></os>
+<cpu mode='custom' match='exact'><model>qemu64</model></cpu>
+<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
+<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/>
+<source file='{images}/{name}.img'/><target dev='vda' bus='virtio'/></disk></devices></domain>
+"""
+
+
+class Run(NamedTuple):
+    guests: int
+    seconds: float
+    rc: int
+    found: int
+
+
+@pytest.fixture
+def many(lab: Lab) -> Iterator[Lab]:
+    lab.clean()
+    yield lab
+    names = " ".join(f"many{number}" for number in range(COUNTS[-1]))
+    for host in lab.hosts:
+        hypervisor.ensure(host)
+        host.must(["sh", "-c", f"for d in {names}; do virsh -q undefine $d; done; true"])
+
+
+def add(lab: Lab, first: int, last: int) -> None:
+    """Guests that are defined everywhere and registered; they need not run for that."""
+    names = [f"many{number}" for number in range(first, last)]
+    for name in names:
+        text = DOMAIN.format(name=name, uuid=uuid5(NAMESPACE_OID, name), images=IMAGES)
+        lab.hosts[0].write(f"{IMAGES}/{name}.xml", text)
+    words = " ".join(names)
+    there = f"for d in {words}; do truncate -s 1M {IMAGES}/$d.img; virsh -q define {IMAGES}/$d.xml"
+    for host in lab.hosts:
+        host.must(["sh", "-ec", f"{there}; done"], timeout_s=200)
+    listed = ",".join(names)
+    argv = ["vm-ctl", "resource", "add", "--cluster", listed, "-a", "host1", "-m", "on"]
+    lab.hosts[0].must(argv, timeout_s=200)
+
+
+def run(host: Machine, guests: int) -> Run:
+    began = time.monotonic()
+    said = verdict.ask(host)
+    print(said.sentences()[:2000])
+    return Run(guests, time.monotonic() - began, said.rc, len(said.report["findings"]))
+
+
+def test_two_hundred_guests_are_looked_at_in_time(many: Lab) -> None:
+    host1, host2 = many.hosts[:2]
+    runs, done = [], 0
+    for count in COUNTS:
+        add(many, done, count)
+        done = count
+        many.cluster.wait_idle()
+        runs.append(min((run(host1, count) for _ in range(2)), key=lambda each: each.seconds))
+    hypervisor.freeze(host2)
+    try:
+        silent = run(host1, done)
+    finally:
+        hypervisor.thaw(host2)
+    FIGURES.parent.mkdir(exist_ok=True)
+    with FIGURES.open("a", encoding="utf-8") as file:
+        for each in (*runs, silent):
+            print(json.dumps(each._asdict()))
+            file.write(f"{json.dumps(each._asdict())}\n")
+    assert runs[-1].seconds < MOST_S
+    few, _some, lots = runs
+    assert lots.seconds / lots.guests <= LINEAR * few.seconds / few.guests
+    assert silent.seconds < lots.seconds + SILENT_S + OWN_S
