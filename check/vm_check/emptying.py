@@ -43,7 +43,7 @@ class Departure(NamedTuple):
 
 def simulate(facts: Facts, host: str, deadline: Deadline) -> dict[str, Planned]:
     """By resource, of those that would move or end. Raises HaError."""
-    return parse(tools.simulate(with_standby(facts.cib, host), deadline))
+    return parse(tools.simulate(with_standby(facts.cib, host), deadline, ("--simulate",)))
 
 
 def with_standby(cib: etree._Element, host: str) -> str:

@@ -70,7 +70,7 @@ def add(lab: Lab, first: int, last: int) -> None:
     for host in lab.hosts:
         host.must(["sh", "-ec", f"{there}; done"], timeout_s=200)
     listed = ",".join(names)
-    argv = ["vm-ctl", "resource", "add", "--cluster", listed, "-a", "host1", "-m", "on"]
+    argv = ["vm-ctl", "resource", "add", listed, "-a", "host1", "-m", "on"]
     lab.hosts[0].must(argv, timeout_s=200)
 
 
