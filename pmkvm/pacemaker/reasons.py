@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pmkvm.pacemaker.document import CibDocument
     from pmkvm.pacemaker.status import Cluster
 
-_NOT_INSTALLED, _DEGRADED = "5", "190"
+_NOT_INSTALLED = "5"
 _SIGNS = {"eq": "=", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
@@ -40,8 +40,7 @@ def problems(name: str, document: CibDocument, cluster: Cluster) -> list[str]:
     """What is wrong with that resource itself, in few words; none when all is well."""
     found = [*_of_resource(name, cluster), *failure.sentences(cluster, name)]
     for node in cluster.active_on(name):
-        said = [op for op in document.history(name, node) if op.get("rc-code") == _DEGRADED]
-        found += [": ".join(filter(None, ("degraded", op.get("exit-reason")))) for op in said[:1]]
+        found += _degraded(name, node, document)
     hosts = cluster.online_hosts()
     missing = [] if cluster.active_on(name) else list(_of_others(name, document, cluster))
     found += missing
@@ -53,6 +52,14 @@ def problems(name: str, document: CibDocument, cluster: Cluster) -> list[str]:
         found.append("no node is allowed")
     bans = {node: list(_bans(name, node, document, cluster)) for node in hosts}
     return found + [f"{node}: {each}" for node, said in bans.items() for each in said]
+
+
+def _degraded(name: str, node: str, document: CibDocument) -> Iterator[str]:
+    """What its last monitor there found: an older one's finding stays in the history."""
+    ops = [op for op in document.history(name, node) if op.get("operation") == "monitor"]
+    last = max(ops, key=lambda op: int(op.get("last-rc-change", "0")), default=None)
+    if last is not None and last.get("rc-code") == failure.DEGRADED:
+        yield ": ".join(filter(None, ("degraded", last.get("exit-reason"))))
 
 
 def _of_cluster(cluster: Cluster) -> Iterator[str]:

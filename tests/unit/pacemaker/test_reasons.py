@@ -158,7 +158,9 @@ def test_a_host_without_the_agent_is_named() -> None:
 
 
 def test_a_guest_whose_monitor_says_degraded_has_that_problem() -> None:
-    op = document(op='operation="monitor" rc-code="190" exit-reason="it is paused"')
+    monitor = 'operation="monitor" rc-code="{}" exit-reason="{}" last-rc-change="{}"'
+    paused = monitor.format(190, "it is paused", 1796279940)
+    op = document(op=paused)
     assert reasons.problems("g", op, cluster()) == []
     g = '<resource id="g" resource_agent="a" role="Started" active="true" managed="true">'
     found = status.parse(
@@ -166,3 +168,10 @@ def test_a_guest_whose_monitor_says_degraded_has_that_problem() -> None:
         '<node name="hostA"/></resource></resources><status code="0"/></pacemaker-result>'
     )
     assert reasons.problems("g", op, found) == ["degraded: it is paused"]
+    well = document(op=f"{paused}/><lrm_rsc_op {monitor.format(0, '', 1796279950)}")
+    assert reasons.problems("g", well, found) == []
+
+
+def test_degraded_is_no_failure() -> None:
+    shown = '<failures><failure op_key="g_monitor_10000" node="hostA" exitcode="190"/></failures>'
+    assert of(more=shown) == [STANDBY]
