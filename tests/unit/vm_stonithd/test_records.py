@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from daemons.vm_stonithd.machine import machine
+from daemons.vm_stonithd.machine.records import Records
 from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.facts import REFUSED, Operation, Request
@@ -169,10 +169,10 @@ def test_a_settle_ban_is_no_fence(table: Table) -> None:
 
 
 def test_what_fails_here_fails_no_fence(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_records: machine.Records, _event: events.Event) -> None:
+    def fail(_records: Records, _event: events.Event) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(machine.Records, "advance", fail)
+    monkeypatch.setattr(Records, "advance", fail)
     table.banned()
     table.proven()
     assert table.answers() == {1: "OK"}
