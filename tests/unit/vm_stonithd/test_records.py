@@ -10,7 +10,8 @@ from daemons.vm_stonithd.model import actions, events
 from daemons.vm_stonithd.model.events import Outcome
 from daemons.vm_stonithd.model.facts import REFUSED, Operation, Request
 from daemons.vm_stonithd.model.host_report import Stage
-from pmkvm.fencing.record import COORDINATOR, PARTICIPANT, Record
+from pmkvm.fencing.record import COORDINATOR, PARTICIPANT, TEXTS, Record
+from tests.tree import ROOT
 from tests.unit.vm_stonithd.table import LIFE, TARGET, WALL, Table, request
 
 
@@ -159,6 +160,13 @@ def test_who_is_refused_without_end_fills_no_disk(table: Table) -> None:
 
 def refused(number: int) -> Request:
     return request(number, hash=f"h{number}", refusal=REFUSED, why="no")
+
+
+def test_each_field_has_its_row_in_the_manual() -> None:
+    manual = (ROOT / "doc" / "fencing.md").read_text(encoding="utf-8")
+    section = manual.partition("## What is recorded")[2].partition("\n## ")[0]
+    names = ["schema", "time", "ms", *TEXTS, "write", "banned", "barred", "answer", "kill", "dead"]
+    assert [each for each in names if f"`{each}`" not in section] == []
 
 
 def test_a_settle_ban_is_no_fence(table: Table) -> None:
