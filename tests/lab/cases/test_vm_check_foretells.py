@@ -116,10 +116,10 @@ CASES = (
 
 
 @pytest.fixture
-def clean(lab: Lab) -> Iterator[None]:
+def clean(clean_lab: Lab) -> Iterator[None]:
     """What a domain of libvirt's keeps beside its definition goes, since it would not be undefined
     otherwise."""
-    lab.clean()
+    lab = clean_lab
     scene.let_stay(lab)
     yield
     if not all(host.is_alive() for host in lab.hosts):
