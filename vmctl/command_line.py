@@ -192,10 +192,11 @@ def help_of(arguments: Sequence[str]) -> str:
 
 def _unknown(words: Sequence[str]) -> UsageError:
     """With the command that it comes nearest to; the noun may be left out, or be another one."""
-    typed = " ".join(words[:2])
+    words = [each for each in words if not each.startswith("-")][:2]
+    typed = " ".join(words)
     known = {verb: f"{noun} {verb}" for noun, verb in reversed(VERBS)}
     known.update({command: command for command in [" ".join(each) for each in VERBS]})
-    tried = [typed, *words[:2]]
+    tried = [] if words in (["resource"], ["location"]) else [typed, *words]
     near = [each for one in tried for each in difflib.get_close_matches(one, known, 1, 0.75)]
     if near:
         return MisspeltError(f"no such command: {typed}; did you mean vm-ctl {known[near[0]]}?")

@@ -163,8 +163,8 @@ def test_list_shows_them(host: Host, capsys: pytest.CaptureFixture[str]) -> None
     host.add("guest1")
     assert host.vm_ctl("resource", "list") == 0
     row = capsys.readouterr().out.splitlines()[-1]
-    expected = ["guest1", "prmVMCTL_guest1", "off", "hostA", "Stopped", "no", "no", "no"]
-    assert row.split()[:8] == expected
+    expected = ["guest1", "prmVMCTL_guest1", "off", "hostA", "Stopped", "no", "no"]
+    assert row.split()[:7] == expected
     assert "disabled (target-role=Stopped)" in row
 
 

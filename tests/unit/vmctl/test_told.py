@@ -38,6 +38,7 @@ MON, QUERY = ("crm_mon", "--output-as=xml"), ("cibadmin", "--query")
         ("list", "resource list"),
         ("location moev g", "location move"),
         ("resorce list", "resource list"),
+        ("resource", ""),
         ("xyzzy", ""),
     ],
 )
