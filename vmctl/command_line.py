@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pmkvm import settings
@@ -192,7 +193,7 @@ def help_of(arguments: Sequence[str]) -> str:
 
 def _unknown(words: Sequence[str]) -> UsageError:
     """With the command that it comes nearest to; the noun may be left out, or be another one."""
-    words = [each for each in words if not each.startswith("-")][:2]
+    words = list(itertools.takewhile(lambda each: not each.startswith("-"), words))[:2]
     typed = " ".join(words)
     known = {verb: f"{noun} {verb}" for noun, verb in reversed(VERBS)}
     known.update({command: command for command in [" ".join(each) for each in VERBS]})

@@ -25,6 +25,9 @@ BEGINS_S = 2.0
 # For the node that decides to say what it does.
 IDLE_S = 5.0
 
+# A line that is begun anew, and empty (ECMA-48 EL).
+CLEAR = "\r\x1b[K"
+
 
 class Outcome(NamedTuple):
     """late: what did not get there; the last look; whether the cluster had nothing left to do."""
@@ -53,6 +56,9 @@ def wait_for(
     try:
         while True:
             cluster = status.query(Deadline(SLACK_S))
+            if is_watched:
+                # What reached() says begins a line.
+                sys.stderr.write(CLEAR)
             left = [each for each in waiting if not reached(cluster, each)]
             if len(left) < len(waiting):
                 deadline = Deadline(patience_s)
@@ -68,7 +74,7 @@ def wait_for(
             deadline.pause(POLL_S)
     finally:
         if is_watched:
-            sys.stderr.write("\r\x1b[K")
+            sys.stderr.write(CLEAR)
 
 
 def is_idle(cluster: Cluster) -> bool:
