@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lxml import etree
 
-from check.vm_check.of_hardware import memory_kib
 from check.vm_check.verdict import Verdict, Way
 from pmkvm.pacemaker import tools
+from pmkvm.virt import memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,7 +111,7 @@ def crowded(facts: Facts, leaving: Sequence[Departure]) -> dict[str, tuple[int, 
     for each in leaving:
         root = facts.definition(each.guest)
         if each.to and each.to != facts.origin(each.guest) and root is not None:
-            sums[each.to] = sums.get(each.to, 0) + memory_kib(root)
+            sums[each.to] = sums.get(each.to, 0) + memory.at_start_kib(root)
     known = facts.answering()
     return {
         node: (wanted, known[node].free_kib)
