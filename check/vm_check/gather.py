@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from lxml import etree
 
-from check.vm_check import corosync, fence_history, history, host_files, survey
+from check.vm_check import corosync, fence_history, fence_records, history, host_files, survey
 from check.vm_check.facts import Facts, Guest
 from check.vm_check.guests import DEFAULT_URI, of_configuration
 from pmkvm.deadline import Deadline
@@ -69,6 +69,7 @@ def gather(progress: Callable[[str], None]) -> Facts:
         corosync=corosync.read(Deadline(ATTRIBUTES_S)),
         host_files=host_files.read(),
         fences=fence_history.last(crm_mon),
+        fence_records=fence_records.read(),
     )
     return _with_mounts(facts)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from typing import NamedTuple
+from xml.etree.ElementTree import fromstring, tostring
 
 import pytest
 
@@ -45,6 +46,16 @@ FIRMWARE_MIB = 256
 LIVE, RESTART, NO = "live", "restart", "no"
 # Of the machine's libvirt, in which each host may have words of its own.
 CPU_MAP = "/usr/share/libvirt/cpu_map/x86_Nehalem.xml"
+FLAG = "avx512f"
+QEMU, EMULATOR = "/usr/bin/qemu-system-x86_64", f"{scene.LOCAL}/qemu"
+SCRIPT = """#!/bin/sh
+for argument; do
+    shift
+    case $argument in Nehalem*) argument=$argument{more} ;; esac
+    set -- "$@" "$argument"
+done
+exec {qemu} "$@"
+"""
 
 
 class Case(NamedTuple):
@@ -203,24 +214,20 @@ def test_variables_that_one_host_has(lab: Lab, host1: Machine) -> None:
 
 @pytest.mark.usefixtures("clean")
 def test_a_cpu_that_one_host_lacks(lab: Lab, host1: Machine) -> None:
-    """host2's libvirt says that Nehalem has what no emulated CPU has. QEMU itself has no such word,
-    and would take a live move in: so it is a start that is refused."""
+    """On host2 a Nehalem has what no emulated CPU has, by libvirt's word and by QEMU's."""
     host2 = lab.hosts[1]
-    text = host2.read(CPU_MAP)
     guest = Guest("guest1")
     xml = guest.xml().replace("<model>qemu64</model>", "<model>Nehalem</model>")
-    define(lab, xml)
-    more = re.sub(
-        r"(<feature name='aes'/>|</model>)", r"<feature name='avx512f'/>\1", text, count=1
-    )
+    xml = xml.replace(f"<emulator>{QEMU}<", f"<emulator>{EMULATOR}<")
     with contextlib.ExitStack() as stack:
-        stack.callback(hypervisor.ensure, host2)
-        stack.callback(hypervisor.kill, host2)
-        stack.callback(host2.write, CPU_MAP, text)
-        host2.write(CPU_MAP, more)
-        hypervisor.kill(host2)
-        hypervisor.ensure(host2)
-        vm = register(lab, guest, host1, "-m", "off")
+        for host, more in ((host1, ""), (host2, f",+{FLAG}")):
+            host.must(["mkdir", "-p", scene.LOCAL])
+            host.write(EMULATOR, SCRIPT.format(more=more, qemu=QEMU), "0755")
+            stack.callback(host.must, ["rm", "-f", EMULATOR])
+        define(lab, xml)
+        define(lab, re.sub(r"<cpu .*</cpu>", cpu_as_it_runs(host1), xml))
+        stack.enter_context(other_cpu_map(host2))
+        vm = register(lab, guest, host1, "-m", "on")
         boot = vm.start()
         lab.cluster.wait_idle()
         said = verdict.ask(host1, "--guest", "guest1")
@@ -228,3 +235,31 @@ def test_a_cpu_that_one_host_lacks(lab: Lab, host1: Machine) -> None:
         foretold = said.report["guests"][0]["hosts"]["host2"]
         assert (foretold["verdict"], foretold["because"]) == (NO, ["cpu-lacks"])
         assert what_a_move_does(vm, host1, boot) == NO
+
+
+def cpu_as_it_runs(host: Machine) -> str:
+    """With all that libvirt knows of it, which a later start then insists on."""
+    host.must(["virsh", "-q", "start", "guest1"])
+    live = fromstring(host.must(["virsh", "dumpxml", "guest1"])).find("cpu")
+    host.must(["virsh", "-q", "destroy", "guest1"], timeout_s=40)
+    assert live is not None
+    return tostring(live, encoding="unicode").strip()
+
+
+@contextlib.contextmanager
+def other_cpu_map(host: Machine) -> Iterator[None]:
+    text = host.read(CPU_MAP)
+    more = re.sub(
+        r"(<feature name='aes'/>|</model>)", rf"<feature name='{FLAG}'/>\1", text, count=1
+    )
+
+    def give(cpus: str) -> None:
+        host.write(CPU_MAP, cpus)
+        hypervisor.kill(host)
+        hypervisor.ensure(host)
+
+    try:
+        give(more)
+        yield
+    finally:
+        give(text)
