@@ -50,6 +50,12 @@ def is_mute(world: World) -> bool:
     return world.guest_status("g1").get("mute_seconds") is not None
 
 
+def frames_in(world: World) -> int:
+    count = world.guest_status("g1")["frames_in"]
+    assert isinstance(count, int)
+    return count
+
+
 def told(world: World) -> frozenset[str] | None:
     """By the host's attribute."""
     values = world.said_to_attrd
@@ -62,14 +68,7 @@ def test_a_guest_that_lives_is_asked_and_answers(world: World, guest: Process) -
     assert before["is_greeted"]
     assert before["answers_echo"]
 
-    def frames() -> tuple[int, int]:
-        now = world.guest_status("g1")
-        found = now["frames_in"], now["frames_out"]
-        assert isinstance(found[0], int)
-        assert isinstance(found[1], int)
-        return found
-
-    eventually("it answered twice more", lambda: min(frames()) >= 4)
+    eventually("it answered twice more", lambda: frames_in(world) >= 4)
     assert not is_mute(world)
     eventually("nobody is mute", lambda: told(world) == frozenset())
     assert world.status("host")["attrd"] == "told"
@@ -78,7 +77,7 @@ def test_a_guest_that_lives_is_asked_and_answers(world: World, guest: Process) -
 def test_one_that_stands_still_is_mute_until_it_goes_on(world: World, guest: Process) -> None:
     guest.child.send_signal(signal.SIGSTOP)
     eventually("mute", lambda: is_mute(world))
-    eventually("told", lambda: told(world) == {"prm-g1"})
+    eventually("told", lambda: told(world) == frozenset({"prm-g1"}))
     silent = world.guest_status("g1")
     time.sleep(1.0)
     assert world.guest_status("g1")["frames_out"] == silent["frames_out"], "it is asked once"
@@ -118,7 +117,6 @@ def test_an_attribute_manager_that_is_away_is_told_later(world: World) -> None:
     assert host.said.count("attrd does not take") == 1, "it is said once"
 
 
-@pytest.mark.usefixtures("world")
 def test_a_guest_of_an_older_release_is_not_asked(world: World) -> None:
     uuid = world.define("g1")
     host = world.start_host(FAST)
@@ -144,7 +142,7 @@ def test_a_guest_may_say_echo_unasked(world: World) -> None:
         eventually("greeted", lambda: world.guest_status("g1").get("is_greeted"))
         for number in range(20):
             port.send(codec.encode(Echo(f"my own {number}")))
-        eventually("all count", lambda: world.guest_status("g1")["frames_in"] == 21)
+        eventually("all count", lambda: frames_in(world) == 21)
         assert world.guest_status("g1")["is_connected"]
         asked = port.read().split(MARKER)[-1]
         messages = [codec.parse(each, codec.FROM_HOST) for each in Decoder().feed(asked)]
