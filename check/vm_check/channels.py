@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from check.vm_check import of_fencing
 from check.vm_check.finding import Kind, Severity
 from pmkvm.fencing import mute
+from pmkvm.virt.definition import ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +41,6 @@ CHANNEL_MUTE = Kind(
 )
 KINDS = (CHANNEL_MISSING, CHANNEL_CLOSED, CHANNEL_MUTE)
 
-PORT = "vmconnectd"
-
 
 def findings(facts: Facts) -> Iterator[Finding]:
     if not of_fencing.is_configured(facts):
@@ -52,8 +51,8 @@ def findings(facts: Facts) -> Iterator[Finding]:
 
 def port(definition: Element) -> Element | None:
     """Its target element, with state= where the guest runs."""
-    targets = definition.iterfind("devices/channel/target[@type='virtio']")
-    return next((each for each in targets if each.get("name") == PORT), None)
+    channels = ports(definition)
+    return channels[0].find("target") if channels else None
 
 
 def _of_guest(facts: Facts, guest: Guest) -> Iterator[Finding]:
