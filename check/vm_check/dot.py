@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from check.vm_check import cib_words, of_fencing
+from check.vm_check import cib_words, of_fence_devices
 from check.vm_check.verdict import Way
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _fences(report: Report) -> Iterator[str]:
         point = quoted(f"device {device.id}")
         yield f"  {point} [label={quoted(device.id)}, shape=octagon];"
         for node in facts.cluster.nodes:
-            if node.kind == "member" and of_fencing.may_fence(device, node.name):
+            if node.kind == "member" and of_fence_devices.may_fence(device, node.name):
                 style = f'style="dotted", color="blue", lhead={quoted("cluster_" + node.name)}'
                 yield f"  {point} -> {_point(node.name)} [{style}];"
 

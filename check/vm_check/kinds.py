@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from check.vm_check import (
     channels,
     of_definitions,
+    of_fence_devices,
     of_fencing,
     of_hardware,
     of_hosts,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 # Each has KINDS and findings().
 FINDERS = (
     *(of_hosts, of_placement, of_definitions, of_supplies, of_hardware, of_keeping),
-    *(of_times, of_fencing, channels, rehearsal, of_settings),
+    *(of_times, of_fence_devices, of_fencing, channels, rehearsal, of_settings),
 )
 
 KINDS: tuple[Kind, ...] = tuple(kind for finder in FINDERS for kind in finder.KINDS)

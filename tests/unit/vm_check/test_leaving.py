@@ -236,6 +236,7 @@ def test_ids_are_unique_and_cures_can_be_written() -> None:
 def test_every_module_of_kinds_is_asked() -> None:
     assert {each.__name__.rpartition(".")[2] for each in kinds.FINDERS} >= {
         *("of_hosts", "of_placement", "of_definitions", "of_supplies", "of_hardware"),
-        *("of_keeping", "of_times", "of_fencing", "of_settings", "channels", "rehearsal"),
+        *("of_keeping", "of_times", "of_fence_devices", "of_fencing", "of_settings", "channels"),
+        "rehearsal",
     }
     assert survey.ANSWER_S <= 3

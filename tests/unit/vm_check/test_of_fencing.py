@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from check.vm_check import channels, of_fencing
+from check.vm_check import channels, of_fence_devices, of_fencing
 from pmkvm.fencing import mute
 from tests.unit.vm_check import fenced
 
@@ -17,8 +17,12 @@ NOW, WORDS = fenced.NOW, fenced.WORDS
 DIFFER = ("keys-differ", "host2")
 
 
+def found(made: Facts) -> list[tuple[str, str]]:
+    return [*fenced.found(of_fence_devices, made), *fenced.found(of_fencing, made)]
+
+
 def test_a_healthy_cluster_has_none() -> None:
-    assert fenced.found(of_fencing, fenced.facts()) == []
+    assert found(fenced.facts()) == []
     assert fenced.found(channels, fenced.facts()) == []
 
 
@@ -64,11 +68,11 @@ def device(**parameters: str) -> Facts:
     ],
 )
 def test_each_fault_is_found_alone(made: Facts, expected: tuple[str, str]) -> None:
-    assert fenced.found(of_fencing, made) == [expected]
+    assert found(made) == [expected]
 
 
 def test_a_device_that_names_all_hosts_is_enough() -> None:
-    assert fenced.found(of_fencing, device(pcmk_host_list="host1 host2")) == []
+    assert found(device(pcmk_host_list="host1 host2")) == []
 
 
 def test_a_watchdog_fences_without_a_device() -> None:
@@ -77,12 +81,12 @@ def test_a_watchdog_fences_without_a_device() -> None:
     assert owner is not None
     for name, value in (("have-watchdog", "true"), ("stonith-watchdog-timeout", "10s")):
         owner.append(etree.fromstring(f'<nvpair id="{name}" name="{name}" value="{value}"/>'))
-    assert fenced.found(of_fencing, made) == []
+    assert found(made) == []
 
 
 def test_no_key_anywhere_is_one_finding() -> None:
     said = {host: {"vm-stonith": f"up={NOW}"} for host in fenced.HOSTS}
-    assert fenced.found(of_fencing, fenced.facts(attributes=said)) == [("no-key", "cluster")]
+    assert found(fenced.facts(attributes=said)) == [("no-key", "cluster")]
 
 
 def test_a_host_on_standby_needs_no_daemons() -> None:
@@ -91,7 +95,7 @@ def test_a_host_on_standby_needs_no_daemons() -> None:
     assert node is not None
     pair = '<instance_attributes><nvpair name="standby" value="on"/></instance_attributes>'
     node.append(etree.fromstring(pair))
-    assert fenced.found(of_fencing, made) == []
+    assert found(made) == []
 
 
 def bare(state: str = "") -> str:
