@@ -24,6 +24,7 @@ from daemons.vm_stonithd.machine.machine import Machine
 from daemons.vm_stonithd.model.events import Arrived, KeysSeen, Terminated, Tick
 from daemons.vm_stonithd.model.pace import NOTHING, TICK_S, tick_s
 from daemons.vm_stonithd.presence import Presence
+from pmkvm import run
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import resource
@@ -220,6 +221,7 @@ class Daemon:
                 {"from": each.sender.resource, "operation": each.body.partition(" ")[0][:16]}
                 for each in self._desk.open.values()
             ],
+            "programs_run": run.started(),
             "hanging_calls": [what for calls in self._every for what in calls.hanging],
         }
         return f"{json.dumps(report)}\n"
