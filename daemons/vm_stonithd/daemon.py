@@ -61,7 +61,7 @@ class Daemon:
             ThreadCalls(READ_AT_A_TIME),
         )
         self._watch = CibWatcher(self._calls, self._tell, self._quiet_s, self._is_idle)
-        self._exchange = ReportExchange(report_calls, self._tell, self._quiet_s)
+        self._exchange = ReportExchange(report_calls, self._tell, self._quiet_s, self._may_rest)
         self._presence = Presence(presence_calls)
         domain_uuids = DomainUuids(self._watch.configs)
         self._desk = Desk(tokens, self._watch, domain_uuids, requests, self._tell)
@@ -124,12 +124,16 @@ class Daemon:
     def _tell(self, event: Event) -> None:
         if self._machine is None:
             return
+        rested = self._may_rest()
         try:
             self._executor.add(self._machine.step(event, time.monotonic(), time.time()))
         except Exception:
             self._machine = None
             self._failed()
             log.exception("the machine failed at %s", type(event).__name__)
+        if rested and not self._may_rest():
+            # It hears nothing for seconds otherwise.
+            self._exchange.ask()
         if isinstance(event, Arrived) and not event.request.refusal:
             self._hurry(event.request)
 
@@ -159,6 +163,10 @@ class Daemon:
     def _is_idle(self) -> bool:
         machine = self._machine
         return not self._desk.open and (machine is None or machine.is_idle)
+
+    def _may_rest(self) -> bool:
+        machine = self._machine
+        return machine is not None and not self._desk.open and machine.may_rest
 
     async def _tick(self) -> None:
         try:

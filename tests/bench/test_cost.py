@@ -93,7 +93,8 @@ def test_what_a_host_pays_for_a_fence(pair: Pair) -> None:
 def total(costs: Sequence[Cost]) -> Cost:
     names = {name for each in costs for name in each.programs}
     programs = {name: sum(each.programs.get(name, 0) for each in costs) for name in names}
-    return Cost(programs, *(sum(each[at] for each in costs) for at in (1, 2)))
+    own, whole = (sum(pair) for pair in zip(*((each.own, each.whole) for each in costs)))
+    return Cost(programs, own, whole)
 
 
 def line(host: Machine, cost: Cost, by: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.cluster.cib_writes import CreateBans
 from daemons.vm_stonithd.machine.outbox import Outbox
-from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model import actions, events, rest
 from daemons.vm_stonithd.model.events import Doubt, Outcome
 from daemons.vm_stonithd.model.host_report import HostReport, Objection, encode
 from daemons.vm_stonithd.model.invariants import known
@@ -35,6 +35,7 @@ class Daemon:
         self.requests: dict[int, Request] = {}
         self.boot = world.pacemaker.boots[host]
         self._reads = False
+        self._heard_at = 0.0
         self._known: View | None = None
         self._seen_at = 0.0
         self.stopped_until = 0.0
@@ -56,7 +57,10 @@ class Daemon:
             # SIGSTOP: what was read is acted on when it wakes up.
             world.engine.later(self.stopped_until - world.engine.now, lambda: self.tell(event))
             return
+        rested = self.machine.may_rest
         wanted = self.machine.step(event, world.engine.now, world.hosts.wall(self.host))
+        if rested and not self.machine.may_rest:
+            self.read_reports()
         for action in world.together(wanted):
             if isinstance(action, CreateBans):
                 self._create_soon(action.wanted)
@@ -66,7 +70,7 @@ class Daemon:
     def is_idle(self) -> bool:
         """The watch asks for the bans alone, and for the whole every ten seconds."""
         has_bans = self._known is None or self._known.bans or self.world.cib.local(self.host).bans
-        has_work = self.requests or self.pending_stop_files.read()
+        has_work = self.requests or self.pending_stop_files.read() or not self.machine.is_idle
         return not (has_bans or has_work or self.world.engine.now - self._seen_at > 10.0)
 
     def cib_changed(self) -> None:
@@ -81,7 +85,7 @@ class Daemon:
         hangs = self.world.attributes.hangs(self.host)
         if self._reads or hangs:
             return
-        self._reads = True
+        self._reads, self._heard_at = True, self.world.engine.now
         began = self.world.engine.now + self.world.engine.between(0.0, 0.03)
         found: dict[str, HostReport] = {}
 
@@ -103,7 +107,9 @@ class Daemon:
             if count % 4 == 0 or self.world.tick >= 1.0:
                 if not self.is_idle():
                     self._seen()
-                self.read_reports()
+                pause_s = rest.HEAR_S if self.machine.may_rest and not self.requests else 0.0
+                if self.world.engine.now - self._heard_at >= pause_s:
+                    self.read_reports()
             # What a request waits for is not calm.
             yield 0.25 if self.requests else self.world.tick
 

@@ -12,6 +12,7 @@ import pytest
 
 from daemons.vm_stonithd.cluster import cib_watcher
 from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
+from daemons.vm_stonithd.model import rest
 from pmkvm import run, settings
 from pmkvm.errors import CommandError
 from pmkvm.run import Completed
@@ -45,6 +46,7 @@ class Cluster:
         monkeypatch.setattr(settings, "CIB_XML", str(file))
         monkeypatch.setattr(run, "run", self._run)
         monkeypatch.setattr(cib_watcher, "IDLE_S", 0.03)
+        monkeypatch.setattr(rest, "BANS_S", 0.03)
         monkeypatch.setattr(cib_watcher, "LOOK_S", 0.01)
 
     def replace_file(self) -> None:
@@ -120,7 +122,7 @@ async def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
 async def test_the_whole_is_read_now_and_then(
     scene: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cib_watcher, "WHOLE_S", 0.1)
+    monkeypatch.setattr(rest, "WHOLE_S", 0.1)
     async with watching(scene):
         await scene.until_whole(3)
         await scene.until(1)
