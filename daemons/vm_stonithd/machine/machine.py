@@ -112,7 +112,7 @@ class Machine:
         far their clocks are apart is known."""
         state = self._state
         is_calm = self.is_idle and self.quiet_s(state.now) == pace.NOTHING
-        return is_calm and state.clocks.are_close(state.now)
+        return is_calm and state.may_speak and state.clocks.are_close(state.now)
 
     def _take(self, event: Event) -> None:
         self._state.take(event)

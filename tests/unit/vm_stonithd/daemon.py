@@ -80,6 +80,11 @@ class Daemon:
         late = self.world.engine.chance(self.world.late)
         self._after(self.world.engine.between(0.005, 1.0 if late else 0.05), self._seen)
 
+    def words_changed(self) -> None:
+        """Nothing tells a daemon so: one that rests finds out at its next reading."""
+        if self.requests or not self.machine.may_rest:
+            self.read_reports()
+
     def read_reports(self) -> None:
         """One reading at a time; what it tells is as old as its beginning."""
         hangs = self.world.attributes.hangs(self.host)

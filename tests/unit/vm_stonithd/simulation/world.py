@@ -353,7 +353,7 @@ class World:
     def reports_changed(self, host: str) -> None:
         daemon = self.daemons.get(host)
         if daemon is not None:
-            daemon.read_reports()
+            daemon.words_changed()
 
     def is_alive(self, sender: Sender) -> bool:
         return any(q.life == sender.life and q.runs for q in self.hosts.qemus)
