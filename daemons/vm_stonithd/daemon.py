@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from daemons.vm_stonithd.intake.channels import Channels
 from daemons.vm_stonithd.intake.desk import AT_A_TIME as READ_AT_A_TIME
 from daemons.vm_stonithd.intake.desk import Desk
 from daemons.vm_stonithd.machine.machine import Machine
+from daemons.vm_stonithd.model import rest
 from daemons.vm_stonithd.model.events import Arrived, KeysSeen, Terminated, Tick
 from daemons.vm_stonithd.model.pace import NOTHING, TICK_S, tick_s
 from daemons.vm_stonithd.presence import Presence
@@ -76,6 +78,9 @@ class Daemon:
         self._host = ""
         self._state = "asking for this host's name"
         self._looked_at = float("-inf")
+        # As it was at the last step; the end of the rest sets the event.
+        self._was_idle = self._rests = False
+        self._work = asyncio.Event()
         self._look: asyncio.TimerHandle | None = None
         self._began = time.monotonic()
 
@@ -124,15 +129,19 @@ class Daemon:
     def _tell(self, event: Event) -> None:
         if self._machine is None:
             return
-        rested = self._may_rest()
         try:
             self._executor.add(self._machine.step(event, time.monotonic(), time.time()))
         except Exception:
             self._machine = None
             self._failed()
             log.exception("the machine failed at %s", type(event).__name__)
-        if rested and not self._may_rest():
-            # It hears nothing for seconds otherwise.
+        was_idle, self._was_idle = self._was_idle, self._is_idle()
+        if was_idle and not self._was_idle:
+            self._watch.nudge()
+        rested, self._rests = self._rests, self._may_rest()
+        if rested and not self._rests:
+            # Nobody looks at the clock, or hears the others, for seconds otherwise.
+            self._work.set()
             self._exchange.ask()
         if isinstance(event, Arrived) and not event.request.refusal:
             self._hurry(event.request)
@@ -171,7 +180,10 @@ class Daemon:
     async def _tick(self) -> None:
         try:
             while True:
-                await asyncio.sleep(tick_s(self._quiet_s()))
+                wait_s = rest.TICK_S if self._may_rest() else tick_s(self._quiet_s())
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._work.wait(), wait_s)
+                self._work.clear()
                 self._tell(Tick())
         finally:
             self._tell(Terminated())

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -26,6 +27,7 @@ from pmkvm import files, settings
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError, reason_of
 from pmkvm.pacemaker import cib
+from pmkvm.service.thread_calls import ThreadCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from daemons.vm_stonithd.model.rest import Stamps
     from pmkvm.pacemaker.cib import Version
     from pmkvm.pacemaker.parameter import Parameter
-    from pmkvm.service.thread_calls import ThreadCalls
 
 T = TypeVar("T")
 
@@ -46,6 +47,8 @@ BUSY_S, IDLE_S = 0.1, 1.0
 # How old the partition and managed may be in a reading that nobody asked for.
 COMPANY_BUSY_S, COMPANY_IDLE_S = 0.5, 5.0
 RETRY_S = 0.5
+# Of looks at a file whose storage hangs; and how late a thread may be.
+LOOKS_AT_A_TIME, LATE_S = 4, 5.0
 # The CIB's version stands in its first line.
 _BEGINNING = 1 << 14
 
@@ -69,8 +72,7 @@ class CibWatcher:
         self._is_idle = is_idle
         self._ticket = 0
         self._asked = asyncio.Event()
-        self._woken = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._looks = ThreadCalls(LOOKS_AT_A_TIME)
         # As they were before the last reading of the whole.
         self._stamps: Stamps = ()
         self._is_witness = False
@@ -90,12 +92,11 @@ class CibWatcher:
     def ask(self, ticket: int) -> None:
         """Read anew, from now on. A later ticket's reading answers an earlier one, too."""
         self._ticket = max(self._ticket, ticket)
-        self.nudge()
+        self._asked.set()
 
     def nudge(self) -> None:
-        """Somebody asks: read the whole now."""
+        """Somebody asks, or is idle no more: read the whole now."""
         self._asked.set()
-        self._woken.set()
 
     async def run(self) -> None:
         while True:
@@ -113,7 +114,7 @@ class CibWatcher:
             self._note("read")
             self.seen = seen
             self._tell(CibSeen(seen.view, ticket, self._began, is_whole=not self._is_routine))
-            await self._pause(pause_s(self._quiet_s(), BUSY_S, IDLE_S), self._is_file_new)
+            await self._pause(pause_s(self._quiet_s(), BUSY_S, IDLE_S))
             self._is_routine = await self._rest()
 
     async def _rest(self) -> bool:
@@ -123,13 +124,13 @@ class CibWatcher:
             if left_s <= 0:
                 return True
             if self._is_witness:
-                await self._pause(left_s, self._is_stirred)
-                if self._is_stirred():
+                self._is_witness = await self._sleep(left_s)
+                if _stamps() != self._stamps:
                     return False
             elif await self._are_there_bans():
                 return False
             else:
-                await self._pause(min(left_s, rest.BANS_S), self._is_file_new)
+                await self._pause(min(left_s, rest.BANS_S))
         return False
 
     async def _are_there_bans(self) -> bool:
@@ -181,37 +182,39 @@ class CibWatcher:
         work = partial(function, Deadline(READ_S))
         return await self._calls.call("reading the cluster", work, READ_S)
 
-    async def _pause(self, seconds: float, is_over: Callable[[], bool]) -> None:
-        """Until somebody asks, is_over says so, or it is time. One timer serves all its looks:
-        this is most of what an idle host does."""
-        self._woken.clear()
-        if self._asked.is_set():
-            return
-        self._look_later(is_over)
-        try:
-            await asyncio.wait_for(self._woken.wait(), seconds)
-        except asyncio.TimeoutError:
-            return
-        finally:
-            if self._timer is not None:
-                self._timer.cancel()
+    async def _pause(self, seconds: float) -> None:
+        """Until somebody asks, the file is another, or it is time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._is_file_new():
+            try:
+                await asyncio.wait_for(self._asked.wait(), LOOK_S)
+                return
+            except asyncio.TimeoutError:
+                continue
 
-    def _look_later(self, is_over: Callable[[], bool]) -> None:
+    async def _sleep(self, seconds: float) -> bool:
+        """The same at rest; False if the file can't be looked at.
+
+        In a thread, for which a look costs a third of what it costs the loop: they are most of what
+        an idle host does. And one that hangs in its storage keeps nobody.
+        """
+        leave = threading.Event()
+        look = partial(_look, self._stamps, time.monotonic() + seconds, leave)
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(LOOK_S, self._look, is_over)
-
-    def _look(self, is_over: Callable[[], bool]) -> None:
-        if is_over():
-            self._woken.set()
-        else:
-            self._look_later(is_over)
+        asked = loop.create_task(self._asked.wait())
+        looking = loop.create_task(
+            self._looks.call("looking at the CIB's file", look, seconds + LATE_S)
+        )
+        try:
+            await asyncio.wait({asked, looking}, return_when=asyncio.FIRST_COMPLETED)
+            return not looking.done() or looking.exception() is None
+        finally:
+            leave.set()
+            asked.cancel()
+            looking.cancel()
 
     def _is_file_new(self) -> bool:
         return files.stamp(settings.CIB_XML) != self._stamps[0]
-
-    def _is_stirred(self) -> bool:
-        """Whether the file is another or is about to be, or there is work."""
-        return _stamps() != self._stamps or not self._is_idle()
 
     def _complain(self, complaints: tuple[str, ...]) -> None:
         for each in complaints:
@@ -227,7 +230,15 @@ class CibWatcher:
 
 def _stamps() -> Stamps:
     """Of the CIB's file, and of its directory, where its manager makes the next one."""
-    return files.stamp(settings.CIB_XML), files.stamp(os.path.dirname(settings.CIB_XML))
+    path = settings.CIB_XML
+    return files.stamp(path), files.stamp(os.path.dirname(path))
+
+
+def _look(before: Stamps, end: float, leave: threading.Event) -> None:
+    """In a thread: until they are others, it is time, or nobody waits for this any more."""
+    while time.monotonic() < end and _stamps() == before and not leave.is_set():
+        # Not leave.wait: in Python that costs three times as much.
+        time.sleep(LOOK_S)
 
 
 def _version_in_file() -> Version | None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Between two readings of the others' words. Their clocks' comparison counts on it (clocks).
 HEAR_S = 4.0
+# Between two looks at the clock: nothing has an end but the time of one's own next word.
+TICK_S = 0.5
 # Between two readings of the whole CIB.
 WHOLE_S = 10.0
 # Between two questions for the bans where the CIB's file tells nothing.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from daemons.vm_stonithd.cluster import cib_watcher
 from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
 from daemons.vm_stonithd.model import rest
 from pmkvm import run, settings
-from pmkvm.errors import CommandError
+from pmkvm.errors import CommandError, DeadlineError
 from pmkvm.run import Completed
 from pmkvm.service.thread_calls import ThreadCalls
 from tests.unit import exhaustion
@@ -199,10 +200,10 @@ async def test_a_file_that_keeps_up_is_all_that_is_looked_at(
         await until(lambda: scene.told[-1].is_whole or scene.told[-2].is_whole)
 
 
-@pytest.mark.parametrize("what", ["file", "directory", "work"])
+@pytest.mark.parametrize("what", ["file", "directory", "work", "ask"])
 async def test_what_ends_the_rest_is_seen_at_once(scene: Cluster, what: str) -> None:
     scene.write_version(7)
-    async with watching(scene):
+    async with watching(scene) as made:
         await asyncio.sleep(0.2)
         assert scene.wholes() == 1
         if what == "file":
@@ -210,9 +211,28 @@ async def test_what_ends_the_rest_is_seen_at_once(scene: Cluster, what: str) -> 
         elif what == "directory":
             # It is full: the CIB manager gets no further than that.
             scene.file.with_suffix(".Xa81Kq").touch()
+        elif what == "ask":
+            made.ask(3)
         else:
             scene.is_idle = False
+            made.nudge()
+        began = time.monotonic()
         await scene.until_whole(2)
+        assert time.monotonic() - began < 1.0
+
+
+async def test_a_storage_that_hangs_has_the_bans_asked_for(
+    scene: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.write_version(7)
+
+    def hang(*_: object) -> None:
+        raise DeadlineError("hangs")
+
+    monkeypatch.setattr(cib_watcher, "_look", hang)
+    async with watching(scene):
+        await scene.until(2)
+        assert scene.wholes() == 1
 
 
 async def test_a_file_that_stays_behind_is_no_witness(scene: Cluster) -> None:
