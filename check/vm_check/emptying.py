@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lxml import etree
 
-from check.vm_check.of_hardware import memory_kib
 from check.vm_check.verdict import Verdict, Way
 from pmkvm.pacemaker import tools
+from pmkvm.virt import memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class Departure(NamedTuple):
 
 def simulate(facts: Facts, host: str, deadline: Deadline) -> dict[str, Planned]:
     """By resource, of those that would move or end. Raises HaError."""
-    return parse(tools.simulate(with_standby(facts.cib, host), deadline))
+    return parse(tools.simulate(with_standby(facts.cib, host), deadline, ("--simulate",)))
 
 
 def with_standby(cib: etree._Element, host: str) -> str:
@@ -111,7 +111,7 @@ def crowded(facts: Facts, leaving: Sequence[Departure]) -> dict[str, tuple[int, 
     for each in leaving:
         root = facts.definition(each.guest)
         if each.to and each.to != facts.origin(each.guest) and root is not None:
-            sums[each.to] = sums.get(each.to, 0) + memory_kib(root)
+            sums[each.to] = sums.get(each.to, 0) + memory.at_start_kib(root)
     known = facts.answering()
     return {
         node: (wanted, known[node].free_kib)

@@ -24,12 +24,13 @@ class Severity(Enum):
 class Hinders(Enum):
     """What a finding about a guest stands in the way of, on its host, or everywhere without one.
 
-    LIVE: a live move to that host; the guest can be started there. START: a start there. COMING:
-    both. UNKNOWN: nobody can tell.
+    LIVE: a live move to that host; the guest can be started there. PERHAPS: the same, by what only
+    the guest knows. START: a start there. COMING: both. UNKNOWN: nobody can tell.
     """
 
     NOTHING = "nothing"
     LIVE = "live"
+    PERHAPS = "perhaps"
     START = "start"
     COMING = "coming"
     UNKNOWN = "unknown"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from check.vm_check.finding import Hinders, Kind, Severity
 from check.vm_check.of_supplies import definitions
+from pmkvm.virt import memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +40,6 @@ CPUS_SHORT = Kind(
 )
 KINDS = (CPU_LACKS, MEMORY_SHORT, CPUS_SHORT)
 
-_KIB = {"b": 1 / 1024, "bytes": 1 / 1024, "KB": 1000 / 1024, "k": 1, "KiB": 1}
-_KIB.update({"MB": 1e6 / 1024, "M": 1 << 10, "MiB": 1 << 10})
-_KIB.update({"GB": 1e9 / 1024, "G": 1 << 20, "GiB": 1 << 20})
-_KIB.update({"TB": 1e12 / 1024, "T": 1 << 30, "TiB": 1 << 30})
-
 
 def findings(facts: Facts) -> Iterator[Finding]:
     for guest in facts.each():
@@ -54,23 +50,14 @@ def findings(facts: Facts) -> Iterator[Finding]:
                 text = f"{node} has not its CPU: {lack}"
                 yield CPU_LACKS.finding(guest.domain, text, host=node)
             for root in definitions(facts, guest, node):
-                memory = memory_kib(root)
-                if node != origin and host.free_kib and memory > host.free_kib:
-                    text = f"it has {memory >> 10} MiB, {node} has {host.free_kib >> 10} MiB free"
+                wanted = memory.at_start_kib(root)
+                if node != origin and host.free_kib and wanted > host.free_kib:
+                    text = f"it has {wanted >> 10} MiB, {node} has {host.free_kib >> 10} MiB free"
                     yield MEMORY_SHORT.finding(guest.domain, text, host=node)
                 if host.processors and processors(root) > host.processors:
                     text = f"it has {processors(root)} CPUs, {node} has {host.processors}"
                     count = host.processors
                     yield CPUS_SHORT.finding(guest.domain, text, host=node, processors=count)
-
-
-def memory_kib(root: Element) -> int:
-    """What the guest has at its start; 0 if that is not told."""
-    element = root.find("currentMemory")
-    element = root.find("memory") if element is None else element
-    if element is None or not (element.text or "").strip().isdigit():
-        return 0
-    return int(int((element.text or "0").strip()) * _KIB.get(element.get("unit", "KiB"), 1))
 
 
 def processors(root: Element) -> int:

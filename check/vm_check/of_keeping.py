@@ -52,6 +52,14 @@ DEVICE_STAYS = Kind(
     "`virsh edit {subject}` on each host: remove {device}, if the guest can do without it",
     Hinders.LIVE,
 )
+DIRECTORY_SHARED = Kind(
+    "directory-shared",
+    Severity.WARNING,
+    "The guest has a directory of its host: while it has mounted that, QEMU refuses to move it"
+    " live.",
+    "before a move, in the guest: `umount` of what has the tag {tag}",
+    Hinders.PERHAPS,
+)
 SNAPSHOT = Kind(
     "snapshot",
     Severity.WARNING,
@@ -85,7 +93,7 @@ PAUSED = Kind(
     "on {where}: `virsh domstate --reason {subject}`, then `virsh resume` or `virsh reset`",
 )
 KINDS = (
-    *(NVRAM_MISSING, NVRAM_LOCAL, TPM_LOCAL, CACHE_UNSAFE, DEVICE_STAYS),
+    *(NVRAM_MISSING, NVRAM_LOCAL, TPM_LOCAL, CACHE_UNSAFE, DEVICE_STAYS, DIRECTORY_SHARED),
     *(SNAPSHOT, MANAGED_SAVE, JOB, PAUSED),
 )
 
@@ -95,7 +103,7 @@ _SAFE_CACHES = ("none", "directsync")
 _DROPS_CACHE = 4_000_000
 _STAYING = (
     ("hostdev", "the host's device"),
-    ("filesystem", "a directory of the host"),
+    ("filesystem/driver[@type='virtiofs']/..", "a directory of the host by virtiofs"),
     ("shmem", "memory that it shares with the host"),
     ("interface[@type='hostdev']", "a network card of the host"),
 )
@@ -133,10 +141,17 @@ def _private(facts: Facts, guest: Guest, root: Element) -> Iterator[Finding]:
 
 
 def _devices(guest: Guest, root: Element) -> Iterator[Finding]:
-    for tag, what in _STAYING:
-        if root.find(f"devices/{tag}") is not None:
-            text = f"it has {what}: <{tag.partition('[')[0]}>"
-            yield DEVICE_STAYS.finding(guest.domain, text, device=f"<{tag.partition('[')[0]}>")
+    for path, what in _STAYING:
+        found = root.find(f"devices/{path}")
+        if found is not None:
+            text = f"it has {what}: <{found.tag}>"
+            yield DEVICE_STAYS.finding(guest.domain, text, device=f"<{found.tag}>")
+    for shared in root.iterfind("devices/filesystem"):
+        driver, target = shared.find("driver"), shared.find("target")
+        if driver is None or driver.get("type", "path") == "path":
+            tag = "" if target is None else target.get("dir", "")
+            text = f"it has a directory of the host, with the tag {tag}"
+            yield DIRECTORY_SHARED.finding(guest.domain, text, tag=tag)
 
 
 def _caches(facts: Facts, guest: Guest, root: Element) -> Iterator[Finding]:

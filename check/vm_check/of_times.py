@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from check.vm_check import cib_words
 from check.vm_check.cib_words import DEFAULT_TIMEOUT_S
 from check.vm_check.finding import Kind, Severity
+from pmkvm.virt import memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,11 +67,6 @@ MOST = {"start": 0.8, "stop": 0.95, "migrate_to": 0.8, "migrate_from": 0.8}
 LEAST_S = 10.0
 # The timeout that is proposed is so many times what was measured.
 _ROOM = 2
-_KIB = 1 << 10
-_UNITS = {"b": 1 / 1024, "bytes": 1 / 1024, "k": 1, "KiB": 1, "KB": 1000 / 1024}
-_UNITS.update({"M": 1 << 10, "MiB": 1 << 10, "MB": 1e6 / 1024})
-_UNITS.update({"G": 1 << 20, "GiB": 1 << 20, "GB": 1e9 / 1024})
-_UNITS.update({"T": 1 << 30, "TiB": 1 << 30, "TB": 1e12 / 1024})
 
 
 def findings(facts: Facts) -> Iterator[Finding]:
@@ -137,16 +133,17 @@ def _short(facts: Facts, guest: Guest, defaults: Mapping[str, str]) -> Iterator[
 
 
 def _slow(facts: Facts, guest: Guest, defaults: Mapping[str, str]) -> Iterator[Finding]:
-    speed, memory = bandwidth(guest.parameters), memory_kib(facts, guest) / _KIB
+    root, speed = facts.definition(guest), bandwidth(guest.parameters)
     most_s = allowed_s(guest, "migrate_to", defaults)
-    if guest.may_migrate and speed and memory / speed > most_s:
+    mib = 0 if root is None else memory.at_start_kib(root) >> 10
+    if guest.may_migrate and speed and mib / speed > most_s:
         yield MIGRATION_SLOW.finding(
             guest.domain,
-            f"its {memory:.0f} MiB take {memory / speed:.0f} s at {speed} MiB/s, and migrate_to may"
+            f"its {mib} MiB take {mib / speed:.0f} s at {speed} MiB/s, and migrate_to may"
             f" take {most_s:.0f} s",
             resource=guest.resource,
             operation="migrate_to",
-            seconds=memory / speed * _ROOM,
+            seconds=mib / speed * _ROOM,
         )
 
 
@@ -164,15 +161,6 @@ def bandwidth(parameters: Mapping[str, str]) -> int:
     if "--bandwidth" in words[:-1]:
         text = words[words.index("--bandwidth") + 1]
     return int(text) if text.isascii() and text.isdigit() else 0
-
-
-def memory_kib(facts: Facts, guest: Guest) -> float:
-    """By its definition; 0 if that does not tell."""
-    definition = facts.definition(guest)
-    element = None if definition is None else definition.find("memory")
-    text = "" if element is None else (element.text or "").strip()
-    unit = "KiB" if element is None else element.get("unit", "KiB")
-    return int(text) * _UNITS.get(unit, 1) if text.isascii() and text.isdigit() else 0.0
 
 
 def _listed(names: list[str]) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # The kinds of a node that is a machine of its own.
 HOSTS = ("member", "remote")
+# The last one makes no new entity of another one.
+_ENTITIES = (("lt", "<"), ("gt", ">"), ("quot", '"'), ("apos", "'"), ("amp", "&"))
 COLLECTIVES = ("group", "clone", "bundle")
 
 
@@ -268,10 +270,17 @@ def _failure(element: Element) -> Failure:
     return Failure(
         key=element.attrib["op_key"],
         node=element.get("node", ""),
-        reason=element.get("exitreason", ""),
+        reason=_unescaped(element.get("exitreason", "")),
         said=element.get("exitstatus", ""),
         at=element.get("last-rc-change", ""),
     )
+
+
+def _unescaped(text: str) -> str:
+    """crm_mon of 2.1 escapes a reason that its XML escapes again."""
+    for name, character in _ENTITIES:
+        text = text.replace(f"&{name};", character)
+    return text
 
 
 def _ban(element: Element) -> Ban:

@@ -7,15 +7,14 @@ and a machine's name in its own way. None of that is a difference.
 
 from __future__ import annotations
 
+from pmkvm.virt import memory
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 # Of devices libvirt adds none of these by itself.
 _NEVER_ADDED = ("disk", "interface", "hostdev", "filesystem", "tpm", "shmem", "lease")
-_BYTES = {"b": 1, "bytes": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_DECIMAL = {"kb": 1000, "mb": 1000**2, "gb": 1000**3, "tb": 1000**4}
-_KIB = "KiB"
 
 
 def place_of_disagreement(file: Element, own: Element) -> str:
@@ -27,7 +26,7 @@ def place_of_disagreement(file: Element, own: Element) -> str:
 def _place(said: Element, own: Element) -> str:
     here = f"<{said.tag}>"
     if _is_size(said):
-        return "" if _bytes(said) == _bytes(own) else here
+        return "" if memory.size(said) == memory.size(own) else here
     for name, value in said.attrib.items():
         if not _is_same(name, value, own.get(name)):
             return here
@@ -75,9 +74,3 @@ def _plain(name: str, text: str) -> str:
 def _is_size(element: Element) -> bool:
     """A number of KiB, or of its unit."""
     return element.tag.lower().endswith("memory") and (element.text or "").strip().isdigit()
-
-
-def _bytes(element: Element) -> int:
-    text, unit = (element.text or "").strip(), element.get("unit", _KIB).lower()
-    factor = _DECIMAL.get(unit) or _BYTES.get(unit.replace("ib", ""), 0)
-    return int(text) * factor if text.isdigit() else -1

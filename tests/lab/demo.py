@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 
 BOOT_S = 90.0
+# vm-check's exit code where it has warnings alone.
+WARNED = 1
 
 
 class Narrator:
@@ -45,14 +47,15 @@ class Narrator:
     def say(self, text: str) -> None:
         print(f"   {text}", flush=True)
 
-    def command(self, host: Machine, *argv: str, timeout_s: float = 300.0) -> None:
-        """Run a command in a host, shown as a person would see it."""
+    def command(self, host: Machine, *argv: str, rc: int = 0, timeout_s: float = 300.0) -> str:
+        """Run a command in a host, shown as a person would see it; gives what it says."""
         print(f"[{host.name}]# {' '.join(argv)}", flush=True)
         done = host.run(argv, timeout_s=timeout_s)
         for line in (done.out + done.err).splitlines():
             self.say(line)
-        if done.rc != 0:
+        if done.rc != rc:
             raise LabError(f"{argv[0]} ended with {done.rc}")
+        return done.out
 
     def close(self) -> None:
         """End the step under way."""
@@ -89,8 +92,10 @@ def show(root: str, flavour: str) -> None:
         _fence(tell, guests, tokens, "guest1 fences guest2 on the same host")
         _move(tell, guests[1], host1, host2)
         _fence(tell, guests, tokens, "guest1 fences guest2 on the other host")
+        _foretell(tell, host1)
         _lose_a_host(tell, lab, guests, host2)
         _let_go(tell, guests, host1)
+        _end(tell, host1)
         tell.step("Everything is removed again")
     finally:
         lab.down()
@@ -170,6 +175,12 @@ def _move(tell: Narrator, one: Registered, host1: Machine, host2: Machine) -> No
     tell.say(f"same boot {boots[-1]}; the longest silence was {watch.longest_silence_s:.2f} s")
 
 
+def _foretell(tell: Narrator, host1: Machine) -> None:
+    tell.step("vm-check says beforehand what becomes of host1's guests when it is emptied")
+    told = tell.command(host1, "vm-check", "--host", "host1", rc=WARNED)
+    check("moves live  host2" in told, "guest1 could not move live")
+
+
 def _lose_a_host(tell: Narrator, lab: Lab, guests: list[Registered], host2: Machine) -> None:
     tell.step("guest2 moves again, host2 is killed; it is fenced, guest2 comes back on host1")
     one, other = guests[1], guests[0]
@@ -193,6 +204,12 @@ def _let_go(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
     tell.command(host1, "vm-ctl", "resource", "delete", "guest1,", "guest2")
     tell.command(host1, "crm_mon", "-1")
     tell.command(host1, "virsh", "list", "--all")
+
+
+def _end(tell: Narrator, host1: Machine) -> None:
+    tell.step("vm-check says what is not well: host2 has not come back")
+    told = tell.command(host1, "vm-check", rc=WARNED)
+    check("host-down" in told, "nobody misses host2")
 
 
 def main() -> int:

@@ -249,6 +249,7 @@ def fence_a_guest(typist: Typist, guests: GuestCluster) -> None:
     assert done.rc == 0, done
     assert not before[1].is_alive()
     guests.wait_well()
+    assert "all is well" in typist.type_next()
 
 
 def tokens(lab: Lab) -> str:

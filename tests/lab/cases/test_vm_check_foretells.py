@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from typing import NamedTuple
+from xml.etree.ElementTree import fromstring, tostring
 
 import pytest
 
@@ -17,7 +18,16 @@ from tests.lab.cluster.registration import Registered, register
 from tests.lab.guests.guests import IMAGES, Guest
 from tests.lab.hosts import hypervisor
 from tests.lab.plants import scene, verdict
-from tests.lab.plants.of_definitions import CDROM, DISK, SHARED_DIRECTORY, SHARED_MEMORY, other_uuid
+from tests.lab.plants.of_definitions import (
+    CDROM,
+    CODE,
+    DISK,
+    SHARED_DIRECTORY,
+    SHARED_MEMORY,
+    firmware,
+    other_uuid,
+)
+from tests.lab.plants.verdict import Found
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +41,21 @@ pytestmark = pytest.mark.rotating(parts=5)
 MOVE = ["vm-ctl", "resource", "move", "guest1", "-n", "host2"]
 MOVE_S = 400.0
 ISO, IMAGE, VARIABLES = f"{scene.LOCAL}/lab.iso", f"{IMAGES}/snapshot.qcow2", f"{scene.LOCAL}/g1.fd"
+# The firmware takes more of it than the guest.
+FIRMWARE_MIB = 256
 LIVE, RESTART, NO = "live", "restart", "no"
 # Of the machine's libvirt, in which each host may have words of its own.
 CPU_MAP = "/usr/share/libvirt/cpu_map/x86_Nehalem.xml"
+FLAG = "avx512f"
+QEMU, EMULATOR = "/usr/bin/qemu-system-x86_64", f"{scene.LOCAL}/qemu"
+SCRIPT = """#!/bin/sh
+for argument; do
+    shift
+    case $argument in Nehalem*) argument=$argument{more} ;; esac
+    set -- "$@" "$argument"
+done
+exec {qemu} "$@"
+"""
 
 
 class Case(NamedTuple):
@@ -90,7 +112,8 @@ CASES = (
         after=snapshot,
     ),
     Case("memory of the host", RESTART, {"device-stays"}, devices=SHARED_MEMORY),
-    Case("a directory of the host", RESTART, {"device-stays"}, devices=SHARED_DIRECTORY),
+    # The guest has not mounted it.
+    Case("a directory of the host", LIVE, {"directory-shared"}, devices=SHARED_DIRECTORY),
     Case("another uuid", NO, {"other-uuid"}, after=another_uuid),
     Case("no definition", LIVE, {"definition-missing"}, after=no_definition),
     Case(
@@ -105,20 +128,24 @@ CASES = (
 
 
 @pytest.fixture
-def clean(lab: Lab) -> Iterator[None]:
+def clean(clean_lab: Lab) -> Iterator[None]:
     """What a domain of libvirt's keeps beside its definition goes, since it would not be undefined
     otherwise."""
-    lab.clean()
+    lab = clean_lab
+    scene.let_stay(lab)
     yield
+    if not all(host.is_alive() for host in lab.hosts):
+        lab.rebuild()
     for host in lab.hosts:
         hypervisor.ensure(host)
         for argv in (
             ["virsh", "-q", "destroy", "guest1"],
             ["virsh", "-q", "snapshot-delete", "guest1", "lab", "--metadata"],
             ["virsh", "-q", "managedsave-remove", "guest1"],
+            ["virsh", "-q", "undefine", "guest1", "--nvram"],
         ):
             host.run(argv, timeout_s=40)
-    lab.hosts[0].run(["rm", "-f", IMAGE, ISO])
+        host.run(["rm", "-f", IMAGE, ISO, VARIABLES])
 
 
 @pytest.mark.usefixtures("clean")
@@ -142,6 +169,16 @@ def test_what_is_said_beforehand_is_what_a_move_does(lab: Lab, host1: Machine, c
     assert what_a_move_does(vm, host1, boot) == case.way
 
 
+def define(lab: Lab, text: str) -> None:
+    for host in lab.hosts:
+        host.write("/run/lab/guest1.xml", text)
+        host.must(["virsh", "-q", "define", "/run/lab/guest1.xml"])
+
+
+def has_variables(host: Machine) -> bool:
+    return host.run(["test", "-e", VARIABLES]).rc == 0
+
+
 def what_a_move_does(vm: Registered, host1: Machine, boot: str) -> str:
     done = host1.run(MOVE, timeout_s=MOVE_S)
     print(done.rc, done.out, done.err)
@@ -153,25 +190,43 @@ def what_a_move_does(vm: Registered, host1: Machine, boot: str) -> str:
 
 
 @pytest.mark.usefixtures("clean")
-def test_a_cpu_that_one_host_lacks(lab: Lab, host1: Machine) -> None:
-    """host2's libvirt says that Nehalem has what no emulated CPU has."""
+def test_variables_that_one_host_has(lab: Lab, host1: Machine) -> None:
+    """A live move takes them along; a start after the loss of their host begins with empty ones."""
     host2 = lab.hosts[1]
-    text = host2.read(CPU_MAP)
+    guest = Guest("guest1", memory_mib=FIRMWARE_MIB)
+    for host in lab.hosts:
+        host.must(["mkdir", "-p", scene.LOCAL])
+    define(lab, firmware(CODE, VARIABLES)(guest.xml()))
+    vm = register(lab, guest, host1, "-m", "on")
+    boot = vm.start()
+    lab.cluster.wait_idle()
+    said = verdict.ask(host1, "--guest", "guest1")
+    print(said.sentences())
+    foretold = said.report["guests"][0]["hosts"]["host2"]
+    assert (foretold["verdict"], said.found) == (LIVE, {Found("nvram-missing", "guest1", "host2")})
+    assert (has_variables(host1), has_variables(host2)) == (True, False)
+    host1.kill()
+    lab.cluster.wait_running(vm.resource, "host2", timeout_s=120)
+    vm.counter.wait_for_boot(other_than=boot)
+    assert vm.hosts() == ["host2"]
+    assert has_variables(host2)
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_cpu_that_one_host_lacks(lab: Lab, host1: Machine) -> None:
+    """On host2 a Nehalem has what no emulated CPU has, by libvirt's word and by QEMU's."""
+    host2 = lab.hosts[1]
     guest = Guest("guest1")
     xml = guest.xml().replace("<model>qemu64</model>", "<model>Nehalem</model>")
-    for host in lab.hosts:
-        host.write("/run/lab/guest1.xml", xml)
-        host.must(["virsh", "-q", "define", "/run/lab/guest1.xml"])
-    more = re.sub(
-        r"(<feature name='aes'/>|</model>)", r"<feature name='avx512f'/>\1", text, count=1
-    )
+    xml = xml.replace(f"<emulator>{QEMU}<", f"<emulator>{EMULATOR}<")
     with contextlib.ExitStack() as stack:
-        stack.callback(hypervisor.ensure, host2)
-        stack.callback(hypervisor.kill, host2)
-        stack.callback(host2.write, CPU_MAP, text)
-        host2.write(CPU_MAP, more)
-        hypervisor.kill(host2)
-        hypervisor.ensure(host2)
+        for host, more in ((host1, ""), (host2, f",+{FLAG}")):
+            host.must(["mkdir", "-p", scene.LOCAL])
+            host.write(EMULATOR, SCRIPT.format(more=more, qemu=QEMU), "0755")
+            stack.callback(host.must, ["rm", "-f", EMULATOR])
+        define(lab, xml)
+        define(lab, re.sub(r"<cpu .*</cpu>", cpu_as_it_runs(host1), xml))
+        stack.enter_context(other_cpu_map(host2))
         vm = register(lab, guest, host1, "-m", "on")
         boot = vm.start()
         lab.cluster.wait_idle()
@@ -180,3 +235,31 @@ def test_a_cpu_that_one_host_lacks(lab: Lab, host1: Machine) -> None:
         foretold = said.report["guests"][0]["hosts"]["host2"]
         assert (foretold["verdict"], foretold["because"]) == (NO, ["cpu-lacks"])
         assert what_a_move_does(vm, host1, boot) == NO
+
+
+def cpu_as_it_runs(host: Machine) -> str:
+    """With all that libvirt knows of it, which a later start then insists on."""
+    host.must(["virsh", "-q", "start", "guest1"])
+    live = fromstring(host.must(["virsh", "dumpxml", "guest1"])).find("cpu")
+    host.must(["virsh", "-q", "destroy", "guest1"], timeout_s=40)
+    assert live is not None
+    return tostring(live, encoding="unicode").strip()
+
+
+@contextlib.contextmanager
+def other_cpu_map(host: Machine) -> Iterator[None]:
+    text = host.read(CPU_MAP)
+    more = re.sub(
+        r"(<feature name='aes'/>|</model>)", rf"<feature name='{FLAG}'/>\1", text, count=1
+    )
+
+    def give(cpus: str) -> None:
+        host.write(CPU_MAP, cpus)
+        hypervisor.kill(host)
+        hypervisor.ensure(host)
+
+    try:
+        give(more)
+        yield
+    finally:
+        give(text)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
 
 NAME = "libvirtd"
+# Of a killed one.
+END_S = 10.0
 START_S = 60.0
 LIBVIRTD, VIRTQEMUD = ["libvirtd", "--listen"], ["virtqemud"]
 # What other hosts call over TCP, which has no option for it and takes a socket from systemd; and
@@ -84,7 +86,13 @@ def stop(host: Machine) -> None:
 
 
 def kill(host: Machine) -> None:
+    """Back when it is dead."""
     host.signal(NAME, "KILL")
+    deadline = Deadline(END_S)
+    while host.pid_of(NAME) is not None:
+        if deadline.expired():
+            raise LabError(f"{host.name}: libvirtd survives a SIGKILL")
+        deadline.pause(0.05)
 
 
 def freeze(host: Machine) -> None:
@@ -110,5 +118,5 @@ def ensure(host: Machine) -> None:
     elif not is_answering(host):
         thaw(host)
         if not is_answering(host):
-            host.signal(NAME, "KILL")
+            kill(host)
             start(host)

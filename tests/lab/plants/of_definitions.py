@@ -210,7 +210,7 @@ PLANTS = (
         "guest3",
         with_device(SHARED_DIRECTORY),
         BOTH,
-        Found("device-stays", "guest3"),
+        Found("directory-shared", "guest3"),
     ),
     in_definition(
         "memory shared with the host",

@@ -57,8 +57,7 @@ class Scene(NamedTuple):
 
 def make(lab: Lab) -> Scene:
     """From a clean lab."""
-    stick = ["crm_attribute", "-t", "rsc_defaults", "-n", "resource-stickiness", "-v", "INFINITY"]
-    lab.hosts[0].must(stick)
+    let_stay(lab)
     for host in lab.hosts:
         host.must(["rm", "-f", ENABLED])
         host.must(["mkdir", "-p", LOCAL])
@@ -81,6 +80,12 @@ def make(lab: Lab) -> Scene:
         _wait_for_echo(one, other, by_guest[other.guest.name])
     lab.cluster.wait_idle()
     return scene
+
+
+def let_stay(lab: Lab) -> None:
+    """A guest that has moved stays there."""
+    stick = ["crm_attribute", "-t", "rsc_defaults", "-n", "resource-stickiness", "-v", "INFINITY"]
+    lab.hosts[0].must(stick)
 
 
 def ensure_pool(host: Machine, name: str, path: str) -> None:

@@ -68,6 +68,13 @@ def test_failures_with_their_reason(cluster: status.Cluster) -> None:
     assert failure[:3] == ("prmVMCTL_guest3_monitor_10000", "hostB", "libvirt does not answer")
 
 
+def test_a_reason_that_crm_mon_has_escaped_once_too_often() -> None:
+    document = captured("crm_mon-2.1.xml")
+    told = "&amp;apos;/a&amp;amp;lt;b&amp;apos; is &amp;quot;no&amp;quot; file"
+    (failure,) = status.parse(document.replace("libvirt does not answer", told)).failures
+    assert failure.reason == """'/a&lt;b' is "no" file"""
+
+
 @pytest.mark.parametrize("release", RELEASES)
 def test_neither_a_stopped_cluster_nor_an_unreadable_file_is_an_empty_one(release: str) -> None:
     with pytest.raises(ClusterDownError):

@@ -121,7 +121,11 @@ FAULTS = {
         of_host2("cpus-short") | of_host2("cpus-short", "guest2"),
     ),
     "hostdev": (with_device("<hostdev/>"), {("device-stays", GUEST1, "")}),
-    "directory": (with_device("<filesystem/>"), {("device-stays", GUEST1, "")}),
+    "directory": (with_device("<filesystem/>"), {("directory-shared", GUEST1, "")}),
+    "directory by virtiofs": (
+        with_device("<filesystem><driver type='virtiofs'/></filesystem>"),
+        {("device-stays", GUEST1, "")},
+    ),
     "snapshot": (having(GUEST1, HOST1, snapshots=2), {("snapshot", GUEST1, "")}),
     "managed save": (having(GUEST1, HOST2, saved="kept: so"), of_host2("managed-save")),
     "job": (having(GUEST1, HOST1, job="a block copy"), {("job-under-way", GUEST1, "")}),
