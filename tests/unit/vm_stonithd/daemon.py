@@ -57,9 +57,9 @@ class Daemon:
             # SIGSTOP: what was read is acted on when it wakes up.
             world.engine.later(self.stopped_until - world.engine.now, lambda: self.tell(event))
             return
-        rested = self.machine.may_rest
+        rested = self.may_rest()
         wanted = self.machine.step(event, world.engine.now, world.hosts.wall(self.host))
-        if rested and not self.machine.may_rest:
+        if rested and not self.may_rest():
             self.read_reports()
         for action in world.together(wanted):
             if isinstance(action, CreateBans):
@@ -82,8 +82,11 @@ class Daemon:
 
     def words_changed(self) -> None:
         """Nothing tells a daemon so: one that rests finds out at its next reading."""
-        if self.requests or not self.machine.may_rest:
+        if not self.may_rest():
             self.read_reports()
+
+    def may_rest(self) -> bool:
+        return self.world.rests and not self.requests and self.machine.may_rest
 
     def read_reports(self) -> None:
         """One reading at a time; what it tells is as old as its beginning."""
@@ -112,7 +115,7 @@ class Daemon:
             if count % 4 == 0 or self.world.tick >= 1.0:
                 if not self.is_idle():
                     self._seen()
-                pause_s = rest.HEAR_S if self.machine.may_rest and not self.requests else 0.0
+                pause_s = rest.HEAR_S if self.may_rest() else 0.0
                 if self.world.engine.now - self._heard_at >= pause_s:
                     self.read_reports()
             # What a request waits for is not calm.
