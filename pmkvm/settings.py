@@ -45,6 +45,10 @@ CIB_XML = "/var/lib/pacemaker/cib/cib.xml"
 # Where Pacemaker writes unless it is told otherwise (PCMK_logfile).
 PACEMAKER_LOG = "/var/log/pacemaker/pacemaker.log"
 
+# What this host records of fences; beside it lies the file before, which logrotate has renamed.
+FENCE_RECORDS = "/var/log/vm-stonithd-fences.jsonl"
+FENCE_RECORDS_BEFORE = f"{FENCE_RECORDS}.1"
+
 # Where libvirt keeps NAME.pid of the QEMUs that it runs.
 LIBVIRT_PID_DIR = "/run/libvirt/qemu"
 

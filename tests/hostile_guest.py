@@ -131,6 +131,7 @@ KINDS: Mapping[str, Callable[[str], Iterator[bytes]]] = {
     "floods": _requests,
     "floods with one request": _endless(asked(1)),
     "floods with greetings": _endless(hello()),
+    "floods with echoes": _endless(said("echo", id="1")),
     "floods with markers": _endless(MARKER * 512),
     "greets with texts": _greets_with_texts,
     "writes texts": _writes_texts,

@@ -61,6 +61,7 @@ MAKES_FILES = frozenset(
         "pmkvm.files",
         "pmkvm.ocf.log",
         "agents.vm_anything.output",
+        "daemons.vm_stonithd.host.record_file",
         "stonith.plugin.journal",
     }
 )

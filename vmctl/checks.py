@@ -183,12 +183,12 @@ def _now(request: Request, configuration: Configuration, cluster: Cluster) -> It
     """What is not as the guests need it: their node is offline; nobody sets an attribute that
     decides where they may run."""
     offline = {each.name for each in cluster.nodes if each.kind in HOSTS and not each.online}
-    # In a CIB file nobody need be online.
+    # In a CIB file nobody need be online, and nothing is known of attributes.
     if request.preferred in offline and cluster.online_hosts():
         yield message(81, node=request.preferred)
     known = {name for node in cluster.attributes.values() for name in node}
     for required in configuration.required_clones():
-        if cluster.attributes and (required.attribute or "") not in {"", *known}:
+        if cluster.online_hosts() and (required.attribute or "") not in {"", *known}:
             yield message(82, where=required.where, attribute=required.attribute)
 
 

@@ -97,6 +97,10 @@ class UsageError(HaError):
     """The arguments make no command."""
 
 
+class MisspeltError(UsageError):
+    """They come near to a command, and the text names that."""
+
+
 class Request(NamedTuple):
     """domains in alphabetical order, each once, as vm-ctl has always worked through them."""
 
@@ -182,25 +186,26 @@ def help_of(arguments: Sequence[str]) -> str:
     whole = tuple(words[:2])
     found = [each for each in VERBS if whole == each or words == [each[1]]]
     if not found:
-        raise UsageError(_unknown(words))
+        raise _unknown(words)
     return "\n".join(parser(*each).format_help() for each in found)
 
 
-def _unknown(words: Sequence[str]) -> str:
+def _unknown(words: Sequence[str]) -> UsageError:
     """With the command that it comes nearest to; the noun may be left out, or be another one."""
     typed = " ".join(words[:2])
     known = {verb: f"{noun} {verb}" for noun, verb in reversed(VERBS)}
     known.update({command: command for command in [" ".join(each) for each in VERBS]})
     tried = [typed, *words[:2]]
     near = [each for one in tried for each in difflib.get_close_matches(one, known, 1, 0.75)]
-    hint = f"; did you mean vm-ctl {known[near[0]]}?" if near else ""
-    return f"no such command: {typed or 'nothing given'}{hint}"
+    if near:
+        return MisspeltError(f"no such command: {typed}; did you mean vm-ctl {known[near[0]]}?")
+    return UsageError(f"no such command: {typed or 'nothing given'}")
 
 
 def parse(arguments: Sequence[str]) -> Request:
     """Raises UsageError with what is wrong in one line."""
     if tuple(arguments[:2]) not in VERBS:
-        raise UsageError(_unknown(arguments))
+        raise _unknown(arguments)
     noun, verb = arguments[:2]
     row = VERBS[noun, verb]
     values = vars(parser(noun, verb).parse_intermixed_args(list(arguments[2:])))

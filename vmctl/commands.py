@@ -12,12 +12,12 @@ from pmkvm import output
 from pmkvm.columns import table
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
-from pmkvm.pacemaker import cib, names, reasons, resource, status, tools, waiting
+from pmkvm.pacemaker import cib, names, programs, reasons, resource, status, tools, waiting
 from pmkvm.pacemaker.document import CibDocument
 from pmkvm.thread_call import call_in_thread
 from pmkvm.virt import hindrances, survey
 from pmkvm.virt.connection import Connection
-from pmkvm.virt.definition import read_identity
+from pmkvm.virt.definition import parse, ports, read, read_identity
 from pmkvm.virt.identity import DefinitionError
 from pmkvm.virt.job import job_of
 from vmctl import checks, list_table, live_move, move, plan, transaction
@@ -26,6 +26,7 @@ from vmctl.messages import RefusedError, message, refuse, say, why
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pmkvm.pacemaker.parameter import Parameter
     from pmkvm.pacemaker.status import Cluster
     from pmkvm.virt.survey import Survey
     from vmctl.command_line import Request
@@ -198,17 +199,41 @@ def list_(session: Session) -> None:
     request = session.request
     cib_document = CibDocument(cib.query(Deadline(QUERY_S)))
     cluster = status.query(Deadline(QUERY_S))
+    known = list_table.Known(cib_document, cluster, time.time(), _portless(cib_document))
     if request.node is not None:
         refuse(checks.unfit_node(request.node, cib_document, cluster))
-        rows = list_table.on_node(request.node, cib_document, cluster, time.time())
+        rows = list_table.on_node(request.node, known)
     else:
         checks.registered(request.domains, cib_document)
         wanted = request.domains or cib_document.domains()
-        rows = [list_table.row(domain, cib_document, cluster, time.time()) for domain in wanted]
+        rows = [list_table.row(domain, known) for domain in wanted]
     if request.json:
         output.write(list_table.as_json(rows))
     else:
         output.write(table(list_table.HEADINGS, rows))
+
+
+def _portless(cib_document: CibDocument) -> list[str]:
+    """The guests whose definition on this host has no port for vm-connectd, where that is used."""
+    if not programs.running(programs.CONNECTD, cib_document.configuration):
+        return []
+
+    def look() -> list[str]:
+        return [each.id for each in cib_document.guests() if _has_no_port(each.config)]
+
+    try:
+        return call_in_thread(Deadline(survey.ANSWER_S), "reading definitions", look)
+    except HaError:
+        # A mount that hangs tells nothing.
+        return []
+
+
+def _has_no_port(config: Parameter) -> bool:
+    """Of a definition that can't be read nothing is known."""
+    try:
+        return not ports(parse(read(config.value), config.value)) if config.value else False
+    except (OSError, ValueError, DefinitionError):
+        return False
 
 
 def locate(session: Session) -> None:

@@ -13,7 +13,7 @@ from pmkvm.pacemaker import tools
 from pmkvm.pacemaker.errors import ClusterDownError, NotAllowedError
 from pmkvm.version import VERSION
 from vmctl import command_line
-from vmctl.messages import RefusedError, message, refuse, say
+from vmctl.messages import RefusedError, mark, message, refuse, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         request = command_line.parse(arguments)
     except command_line.UsageError as error:
-        sys.stderr.write(f"vm-ctl: {error}\n{command_line.usage(arguments)}")
+        is_near = isinstance(error, command_line.MisspeltError)
+        usage = "" if is_near else command_line.usage(arguments)
+        sys.stderr.write(f"vm-ctl: {mark('error')}{error}\n{usage}")
         return 1
     except output.OutputError as error:
         say([message(90, reason=error)], "error")

@@ -122,8 +122,11 @@ def message(number: int, **arguments: object) -> Message:
 def say(messages: Iterable[Message], kind: str = "warning") -> None:
     """At a terminal with the word that says which kind it is, in that kind's colour (ECMA-48)."""
     for each in messages:
-        mark = f"\x1b[1;{_COLOURS[kind]}m{kind}:\x1b[0m " if sys.stderr.isatty() else ""
-        sys.stderr.write(f"vm-ctl: {mark}{each}\n")
+        sys.stderr.write(f"vm-ctl: {mark(kind)}{each}\n")
+
+
+def mark(kind: str) -> str:
+    return f"\x1b[1;{_COLOURS[kind]}m{kind}:\x1b[0m " if sys.stderr.isatty() else ""
 
 
 class RefusedError(HaError):

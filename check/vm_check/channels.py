@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from check.vm_check import of_fencing
 from check.vm_check.finding import Kind, Severity
+from pmkvm.fencing import mute
+from pmkvm.virt.definition import ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +31,15 @@ CHANNEL_CLOSED = Kind(
     " fence.",
     "in the guest: `systemctl status vm-connectd`, of the package pm_kvm_tools-guest",
 )
-KINDS = (CHANNEL_MISSING, CHANNEL_CLOSED)
-
-PORT = "vmconnectd"
+CHANNEL_MUTE = Kind(
+    "channel-mute",
+    Severity.WARNING,
+    "The guest's port is open, and its vm-connectd does not answer its host: it can't ask for a"
+    " fence.",
+    "`vm-connectd --status` on {host} and in the guest: a guest that stands still, or whose"
+    " vm-connectd does, is to be restarted",
+)
+KINDS = (CHANNEL_MISSING, CHANNEL_CLOSED, CHANNEL_MUTE)
 
 
 def findings(facts: Facts) -> Iterator[Finding]:
@@ -43,8 +51,8 @@ def findings(facts: Facts) -> Iterator[Finding]:
 
 def port(definition: Element) -> Element | None:
     """Its target element, with state= where the guest runs."""
-    targets = definition.iterfind("devices/channel/target[@type='virtio']")
-    return next((each for each in targets if each.get("name") == PORT), None)
+    channels = ports(definition)
+    return channels[0].find("target") if channels else None
 
 
 def _of_guest(facts: Facts, guest: Guest) -> Iterator[Finding]:
@@ -60,3 +68,11 @@ def _of_guest(facts: Facts, guest: Guest) -> Iterator[Finding]:
         if found is not None and found.get("state") == "disconnected":
             text = f"nobody in it has opened its port, on {host}"
             yield CHANNEL_CLOSED.finding(guest.domain, text, host=host)
+        elif found is not None and guest.resource in _mute(facts, host):
+            text = f"its vm-connectd does not answer {host}"
+            yield CHANNEL_MUTE.finding(guest.domain, text, host=host)
+
+
+def _mute(facts: Facts, host: str) -> frozenset[str]:
+    """The resources that this host's vm-connectd finds mute."""
+    return mute.resources(facts.attributes.get(host, {}).get(mute.ATTRIBUTE, ""), facts.now)

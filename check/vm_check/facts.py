@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lxml import etree
 
+    from pmkvm.fencing.record import Record
     from pmkvm.pacemaker.status import Cluster, Resource
     from pmkvm.virt.private_state import State
 
@@ -137,6 +138,7 @@ class Facts(NamedTuple):
     what lies beside its disks that other hosts can't see. unshared: paths on a file system that is
     this host's alone. uris: each host's libvirt as this host calls it. corosync: its times in
     milliseconds, by name. host_files: what this host's own set. fences: the last one of each host.
+    fence_records: of guests, by resource and by this host's part.
     """
 
     cib: etree._Element
@@ -156,6 +158,7 @@ class Facts(NamedTuple):
     corosync: Mapping[str, str] = {}
     host_files: HostFiles = HostFiles()
     fences: Mapping[str, Fence] = {}
+    fence_records: Mapping[tuple[str, str], Record] = {}
 
     def online(self) -> tuple[str, ...]:
         """The hosts that are up, by name."""

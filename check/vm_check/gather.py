@@ -11,11 +11,12 @@ from xml.etree import ElementTree
 
 from lxml import etree
 
-from check.vm_check import corosync, fence_history, history, host_files, survey
+from check.vm_check import corosync, fence_history, fence_records, history, host_files, survey
 from check.vm_check.facts import Facts, Guest
 from check.vm_check.guests import DEFAULT_URI, of_configuration
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError, reason_of
+from pmkvm.fencing import mute
 from pmkvm.pacemaker import attributes, cib, resource, status, tools
 from pmkvm.pacemaker.errors import BadAnswerError
 from pmkvm.thread_call import call_in_thread
@@ -33,8 +34,8 @@ CLUSTER_S = 10.0
 # Of all files together, which may lie on a mount that hangs.
 FILES_S = 3.0
 ATTRIBUTES_S = 2.0
-# Said by vm-stonithd of each host.
-PRIVATE = (key_report.ATTRIBUTE, presence.ATTRIBUTE)
+# Said by each host's vm-stonithd and vm-connectd.
+PRIVATE = (key_report.ATTRIBUTE, presence.ATTRIBUTE, mute.ATTRIBUTE)
 
 
 def gather(progress: Callable[[str], None]) -> Facts:
@@ -68,6 +69,7 @@ def gather(progress: Callable[[str], None]) -> Facts:
         corosync=corosync.read(Deadline(ATTRIBUTES_S)),
         host_files=host_files.read(),
         fences=fence_history.last(crm_mon),
+        fence_records=fence_records.read(),
     )
     return _with_mounts(facts)
 

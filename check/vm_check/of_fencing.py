@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from typing import TYPE_CHECKING
 
 from check.vm_check import cib_words
@@ -12,6 +11,8 @@ from daemons.vm_stonithd.cluster import config_warnings
 from daemons.vm_stonithd.machine.clocks import MOST_APART_S, SILENT_S
 from daemons.vm_stonithd.model import host_report
 from pmkvm.ocf.context import FALSE, TRUE
+from pmkvm.pacemaker import programs
+from pmkvm.pacemaker.programs import CONNECTD, STONITHD
 from pmkvm.pacemaker.renamed import FENCING_ENABLED
 from pmkvm.tokens import key_report
 
@@ -110,7 +111,6 @@ KINDS = (
     *(CLOCK_APART, KEY_MISSING, KEYS_DIFFER, NO_KEY, *ADVICE),
 )
 
-STONITHD, CONNECTD = "vm-stonithd", "vm-connectd"
 # Nobody hangs so long that Pacemaker's monitor does not notice it: then it is the clock.
 _CLOCK_S = 180.0
 _WATCHDOG = ("fencing-watchdog-timeout", "stonith-watchdog-timeout")
@@ -133,9 +133,8 @@ def is_configured(facts: Facts) -> bool:
 
 def resources(facts: Facts, program: str) -> list[str]:
     """The ids of those that run it, whatever they are called."""
-    every = cib_words.of_class(facts, "ocf")
-    named = ((each.id, cib_words.parameters(each).get("binfile", "")) for each in every)
-    return [name for name, path in named if posixpath.basename(path) == program]
+    configuration = cib_words.root(facts).find("configuration")
+    return [] if configuration is None else programs.running(program, configuration)
 
 
 def runs_on(facts: Facts, program: str) -> set[str]:

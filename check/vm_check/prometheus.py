@@ -61,6 +61,22 @@ def _metrics(report: Report) -> Iterator[tuple[str, str, list[Sample]]]:
         for target, each in sorted(facts.fences.items())
     ]
     yield "last_fence_timestamp_seconds", "When Pacemaker has fenced the host last.", fences
+    yield from _recorded(facts, guests)
+
+
+def _recorded(facts: Facts, guests: Iterable[Guest]) -> Iterator[tuple[str, str, list[Sample]]]:
+    """By this host's own record: another host's part is in that one's file."""
+    names = {guest.resource: guest.domain for guest in guests}
+    when: list[Sample] = []
+    long: list[Sample] = []
+    for (target, part), each in sorted(facts.fence_records.items()):
+        if target in names:
+            labels = {"guest": names[target], "part": part}
+            what = {"operation": each.operation, "outcome": each.outcome}
+            when.append(({**labels, **what}, each.at))
+            long += [({**labels, "stage": n}, float(ms)) for n, ms in each.stages.items()]
+    yield "guest_last_fence_timestamp_seconds", "When this host last had a part in its fence.", when
+    yield "guest_last_fence_milliseconds", "How long that took, by stage.", long
 
 
 def _of(facts: Facts, guest: Guest) -> dict[str, str]:

@@ -134,8 +134,4 @@ def _lacks(
 
 
 def _cpu_lack(connection: Connection, need: Cpu) -> str:
-    try:
-        has = host.has_cpu(connection, need.machine, need.cpu)
-    except LibvirtError as error:
-        return "" if error.code == ErrorCode.NO_SUPPORT else str(error)
-    return "" if has else "it lacks what the guest's has"
+    return host.or_else("", partial(host.cpu_lack, connection, need.machine, need.cpu))

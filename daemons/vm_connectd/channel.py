@@ -8,10 +8,11 @@ import logging
 import time
 
 from daemons.vm_connectd import limits, reach, speaker
+from daemons.vm_connectd.pulse import Pulse
 from pmkvm.errors import reason_of
 from pmkvm.service.bucket import Bucket, Quota
 from pmkvm.wire import codec, stream
-from pmkvm.wire.message import Request, Sender
+from pmkvm.wire.message import Echo, Request, Sender
 from pmkvm.wire.printable import shown
 from pmkvm.wire.session import Opened, PortSession
 from pmkvm.wire.stream import Stream
@@ -70,6 +71,8 @@ class Channel:
         self.opened: Opened | None = None
         self.connected_at = 0.0
         self.last_error = ""
+        self.pulse = Pulse(0.0)
+        self._echoes = 0
         self._hub = hub
         self._ended = asyncio.Event()
         self._is_retired = False
@@ -100,6 +103,22 @@ class Channel:
         if self.stream is not None:
             self.stream.send(message)
 
+    def look(self, now: float) -> None:
+        """At its pulse, each pulse.LOOK_S."""
+        was_mute = self.is_mute
+        if self.stream is not None and self.pulse.look(now):
+            self._ask()
+        if self.is_mute and not was_mute:
+            # Where nobody has greeted yet vm-connectd may not be installed.
+            level = logging.INFO if self.opened is None else logging.WARNING
+            self._log(
+                level, f"silent for {self.pulse.quiet_s(now):.0f} s: it can't ask for a fence"
+            )
+
+    @property
+    def is_mute(self) -> bool:
+        return self.stream is not None and self.pulse.is_mute
+
     def retire(self, reason: str, *, at_once: bool) -> None:
         """Connect no more; at once, or when the other end closes."""
         self._is_retired = True
@@ -119,7 +138,9 @@ class Channel:
         now = time.monotonic()
         if not self._frames.take(now):
             self._end(f"more than {limits.FRAMES_PER_S:.0f} frames a second")
-        elif isinstance(event, Opened):
+            return
+        self._heard(now)
+        if isinstance(event, Opened):
             if self._greetings.take(now):
                 self._greeted(event)
             else:
@@ -150,10 +171,23 @@ class Channel:
         if self.opened is None and self.sender is not None:
             self._hub.guest_joined(self, self.sender)
         self.opened = event
+        self.pulse.greeted(answers_echo=event.answers_echo)
         if event.is_new:
             told = f"{shown(event.program)}, protocol version {event.version}"
             self._log(logging.INFO, told)
             self._hub.guest_begins_anew(self)
+        if event.answers_echo:
+            self._ask()
+
+    def _ask(self) -> None:
+        self._echoes += 1
+        self.pulse.asked()
+        self.send(Echo(str(self._echoes)))
+
+    def _heard(self, now: float) -> None:
+        if self.pulse.is_mute:
+            self._log(logging.INFO, "it is heard again")
+        self.pulse.heard(now)
 
     def _end(self, reason: str) -> None:
         if self.stream is not None:
@@ -185,6 +219,7 @@ class Channel:
         self.connected_at = time.monotonic()
         self.last_error = ""
         now = self.connected_at
+        self.pulse = Pulse(now)
         bucket = Bucket(limits.READ_BYTES_PER_S, limits.READ_BYTES_BURST, now)
         self._frames = Bucket(limits.FRAMES_PER_S, limits.FRAMES_BURST, now)
         self._greetings = Bucket(limits.GREETINGS_PER_S, limits.GREETINGS_BURST, now)

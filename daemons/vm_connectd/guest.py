@@ -16,7 +16,7 @@ from daemons.vm_connectd.port import Port
 from pmkvm.version import VERSION
 from pmkvm.wire import codec
 from pmkvm.wire.errors import WireError
-from pmkvm.wire.message import Reply, Request, Unavailable
+from pmkvm.wire.message import Echo, Reply, Request, Unavailable
 from pmkvm.wire.printable import shown
 from pmkvm.wire.session import Opened, PortSession
 
@@ -41,7 +41,7 @@ class Guest:
     def __init__(self, port_path: str) -> None:
         self._router: GuestRouter[Local] = GuestRouter()
         self._port = Port(port_path, self)
-        self._session = PortSession("vm-connectd", codec.FROM_HOST)
+        self._session = PortSession("vm-connectd", codec.FROM_HOST, answers_echo=True)
         self._local = LocalSocket(self, codec.FROM_CLIENT)
         self._alarm = Alarm(self._tick)
         self._began = time.monotonic()
@@ -104,6 +104,9 @@ class Guest:
         elif isinstance(event, (Reply, Unavailable)):
             self._deliver(self._router.answered(event))
             self._alarm.set(self._router.next_time())
+        elif isinstance(event, Echo) and not self._port.is_busy:
+            # What waits there already says that we live.
+            self._port.write(codec.encode(event))
 
     def _open_anew(self) -> None:
         """Send everything again, but not to a host end that is a new one all the time."""

@@ -13,6 +13,7 @@ from daemons.vm_connectd.channel import Channel
 from daemons.vm_connectd.guests import CIB_POLL_S, Guests
 from daemons.vm_connectd.hypervisor import Hypervisor, HypervisorAwayError
 from daemons.vm_connectd.local import LocalSocket
+from daemons.vm_connectd.mute_guests import MuteGuests
 from daemons.vm_connectd.switch import Switch
 from daemons.vm_connectd.turns import Turnstile
 from pmkvm.errors import HaError
@@ -51,6 +52,7 @@ class Host:
         self._turns = Turnstile()
         self._local = LocalSocket(self._switch, codec.FROM_SERVER)
         self._channels: dict[Target, tuple[Channel, asyncio.Task[None]]] = {}
+        self._mute = MuteGuests(lambda: [channel for channel, _task in self._channels.values()])
         self._rejected: tuple[Rejected, ...] = ()
         self._began = time.monotonic()
         self._service: Service | None = None
@@ -61,6 +63,7 @@ class Host:
         service.supervise("the local socket", listener.run(self._local.accept, service.ready))
         service.supervise("watching the cluster", self._watch_cluster())
         service.supervise("watching libvirt", self._watch_libvirt())
+        service.supervise("the guests' pulses", self._mute.run())
 
     async def _watch_cluster(self) -> None:
         while True:
@@ -130,7 +133,8 @@ class Host:
                 "directories": list(self._directories),
                 "libvirt": self._hypervisor.state,
                 "cib": self._guests.state,
-                "hanging_calls": self._calls.hanging,
+                "attrd": self._mute.state,
+                "hanging_calls": [*self._calls.hanging, *self._mute.hanging],
                 "local_connections": len(self._local),
                 "stray_answers": self._switch.router.stray_answers,
                 "services": self._switch.services(),
@@ -154,6 +158,9 @@ class Host:
         report.update(
             pid=sender.pid,
             connected_seconds=round(now - channel.connected_at, 1),
+            is_greeted=channel.opened is not None,
+            answers_echo=channel.opened is not None and channel.opened.answers_echo,
+            mute_seconds=round(channel.pulse.quiet_s(now), 1) if channel.is_mute else None,
             guest_program=None if channel.opened is None else channel.opened.program,
             frames_in=stream.frames_in,
             frames_out=stream.frames_out,

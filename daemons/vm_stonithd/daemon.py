@@ -219,6 +219,7 @@ class Daemon:
         problems = [*self._tokens.complaints, self._registration.reason]
         problems += [*self._executor.pending_stop_files.troubles, *self._channels.complaints]
         problems += [calls.complaint for calls in self._every]
+        problems += [self._executor.record_file.trouble]
         problems += [f"{each}: its storage hangs" for each in qemu_processes.DEFINITIONS.hanging]
         report = {
             "program": f"vm-stonithd {VERSION}",

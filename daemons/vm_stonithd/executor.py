@@ -13,6 +13,7 @@ from daemons.vm_stonithd.cluster import cib_writes, queries
 from daemons.vm_stonithd.cluster.cib_writes import CreateBans, WriteEnd
 from daemons.vm_stonithd.host import qemu_processes
 from daemons.vm_stonithd.host.pending_stop_files import CHANGES, PendingStopFiles
+from daemons.vm_stonithd.host.record_file import RecordFile
 from daemons.vm_stonithd.host.shared_look import SharedLook
 from daemons.vm_stonithd.machine.outbox import Outbox
 from daemons.vm_stonithd.model import actions, events
@@ -59,6 +60,7 @@ class Executor:
         fail: Callable[[], None],
     ) -> None:
         self.hanging_kinds = {kind: ThreadCalls(AT_A_TIME) for kind in ("write", "look", "files")}
+        self.record_file = RecordFile()
         self._watch, self._exchange, self._desk = watch, exchange, desk
         self.pending_stop_files = PendingStopFiles()
         self._domain_uuids = domain_uuids
@@ -76,7 +78,7 @@ class Executor:
             self._queue.put_nowait(each)
 
     async def run(self) -> None:
-        await asyncio.gather(self._obey(), self._speak())
+        await asyncio.gather(self._obey(), self._speak(), self.record_file.run())
 
     async def _obey(self) -> None:
         while True:
@@ -90,8 +92,8 @@ class Executor:
             self._hold(action)
         elif isinstance(action, actions.Forget):
             self._desk.forget(action.number)
-        elif isinstance(action, actions.Log):
-            log.log(logging.ERROR if action.is_error else logging.INFO, "%s", action.text)
+        elif isinstance(action, (actions.Log, actions.WriteRecord)):
+            self._note(action)
         elif isinstance(action, actions.ReadCib):
             self._watch.ask(action.ticket)
         elif isinstance(action, CHANGES):
@@ -100,6 +102,12 @@ class Executor:
             self._begin(self._remove(action, self._outbox.number))
         else:
             self._begin(self._work(action))
+
+    def _note(self, action: actions.Log | actions.WriteRecord) -> None:
+        if isinstance(action, actions.WriteRecord):
+            self.record_file.add(action.record)
+        else:
+            log.log(logging.ERROR if action.is_error else logging.INFO, "%s", action.text)
 
     def _work(self, action: Action | CreateBans) -> Coroutine[Any, Any, None]:
         if isinstance(action, actions.Look):

@@ -9,7 +9,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from pmkvm.pacemaker import cib, migrating, names, parameter, primitives, resource, targets, tools
+from pmkvm.pacemaker import (
+    bonds,
+    cib,
+    migrating,
+    names,
+    parameter,
+    primitives,
+    resource,
+    targets,
+    tools,
+)
 from pmkvm.pacemaker.errors import BadAnswerError
 from pmkvm.pacemaker.parameter import Parameter, References
 
@@ -17,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from xml.etree.ElementTree import Element
 
+    from pmkvm.pacemaker.bonds import Bond
     from pmkvm.pacemaker.targets import Guest
 
 COLLECTIVES = ("primitive", "group", "clone", "master", "bundle")
@@ -155,6 +166,11 @@ class CibDocument:
     @cached_property
     def _migrating(self) -> set[str]:
         return migrating.resources(self.root)
+
+    @cached_property
+    def bonds(self) -> dict[str, list[Bond]]:
+        """What each resource needs of others, by its id; not what was edited since."""
+        return bonds.index(self.configuration)
 
     def discard(self, ids: Iterable[str]) -> None:
         """Remove the objects with these ids, all that refers to them, and what is empty then."""

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
     from pmkvm.pacemaker.status import Cluster, Failure
 
+# What OCF calls running, but degraded.
+DEGRADED = "190"
+
 
 def sentence(failure: Failure, resource: str) -> str:
     """With the agent's reason, which Pacemaker does not keep of every operation; else its code."""
@@ -17,7 +20,9 @@ def sentence(failure: Failure, resource: str) -> str:
 
 
 def sentences(cluster: Cluster, resource: str) -> list[str]:
-    return [sentence(each, resource) for each in cluster.failures_of(resource)]
+    """crm_mon lists a monitor that found it degraded among the failures, and it is none."""
+    failures = cluster.failures_of(resource)
+    return [sentence(each, resource) for each in failures if each.code != DEGRADED]
 
 
 def new(

@@ -10,25 +10,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pmkvm.pacemaker import failure, resource
+from pmkvm.pacemaker.bonds import Kind
 from pmkvm.pacemaker.status import HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from xml.etree.ElementTree import Element
 
+    from pmkvm.pacemaker.bonds import Bond
     from pmkvm.pacemaker.document import CibDocument
     from pmkvm.pacemaker.status import Cluster
 
-_NOT_INSTALLED, _DEGRADED = "5", "190"
+_NOT_INSTALLED = "5"
 _SIGNS = {"eq": "=", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
 def of(name: str, document: CibDocument, cluster: Cluster) -> list[str]:
     """All that there is, the cluster's own first; each stands for itself in a list."""
+    everywhere = list(_of_others(name, document, cluster))
     found = [*_of_cluster(cluster), *_of_resource(name, cluster)]
-    found += failure.sentences(cluster, name)
+    found += [*failure.sentences(cluster, name), *everywhere]
     for node in (each.name for each in cluster.nodes if each.kind in HOSTS):
-        found += [f"{node}: {each}" for each in forbidding(name, node, document, cluster)]
+        said = forbidding(name, node, document, cluster)
+        found += [f"{node}: {each}" for each in said if each not in everywhere]
     return found
 
 
@@ -36,14 +40,26 @@ def problems(name: str, document: CibDocument, cluster: Cluster) -> list[str]:
     """What is wrong with that resource itself, in few words; none when all is well."""
     found = [*_of_resource(name, cluster), *failure.sentences(cluster, name)]
     for node in cluster.active_on(name):
-        said = [op for op in document.history(name, node) if op.get("rc-code") == _DEGRADED]
-        found += [": ".join(filter(None, ("degraded", op.get("exit-reason")))) for op in said[:1]]
+        found += _degraded(name, node, document)
     hosts = cluster.online_hosts()
-    barred = {node: forbidding(name, node, document, cluster) for node in hosts}
+    missing = [] if cluster.active_on(name) else list(_of_others(name, document, cluster))
+    found += missing
+    barred = {
+        node: [each for each in forbidding(name, node, document, cluster) if each not in missing]
+        for node in hosts
+    }
     if hosts and all(barred.values()):
         found.append("no node is allowed")
     bans = {node: list(_bans(name, node, document, cluster)) for node in hosts}
     return found + [f"{node}: {each}" for node, said in bans.items() for each in said]
+
+
+def _degraded(name: str, node: str, document: CibDocument) -> Iterator[str]:
+    """What its last monitor there found: an older one's finding stays in the history."""
+    ops = [op for op in document.history(name, node) if op.get("operation") == "monitor"]
+    last = max(ops, key=lambda op: int(op.get("last-rc-change", "0")), default=None)
+    if last is not None and last.get("rc-code") == failure.DEGRADED:
+        yield ": ".join(filter(None, ("degraded", last.get("exit-reason"))))
 
 
 def _of_cluster(cluster: Cluster) -> Iterator[str]:
@@ -72,11 +88,29 @@ def forbidding(name: str, node: str, document: CibDocument, cluster: Cluster) ->
     if any(op.get("rc-code") == _NOT_INSTALLED for op in document.history(name, node)):
         found.append("its agent, or what that needs, is not installed there")
     found += _bans(name, node, document, cluster)
-    for each in document.configuration.iterfind("constraints/rsc_colocation[@with-rsc]"):
-        other = each.get("with-rsc", "")
-        if each.get("rsc") == name and _is_mandatory(each) and node not in cluster.runs_on(other):
-            found.append(f"{each.get('id')}: {other} does not run there")
+    for bond in document.bonds.get(name, ()):
+        there = [other for other in bond.others if node in cluster.runs_on(other)]
+        if bond.kind is Kind.WITH and not there:
+            found += [_missing(bond, cluster)]
+        elif bond.kind is Kind.APART and there:
+            found += [f"{bond.id}: {there[0]} runs there, and it may not be with that"]
     return found
+
+
+def _of_others(name: str, document: CibDocument, cluster: Cluster) -> Iterator[str]:
+    """What it needs, and runs nowhere."""
+    for bond in document.bonds.get(name, ()):
+        if bond.kind is not Kind.APART and not any(map(cluster.runs_on, bond.others)):
+            yield _missing(bond, cluster)
+
+
+def _missing(bond: Bond, cluster: Cluster) -> str:
+    others = " or ".join(bond.others)
+    if bond.kind is Kind.AFTER:
+        has_not = "which has not" if len(bond.others) == 1 else "and neither has"
+        return f"{bond.id}: it starts after {others}, {has_not} started"
+    is_somewhere = any(map(cluster.runs_on, bond.others))
+    return f"{bond.id}: {others} {'does not run there' if is_somewhere else 'runs nowhere'}"
 
 
 def _bans(name: str, node: str, document: CibDocument, cluster: Cluster) -> Iterator[str]:
@@ -94,13 +128,6 @@ def _of_node(node: str, cluster: Cluster) -> Iterator[str]:
                 yield "it is in standby"
             if each.maintenance and not cluster.maintenance:
                 yield "it is in maintenance"
-
-
-def _is_mandatory(colocation: Element) -> bool:
-    try:
-        return resource.score(colocation.get("score", "INFINITY")) >= resource.INFINITY
-    except ValueError:
-        return False
 
 
 def _of_location(found_id: str, node: str, document: CibDocument, cluster: Cluster) -> str:

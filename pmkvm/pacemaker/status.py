@@ -59,7 +59,7 @@ class Resource(NamedTuple):
 class Failure(NamedTuple):
     """A failed operation that Pacemaker remembers (key: resource_task_intervalms).
 
-    said: Pacemaker's words for the exit code, as "not installed". at: when it was.
+    said: Pacemaker's words for the exit code, as "not installed". at: when it was. code: of it.
     """
 
     key: str
@@ -67,6 +67,7 @@ class Failure(NamedTuple):
     reason: str
     said: str = ""
     at: str = ""
+    code: str = ""
 
     def task(self, resource: str) -> str:
         """Empty if it is no operation of that resource."""
@@ -273,6 +274,7 @@ def _failure(element: Element) -> Failure:
         reason=_unescaped(element.get("exitreason", "")),
         said=element.get("exitstatus", ""),
         at=element.get("last-rc-change", ""),
+        code=element.get("exitcode", ""),
     )
 
 

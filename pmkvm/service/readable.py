@@ -49,7 +49,17 @@ def _word(value: object) -> str:
         return "yes" if value else "no"
     if value is None or value in ("", {}):
         return "-"
-    return _plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    if isinstance(value, dict):
+        # What stands in it further down is left as it is.
+        inner = (
+            (k, _plain(_text(v)) if isinstance(v, dict) else _word(v)) for k, v in value.items()
+        )
+        return ", ".join(f"{_plain(key.replace('_', ' '))} {word}" for key, word in inner)
+    return _plain(_text(value))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _plain(text: str) -> str:

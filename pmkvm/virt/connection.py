@@ -50,6 +50,7 @@ class ErrorCode(IntEnum):
     NO_STORAGE_POOL = 49
     OPERATION_INVALID = 55
     OPERATION_TIMEOUT = 68  # another job has kept libvirt's lock on the domain for 30 s
+    CPU_INCOMPATIBLE = 91
 
 
 class State(IntEnum):

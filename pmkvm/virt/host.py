@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from xml.etree import ElementTree
 
-from pmkvm.light_types import IntEnum, NamedTuple
+from pmkvm.light_types import NamedTuple
 from pmkvm.virt.connection import ErrorCode, LibvirtError, check, libvirtmod, result
 
 TYPE_CHECKING = False
@@ -40,10 +40,8 @@ class Versions(NamedTuple):
     hypervisor: int
 
 
-class _Compared(IntEnum):
-    """virCPUCompareResult."""
-
-    INCOMPATIBLE = 0
+# VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE: an error instead of a number.
+_NAME_WHAT_LACKS = 1
 
 
 def networks(connection: Connection) -> dict[str, bool]:
@@ -99,23 +97,28 @@ def own_cpu(connection: Connection) -> str:
     return "" if cpu is None else ElementTree.tostring(cpu, encoding="unicode")
 
 
-def has_cpu(connection: Connection, machine: tuple[str, str, str, str] | None, cpu: str) -> bool:
-    """Whether a guest with this CPU (libvirt's XML) could run there.
+def cpu_lack(connection: Connection, machine: tuple[str, str, str, str] | None, cpu: str) -> str:
+    """Why a guest with this CPU (libvirt's XML) can't run there, empty if it can.
 
     machine: emulator, architecture, machine type and virtualization type; None: the CPU is that of
-    another host. Raises LibvirtError.
+    another host. Raises LibvirtError if nobody can tell.
     """
     handle = connection.handle
-    if machine is None:
-        compared = check(libvirtmod.virConnectCompareCPU(handle, cpu, 0))
-    else:
-        emulator, arch, kind, virtualization = (name or None for name in machine)
-        compared = check(
-            libvirtmod.virConnectCompareHypervisorCPU(
-                handle, emulator, arch, kind, virtualization, cpu, 0
+    try:
+        if machine is None:
+            check(libvirtmod.virConnectCompareCPU(handle, cpu, _NAME_WHAT_LACKS))
+        else:
+            emulator, arch, kind, virtualization = (name or None for name in machine)
+            check(
+                libvirtmod.virConnectCompareHypervisorCPU(
+                    handle, emulator, arch, kind, virtualization, cpu, _NAME_WHAT_LACKS
+                )
             )
-        )
-    return compared != _Compared.INCOMPATIBLE
+    except LibvirtError as error:
+        if error.code != ErrorCode.CPU_INCOMPATIBLE:
+            raise
+        return str(error)
+    return ""
 
 
 def lack(connection: Connection, path: str) -> str:

@@ -17,6 +17,7 @@ from pmkvm.wire.message import (
     SERVICES,
     VERSIONS,
     Answer,
+    Echo,
     Forwarded,
     Hello,
     Message,
@@ -58,8 +59,9 @@ def encode(message: Message) -> bytes:
     fields = {_KEYS.get(name, name): value for name, value in message._asdict().items()}
     if isinstance(message, Forwarded):
         fields["sender"] = message.sender._asdict()
-    if isinstance(message, Hello) and not message.is_answer:
-        del fields["answer"]
+    if isinstance(message, Hello):
+        # A release that knows a flag takes it for false where it is not there.
+        fields = {name: value for name, value in fields.items() if value is not False}
     return frame.encode(_json({"type": _TYPES[type(message)], **fields}).encode())
 
 
@@ -186,6 +188,7 @@ _CHECKS: Mapping[str, Callable[[Fields, str], object]] = {
     "versions": _versions,
     "program": partial(_name, limit=MAX_ID),
     "is_answer": _flag,
+    "answers_echo": _flag,
     "service": _service,
     "id": partial(_name, limit=MAX_ID),
     "seconds": _seconds,
@@ -202,12 +205,13 @@ _CHECKS: Mapping[str, Callable[[Fields, str], object]] = {
     "resource": _name,
 }
 # The fields that have another name in JSON.
-_KEYS = {"is_answer": "answer", "is_last": "last"}
+_KEYS = {"is_answer": "answer", "answers_echo": "echo", "is_last": "last"}
 _TYPES: Mapping[type[Message], str] = {
     Hello: "hello",
     Request: "request",
     Reply: "reply",
     Unavailable: "unavailable",
+    Echo: "echo",
     Forwarded: "request",
     Answer: "reply",
     Register: "register",
@@ -237,9 +241,9 @@ def _expected(*kinds: type[Message]) -> Expected:
 
 
 # What each receiver takes, by who is at the other end.
-FROM_GUEST: Expected = {**_expected(Hello), "request": _guest_request}
-FROM_HOST = _expected(Hello, Reply, Unavailable)
-FROM_CLIENT: Expected = {**FROM_GUEST, **_expected(StatusQuery)}
+FROM_GUEST: Expected = {**_expected(Hello, Echo), "request": _guest_request}
+FROM_HOST = _expected(Hello, Reply, Unavailable, Echo)
+FROM_CLIENT: Expected = {**_expected(Hello, StatusQuery), "request": _guest_request}
 FROM_SERVER = _expected(Hello, Register, Answer, StatusQuery)
 FROM_GUEST_CONNECTD = _expected(Hello, Reply, Unavailable, Refused)
 FROM_HOST_CONNECTD = _expected(Hello, Registered, Forwarded, Refused)

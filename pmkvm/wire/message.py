@@ -14,11 +14,15 @@ SERVICES = ("stonith", "monitor")
 
 
 class Hello(NamedTuple):
-    """The first frame. is_answer: said because of the other end's hello (ports only)."""
+    """The first frame. is_answer: said because of the other end's hello (ports only).
+
+    answers_echo: whoever sends it an echo gets one back.
+    """
 
     versions: tuple[int, int]
     program: str
     is_answer: bool = False
+    answers_echo: bool = False
 
 
 class Request(NamedTuple):
@@ -42,6 +46,12 @@ class Unavailable(NamedTuple):
     service: str
     id: str
     reason: str
+
+
+class Echo(NamedTuple):
+    """Are you there, and back: I am."""
+
+    id: str
 
 
 class Sender(NamedTuple):
@@ -104,6 +114,7 @@ Message = Union[
     Request,
     Reply,
     Unavailable,
+    Echo,
     Forwarded,
     Answer,
     Register,
@@ -114,5 +125,5 @@ Message = Union[
 ]
 
 
-def own_hello(program: str, *, is_answer: bool = False) -> Hello:
-    return Hello(VERSIONS, f"{program} {VERSION}", is_answer)
+def own_hello(program: str, *, is_answer: bool = False, answers_echo: bool = False) -> Hello:
+    return Hello(VERSIONS, f"{program} {VERSION}", is_answer, answers_echo)

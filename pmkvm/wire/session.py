@@ -25,11 +25,13 @@ class Opened(NamedTuple):
     """The other end has said hello.
 
     is_new: it knows nothing of what was said before, so that requests must be sent again.
+    answers_echo: it may be sent one.
     """
 
     version: int
     program: str
     is_new: bool
+    answers_echo: bool = False
 
 
 Event = Union[Opened, Message]
@@ -80,8 +82,9 @@ class PortSession:
     MARKER and an answering hello, which is not answered again.
     """
 
-    def __init__(self, program: str, expected: Expected) -> None:
+    def __init__(self, program: str, expected: Expected, *, answers_echo: bool = False) -> None:
         self._program = program
+        self._answers_echo = answers_echo
         self._expected = expected
         self._decoder = PortDecoder()
         self._is_begun = False
@@ -104,7 +107,7 @@ class PortSession:
     def greeting(self) -> bytes:
         """Begin anew: what comes until the other end begins anew, too, is thrown away."""
         self.close()
-        return MARKER + codec.encode(own_hello(self._program))
+        return self._hello(is_answer=False)
 
     def close(self) -> None:
         """The other end is gone, or what it says has become senseless."""
@@ -127,6 +130,12 @@ class PortSession:
             else:
                 yield self._next(payload)
 
+    def _hello(self, *, is_answer: bool) -> bytes:
+        echo = self._answers_echo
+        return MARKER + codec.encode(
+            own_hello(self._program, is_answer=is_answer, answers_echo=echo)
+        )
+
     def _begin(self, payload: bytes) -> Opened:
         hello = codec.parse(payload, {"hello": self._expected["hello"]})
         if not isinstance(hello, Hello):
@@ -135,8 +144,8 @@ class PortSession:
         self._is_begun = False
         is_new = not hello.is_answer or self.opened is None
         if not hello.is_answer:
-            self._answer = MARKER + codec.encode(own_hello(self._program, is_answer=True))
-        self.opened = Opened(version, hello.program, is_new)
+            self._answer = self._hello(is_answer=True)
+        self.opened = Opened(version, hello.program, is_new, hello.answers_echo)
         return self.opened
 
     def _next(self, payload: bytes) -> Message:

@@ -15,6 +15,7 @@ from daemons.vm_stonithd.intake.grant import Grant, TokenError
 from daemons.vm_stonithd.model import host_report
 from daemons.vm_stonithd.model.facts import REFUSED
 from pmkvm.fencing import ban as bans
+from pmkvm.fencing import mute
 from pmkvm.fencing.ban import BanError
 from pmkvm.tokens import key_report, ring, seal
 from pmkvm.tokens.ring import Ring, RingError, State
@@ -85,6 +86,7 @@ def cluster(data: bytes) -> None:
     if said is not None:
         host_report.decode(host_report.encode(said))
     key_report.parse(text)
+    assert len(mute.encode(1795370042.0, mute.resources(text, 1795370042.0))) <= mute.LONGEST
     presence.word(text, CONTENT.uuid, 1795370042.0)
     with _ours(BanError):
         found = bans.find(text, "prmVMCTL_guest2")
@@ -122,6 +124,9 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 SEEDS: dict[str, tuple[bytes, ...]] = {
     "frames": (
         b'\x40\xffPMKVM1\xff\x00\x00\x00\x2f{"type":"hello","versions":[1,1],"program":"x"}',
+        b"\x40\xffPMKVM1\xff\x00\x00\x00\x3b"
+        b'{"type":"hello","versions":[1,1],"program":"x","echo":true}'
+        b'\x00\x00\x00\x19{"type":"echo","id":"12"}',
         b'\x10\x00\x00\x00\x02{}\xffPMKVM1\xff\xff\xff\xff\xff{"type":"request"}',
     ),
     "router": (bytes(range(0, 256, 3)), b"\x00\x20\x40\x60" * 8),
@@ -131,6 +136,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"status v2.3f9a01c2.12.AAAAAAAAAAAA",
     ),
     "cluster": (
+        b"at=1795370042 mute=prmVMCTL_guest1,prm%20x more",
         b"at=1795370042.250 guests=0123abcd222233334444555555555555,uuid2 more",
         b"up=1.5; key=3f9a01c2 since=1 used=0; ban=9c41 dead saw=a,b for=c; done=9c41 ok g h t off",
         ring.to_text(RING).encode(),

@@ -94,8 +94,8 @@ def show(root: str, flavour: str) -> None:
         _fence(tell, guests, tokens, "guest1 fences guest2 on the other host")
         _foretell(tell, host1)
         _lose_a_host(tell, lab, guests, host2)
+        _look_around(tell, host1)
         _let_go(tell, guests, host1)
-        _end(tell, host1)
         tell.step("Everything is removed again")
     finally:
         lab.down()
@@ -197,6 +197,12 @@ def _lose_a_host(tell: Narrator, lab: Lab, guests: list[Registered], host2: Mach
     tell.command(lab.host("host1"), "vm-ctl", "resource", "list")
 
 
+def _look_around(tell: Narrator, host1: Machine) -> None:
+    tell.step("vm-check says what is not well: host2 has not come back")
+    told = tell.command(host1, "vm-check", rc=WARNED)
+    check("host-down" in told, "nobody misses host2")
+
+
 def _let_go(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
     tell.step("The guests are stopped and deleted; their definitions stay")
     tell.command(host1, "vm-ctl", "resource", "stop", "guest1,", "guest2")
@@ -204,12 +210,6 @@ def _let_go(tell: Narrator, guests: list[Registered], host1: Machine) -> None:
     tell.command(host1, "vm-ctl", "resource", "delete", "guest1,", "guest2")
     tell.command(host1, "crm_mon", "-1")
     tell.command(host1, "virsh", "list", "--all")
-
-
-def _end(tell: Narrator, host1: Machine) -> None:
-    tell.step("vm-check says what is not well: host2 has not come back")
-    told = tell.command(host1, "vm-check", rc=WARNED)
-    check("host-down" in told, "nobody misses host2")
 
 
 def main() -> int:

@@ -155,8 +155,7 @@ class Desk:
     def _pass_on(self, one: _Waiting, request: Request) -> None:
         left = _left_s(one)
         if left <= 0:
-            self.answer(one.number, "NG its time was over before its token was read")
-            return
+            request = requests.refused(*one[:2], "its time was over before its token was read")
         self._tell(Arrived(request._replace(seconds=left)))
 
     def _read(self, number: int, forwarded: Forwarded) -> Request:

@@ -73,6 +73,7 @@ def allowed(
     refusal: how long one takes must not tell what it found."""
     target = grant.resource
     request = _request(number, forwarded, operation, target, grant.uuid or "")
+    request = request._replace(key_id=grant.key_id or "")
     why = _not_for(grant, forwarded, operation, place.cluster)
     if why:
         return request._replace(refusal=REFUSED, why=why)
@@ -88,7 +89,7 @@ def allowed(
         return request._replace(refusal=REFUSED, why=why)
     operations = sorted(grant.operations or (each.value for each in _CHANGES))
     allowed_here = (target, ",".join(operations))
-    return request._replace(allowed=allowed_here, key_id=grant.key_id or "")
+    return request._replace(allowed=allowed_here)
 
 
 def _not_for(grant: Grant, forwarded: Forwarded, operation: Operation, cluster: str) -> str:

@@ -14,6 +14,7 @@ from daemons.vm_stonithd.machine.fence import Pending
 from daemons.vm_stonithd.machine.on_status_list import OnStatusList
 from daemons.vm_stonithd.machine.participant import Participant
 from daemons.vm_stonithd.machine.pending_stops import PendingStops
+from daemons.vm_stonithd.machine.records import Records
 from daemons.vm_stonithd.machine.replies import OUR_ERROR, Replies, ng
 from daemons.vm_stonithd.machine.state import State
 from daemons.vm_stonithd.model import events, pace
@@ -61,6 +62,7 @@ class Machine:
         self._coordinator = Coordinator(self._state, self._replies)
         self._on_status_list = OnStatusList(self._state, self._replies)
         self._pending_stops = PendingStops(self._state)
+        self._records = Records(self._state)
         self._said: HostReport | None = None
         self._said_at = float("-inf")
         self._open: dict[int, Request] = {}
@@ -86,6 +88,7 @@ class Machine:
             part.advance()
         self._speak()
         self._check()
+        self._record(event)
         return self._state.actions
 
     def quiet_s(self, now: float) -> float:
@@ -133,10 +136,12 @@ class Machine:
         self._open[request.number] = request
         done = self._state.answered(request)
         pending = Pending(request, self._state.now)
+        self._records.asked(pending)
         if request.refusal:
             why = request.why or request.refusal
             self._state.log(f"{request.hash} {request.requester} is refused: {why}", request)
-            self._state.act(Answer(request.number, ng(told(request.refusal, request.hash))))
+            text = ng(told(request.refusal, request.hash))
+            self._state.act(Answer(request.number, text, why=why))
         elif not request.operation.is_fence:
             self._on_status_list.add(pending)
         elif done is not None:
@@ -159,6 +164,14 @@ class Machine:
         for action in state.actions:
             if isinstance(action, Say):
                 self._said, self._said_at = action.report, state.now
+
+    def _record(self, event: Event) -> None:
+        """No fence may fail by what is recorded of it."""
+        try:
+            self._records.advance(event)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it decides nothing
+            self._state.error(f"fences are not recorded: {error!r}")
+            self._records = Records(self._state)
 
     def _check(self) -> None:
         """What is about to break a promise is not done."""

@@ -80,17 +80,15 @@ class Replies:
                 del fence.pending[one.request.number]
                 self.repeat(one, done)
             elif reason:
-                self._give(fence, one, reason, ok=False)
+                is_unknown = one.request.target not in view.resources
+                why = _unknown(one.request) if is_unknown else reason
+                self._give(fence, one, reason, ok=False, why=why)
 
     def refusal(self, request: Request, view: View) -> str:
         """What the guest is told; whether a name exists here it must not learn."""
         if request.target not in view.resources:
-            who, what = request.requester, request.target
-            self._state.log(
-                f"{request.hash} {who} is refused: {what} is no VirtualDomain of this cluster"
-                " that can be fenced",
-                request,
-            )
+            text = f"{request.hash} {request.requester} is refused: {_unknown(request)}"
+            self._state.log(text, request)
             return told(REFUSED, request.hash)
         ban = view.bans.get(request.requester)
         if ban is not None and ban.operation != SETTLE and ban.is_live(self._state.wall):
@@ -101,7 +99,7 @@ class Replies:
         # An id that was used twice: what one operation has proven is not what the other one asks.
         is_same = done.operation == one.request.operation.value
         text = "OK" if done.ok and is_same else "NG as answered before"
-        self._state.act(Answer(one.request.number, text, one.deadline, done))
+        self._state.act(Answer(one.request.number, text, one.deadline, done, "as answered before"))
 
     def drop(self, fence: Fence, sender: Sender | None) -> None:
         """A dead guest fences nobody. One that was migrated asks again where it is now, so there
@@ -117,8 +115,9 @@ class Replies:
                     request,
                 )
 
-    def _give(self, fence: Fence, one: Pending, reason: str, *, ok: bool) -> None:
-        """reason: how it is known, or why it is not proven."""
+    def _give(self, fence: Fence, one: Pending, reason: str, *, ok: bool, why: str = "") -> None:
+        """reason: how it is known, or why it is not proven. why: the same, if the guest must not
+        learn it."""
         del fence.pending[one.request.number]
         is_banned = fence.ban is not None and fence.step in UNDER_BAN
         ban_id = fence.ban.id if fence.ban is not None and is_banned else NO_BAN
@@ -131,7 +130,7 @@ class Replies:
         text = "OK" if ok else ng(reason, is_banned=is_banned)
         if self._state.may_speak:
             self._state.act(Say(self._state.own_report()))
-        self._state.act(Answer(request.number, text, one.deadline, done))
+        self._state.act(Answer(request.number, text, one.deadline, done, why or reason))
         # Who, whom, where it was, what came of it, how that is known, how long it took.
         where = f" on {', '.join(fence.ran_on)}" if fence.ran_on else ""
         outcome = f"{text}, {reason}" if ok else text
@@ -141,6 +140,11 @@ class Replies:
             f"{where}: {outcome} ({took * 1000:.0f} ms, ban {ban_id})",
             by,
         )
+
+
+def _unknown(request: Request) -> str:
+    """For this host alone."""
+    return f"{request.target} is no VirtualDomain of this cluster that can be fenced"
 
 
 def ng(reason: str, *, is_banned: bool = False) -> str:

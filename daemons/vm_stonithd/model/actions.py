@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pmkvm.fencing.ban import Ban
     from pmkvm.fencing.guard import Histories
     from pmkvm.fencing.pending_stop import PendingStop
+    from pmkvm.fencing.record import Record
     from pmkvm.process import Life
 
 
@@ -159,13 +160,15 @@ class Answer(NamedTuple):
     """The last word to the request of that number. It waits for the words said before it, but
     not beyond this monotonic time: nobody sends that request again then.
 
-    done: what is remembered of it, if that is anything; of an OK to a fence it always is.
+    done: what is remembered of it, if that is anything; of an OK to a fence it always is. why: for
+    this host alone, how an OK is known or why it is an NG, if the text does not say it.
     """
 
     number: int
     text: str
     by: float = float("-inf")
     done: Done | None = None
+    why: str = ""
 
 
 class Forget(NamedTuple):
@@ -177,6 +180,12 @@ class Forget(NamedTuple):
 class Log(NamedTuple):
     text: str
     is_error: bool = False
+
+
+class WriteRecord(NamedTuple):
+    """Into this host's record of fences. Nothing waits for it, and it may be lost."""
+
+    record: Record
 
 
 Action = Union[
@@ -201,4 +210,5 @@ Action = Union[
     Answer,
     Forget,
     Log,
+    WriteRecord,
 ]

@@ -175,8 +175,8 @@ class Request(NamedTuple):
 
     hash: of its id. seconds: what is left of its time. uuid: of the target's domain, as the
     token seals it. refusal: what the guest is told if it is not allowed, empty if it is; why: the
-    reason, for this host's log alone. allowed: for a list, what the token names, and key_id the
-    key that it was sealed with.
+    reason, for this host's log alone. allowed: for a list, what the token names. key_id: of the key
+    that it was sealed with, also of one that is refused; empty of a token of 2011.
     """
 
     number: int

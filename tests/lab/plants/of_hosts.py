@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 from pmkvm import settings
+from tests.lab.faults.fault_acts import GUEST_PIDFILE
 from tests.lab.faults.situations import wait_until
 from tests.lab.guests.guests import Guest
 from tests.lab.hosts import hypervisor, ssh
@@ -17,10 +19,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.lab.hosts.machine import Machine
     from tests.lab.plants.scene import Scene
 
 QEMU_CONF = "/etc/libvirt/qemu.conf"
 OTHER_KEY = "pmkvm-lab-other"
+MUTE = f"kill -STOP $(cat {GUEST_PIDFILE})"
+HEARD = f"kill -CONT $(cat {GUEST_PIDFILE})"
+GUEST_S = 30.0
+# A guest that has just spoken is asked a minute later, and has 10 s then.
+MUTE_S = 90.0
 STRANGER = Guest("stranger", has_channel=False)
 
 
@@ -67,6 +75,26 @@ def another_key(scene: Scene) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def mute(scene: Scene) -> Iterator[None]:
+    """guest1's vm-connectd is there, has its port open, and answers nobody."""
+    guests, one = scene.lab.guests, scene.guest1
+    guests.run(one.guest, ["sh", "-ec", MUTE], timeout_s=GUEST_S)
+    try:
+        wait_until(lambda: is_mute(scene.host1, one.resource), "host1 finds it mute", MUTE_S)
+        yield
+    finally:
+        guests.run(one.guest, ["sh", "-ec", HEARD], timeout_s=GUEST_S)
+
+
+def is_mute(host: Machine, resource: str) -> bool:
+    said = json.loads(host.must(["vm-connectd", "--status"]))
+    return any(
+        each["resource"] == resource and each.get("mute_seconds") is not None
+        for each in said["guests"]
+    )
+
+
+@contextlib.contextmanager
 def stranger(scene: Scene) -> Iterator[None]:
     """A guest runs on host1 that no resource names."""
     scene.lab.guests.define(STRANGER, [scene.host1])
@@ -105,6 +133,7 @@ PLANTS = (
     plant("host2's libvirt is dead", dead, Found("host-silent", HOST2)),
     plant("host2 admits nobody", not_admitted, Found("host-silent", HOST2)),
     plant("another key on host2", another_key, Found("keys-differ", HOST2)),
+    plant("guest1 is mute", mute, Found("channel-mute", "guest1", HOST1)),
     plant("a guest that nobody manages", stranger, Found("nobody-manages", "stranger", HOST1)),
     plant("a disk that was plugged in", plugged_in, Found("disks-differ", "guest1", HOST1)),
     in_host(

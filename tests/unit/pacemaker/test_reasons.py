@@ -97,16 +97,59 @@ def test_a_constraint_that_only_dislikes_a_node_forbids_nothing() -> None:
     assert of(location, more=BANS.format("loc", "-1000000")) == ["hostA: loc", STANDBY]
 
 
+def there(name: str, *nodes: str) -> str:
+    on = "".join(f'<node name="{node}"/>' for node in nodes)
+    return f'<resource id="{name}" resource_agent="a" role="Started" active="true">{on}</resource>'
+
+
+def beside(constraints: str, *others: str) -> list[str]:
+    """With resources that run."""
+    text = f"{HEAD.format(quorum='true')}</summary><nodes>{NODES}</nodes><resources>"
+    g = '<resource id="g" resource_agent="a" role="Stopped" active="false" managed="true"/>'
+    found = status.parse(
+        f'{text}{g}{"".join(others)}</resources><status code="0"/></pacemaker-result>'
+    )
+    return reasons.of("g", document(constraints), found)
+
+
 def test_what_it_must_be_with_is_named_where_that_does_not_run() -> None:
-    said = "colC: cln does not run there"
-    assert of(COLOCATION) == [f"hostA: {said}", STANDBY, f"hostB: {said}"]
+    assert of(COLOCATION) == ["colC: cln runs nowhere", STANDBY]
     assert of(COLOCATION.replace("INFINITY", "100")) == [STANDBY]
+    said = beside(COLOCATION, there("cln", "hostB"))
+    assert said == ["hostA: colC: cln does not run there", STANDBY]
+    assert beside(COLOCATION, there("cln", "hostA", "hostB")) == [STANDBY]
+
+
+def test_what_it_must_not_be_with_is_named_where_that_runs() -> None:
+    apart = COLOCATION.replace("INFINITY", "-INFINITY")
+    assert of(apart) == [STANDBY]
+    said = beside(apart, there("cln", "hostA"))
+    assert said == ["hostA: colC: cln runs there, and it may not be with that", STANDBY]
+
+
+def test_what_it_starts_after_is_named_until_that_has_started() -> None:
+    order = '<rsc_order id="ord" first="db" then="g" kind="Mandatory"/>'
+    assert of(order) == ["ord: it starts after db, which has not started", STANDBY]
+    assert beside(order, there("db", "hostB")) == [STANDBY]
+    assert of(order.replace("Mandatory", "Optional")) == [STANDBY]
+    sets = (
+        '<rsc_order id="ord" kind="Mandatory"><resource_set id="s" sequential="false"'
+        ' require-all="false"><resource_ref id="db1"/><resource_ref id="db2"/></resource_set>'
+        '<resource_set id="t"><resource_ref id="g"/></resource_set></rsc_order>'
+    )
+    assert of(sets) == ["ord: it starts after db1 or db2, and neither has started", STANDBY]
+    assert beside(sets, there("db2", "hostB")) == [STANDBY]
+    assert reasons.problems("g", document(sets), cluster()) == of(sets)[:1]
 
 
 def test_a_list_has_no_problem_when_a_node_is_left() -> None:
     assert reasons.problems("g", document(), cluster()) == []
     found = reasons.problems("g", document(COLOCATION), cluster())
-    assert found == ["no node is allowed"]
+    assert found == ["colC: cln runs nowhere"]
+    more = BANS.format("loc", "-1000000")
+    location = '<rsc_location id="loc" rsc="g" node="hostA" score="-INFINITY"/>'
+    found = reasons.problems("g", document(location), cluster(more=more))
+    assert found == ["no node is allowed", "hostA: loc"]
 
 
 def test_a_host_without_the_agent_is_named() -> None:
@@ -115,11 +158,20 @@ def test_a_host_without_the_agent_is_named() -> None:
 
 
 def test_a_guest_whose_monitor_says_degraded_has_that_problem() -> None:
-    op = document(op='operation="monitor" rc-code="190" exit-reason="it is paused"')
+    monitor = 'operation="monitor" rc-code="{}" exit-reason="{}" last-rc-change="{}"'
+    paused = monitor.format(190, "it is paused", 1796279940)
+    op = document(op=paused)
     assert reasons.problems("g", op, cluster()) == []
     g = '<resource id="g" resource_agent="a" role="Started" active="true" managed="true">'
-    there = status.parse(
+    found = status.parse(
         f"{HEAD.format(quorum='true')}</summary><nodes>{NODES}</nodes><resources>{g}"
         '<node name="hostA"/></resource></resources><status code="0"/></pacemaker-result>'
     )
-    assert reasons.problems("g", op, there) == ["degraded: it is paused"]
+    assert reasons.problems("g", op, found) == ["degraded: it is paused"]
+    well = document(op=f"{paused}/><lrm_rsc_op {monitor.format(0, '', 1796279950)}")
+    assert reasons.problems("g", well, found) == []
+
+
+def test_degraded_is_no_failure() -> None:
+    shown = '<failures><failure op_key="g_monitor_10000" node="hostA" exitcode="190"/></failures>'
+    assert of(more=shown) == [STANDBY]

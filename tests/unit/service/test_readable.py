@@ -26,6 +26,7 @@ REPORT = {
     "program": "vm-connectd 2.0",
     "is_registered": True,
     "host_program": None,
+    "server": {"pid": 7, "is_busy": False, "more": {"a_b": [1]}},
     "members": ["host1", "host2"],
     "bans": [],
     "problems": ["a sentence that is as long as a problem is: its storage hangs", "another one"],
@@ -35,6 +36,7 @@ TOLD = """\
 program        vm-connectd 2.0
 is registered  yes
 host program   -
+server         pid 7, is busy no, more {"a_b": [1]}
 members        host1, host2
 bans           none
 problems

@@ -7,6 +7,7 @@ import pytest
 from lxml import etree
 
 from check.vm_check import channels, of_fencing
+from pmkvm.fencing import mute
 from tests.unit.vm_check import fenced
 
 if TYPE_CHECKING:
@@ -113,4 +114,23 @@ def test_a_guest_without_a_port_is_found() -> None:
 def test_a_port_that_nobody_opened_is_found() -> None:
     live = fenced.element(fenced.domain_xml("guest2", bare(" state='disconnected'")))
     made = fenced.there("host2", "guest2", live=live)
+    assert fenced.found(channels, made) == [("channel-closed", "guest2")]
+
+
+def told(made: Facts, host: str, *ids: str, age_s: float = 5) -> Facts:
+    """What that host's vm-connectd says."""
+    words = {mute.ATTRIBUTE: mute.encode(NOW - age_s, ids)}
+    return made._replace(attributes={**made.attributes, host: {**made.attributes[host], **words}})
+
+
+def test_a_guest_that_does_not_answer_is_found_where_it_runs() -> None:
+    made = told(fenced.facts(), "host2", "prmguest1", "prmguest2")
+    (found,) = channels.findings(made)
+    assert (found.kind.id, found.subject, found.host) == ("channel-mute", "guest2", "host2")
+    assert fenced.found(channels, told(fenced.facts(), "host2", "prmguest2", age_s=3600)) == []
+
+
+def test_a_port_that_nobody_opened_is_no_mute_one() -> None:
+    live = fenced.element(fenced.domain_xml("guest2", bare(" state='disconnected'")))
+    made = told(fenced.there("host2", "guest2", live=live), "host2", "prmguest2")
     assert fenced.found(channels, made) == [("channel-closed", "guest2")]

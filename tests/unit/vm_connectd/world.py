@@ -118,6 +118,10 @@ settings.RUN_DIR = settings.LIBVIRT_PID_DIR = {run_dir!r}
 settings.CIB_XML = {cib!r}
 start = run.run
 def play(argv, **more):
+    if argv[0] == "attrd_updater":
+        with open({attrd!r}, "a") as file:
+            file.write(argv[-1] + "\\n")
+        return run.Completed(0, "", "")
     if argv[0] != "cibadmin":
         return start(argv, **more)
     with open(settings.CIB_XML) as file:
@@ -176,8 +180,9 @@ class World:
         self.directory = directory
         self.sockets = directory / "sockets"
         self._libvirt = directory / "libvirt"
+        self._attrd = directory / "attrd"
         self._primitives: dict[str, str] = {}
-        self._processes: list[Process] = []
+        self.processes: list[Process] = []
         self._servers: list[Server] = []
         for each in (self.sockets, self._libvirt, directory / "library", directory / "run"):
             each.mkdir()
@@ -235,6 +240,11 @@ class World:
     def record(self, name: str, pid: int) -> None:
         """As libvirt does, before QEMU runs."""
         (self.directory / "run" / f"{name}.pid").write_text(f"{pid}", encoding="ascii")
+
+    @property
+    def said_to_attrd(self) -> list[str]:
+        """All values of the host's attribute, the newest last."""
+        return self._attrd.read_text().splitlines() if self._attrd.exists() else []
 
     def port_of(self, name: str) -> Path:
         return self.directory / f"port-{name}"
@@ -302,7 +312,7 @@ class World:
     def close(self) -> None:
         for server in self._servers:
             server.close()
-        for process in reversed(self._processes):
+        for process in reversed(self.processes):
             process.end(signal.SIGKILL)
 
     def _daemon(self, side: str, *arguments: str, more: str = "") -> Process:
@@ -310,14 +320,15 @@ class World:
             paths=[str(tree.ROOT), str(self.directory / "library")],
             run_dir=str(self.directory / "run"),
             cib=str(self.directory / "cib.xml"),
+            attrd=str(self._attrd),
             argv=[*arguments, "--socket", self.socket_of(side)],
             more=more,
         )
         return self._start([sys.executable, "-I", "-c", code], f"{side}.log")
 
     def _start(self, argv: list[str], log: str) -> Process:
-        process = Process(argv, self.directory / f"{len(self._processes)}-{log}")
-        self._processes.append(process)
+        process = Process(argv, self.directory / f"{len(self.processes)}-{log}")
+        self.processes.append(process)
         return process
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from daemons.vm_stonithd.machine.machine import Machine
     from daemons.vm_stonithd.model.facts import Request, View
+    from pmkvm.fencing.record import Record
     from tests.unit.vm_stonithd.simulation.world import World
 
     Process = Generator[float, None, None]
@@ -42,6 +43,7 @@ class Daemon:
         self._outbox = Outbox()
         self._is_speaking = False
         self.pending_stop_files = PendingStopFiles(world, host)
+        self.records: list[Record] = []
         world.engine.spawn(self._tick(), self.lives)
         self._seen()
         self.read_reports()
@@ -156,6 +158,8 @@ class Daemon:
             self.requests.pop(action.number)
         elif isinstance(action, (actions.Log, actions.KillHelpers)):
             self.world.log(self.host, getattr(action, "text", "helpers are killed"))
+        elif isinstance(action, actions.WriteRecord):
+            self.records.append(action.record)
         elif isinstance(action, actions.Kill):
             self.world.engine.spawn(self._kill(action), self.lives)
         elif isinstance(

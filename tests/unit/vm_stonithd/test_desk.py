@@ -198,6 +198,15 @@ async def test_a_request_that_nobody_could_read_is_answered_before_its_end(
     assert took_s < 20.0
 
 
+async def test_a_request_that_is_read_too_late_is_the_machine_s_to_refuse() -> None:
+    """Which records it."""
+    told: list[Request] = []
+    desk = desk_of(Tokens(), told)
+    desk.arrived(asked("guest", 1)._replace(seconds=0.0))
+    await until(lambda: told)
+    assert told[0].refusal == "its time was over before its token was read"
+
+
 class Broken(Tokens):
     def read(self, token: str) -> Grant:
         raise ValueError(token)

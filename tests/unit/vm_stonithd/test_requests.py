@@ -76,9 +76,9 @@ def test_request_is_the_stamps_sender_and_the_tokens_target() -> None:
     ],
 )
 def test_refusals(grant: Grant, uuid: str, reason: str) -> None:
-    made = allowed(Operation.RESET, grant, uuid)
+    made = allowed(Operation.RESET, grant._replace(key_id="0badcafe"), uuid)
     assert reason in made.why
-    assert (made.refusal, made.allowed) == (REFUSED, ())
+    assert (made.refusal, made.allowed, made.key_id) == (REFUSED, (), "0badcafe")
 
 
 @pytest.mark.parametrize("operation", [Operation.RESET, Operation.STATUS, Operation.LIST])

@@ -36,5 +36,6 @@ def test_an_attribute_that_no_node_has_is_said() -> None:
         line.startswith("MSG82 /etc/vm-ctl.conf:") and "default_ping_set" in line
         for line in warnings(nothing, more)
     )
+    assert any("MSG82" in line for line in warnings(facts(cluster()._replace(attributes={})), more))
     there = facts(cluster()._replace(attributes={"hostA": {"default_ping_set": "100"}}))
     assert not any("default_ping_set" in line for line in warnings(there, more))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""All plans but that of add, the one write that each comes down to, and the table of list."""
+"""All plans but that of add, the one write that each comes down to."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import time
 import pytest
 from lxml import etree
 
-from pmkvm.columns import table
 from pmkvm.fencing import ban as bans
 from pmkvm.fencing.ban import Ban
 from pmkvm.pacemaker.cib import Change
 from pmkvm.pacemaker.document import CibDocument, text
 from tests.unit.vmctl.world import (
-    MIGRATE,
     applied,
     cib,
     cluster,
@@ -26,6 +24,7 @@ from tests.unit.vmctl.world import (
 )
 from vmctl import guest as objects
 from vmctl import list_table, plan
+from vmctl.list_table import Known
 from vmctl.messages import RefusedError
 
 ORDER = '<rsc_order id="{}" first="clnPingd" then="prmVMCTL_{}"/>'
@@ -301,7 +300,7 @@ def test_a_ban_that_nobody_understands_is_never_taken_for_none() -> None:
     document = cib(guest("g1"), broken)
     with pytest.raises(bans.BanError):
         delete(document, "g1")
-    row = list_table.row("g1", CibDocument(document), cluster(), time.time())
+    row = list_table.row("g1", Known(CibDocument(document), cluster(), time.time()))
     assert row[6] == "not understood"
 
 
@@ -312,65 +311,3 @@ def test_removals_beside_additions_outside_of_the_constraints_are_no_one_write()
 
     with pytest.raises(ValueError, match="removals beside additions"):
         differ(cib(guest("g1") + guest("g2")), both)
-
-
-CONSTRAINTS = (
-    '<rsc_location id="locVMCTL_g1_hostA_ACT" rsc="prmVMCTL_g1" score="200" node="hostA"/>'
-    '<rsc_location id="cli-ban-prmVMCTL_g1-on-hostB" rsc="prmVMCTL_g1" node="hostB"/>'
-    '<rsc_location id="other" rsc="prmVMCTL_g2" score="200" node="hostB"/>'
-)
-
-
-DISKS = (
-    '<meta_attributes id="d"><nvpair id="e" name="vm-disks" value="0123 vda%20/x/g%202"/>'
-    "</meta_attributes>"
-)
-
-
-def test_list_has_a_row_for_each_guest() -> None:
-    bans_left = ban("g1", -1) + ban("g2", 60)
-    cib_document = CibDocument(
-        cib(guest("g1", MIGRATE) + guest("g2", DISKS), CONSTRAINTS + bans_left)
-    )
-    found = cluster(running("g1", "hostA") + running("g2"))
-    rows = [
-        list_table.row(domain, cib_document, found, time.time())
-        for domain in cib_document.domains()
-    ]
-    assert rows == [
-        ("g1", "prmVMCTL_g1", "on", "hostA", "hostA", "yes", "reset, expired", "no", ""),
-        ("g2", "prmVMCTL_g2", "NONE", "NONE", "Stopped", "no", "reset", "vda /x/g 2", ""),
-    ]
-    assert table(list_table.HEADINGS, rows).splitlines() == [
-        "Domain  Resource     Migration  Preferred  Running  Move constraint  Ban             "
-        "Disks differ  Problem",
-        "------  -----------  ---------  ---------  -------  ---------------  --------------  "
-        "------------  -------",
-        "g1      prmVMCTL_g1  on         hostA      hostA    yes              reset, expired  no",
-        "g2      prmVMCTL_g2  NONE       NONE       Stopped  no               reset           "
-        "vda /x/g 2",
-    ]
-
-
-def test_list_of_a_node_has_the_guests_of_others_too() -> None:
-    cib_document = CibDocument(cib(guest("g1")))
-    foreign = running("x", "hostA").replace("prmVMCTL_x", "their-guest")
-    found = cluster(running("g1", "hostA") + foreign + running("g3", "hostB"))
-    assert [row[:2] for row in list_table.on_node("hostA", cib_document, found, time.time())] == [
-        ("g1", "prmVMCTL_g1"),
-        ("-", "their-guest"),
-    ]
-
-
-def test_copies_of_a_clone_may_differ_in_what_is_under_way() -> None:
-    monitored = running("g9", "hostA", more='pending="Monitoring"')
-    found = cluster(monitored + running("g9", "hostB"))
-    rows = list_table.on_node("hostB", CibDocument(cib()), found, time.time())
-    assert rows == [("-", "prmVMCTL_g9", "-", "-", "hostB", "-", "-", "-", "")]
-
-
-def test_columns_hold_wide_letters() -> None:
-    lines = table(
-        list_table.HEADINGS, [("ゲスト", *"abcdefgh"), ("guest1", *"abcdefgh")]
-    ).splitlines()
-    assert lines[2] == "ゲスト  " + lines[3][8:]

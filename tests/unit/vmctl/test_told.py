@@ -165,6 +165,9 @@ def test_at_a_terminal_an_error_says_that_it_is_one() -> None:
     conf = tree.ROOT / "vmctl" / "vm-ctl.conf"
     said = at_terminal("resource", "list", "--config", str(conf))
     assert said.startswith("vm-ctl: \x1b[1;31merror:\x1b[0m MSG89 ")
+    # What is said of a misspelt command is not followed by all commands.
+    near = "no such command: lsit; did you mean vm-ctl resource list?"
+    assert at_terminal("lsit").split("\r\n") == [f"vm-ctl: \x1b[1;31merror:\x1b[0m {near}", ""]
 
 
 def test_a_warning_looks_different(

@@ -65,6 +65,11 @@ REMOTES = (
 )
 
 
+# As the slides' clones of ping and diskd keep them.
+WELL = {"default_ping_set": "100", "diskcheck_status": "normal"}
+ATTRIBUTES = "".join(f'<attribute name="{name}" value="{WELL[name]}"/>' for name in WELL)
+
+
 def crm_mon(
     resources: str = "", *, fencing: str = "true", online: str = "true", nodes: str = ""
 ) -> str:
@@ -73,6 +78,7 @@ def crm_mon(
         f'<cluster_options stonith-enabled="{fencing}"/></summary>'
         '<nodes><node name="hostA" id="1" online="true" type="member"/>'
         f'<node name="hostB" id="2" online="{online}" type="member"/>{nodes}</nodes>'
+        f'<node_attributes><node name="hostA">{ATTRIBUTES}</node></node_attributes>'
         f'<resources>{resources}</resources><status code="0"/></pacemaker-result>'
     )
 

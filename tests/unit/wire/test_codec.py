@@ -14,6 +14,7 @@ from pmkvm.wire.errors import MessageError
 from pmkvm.wire.frame import Decoder
 from pmkvm.wire.message import (
     Answer,
+    Echo,
     Forwarded,
     Hello,
     Message,
@@ -38,6 +39,10 @@ GOOD = {"type": "request", "service": "stonith", "id": "i", "seconds": 9.5, "bod
     [
         (Hello((1, 1), "a 1.0"), codec.FROM_GUEST),
         (Hello((1, 3), "a 1.0", is_answer=True), codec.FROM_HOST),
+        (Hello((1, 1), "a 1.0", answers_echo=True), codec.FROM_GUEST),
+        (Hello((1, 1), "a 1.0", is_answer=True, answers_echo=True), codec.FROM_GUEST),
+        (Echo("17"), codec.FROM_GUEST),
+        (Echo("17"), codec.FROM_HOST),
         (Request("stonith", "i", 1.5, "reset T"), codec.FROM_GUEST),
         (Request("monitor", "i", 1.0, 'a\tb\n"c"\\ \u2603'), codec.FROM_CLIENT),
         (Reply("stonith", "i", "OK"), codec.FROM_HOST),
@@ -114,6 +119,11 @@ def changed(**fields: object) -> bytes:
         (b'{"type":"hello","program":"x","versions":[1,1,1]}', "versions"),
         (b'{"type":"hello","program":"","versions":[1,1]}', "program"),
         (b'{"type":"hello","program":"x","versions":[1,1],"answer":1}', "answer"),
+        (b'{"type":"hello","program":"x","versions":[1,1],"echo":"yes"}', "echo"),
+        (b'{"type":"hello","program":"x","versions":[1,1],"echo":null}', "echo"),
+        (b'{"type":"echo"}', "id is no printable"),
+        (b'{"type":"echo","id":1}', "id is no printable"),
+        (b'{"type":"echo","id":"a\\nb"}', "id is no printable"),
     ],
 )
 def test_what_is_no_message_from_a_guest_says_so_in_one_short_line(
@@ -123,6 +133,18 @@ def test_what_is_no_message_from_a_guest_says_so_in_one_short_line(
         codec.parse(payload, codec.FROM_GUEST)
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 120
+
+
+def test_no_local_program_asks_for_an_echo() -> None:
+    for expected in (codec.FROM_CLIENT, codec.FROM_SERVER, codec.FROM_HOST_CONNECTD):
+        with pytest.raises(MessageError, match='type "echo", not expected here'):
+            codec.parse(b'{"type":"echo","id":"1"}', expected)
+
+
+def test_a_flag_that_is_false_is_not_sent() -> None:
+    """A release that does not know it hears the same frame as ever."""
+    assert b"echo" not in codec.encode(Hello((1, 1), "a 1.0"))
+    assert b"answer" not in codec.encode(Hello((1, 1), "a 1.0", answers_echo=True))
 
 
 def test_fields_of_a_later_release_are_passed_over() -> None:

@@ -115,6 +115,18 @@ def test_an_answering_hello_is_no_new_session_for_one_that_is_open() -> None:
     assert [event.is_new for event in guest.heard if isinstance(event, Opened)] == [True, False]
 
 
+def test_each_hello_of_an_end_says_whether_it_answers_echoes() -> None:
+    host, guest = End(codec.FROM_GUEST), End(codec.FROM_HOST)
+    guest.session = PortSession("guest", codec.FROM_HOST, answers_echo=True)
+    host.connect()
+    guest.connect()
+    exchange(host, guest)
+    heard = [event.answers_echo for event in host.heard if isinstance(event, Opened)]
+    assert heard
+    assert all(heard)
+    assert not any(event.answers_echo for event in guest.heard if isinstance(event, Opened))
+
+
 def test_a_frame_outside_a_session_and_a_marker_without_hello_end_it() -> None:
     with pytest.raises(MessageError, match="not expected"):
         list(PortSession("x", codec.FROM_GUEST).feed(MARKER + codec.encode(REQUEST)))

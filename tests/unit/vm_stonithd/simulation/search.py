@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOLD_EVERY = 100
+OUR_ERRORS = (" ends its requests", "fences are not recorded")
 
 
 def complaint(seed: int, machine: type[Machine] = Machine, *, rests: bool = False) -> str:
@@ -33,7 +34,8 @@ def complaint(seed: int, machine: type[Machine] = Machine, *, rests: bool = Fals
         return str(error)
     except Exception as error:  # noqa: BLE001 - whatever ends a daemon is what is looked for
         return f"a daemon ended: {error!r}"
-    return next((line for line in world.lines if " ends its requests" in line), "")
+    wrong = (each for each in world.lines if any(word in each for word in OUR_ERRORS))
+    return next(wrong, "")
 
 
 def search(seconds: float, first: int) -> Iterator[tuple[int, str]]:
