@@ -280,4 +280,4 @@ def test_an_action_waits_for_what_it_lacks(
 ) -> None:
     lack = FOR_A_WHILE.format(what=what, seconds=SOON_S) + LACK.format(what=what, room=room)
     ended, is_alive = ended_in_need(tmp_path, action, "sys.exit(main())", lack, 20_000)
-    assert (ended.returncode, is_alive) == (0, action == "monitor"), ended
+    assert (ended.returncode, is_alive) == (0, action == "monitor"), ended.stderr
