@@ -129,9 +129,9 @@ scarcity: .venv/lab/ready rpm
 	    --lab-full $(PYTEST_ARGS)
 
 # A cluster of guests that splits and comes together N times with each of its configurations; a line
-# of build/split-brain.csv for each. The check does it once.
+# of build/split-brain.jsonl for each. The check does it once.
 split-brain: .venv/lab/ready rpm
-	rm -f build/split-brain.csv
+	rm -f build/split-brain.jsonl
 	.venv/lab/bin/python -m pytest -s -o cache_dir=.cache/pytest-lab tests/lab/cases/test_split_brain.py \
 	    --lab-cycles $(N) $(PYTEST_ARGS)
 

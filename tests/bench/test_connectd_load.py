@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from tests.bench.connectd_load import HEADER, RATE_PER_S, SECONDS, measure
+from tests.measurements import record
+from tests.measurements.record import Point
 
 # With fewer, each would ask more than a guest may.
 SIZES = (25, 50, 100, 200, 500)
@@ -18,6 +20,7 @@ def test_500_guests() -> None:
     for size in SIZES:
         found = measure(size)
         print(found)
+        record.tell([Point("connectd-memory", "vm-connectd", size, "MiB", median=found.rss_mib)])
         assert found.echoes == RATE_PER_S * SECONDS, "a request was not answered"
     assert found.rss_mib <= RSS_MIB
     assert found.idle < IDLE

@@ -13,6 +13,8 @@ from tests.lab.cluster import stonith
 from tests.lab.cluster.registration import Registered, register
 from tests.lab.guests.fencing_guest import CONNECT, Ask, Asking
 from tests.lab.guests.guests import Guest
+from tests.measurements import record
+from tests.measurements.record import Point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ AT_ONCE = (1, 5, 10, 20)
 # What takes a fraction of a second is taken more often than once.
 ROUNDS = (5, 2, 1, 2)
 BAR = 5.0
+# On the host; the fields of Took but for its first.
+LAST = ("the last has arrived", "the last is killed", "the last OK")
 NAMES = [f"crowd{number}" for number in range(max(SIZES))]
 
 # One program asks for all at one instant: twenty of them would be busy for seconds in an emulated
@@ -89,6 +93,11 @@ def test_what_the_daemons_cost_while_nothing_happens(clean_lab: Lab) -> None:
             own, whole = ((now[at] - before[name][at]) / minutes for at in (0, 1))
             total += whole / 60
             print(f"{size:4} guests  {name:16} {own:10.2f} {whole:10.2f}")
+            points = [
+                Point("idle", f"{name}{which}", size, "CPU s a minute", median=round(value, 2))
+                for which, value in (("", own), (" with the tools it starts", whole))
+            ]
+            record.tell(points, host)
         shares.append(total)
     assert shares[-1] <= IDLE_BAR, shares
 
@@ -121,6 +130,11 @@ def test_twenty_fences_at_once(clean_lab: Lab) -> None:
             for now, alone in pairs
         )
         print(f"{count:4} at once, median of {rounds:2}:{'':6}{cells}")
+        points = [
+            Point("fence-at-once", series, count, "s", **record.spread([one[at] for one in found]))
+            for at, series in enumerate(LAST, 1)
+        ]
+        record.tell(points, lab.hosts[0])
     assert lab.fencing.events() == []
     assert stonith.fail_counts(lab) == []
     assert medians[-1].host <= BAR * medians[0].host

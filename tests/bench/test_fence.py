@@ -16,6 +16,8 @@ from tests.lab.cluster.registration import Registered, register
 from tests.lab.faults.situations import is_stopping, wait_until
 from tests.lab.guests.fencing_guest import AGENT, CONNECT, REQUEST_S, Asking, Timed
 from tests.lab.guests.guests import Guest
+from tests.measurements import record
+from tests.measurements.record import Point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +33,11 @@ BAR = 0.5
 HEAD_ROUNDS = 10
 HEAD_BAR = 2.0
 STRANGERS_STOP_S = 60
+BEHIND = {
+    "idle": "while nothing else happens",
+    "stop": "behind another resource's stop",
+    "migration": "behind another guest's migration",
+}
 BOOT_S = 60.0
 
 
@@ -84,6 +91,7 @@ def test_a_fence_takes_half_of_fence_xvms_time(pair: Pair) -> None:
         )
     print(f"{'fence_xvm':18} {statistics.median(peers):5.2f}")
     print(f"{AGENT} metadata: {statistics.median(empty):.2f} (what Python's start costs there)")
+    record.tell(_points(figures, peers), host)
     for name, medians in report.items():
         print(f"{name}: {medians[0] / statistics.median(peers):.2f} of fence_xvm (bar {BAR})")
     assert report[ASKED][0] / statistics.median(peers) <= BAR
@@ -112,11 +120,25 @@ def test_no_fence_waits_for_another_resource(pair: Pair) -> None:
             assert pair.target.hosts() == ["host1"]
     for name, found in rounds.items():
         medians[name] = (stage(found, 0), stage(found, 3))
+        values = record.spread([one.until_answered for one in found])
+        point = Point("fence-beside", BEHIND[name], "on the host", "s", **values)
+        record.tell([point], lab.hosts[0])
         print(f"{name:10} whole {medians[name][0]:.2f}, host {medians[name][1]:.2f} s")
     assert lab.fencing.events() == []
     for name in ("stop", "migration"):
         for at in (0, 1):
             assert medians[name][at] <= HEAD_BAR * medians["idle"][at]
+
+
+def _points(figures: dict[str, list[Stages]], peers: list[float]) -> Iterator[Point]:
+    """Those of whole runs with their share of fence_xvm's, and the stages of each of ours."""
+    peers_s = statistics.median(peers)
+    for name, rounds in figures.items():
+        for at, field in enumerate(Stages._fields):
+            values = record.spread([one[at] for one in rounds])
+            ratio = None if at else round(values["median"] / peers_s, 3)
+            yield Point("fence", name, field.replace("_", " "), "s", ratio=ratio, **values)
+    yield Point("fence", "fence_xvm", "whole", "s", ratio=1.0, **record.spread(peers))
 
 
 def fence(

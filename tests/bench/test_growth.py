@@ -11,6 +11,8 @@ import statistics
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench.test_monitor import OURS, measured, start_guest
+from tests.measurements import record
+from tests.measurements.record import Point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,4 +72,6 @@ def _measure(host: Machine, count: int) -> float:
         wall, cpu = (statistics.median(pair[at] for pair in rounds) for at in (0, 1))
         print(f"{count:4} guests  {name:24} wall {wall:6.1f} ms  CPU {cpu:6.1f} ms")
         medians.append(cpu)
+        values = record.spread([pair[1] for pair in rounds], 1)
+        record.tell([Point("monitor-guests", name, count, "ms", **values)], host)
     return float(medians[0])

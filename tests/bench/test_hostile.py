@@ -9,6 +9,8 @@ from tests.bench.test_fence import Stages, fence
 from tests.hostile_guest import KINDS
 from tests.lab.guests.enemy import Enemy
 from tests.lab.guests.fencing_guest import CONNECT
+from tests.measurements import record
+from tests.measurements.record import Point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +48,10 @@ def test_an_enemy_holds_up_no_fence(pair: Pair) -> None:
             f" {idle[-1].until_answered:.2f} -> {beside[-1].until_answered:.2f} s,"
             f" memory {grown[0]:+d} and {grown[1]:+d} KiB"
         )
+    for series, rounds in (("beside nobody", idle), ("beside a hostile guest", beside)):
+        values = record.spread([one.until_answered for one in rounds])
+        point = Point("fence-beside", series, "on the host", "s", **values)
+        record.tell([point], pair.lab.hosts[0])
     for at, what in ((0, "whole"), (3, "host")):
         quiet, loud = (statistics.median(one[at] for one in rounds) for rounds in (idle, beside))
         print(f"{what}: median {quiet:.2f} s idle, {loud:.2f} s beside an enemy (bar {BAR})")

@@ -8,6 +8,8 @@ import time
 
 from tests.lab.cluster import agents
 from tests.lab.guests.guests import Guest
+from tests.measurements import record
+from tests.measurements.record import Point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +53,12 @@ def test_migration_takes_what_virsh_takes(clean_lab: Lab) -> None:
         print(f"{name:6} min {min(seconds):.2f}  median {median:.2f}  max {max(seconds):.2f} s")
     ratio = statistics.median(figures["agent"]) / statistics.median(figures["virsh"])
     print(f"{ratio:.3f} of virsh migrate (bar {BAR})")
+    ratios = {"agent": round(ratio, 3), "virsh": 1.0}
+    points = (
+        Point("migration", name, "", "s", ratio=ratios[name], **record.spread(seconds))
+        for name, seconds in figures.items()
+    )
+    record.tell(points, here)
     assert counter.boots() == [boot]
     assert ratio <= BAR
 

@@ -7,9 +7,12 @@ import json
 import re
 import statistics
 
+from tests.measurements import record
+from tests.measurements.record import Point
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.lab.guests.guests import Guest, Guests
     from tests.lab.hosts.machine import Machine
@@ -51,10 +54,20 @@ def test_monitor_costs_a_fifth_of_the_peers(
             f"{name:24} {min(wall):12.1f} {statistics.median(wall):7.1f}"
             f" {min(cpu):14.1f} {statistics.median(cpu):7.1f}"
         )
+    record.tell(_points(figures), host1)
     for at, what in ((0, "wall"), (1, "CPU")):
         ratio = median(figures, "extra", at) / median(figures, "heartbeat", at)
         print(f"{what}: {ratio:.3f} of heartbeat:VirtualDomain (bar {BAR})")
         assert ratio <= BAR
+
+
+def _points(figures: dict[str, list[list[float]]]) -> Iterator[Point]:
+    for at, what in enumerate(("wall", "CPU")):
+        peers = median(figures, "heartbeat", at)
+        for name, rounds in figures.items():
+            values = record.spread([pair[at] for pair in rounds], 1)
+            ratio = round(median(figures, name, at) / peers, 3)
+            yield Point("monitor", name, what, "ms", ratio=ratio, **values)
 
 
 def test_monitor_starts_no_process(

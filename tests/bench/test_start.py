@@ -8,6 +8,8 @@ import time
 
 from tests.lab.cluster import agents, stonith
 from tests.lab.guests.guests import Guest
+from tests.measurements import record
+from tests.measurements.record import Point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +46,11 @@ def test_a_start_asks_the_other_host_in_time(clean_lab: Lab) -> None:
         low, middle, high = min(seconds), statistics.median(seconds), max(seconds)
         print(f"{name:20} {low:.2f}  {middle:.2f}  {high:.2f}")
     medians = [statistics.median(seconds) for seconds in figures.values()]
+    points = (
+        Point("start", name, "", "s", ratio=round(middle / medians[2], 2), **record.spread(seconds))
+        for (name, seconds), middle in zip(figures.items(), medians)
+    )
+    record.tell(points, host)
     slower = medians[0] - medians[1]
     print(f"asking takes {slower:.3f} s (bar {BAR_S}); {medians[0] / medians[2]:.2f} of heartbeat")
     assert slower <= BAR_S

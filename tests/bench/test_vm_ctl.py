@@ -14,6 +14,8 @@ import pytest
 
 from tests.lab.cluster import slides
 from tests.lab.guests import many
+from tests.measurements import record
+from tests.measurements.record import Point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +59,9 @@ def test_two_hundred_guests_take_a_seventh_of_crmshs_time(hosts: Lab) -> None:
     for name, rounds in figures.items():
         what = "crm configure load" if name == "crm" else f"vm-ctl {name}"
         print(f"{what:20} {medians[name]:8.2f} {min(rounds):8.2f} {max(rounds):8.2f} s")
+        ratio = round(medians[name] / medians["crm"], 3)
+        point = Point("vm-ctl", what, "", "s", ratio=ratio, **record.spread(rounds))
+        record.tell([point], hosts.hosts[0])
     for verb in VERBS:
         ratio = medians[verb] / medians["crm"]
         print(f"{verb}: {ratio:.3f} of crm configure load (bar {BAR})")
@@ -72,6 +77,11 @@ def test_it_grows_with_the_guests_and_no_faster(hosts: Lab) -> None:
             ]
     print(f"\nguests {''.join(f'{verb:>10}' for verb in VERBS)}   (s; and ms a guest)")
     for size, seconds in curve.items():
+        points = [
+            Point("vm-ctl-guests", verb, size, "s", median=round(value, 2))
+            for verb, value in zip(VERBS, seconds)
+        ]
+        record.tell(points, hosts.hosts[0])
         each = "".join(f"{1000 * value / size:8.1f}" for value in seconds)
         print(f"{size:6} {''.join(f'{value:10.2f}' for value in seconds)}   {each}")
     for at, verb in enumerate(VERBS):

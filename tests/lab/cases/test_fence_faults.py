@@ -17,6 +17,7 @@ from tests.lab.faults.fault_course import BYSTANDER, Course
 from tests.lab.faults.fence_watch import Watch
 from tests.lab.guests.lives import Lives
 from tests.lab.hosts.process import CHECKOUT
+from tests.measurements import origin, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,8 +130,7 @@ def _tell(course: Course, story: Story, record_property: Callable[[str, object],
         "lives": len(story.lives),
         "bans": len(story.bans),
         "broken": broken,
+        "origin": origin.here(course.pair.lab.hosts[0]),
     }
     print(json.dumps(row))
-    os.makedirs(os.path.dirname(RECORD), exist_ok=True)
-    with open(RECORD, "a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    record.append(RECORD, row)

@@ -22,6 +22,7 @@ from tests.lab.faults.scarcity_limits import Agents, Needs, of_daemon
 from tests.lab.faults.scarcity_paths import of_path
 from tests.lab.guests.pair import Pair
 from tests.lab.hosts.process import CHECKOUT
+from tests.measurements import origin, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def test_scarcity(scene: Scene, cell: Cell) -> None:
         "fence": facts.answer,
         "broken": broken,
         "all_s": round(time.monotonic() - began, 1),
+        "origin": origin.here(scene.lab.hosts[0]),
     }
     _tell(row)
     assert broken == [], facts
@@ -143,6 +145,4 @@ def _act(scene: Scene, cell: Cell) -> Act:
 def _tell(row: dict[str, object]) -> None:
     """In a file that outlives a run that is broken off."""
     print(json.dumps(row))
-    os.makedirs(os.path.dirname(RECORD), exist_ok=True)
-    with open(RECORD, "a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    record.append(RECORD, row)

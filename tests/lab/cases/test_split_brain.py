@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Split brain of a cluster of guests, again and again, while the hosts are well: one survives, and
-the service runs once. Each cycle is a line of build/split-brain.csv."""
+the service runs once. Each cycle is a line of build/split-brain.jsonl."""
 
 from __future__ import annotations
 
-import csv
 import os
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from tests.lab.hosts import network
 from tests.lab.hosts.install import FLAVOURS
 from tests.lab.hosts.process import CHECKOUT
 from tests.lab.slides import appendix_b
+from tests.measurements import origin, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
-RECORD = os.path.join(CHECKOUT, "build", "split-brain.csv")
+RECORD = os.path.join(CHECKOUT, "build", "split-brain.jsonl")
 # The second service, with the start of Python in an emulated guest.
 WRITES_S = "15"
 
@@ -154,19 +154,14 @@ def _make(lab: Lab, shell: str) -> GuestCluster:
 def _split(cluster: GuestCluster, name: str, devices: Devices) -> None:
     split = SplitBrain(cluster)
     cycle = split.run(name)
-    _record(cycle)
+    _record(cycle, cluster.lab)
     assert split.wrong(cycle) == []
     assert split.tried == devices.tried(cycle.fenced), cycle
     assert cycle.service == cycle.active or not devices.prefers_active, cycle
 
 
-def _record(cycle: Cycle) -> None:
+def _record(cycle: Cycle, lab: Lab) -> None:
     """One more line; the file goes on from one run to the next."""
     print(cycle)
-    is_new = not os.path.exists(RECORD)
-    os.makedirs(os.path.dirname(RECORD), exist_ok=True)
-    with open(RECORD, "a", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        if is_new:
-            rows.writerow(Cycle._fields)
-        rows.writerow(cycle)
+    row = {**cycle._asdict(), "guests": len(lab.hosts), "origin": origin.here(lab.hosts[0])}
+    record.append(RECORD, row)

@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 from typing import NamedTuple
 from uuid import NAMESPACE_OID, uuid5
 
 import pytest
 
-from tests import tree
 from tests.lab.guests.guests import IMAGES
 from tests.lab.hosts import hypervisor
 from tests.lab.plants import verdict
+from tests.measurements import record
+from tests.measurements.record import Point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ LINEAR = 1.5
 # A silent host is waited for so long.
 SILENT_S = 3.0
 OWN_S = 1.5
-FIGURES = Path(tree.ROOT, "build", "vm-check-many.jsonl")
 DOMAIN = """<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid>
 <memory unit='MiB'>64</memory><os><type arch='x86_64' machine='pc'>hvm</type></os>
 <cpu mode='custom' match='exact'><model>qemu64</model></cpu>
@@ -97,11 +95,13 @@ def test_two_hundred_guests_are_looked_at_in_time(many: Lab) -> None:
         silent = run(host1, done)
     finally:
         hypervisor.thaw(host2)
-    FIGURES.parent.mkdir(exist_ok=True)
-    with FIGURES.open("a", encoding="utf-8") as file:
-        for each in (*runs, silent):
-            print(json.dumps(each._asdict()))
-            file.write(f"{json.dumps(each._asdict())}\n")
+    series = (*["all answer"] * len(runs), "host2's libvirt hangs")
+    points = [
+        Point("vm-check-guests", name, each.guests, "s", median=round(each.seconds, 2))
+        for name, each in zip(series, (*runs, silent))
+    ]
+    print("\n".join(point.line() for point in points))
+    record.tell(points, host1)
     assert runs[-1].seconds < MOST_S
     few, _some, lots = runs
     assert lots.seconds / lots.guests <= LINEAR * few.seconds / few.guests

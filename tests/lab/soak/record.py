@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
 
-from pmkvm.run import run
-from tests.lab.hosts.process import CHECKOUT
+from tests.measurements import origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,20 +91,7 @@ def told(row: Row) -> str:
     return "\n  ".join(lines) + "\n"
 
 
-def append(path: str, row: Row) -> None:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-
-
-def versions(lab: Lab) -> dict[str, str]:
-    """Of what is tested, and of what it runs on."""
-    host = lab.hosts[0]
-    arguments = ["describe", "--always", "--dirty", "--abbrev=12"]
-    return {
-        "commit": run(["git", "-C", CHECKOUT, *arguments], timeout_s=10).out.strip(),
-        "pacemaker": host.must(["pacemakerd", "--version"])
-        .split("\n")[0]
-        .replace("Pacemaker ", ""),
-        "libvirt": host.must(["libvirtd", "--version"]).split()[-1],
-    }
+def versions(lab: Lab) -> Row:
+    """Of what is tested, of what it runs on, and the machine."""
+    found = origin.here(lab.hosts[0])
+    return {**{name: found[name] for name in ("commit", "pacemaker", "libvirt")}, "origin": found}

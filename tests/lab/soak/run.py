@@ -17,6 +17,7 @@ from tests.lab.soak.course import Course
 from tests.lab.soak.logs import Logs
 from tests.lab.soak.record import BROKEN, FAILED, HELD, SPOILT
 from tests.lab.soak.world import World
+from tests.measurements.record import append
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Soak:
         self.record = os.path.join(build, f"soak-{name}.jsonl")
         self._began = time.strftime("%Y-%m-%d %H:%M:%S")
         self._world: World | None = None
-        self._versions: dict[str, str] = {}
+        self._versions: Row = {}
 
     def lead(self, plan: Plan) -> Row:
         """One round, told and recorded. HaError if no lab is to be had for it."""
@@ -55,7 +56,7 @@ class Soak:
         row["at"], row["all_s"] = round(began_s, 1), round(time.time() - began_s, 1)
         if row["verdict"] != HELD or row["new_lab"]:
             logs.keep(os.path.join(self._logs, f"{plan.seed}-{plan.number}"))
-        record.append(self.record, row)
+        append(self.record, row)
         print(record.told(row), flush=True)
         if row["new_lab"]:
             self.close()
