@@ -21,6 +21,8 @@ ROOT ?= /
 FLAVOUR ?= everything
 SEED ?=
 ROUND ?=
+FROM ?=
+NOTE ?=
 FUZZ_TARGETS := frames router tokens cluster
 
 VERSION := $(shell sed -n 's/^VERSION = "\(.*\)"$$/\1/p' pmkvm/version.py)
@@ -52,12 +54,12 @@ BUILT = $(if $(filter debian-like,$(FLAVOUR)),deb,rpm)
 LAB_ROOT = $(if $(filter-out /,$(ROOT)),$(PYTHON) -B -m tests.lab root $(ROOT) >/dev/null)
 
 .PHONY: help check demo lint types unit $(UNIT_STAGES) unit-3.14 tools lab lab-full fence-matrix fence-faults \
-    scarcity split-brain soak search bench fuzz $(FUZZ_STAGES) tarball rpm srpm repo deb install uninstall packages format clean
+    scarcity split-brain soak search bench measurements fuzz $(FUZZ_STAGES) tarball rpm srpm repo deb install uninstall packages format clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make check | demo ROOT= FLAVOUR= | lint | types | unit | unit-3.N | tools | lab ROOT= FLAVOUR= | lab-full | fence-matrix | fence-faults |"
-	@echo "     scarcity | split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | search MINUTES= SEED= | bench | fuzz | rpm | srpm |"
+	@echo "     scarcity | split-brain N= | soak MINUTES= ROOT= SEED= ROUND= | search MINUTES= SEED= | bench | measurements FROM= NOTE= | fuzz | rpm | srpm |"
 	@echo "     repo SIGN_KEY= | deb | install DESTDIR= | uninstall DESTDIR= | packages | format | clean: see CONTRIBUTING.md"
 
 # --- two commands that set the machine up by themselves
@@ -154,6 +156,11 @@ search: .venv/3.11/ready
 bench: .venv/lab/ready rpm
 	.venv/lab/bin/python -m pytest -s -o cache_dir=.cache/pytest-bench tests/bench $(PYTEST_ARGS)
 
+# The tables and pictures of doc/measurements, from the records there; FROM=build takes those of runs
+# into them first. NOTE= is what is to be known of those runs.
+measurements: .venv/figures/ready
+	.venv/figures/bin/python -B -m tests.measurements $(if $(FROM),--from '$(FROM)') $(if $(NOTE),--note '$(NOTE)')
+
 # Hostile bytes, FUZZ_S seconds for each target; the check takes fewer. What breaks one is left as
 # .cache/fuzz/crash-*; the unit tests try the same targets on bytes drawn without a look at coverage.
 fuzz: $(FUZZ_STAGES)
@@ -177,6 +184,10 @@ format: .venv/tools/ready
 
 .venv/fuzz/ready: .ci/pins.txt
 	.ci/venv .venv/fuzz "$$(.ci/python 3.11)" atheris cryptography
+
+# What draws the figures of doc/measurements, and nothing else.
+.venv/figures/ready: .ci/pins.txt
+	.ci/venv .venv/figures "$(PYTHON)" matplotlib
 
 .venv/%/ready: .ci/pins.txt
 	.ci/venv .venv/$* "$$(.ci/python $*)" pytest hypothesis lxml cryptography

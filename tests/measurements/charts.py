@@ -96,17 +96,21 @@ def _bars(axes: Axes, figure: Figure, own: Sequence[Run]) -> None:
         labels += [bar.label for bar in bars]
         at += len(bars)
     axes.set_yticks(places, labels)
-    axes.invert_yaxis()
+    # The first one on top.
+    axes.set_ylim(at - 0.4, -0.6)
+    axes.set_axisbelow(b=True)
     axes.set_xlim(0)
     axes.grid(visible=True, axis="x", color="#dddddd", linewidth=0.6)
     unit = own[0].points[0].unit
-    axes.set_xlabel(f"of {figure.peer}" if is_ratio else f"{unit}: median, and least to most")
+    axes.set_xlabel(
+        f"of {figure.peer}"
+        if is_ratio
+        else f"{unit}: a bar to the median, a line from the least to the most"
+    )
 
 
 def _bar(point: Point, run: Run, own: Sequence[Run], *, is_ratio: bool) -> _Bar:
-    parts = [point.series, str(point.at)]
-    if len(own) > 1:
-        parts.append(f"Pacemaker {run.origin.pacemaker}" if run.origin.pacemaker else "")
+    parts = [point.series, str(point.at), _told_apart(run, own)]
     label = ", ".join(part for part in parts if part)
     length = (point.ratio if is_ratio else point.median) or 0.0
     least = length if point.least is None or is_ratio else point.least
@@ -117,7 +121,7 @@ def _bar(point: Point, run: Run, own: Sequence[Run], *, is_ratio: bool) -> _Bar:
 def _lines(axes: Axes, figure: Figure, own: Sequence[Run]) -> None:
     number, ticks = 0, set()
     for run in own:
-        of_run = f", Pacemaker {run.origin.pacemaker}" if len(own) > 1 else ""
+        apart = _told_apart(run, own)
         for series in dict.fromkeys(point.series for point in run.points):
             places = [(int(one.at), one.median) for one in run.points if one.series == series]
             ordered = sorted((at, value) for at, value in places if value is not None)
@@ -127,7 +131,7 @@ def _lines(axes: Axes, figure: Figure, own: Sequence[Run]) -> None:
                 marker="o",
                 markersize=4,
                 color=_COLOURS[number % len(_COLOURS)],
-                label=f"{series}{of_run}",
+                label=f"{series}, {apart}" if apart else series,
             )
             ticks |= {float(at) for at, _value in ordered}
             number += 1
@@ -137,3 +141,10 @@ def _lines(axes: Axes, figure: Figure, own: Sequence[Run]) -> None:
     axes.set_ylim(0)
     axes.grid(visible=True, axis="both", color="#dddddd", linewidth=0.6)
     axes.legend(frameon=False)
+
+
+def _told_apart(run: Run, own: Sequence[Run]) -> str:
+    """What a label adds where one series ran on several platforms."""
+    pacemaker = run.origin.pacemaker
+    differs = len({each.origin.pacemaker for each in own if each.origin.pacemaker}) > 1
+    return f"Pacemaker {pacemaker}" if differs and pacemaker else ""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from tests import tree
@@ -57,6 +58,11 @@ def renewed(page: str, text: str, points: Sequence[Point]) -> str:
                 raise ValueError(f"{page} has no place for {figure.name}")
             text = f"{head}{begin}{tables.part(figure, points)}{end}{tail}"
     return text
+
+
+def marked(text: str) -> list[str]:
+    """The figures that a page has a place for."""
+    return re.findall(r"^<!-- (\S+): written by python3 -m tests.measurements -->$", text, re.M)
 
 
 def picture(figure: Figure) -> Path:
