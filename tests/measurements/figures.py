@@ -64,6 +64,14 @@ FIGURES = (
         Kind.LINES,
     ),
     Figure(
+        "fence-hosts",
+        "fences.md",
+        "A fence on the host, by the number of hosts",
+        "seconds",
+        "hosts",
+        Kind.LINES,
+    ),
+    Figure(
         "fence-faults",
         "fault-table.md",
         "A fence until its OK, by the fault in its middle",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import html
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from tests.measurements import condense, origin, pages, record, tables, taking
 from tests.measurements.figures import FIGURES, Figure, Kind
 from tests.measurements.origin import Origin
 from tests.measurements.record import Point
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 POINTS = pages.records()
 DRAWN = pages.drawn(POINTS)
@@ -103,6 +107,18 @@ def test_of_several_runs_in_one_file_the_last_counts() -> None:
         Point("idle", "a", 0, median=4.0, origin=OURS),
     ]
     assert taking.last_of(points) == points[-1:]
+
+
+def test_what_a_run_tells_is_taken_with_where_it_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "BUILD", tmp_path)
+    for values in ([0.5, 0.25], [1.0, 2.0, 4.0]):
+        record.tell([Point("start", "extra", "", "s", **record.spread(values))])
+    first, last = record.read(tmp_path / record.POINTS)
+    assert (first.n, first.least, first.median, first.most) == (2, 0.25, 0.375, 0.5)
+    assert taking.last_of([first, last]) == [last]
+    assert last.origin == origin.of_record(origin.here())
 
 
 # --- what long runs come to
