@@ -64,7 +64,7 @@ def _written(build: Path) -> list[Point]:
     for name, condense in CONDENSED.items():
         path = build / name
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        points += condense([json.loads(line) for line in lines]) if lines else ()
+        points += condense([json.loads(line) for line in lines])
     return points
 
 

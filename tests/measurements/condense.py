@@ -10,13 +10,17 @@ from tests.measurements.record import Point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.measurements.origin import Origin
 
     Row = dict[str, Any]
 
+# The answer that the record has for a guest that was gone.
 NOBODY = "the requester died"
+ALL = "all"
+# An everyday run draws a few cells, and splits each cluster once: that is no figure.
+FEWEST_CELLS, FEWEST_CYCLES = 400, 5
 # The fields of a cycle, seconds from the cut.
 STAGES = {
     "killed_s": "one guest's QEMU is killed",
@@ -29,11 +33,13 @@ STAGES = {
 def faults(rows: Sequence[Row]) -> Iterator[Point]:
     """Of a cell that was run twice the last counts; its name ends with the fault's."""
     last = {row["cell"]: row for row in rows}
+    if len(last) < FEWEST_CELLS:
+        return
     sorts: dict[str, list[Row]] = {}
     for cell, row in last.items():
         sorts.setdefault(cell.partition(": ")[2], []).append(row)
     where = _newest(rows)
-    for fault, own in sorts.items():
+    for fault, own in (*sorts.items(), (ALL, [*last.values()])):
         yield _of_fault(fault, own)._replace(origin=where)
 
 
@@ -66,16 +72,17 @@ def split_brains(rows: Sequence[Row]) -> Iterator[Point]:
     for row in rows:
         guests = "" if row["guests"] == 2 else f", {row['guests']} guests"
         sorts.setdefault(f"{row['configuration']}{guests}", []).append(row)
-    where = _newest(rows)
-    for configuration, own in sorts.items():
+    whole = {name: own for name, own in sorts.items() if len(own) >= FEWEST_CYCLES}
+    for configuration, own in whole.items():
         for field, stage in STAGES.items():
             values = record.spread([row[field] for row in own], 1)
-            yield Point("split-brain", configuration, stage, "s", origin=where, **values)
+            point = Point("split-brain", configuration, stage, "s", **values)
+            yield point._replace(origin=_newest(own))
 
 
-def _newest(rows: Iterable[Row]) -> Origin:
-    """That of the last row: a run that went on later was on the same commit, or says so there."""
-    return origin.of_record([*rows][-1].get("origin", {}))
+def _newest(rows: Sequence[Row]) -> Origin:
+    """Of a run that was broken off and went on later, the later part's."""
+    return origin.of_record(rows[-1].get("origin", {}))
 
 
 # By the file in build/.

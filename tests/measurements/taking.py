@@ -23,11 +23,13 @@ def last_of(points: Sequence[Point]) -> list[Point]:
 
 def taken(old: Sequence[Point], new: Sequence[Point], note: str = "") -> list[Point]:
     """A series of a new run takes the place of the one that ran on the same Pacemaker and libvirt:
-    one on others stays beside it."""
+    one on others stays beside it. The order of the series is as it was."""
     fresh = [
         point._replace(origin=point.origin._replace(note=note)) if note else point
         for point in last_of(new)
     ]
+    order = {(one.figure, one.series): at for at, one in reversed([*enumerate(old)])}
+    fresh.sort(key=lambda one: order.get((one.figure, one.series), len(old)))
     return [*(one for one in old if not any(_gives_way(one, to) for to in fresh)), *fresh]
 
 

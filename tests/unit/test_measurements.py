@@ -98,6 +98,19 @@ def test_what_did_not_keep_its_platform_gives_way_to_any() -> None:
     assert [(one.series, one.origin.note) for one in kept] == [("b", ""), ("a", "beside a lab")]
 
 
+def test_series_stay_in_their_order() -> None:
+    old = [Point("idle", name, origin=OURS) for name in ("b", "a")]
+    kept = taking.taken(old, [Point("idle", name, origin=OURS) for name in ("new", "a", "b")])
+    assert [one.series for one in kept] == ["b", "a", "new"]
+
+
+@pytest.mark.usefixtures("few")
+def test_an_answer_that_was_repeated_has_no_time() -> None:
+    rows = [cell("reset, the ban is there: libvirtd of host1 killed", ok_s=None)]
+    (killed, _all) = condense.faults(rows)
+    assert (killed.median, killed.most, killed.also["OK"]) == (None, None, 1)
+
+
 def test_of_several_runs_in_one_file_the_last_counts() -> None:
     before = OURS._replace(commit="1")
     points = [
@@ -129,6 +142,21 @@ def cell(name: str, **more: object) -> dict[str, object]:
     return {**row, "origin": {"date": "2026-12-03"}, **more}
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows as few as a test has are taken for a figure."""
+    monkeypatch.setattr(condense, "FEWEST_CELLS", 1)
+    monkeypatch.setattr(condense, "FEWEST_CYCLES", 1)
+
+
+def test_an_everyday_run_is_no_figure() -> None:
+    cycle = {"configuration": "appendix B", "guests": 2}
+    assert [*condense.faults([cell("off, it is answered: libvirtd of host1 killed")])] == []
+    assert [*condense.split_brains([cycle])] == []
+    assert [*condense.split_brains([])] == []
+
+
+@pytest.mark.usefixtures("few")
 def test_cells_of_faults_come_to_a_line_for_each_fault() -> None:
     rows = [
         cell("reset, the ban is there: libvirtd of host1 killed", ok_s=99.0),
@@ -136,7 +164,7 @@ def test_cells_of_faults_come_to_a_line_for_each_fault() -> None:
         cell("off, it is answered: libvirtd of host1 killed", ok_s=4.0, back_s=70.0),
         cell("off, it is answered: host1 loses its power", answer=condense.NOBODY, ok_s=None),
     ]
-    killed, lost = condense.faults(rows)
+    killed, lost, both = condense.faults(rows)
     assert (killed.series, killed.median, killed.most) == ("libvirtd of host1 killed", 3.0, 4.0)
     assert killed.also == {
         "cells": 2,
@@ -146,9 +174,11 @@ def test_cells_of_faults_come_to_a_line_for_each_fault() -> None:
         "target back after a reset: most": 9,
     }
     assert (lost.median, lost.also["requester died"]) == (None, 1)
+    assert (both.series, both.also["cells"]) == (condense.ALL, 3)
     assert lost.origin.date == "2026-12-03"
 
 
+@pytest.mark.usefixtures("few")
 def test_cycles_of_a_split_brain_come_to_their_stages() -> None:
     times = {"killed_s": 9.0, "service_s": 11.0, "booted_s": 17.0, "rejoined_s": 40.0}
     rows = [{"configuration": "appendix B", "guests": guests, **times} for guests in (2, 2, 3)]

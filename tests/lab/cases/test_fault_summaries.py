@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a record of the fault table, and one of the table of scarcity, comes to."""
+"""What a record of the table of scarcity comes to."""
 
 from __future__ import annotations
 
@@ -12,14 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-STOPS = "the administrator stops the target"
 FULL = "/run is full on host2"
-STORY = {"answer": "Success: Rebooted", "ok_s": 2.0, "back_s": 4.0, "broken": []}
 WELL = {"vm-stonithd of host1": 0.5, "the clones": 2.0}
-
-
-def fault(cell: str, **changes: Any) -> str:
-    return json.dumps({**STORY, "cell": cell, **changes})
 
 
 def lack(cell: str, **changes: Any) -> str:
@@ -33,30 +27,8 @@ def figures(lines: Iterable[str], head: tuple[str, ...]) -> dict[str, list[str]]
     return {fields[0]: fields[1:] for fields in rows}
 
 
-def of_faults(*rows: str) -> dict[str, list[str]]:
-    return figures(summary.of_faults(rows), summary.OF_FAULTS)
-
-
 def of_lacks(*rows: str) -> dict[str, list[str]]:
     return figures(summary.of_lacks(rows), summary.OF_LACKS)
-
-
-def test_each_fault_has_its_line_and_all_of_them_one() -> None:
-    assert of_faults(
-        fault(f"reset, the ban is there: {STOPS}", ok_s=3.0),
-        fault(f"reset, the target is killed: {STOPS}", answer="ERROR: NG", ok_s=None, back_s=9.0),
-        fault(f"off, the ban is there: {STOPS}", ok_s=1.0, back_s=99.0),
-        fault("off, the ban is there: host1 loses its power", answer="the requester died"),
-    ) == {
-        STOPS: ["3", "2", "1", "0", "2.0 s", "3.0 s", "9 s"],
-        "host1 loses its power": ["1", "0", "0", "1", "", "", ""],
-        "all": ["4", "2", "1", "1", "2.0 s", "3.0 s", "9 s"],
-    }
-
-
-def test_an_answer_that_was_repeated_has_no_time() -> None:
-    found = of_faults(fault(f"reset, the ban is there: {STOPS}", ok_s=None))
-    assert found[STOPS] == ["1", "1", "0", "0", "", "", "4 s"]
 
 
 def test_each_lack_has_its_line_and_all_of_them_one() -> None:
@@ -74,9 +46,6 @@ def test_each_lack_has_its_line_and_all_of_them_one() -> None:
 
 
 def test_of_a_cell_that_was_run_twice_the_last_run_counts() -> None:
-    cell = f"reset, the ban is there: {STOPS}"
-    found = of_faults(fault(cell, answer="ERROR: NG"), fault(cell))
-    assert found[STOPS][:3] == ["1", "1", "0"]
     cell = f"VirtualDomain stop: {FULL}"
     found = of_lacks(lack(cell, rc=1, broken=["it"]), lack(cell, rc=0))
     assert found[FULL][:4] == ["1", "1", "1", "0"]

@@ -12,12 +12,12 @@ from pmkvm.errors import HaError
 from tests.lab import sample
 from tests.lab.cluster import stonith
 from tests.lab.cluster.cib import location, primitive
-from tests.lab.faults import fault_acts, fault_course, faults, fence_promises, summary
+from tests.lab.faults import fault_acts, fault_course, faults, fence_promises
 from tests.lab.faults.fault_course import BYSTANDER, Course
 from tests.lab.faults.fence_watch import Watch
 from tests.lab.guests.lives import Lives
 from tests.lab.hosts.process import CHECKOUT
-from tests.measurements import origin, record
+from tests.measurements import condense, origin, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _tell(course: Course, story: Story, record_property: Callable[[str, object],
     """A row in the summary, and in a file that outlives a run that is broken off."""
     hit = course.watch.hit
     where = "" if hit is None or hit.state is course.cell.state else f" (hit: {hit.state.value})"
-    answer = story.answer or summary.NOBODY
+    answer = story.answer or condense.NOBODY
     record_property("fence", (course.cell.name + where, answer, story.took_s))
     broken = fence_promises.broken(story)
     row = {
