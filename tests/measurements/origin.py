@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from pmkvm.errors import CommandMissingError
 from pmkvm.run import run
 from pmkvm.version import VERSION
 from tests import tree
@@ -73,12 +74,11 @@ def of_record(record: Mapping[str, str | int]) -> Origin:
 
 def here(host: Machine | None = None) -> dict[str, str | int]:
     """Of this machine and commit, and of that host's cluster and hypervisor."""
-    git = run(["git", "-C", str(tree.ROOT), *_DESCRIBE], timeout_s=10)
     pacemaker = host.must(["pacemakerd", "--version"]).split("\n")[0] if host else ""
     libvirt = host.must(["libvirtd", "--version"]).split()[-1] if host else ""
     return Origin(
         date=time.strftime("%Y-%m-%d", time.gmtime()),
-        commit=git.out.strip(),
+        commit=_commit(),
         version=VERSION,
         pacemaker=pacemaker.replace("Pacemaker ", ""),
         libvirt=libvirt,
@@ -86,6 +86,14 @@ def here(host: Machine | None = None) -> dict[str, str | int]:
         memory_gib=_memory_gib(),
         cpu=cpu_model(Path("/proc/cpuinfo").read_text(encoding="utf-8")),
     ).kept()
+
+
+def _commit() -> str:
+    """Empty where a package is built: from an archive, and maybe without git."""
+    try:
+        return run(["git", "-C", str(tree.ROOT), *_DESCRIBE], timeout_s=10).out.strip()
+    except CommandMissingError:
+        return ""
 
 
 def cpu_model(cpuinfo: str) -> str:
