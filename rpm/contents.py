@@ -18,6 +18,10 @@ from pmkvm import settings  # noqa: E402  the checkout must be on the path first
 
 # The packages. A guest needs those that need the standard library alone, which a test holds.
 COMMON = "pm_kvm_tools-common"
+# What else hosts and guests share. No program is in the package of the modules: a package manager
+# puts /usr/lib and /usr/sbin in place before /usr/share, and a program that is called in between
+# would not find its modules.
+CONNECT = "pm_kvm_tools-connect"
 # Apart from the rest of a host's, so that it stays when that goes: see pmkvm/pacemaker/removal.py.
 AGENTS = "pm_kvm_tools-agents"
 HOST = "pm_kvm_tools"
@@ -27,7 +31,7 @@ STONITH_GLUE = "pm_kvm_tools-stonith-glue"
 # By the names of 2011.
 DISKD = "pm_diskd"
 EXTRAS = "pm_extras"
-ALL = (COMMON, AGENTS, HOST, GUEST, VM_CTL, STONITH_GLUE, DISKD, EXTRAS)
+ALL = (COMMON, CONNECT, AGENTS, HOST, GUEST, VM_CTL, STONITH_GLUE, DISKD, EXTRAS)
 
 
 class Program(NamedTuple):
@@ -80,7 +84,7 @@ SBIN = "/usr/sbin"
 
 PROGRAMS = (
     Program(f"{RESOURCES}/extra/VirtualDomain", "agents.virtual_domain.agent:main", AGENTS),
-    Program(f"{RESOURCES}/extra/vm-anything", "agents.vm_anything.agent:main", COMMON),
+    Program(f"{RESOURCES}/extra/vm-anything", "agents.vm_anything.agent:main", CONNECT),
     Program(f"{RESOURCES}/extra/diskd", "agents.diskd.agent:main", DISKD),
     # Its name of 2011, on slides and in the configurations of clusters.
     Program(f"{RESOURCES}/pacemaker/diskd", "agents.diskd.agent:main", DISKD),
@@ -92,11 +96,11 @@ PROGRAMS = (
     Program(f"{GLUE}/stonith-helper", "stonith.stonith_helper.external:main", STONITH_GLUE),
     Program(f"{SBIN}/vm-stonith-key", "stonith.vm_stonith_key.main:main", HOST),
     Program(f"{SBIN}/vm-ctl", "vmctl.main:main", VM_CTL),
-    Program(f"{SBIN}/vm-log", "check.vm_log.main:main", COMMON),
+    Program(f"{SBIN}/vm-log", "check.vm_log.main:main", CONNECT),
     Program(f"{SBIN}/vm-check", "check.vm_check.main:main", HOST),
     Program(f"{SBIN}/vm-adopt", "agents.vm_adopt.main:main", HOST),
-    Program(f"{SBIN}/vm-connect", "daemons.vm_connect:main", COMMON),
-    Program(f"{SBIN}/vm-connectd", "daemons.vm_connectd.main:main", COMMON),
+    Program(f"{SBIN}/vm-connect", "daemons.vm_connect:main", CONNECT),
+    Program(f"{SBIN}/vm-connectd", "daemons.vm_connectd.main:main", CONNECT),
     Program(f"{SBIN}/vm-stonithd", "daemons.vm_stonithd.main:main", HOST),
     Program(f"{SBIN}/diskd", "daemons.diskd.main:main", DISKD),
     Program(f"{SBIN}/vm-managerd", "daemons.vm_managerd.main:main", HOST),

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 AGENT = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
+# Of two packages; each is called in a loop of its own.
+CALLED = (AGENT, "/usr/lib/ocf/resource.d/extra/vm-anything")
 VERSIONS = "/usr/share/pm_kvm_tools"
 # Debian 12's rpm wants to be asked twice, Debian 13's has no such option.
 FORCED = (
@@ -63,7 +65,7 @@ SCRIPT = f"""\
 rpm() {{ command rpm --dbpath /packages "$@" 2>>/said; }}
 calls() {{
     while [ ! -e /over ]; do
-        {AGENT} usage >/dev/null 2>>/errors || echo bad >>/bad
+        "$1" usage >/dev/null 2>>/errors || echo bad >>/bad
         echo one >>/calls
     done
 }}
@@ -78,7 +80,7 @@ rpm --initdb
 rpm -U {CHOICES} "$1"/*.rpm
 rpm -Va --nodeps
 : >/calls; : >/bad; : >/errors
-calls & calls &
+{"".join(f"calls {program} & " for program in CALLED)}
 python3 -I /tmp/lasts.py &
 while [ ! -e /loaded ]; do sleep .05; done
 for each in 1 2 3; do
@@ -100,10 +102,11 @@ rpm -e --nodeps $(rpm -qa)
 there | diff /tmp/before - || echo "left or lost"
 """
 
-GUEST = ("pm_kvm_tools-common", "pm_kvm_tools-guest", "pm_extras")
+GUEST = ("pm_kvm_tools-common", "pm_kvm_tools-connect", "pm_kvm_tools-guest", "pm_extras")
 # The slides' line.
 HOST = (
     "pm_kvm_tools-common",
+    "pm_kvm_tools-connect",
     "pm_kvm_tools-agents",
     "pm_kvm_tools",
     "vm-ctl",

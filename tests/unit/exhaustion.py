@@ -43,7 +43,8 @@ def child(
     """Run the code, which has this module as "exhaustion", to its end."""
     return subprocess.run(
         [sys.executable, "-B", "-c", _CHILD.format(root=str(tree.ROOT), code=code), *arguments],
-        env={**os.environ, **(environment or {})},
+        # If the interpreter itself crashes, where that was.
+        env={**os.environ, "PYTHONFAULTHANDLER": "1", **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -15,6 +15,12 @@ def test_the_check_has_them_all() -> None:
     assert set(check.FUZZ) == {f"fuzz-{name}" for name in TARGETS}
 
 
+def test_the_check_takes_each_python_in_turn() -> None:
+    taken = {check.in_turn(commit) for commit in ("b72fb940", "b72fb941", "b72fb942")}
+    assert taken == {f"unit-{version}" for version in check.BETWEEN}
+    assert check.in_turn("") in taken
+
+
 @pytest.mark.parametrize("name", TARGETS)
 def test_seeds(name: str) -> None:
     assert SEEDS[name]

@@ -26,6 +26,7 @@ LIBDIR = "/usr/lib64"
 
 NAMES = {
     "pm_kvm_tools-common",
+    "pm_kvm_tools-connect",
     "pm_kvm_tools-agents",
     "pm_kvm_tools",
     "pm_kvm_tools-guest",
@@ -35,7 +36,12 @@ NAMES = {
     "pm_extras",
 }
 # Those that a guest installs, and diskd, which guests run too.
-FOR_GUESTS = ("pm_kvm_tools-common", "pm_kvm_tools-guest", "pm_extras", "pm_diskd")
+FOR_GUESTS = (
+    "pm_kvm_tools-connect",
+    "pm_kvm_tools-guest",
+    "pm_extras",
+    "pm_diskd",
+)
 # vm-connectd's half that only a host loads.
 NOT_IN_GUESTS = {"daemons.vm_connectd.host"}
 
@@ -92,6 +98,13 @@ def test_a_program_in_debian_is_never_there_before_its_modules() -> None:
     for paragraph in control.split("\n\n"):
         if paragraph.startswith("Package: ") and "Package: pm-kvm-tools-common\n" not in paragraph:
             assert "\nPre-Depends: pm-kvm-tools-common (= ${binary:Version})\n" in paragraph
+
+
+def test_the_package_of_the_modules_has_no_program() -> None:
+    """Both package managers put /usr/lib and /usr/sbin in place before /usr/share: a program that
+    is called in between would not find its modules."""
+    contents = runpy.run_path(str(CONTENTS))
+    assert [one.path for one in contents["PROGRAMS"] if one.package == contents["COMMON"]] == []
 
 
 def test_each_package_has_a_list_and_a_place_in_the_spec(installed: Path) -> None:

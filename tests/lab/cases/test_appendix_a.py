@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=12)
+pytestmark = pytest.mark.rotating(parts=16)
 
 # The resource that the slides ask for.
 SERVICE = "prmVMCTL_guest1"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.lab.guests.pair import Pair
     from tests.lab.hosts.machine import Machine
 
-pytestmark = pytest.mark.rotating(parts=4)
+pytestmark = pytest.mark.rotating(parts=6)
 
 # Each has its break and its mend, for /bin/sh in /run/pm_kvm_tools.
 TROUBLES = {

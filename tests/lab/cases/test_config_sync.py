@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=3)
+pytestmark = pytest.mark.rotating(parts=4)
 
 # Not on the shared storage: each host has its own.
 OWN_CONFIG = "/etc/lab-guest1.xml"

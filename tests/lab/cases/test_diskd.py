@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.tools.stalling_disk import StallingDisk
 
-pytestmark = pytest.mark.rotating(parts=2)
+pytestmark = pytest.mark.rotating(parts=3)
 
 # A name that leads elsewhere on each host: they share their devices with this machine.
 DISK = "/var/lib/lab-disk"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.lab.guests.pair import Pair
     from tests.lab.hosts.machine import Machine
 
-pytestmark = pytest.mark.rotating(parts=2)
+pytestmark = pytest.mark.rotating(parts=3)
 
 OTHER = """    <channel type='unix'>
       <source mode='bind'/>

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.hosts.process import Process
 
-pytestmark = pytest.mark.rotating(parts=3)
+pytestmark = pytest.mark.rotating(parts=4)
 
 PROGRAMS = ("/usr/sbin/vm-stonithd", "/usr/lib/ocf/resource.d/extra/VirtualDomain")
 CLOCK = "/run/lab/clock"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.lab.cluster.config_shapes import Shape
     from tests.lab.guests.pair import Pair
 
-pytestmark = pytest.mark.rotating(parts=22)
+pytestmark = pytest.mark.rotating(parts=30)
 
 STAYS = "guest2-stays"
 OTHER = Guest("guest2-old", power="deaf")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.lab.guests.pair import Pair
     from tests.lab.hosts.machine import Machine
 
-pytestmark = pytest.mark.rotating(parts=16)
+pytestmark = pytest.mark.rotating(parts=22)
 
 DEFINITION = "/etc/libvirt/qemu/guest2.xml"
 ANEW = "/run/lab/guest2-anew.xml"

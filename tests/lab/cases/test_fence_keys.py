@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.lab.guests.pair import Pair
     from tests.lab.hosts.machine import Machine
 
-pytestmark = pytest.mark.rotating(parts=4)
+pytestmark = pytest.mark.rotating(parts=6)
 
 TOOL = "vm-stonith-key"
 OTHER = "/etc/pm_kvm_tools/other.key"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.lab.cluster.registration import Registered
     from tests.lab.guests.pair import Pair
 
-pytestmark = pytest.mark.rotating(parts=3)
+pytestmark = pytest.mark.rotating(parts=4)
 
 # Both ask.
 PAIR = {"target_kind": "full"}

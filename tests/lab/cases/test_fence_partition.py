@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.lab.guests.pair import Pair
 
 # Half of the commits take one delay.
-pytestmark = pytest.mark.rotating(parts=12)
+pytestmark = pytest.mark.rotating(parts=16)
 
 # Both ask.
 PAIR = {"target_kind": "full"}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.lab.guests.pair import Pair
     from tests.lab.hosts.machine import Machine
 
-pytestmark = pytest.mark.rotating(parts=6)
+pytestmark = pytest.mark.rotating(parts=8)
 
 AGENT = "/usr/lib/ocf/resource.d/extra/VirtualDomain"
 # A loaded host's: between a start and its meta-data, nothing in the CIB tells of the start.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.lab.guests.pair import Pair
     from tests.lab.hosts.machine import Machine
 
-pytestmark = pytest.mark.rotating(parts=3)
+pytestmark = pytest.mark.rotating(parts=4)
 
 # Of a request that could be waited for: far more than an emulated guest takes for a program.
 WAITS_S = 60.0

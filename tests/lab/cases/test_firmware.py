@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=3)
+pytestmark = pytest.mark.rotating(parts=4)
 
 # Of ovmf. Not the one for Secure Boot, which needs another machine.
 CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=8)
+pytestmark = pytest.mark.rotating(parts=11)
 
 BOOT_S = 120.0
 PROGRAM_S = 30.0

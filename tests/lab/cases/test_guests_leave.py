@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.tools.stalling_disk import StallingDisk
 
-pytestmark = pytest.mark.rotating(parts=6)
+pytestmark = pytest.mark.rotating(parts=8)
 
 # Of the slides, vm-ctl.conf, ocf:pacemaker:ping (attempts * timeout) and diskd, which has none.
 INTERVAL_S, DAMPEN_S, PING_S, DISK_TIMEOUT_S = 10, 1, 3 * 2, 60

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=10)
+pytestmark = pytest.mark.rotating(parts=14)
 
 PAGE = "vm-managerd.md"
 GATEWAY = "10.77.0.254"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.lab.guests.pair import Pair
 
 # The unit tests have all of them at once.
-pytestmark = pytest.mark.rotating(parts=8)
+pytestmark = pytest.mark.rotating(parts=11)
 
 SPEAKS_S = 8.0
 GROWTH_KIB = 8192

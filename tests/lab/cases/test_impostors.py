@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=3)
+pytestmark = pytest.mark.rotating(parts=4)
 
 # Two of the guests' monitors, and a half.
 WATCH_S = 25.0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=3)
+pytestmark = pytest.mark.rotating(parts=4)
 
 AGENTS = "/usr/lib/ocf/resource.d/extra"
 TIMEOUT_S = 20

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.lab.install_pages import Line
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=20)
+pytestmark = pytest.mark.rotating(parts=27)
 
 LINE_S = 200.0
 GUEST_S = 120.0

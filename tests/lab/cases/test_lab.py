@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=8)
+pytestmark = pytest.mark.rotating(parts=11)
 
 VIRTUAL_DOMAIN = "ocf:heartbeat:VirtualDomain"
 SSH_TRUE = ["ssh", "-o", "BatchMode=yes"]

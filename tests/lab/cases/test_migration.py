@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
     from tests.ocf.agent import Called
 
-pytestmark = pytest.mark.rotating(parts=6)
+pytestmark = pytest.mark.rotating(parts=8)
 
 # It changes its memory faster than BUSY_MIB_S for ever.
 BUSY = Guest(

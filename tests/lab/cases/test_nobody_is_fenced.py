@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=5)
+pytestmark = pytest.mark.rotating(parts=7)
 
 SETTLE_S = 240.0
 # It would power off by itself where nobody is connected if it took no word for it.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.lab.guests.guests import Guest
     from tests.lab.hosts.machine import Machine
 
-pytestmark = pytest.mark.rotating(parts=4)
+pytestmark = pytest.mark.rotating(parts=6)
 
 AGENTS = "/usr/lib/ocf/resource.d/extra"
 FAKETIME = ("--faketime", "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=4)
+pytestmark = pytest.mark.rotating(parts=6)
 
 AGENTS = "/usr/lib/ocf/resource.d/extra"
 DISK = "/var/lib/lab-disk"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=4)
+pytestmark = pytest.mark.rotating(parts=6)
 
 VERSIONS = "/usr/share/pm_kvm_tools"
 EVERY_S = "2s"
@@ -171,8 +171,9 @@ def test_all_of_it_goes_when_the_cluster_has_let_go(lab: Lab, manager: Manager) 
     lab.clean()
     host = lab.hosts[0]
     there = [one for one in manager.installed(host) if one.startswith(("pm-", "vm-ctl"))]
-    others = [one for one in there if one not in ("pm-kvm-tools-agents", "pm-kvm-tools-common")]
-    for packages in (others, ["pm-kvm-tools-agents"], ["pm-kvm-tools-common"]):
+    last = [["pm-kvm-tools-agents"], ["pm-kvm-tools-connect"], ["pm-kvm-tools-common"]]
+    others = [one for one in there if [one] not in last]
+    for packages in (others, *last):
         done = manager.remove(host, *packages)
         assert done.rc == 0, done
     left = "find /usr/lib/ocf/resource.d/extra /usr/share/pm_kvm_tools /usr/sbin/vm-* /etc/vm-*"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=4)
+pytestmark = pytest.mark.rotating(parts=6)
 
 BASE, OVERLAY = f"{IMAGES}/base.raw", f"{IMAGES}/guest1.qcow2"
 BASE_MIB = 1

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=12)
+pytestmark = pytest.mark.rotating(parts=16)
 
 PAGE = "from-2011.md"
 PAGE_TEXT = Path(CHECKOUT, "doc", PAGE).read_text(encoding="utf-8")

@@ -66,7 +66,7 @@ def _groups(cluster: GuestCluster) -> list[str]:
     return [appendix_b.today(changes), "property stonith-timeout=40s"]
 
 
-pytestmark = pytest.mark.rotating(parts=6)
+pytestmark = pytest.mark.rotating(parts=8)
 
 CONFIGURATIONS = {
     "fence_vm_stonith": Devices(_topology, lambda _: [Tried("prmStonith-vm", 0)]),

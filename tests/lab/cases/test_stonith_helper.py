@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.lab.cluster.status import Failure, Status
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=5)
+pytestmark = pytest.mark.rotating(parts=7)
 
 SERVICE = "prmService"
 # Appendix A, with this lab's names; pcmk_*_retries is what doc/fencing.md adds.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.lab.truth.truth import Row
 
 
-pytestmark = pytest.mark.rotating(parts=12)
+pytestmark = pytest.mark.rotating(parts=16)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=6)
+pytestmark = pytest.mark.rotating(parts=8)
 
 MONITOR_INTERVAL_S = 10
 # The console is a file that is looked at every 10 ms, and a tick comes every 100 ms; the rest is

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.lab.plants.scene import Scene
 
 PLANTS = (*of_definitions.PLANTS, *of_cluster.PLANTS, *of_hosts.PLANTS)
-PARTS = 12
+PARTS = 16
 # What vm-stonithd and the hosts' words take to tell of a change.
 TOLD_S = 30.0
 

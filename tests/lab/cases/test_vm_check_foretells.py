@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=10)
+pytestmark = pytest.mark.rotating(parts=14)
 
 MOVE = ["vm-ctl", "resource", "move", "guest1", "-n", "host2"]
 MOVE_S = 400.0

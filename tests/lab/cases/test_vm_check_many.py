@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=6)
+pytestmark = pytest.mark.rotating(parts=8)
 
 COUNTS = (50, 100, 200)
 MOST_S = 10.0

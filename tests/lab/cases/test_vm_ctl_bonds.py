@@ -33,7 +33,7 @@ ENTRY = {"vm_stonithd1": f"({CLONE})"}
 AS_PRINTED = {**ENTRY, "vm_stonithd_col": "INFINITY", "vm_stonithd_odr": "(0 false)"}
 SCORES = {"soft": ENTRY, "hard": AS_PRINTED}
 
-pytestmark = pytest.mark.rotating(parts=8)
+pytestmark = pytest.mark.rotating(parts=11)
 
 UNTOUCHED, MOVED, RESTARTED, STOPPED = "untouched", "moved", "restarted", "stopped"
 SETTLED_S = 120.0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=4)
+pytestmark = pytest.mark.rotating(parts=6)
 
 SCRIPT = f"{PROJECT}/tests/lab/hosts/killed.py"
 ADD = ("resource", "add", "guest2,guest3", "-a", "host1")

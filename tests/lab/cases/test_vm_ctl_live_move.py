@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=6)
+pytestmark = pytest.mark.rotating(parts=8)
 
 MOVE = ["vm-ctl", "resource", "move", "guest1", "-n", "host2"]
 # Beside what vm-ctl waits for the two ends, on two busy cores.

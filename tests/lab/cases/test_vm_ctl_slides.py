@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.lab.hosts.machine import Machine
     from tests.lab.lab import Lab
 
-pytestmark = pytest.mark.rotating(parts=3)
+pytestmark = pytest.mark.rotating(parts=4)
 
 # The shell that is not there.
 ABSENT = {"pcs only": "crm", "crmsh only": "pcs"}

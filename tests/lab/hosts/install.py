@@ -25,7 +25,7 @@ INSTALL_S = 180.0
 
 # As Debian calls them, without a version.
 COMMON, FOR_GUESTS, GLUE = "pm-kvm-tools-common", "pm-kvm-tools-guest", "pm-kvm-tools-stonith-glue"
-IN_GUESTS = (COMMON, FOR_GUESTS, "pm-extras", "pm-diskd", GLUE)
+IN_GUESTS = (COMMON, "pm-kvm-tools-connect", FOR_GUESTS, "pm-extras", "pm-diskd", GLUE)
 
 
 class Flavour(NamedTuple):
