@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 from typing import NamedTuple, NoReturn
 
 from pmkvm import process, settings
@@ -34,6 +35,9 @@ TERM_GRACE_S = 0.5
 # Who does not end by SIGKILL waits in the kernel for a file system that hangs.
 KILL_S = 1.0
 WAIT_S = 0.02
+
+_started: dict[str, int] = {}
+_counting = threading.Lock()
 
 
 class Completed(NamedTuple):
@@ -69,12 +73,24 @@ def run(
                 start_new_session=True,
             )
         ours.callback(_end, child)
+        _count(argv[0])
         child.stdout, child.stderr = out.read_end, err.read_end
         try:
             said = child.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
             raise CommandTimeoutError(f"{argv[0]} did not end within {timeout_s:.1f} s") from error
         return Completed(child.returncode, *map(_text, said))
+
+
+def started() -> dict[str, int]:
+    """How often this process has run each program: what it costs its host besides itself."""
+    with _counting:
+        return dict(_started)
+
+
+def _count(program: str) -> None:
+    with _counting:
+        _started[program] = _started.get(program, 0) + 1
 
 
 class Account(NamedTuple):

@@ -251,5 +251,6 @@ class Rehearsal:
             if host != self._facts.this_host:
                 for step in (0, 1):
                     up = said.up - 1 + step
-                    clocks.heard(host, up, now=step, wall=self._facts.now - 1 + step)
-        return clocks.disagreement(self._seen.view.members - {self._facts.this_host}, 1.0)
+                    clocks.heard(host, up, now=step, since=step)
+        others = self._seen.view.members - {self._facts.this_host}
+        return clocks.disagreement(others, now=1.0, wall=self._facts.now)

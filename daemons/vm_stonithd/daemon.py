@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -21,9 +22,11 @@ from daemons.vm_stonithd.intake.channels import Channels
 from daemons.vm_stonithd.intake.desk import AT_A_TIME as READ_AT_A_TIME
 from daemons.vm_stonithd.intake.desk import Desk
 from daemons.vm_stonithd.machine.machine import Machine
+from daemons.vm_stonithd.model import rest
 from daemons.vm_stonithd.model.events import Arrived, KeysSeen, Terminated, Tick
 from daemons.vm_stonithd.model.pace import NOTHING, TICK_S, tick_s
 from daemons.vm_stonithd.presence import Presence
+from pmkvm import run
 from pmkvm.deadline import Deadline
 from pmkvm.errors import HaError
 from pmkvm.pacemaker import resource
@@ -60,7 +63,7 @@ class Daemon:
             ThreadCalls(READ_AT_A_TIME),
         )
         self._watch = CibWatcher(self._calls, self._tell, self._quiet_s, self._is_idle)
-        self._exchange = ReportExchange(report_calls, self._tell, self._quiet_s)
+        self._exchange = ReportExchange(report_calls, self._tell, self._quiet_s, self._may_rest)
         self._presence = Presence(presence_calls)
         domain_uuids = DomainUuids(self._watch.configs)
         self._desk = Desk(tokens, self._watch, domain_uuids, requests, self._tell)
@@ -75,6 +78,9 @@ class Daemon:
         self._host = ""
         self._state = "asking for this host's name"
         self._looked_at = float("-inf")
+        # As it was at the last step; the end of the rest sets the event.
+        self._was_idle = self._rests = False
+        self._work = asyncio.Event()
         self._look: asyncio.TimerHandle | None = None
         self._began = time.monotonic()
 
@@ -129,6 +135,14 @@ class Daemon:
             self._machine = None
             self._failed()
             log.exception("the machine failed at %s", type(event).__name__)
+        was_idle, self._was_idle = self._was_idle, self._is_idle()
+        if was_idle and not self._was_idle:
+            self._watch.nudge()
+        rested, self._rests = self._rests, self._may_rest()
+        if rested and not self._rests:
+            # Nobody looks at the clock, or hears the others, for seconds otherwise.
+            self._work.set()
+            self._exchange.ask()
         if isinstance(event, Arrived) and not event.request.refusal:
             self._hurry(event.request)
 
@@ -159,10 +173,17 @@ class Daemon:
         machine = self._machine
         return not self._desk.open and (machine is None or machine.is_idle)
 
+    def _may_rest(self) -> bool:
+        machine = self._machine
+        return machine is not None and not self._desk.open and machine.may_rest
+
     async def _tick(self) -> None:
         try:
             while True:
-                await asyncio.sleep(tick_s(self._quiet_s()))
+                wait_s = rest.TICK_S if self._may_rest() else tick_s(self._quiet_s())
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._work.wait(), wait_s)
+                self._work.clear()
                 self._tell(Tick())
         finally:
             self._tell(Terminated())
@@ -221,6 +242,7 @@ class Daemon:
                 {"from": each.sender.resource, "operation": each.body.partition(" ")[0][:16]}
                 for each in self._desk.open.values()
             ],
+            "programs_run": run.started(),
             "hanging_calls": [what for calls in self._every for what in calls.hanging],
         }
         return f"{json.dumps(report)}\n"

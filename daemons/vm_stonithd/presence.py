@@ -83,7 +83,8 @@ class Presence:
     async def _pause(self) -> None:
         """Until there may be something new to look at."""
         since_s = time.monotonic() - self._looked_at
-        await asyncio.sleep(max(0.0, LEAST_S - since_s))
+        if since_s < LEAST_S:
+            await asyncio.sleep(LEAST_S - since_s)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._has_died.wait(), PAUSE_S)
 

@@ -93,6 +93,13 @@ FIGURES = (
         Kind.LINES,
     ),
     Figure(
+        "idle-by-hosts",
+        "daemons.md",
+        "What fencing costs a host while nothing happens, a minute",
+        "processor time of",
+        "hosts",
+    ),
+    Figure(
         "connectd-memory",
         "daemons.md",
         "The memory of vm-connectd, by the guests of its host",

@@ -12,7 +12,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from daemons.vm_stonithd.model import host_report
+from daemons.vm_stonithd.model import host_report, rest
 from daemons.vm_stonithd.model.events import ReportsSeen
 from daemons.vm_stonithd.model.pace import pause_s
 from pmkvm.deadline import Deadline
@@ -34,15 +34,22 @@ RETRY_S = 0.5
 
 
 class ReportExchange:
-    """tell gets a ReportsSeen for each reading."""
+    """tell gets a ReportsSeen for each reading. quiet_s says since when nothing has changed for
+    those who wait (pace), may_rest whether nobody needs a word soon."""
 
     def __init__(
-        self, calls: ThreadCalls, tell: Callable[[ReportsSeen], None], quiet_s: Callable[[], float]
+        self,
+        calls: ThreadCalls,
+        tell: Callable[[ReportsSeen], None],
+        quiet_s: Callable[[], float],
+        may_rest: Callable[[], bool],
     ) -> None:
         self.state = "not heard yet"
         self._calls = calls
         self._tell = tell
         self._quiet_s = quiet_s
+        self._may_rest = may_rest
+        self._taken: HostReport | None = None
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
@@ -56,8 +63,12 @@ class ReportExchange:
             await self._calls.call("speaking to attrd", work, SAY_S + 1)
         except (HaError, OSError, MemoryError) as error:
             log.warning("attrd does not take this host's report: %s", reason_of(error))
+            self._taken = None
             return False
-        self.ask()
+        if self._taken is None or own[1:] != self._taken[1:]:
+            # Whether attrd has it is seen by hearing it; of `up` alone at the next time.
+            self.ask()
+        self._taken = own
         return True
 
     async def run(self) -> None:
@@ -78,7 +89,8 @@ class ReportExchange:
 
     async def _pause(self) -> None:
         try:
-            wait_s = pause_s(self._quiet_s(), BUSY_S, IDLE_S)
+            rest_s = rest.HEAR_S if self._may_rest() else IDLE_S
+            wait_s = pause_s(self._quiet_s(), BUSY_S, rest_s)
             await asyncio.wait_for(self._asked.wait(), wait_s)
         except asyncio.TimeoutError:
             return

@@ -17,7 +17,7 @@ from daemons.vm_stonithd.machine.pending_stops import PendingStops
 from daemons.vm_stonithd.machine.records import Records
 from daemons.vm_stonithd.machine.replies import OUR_ERROR, Replies, ng
 from daemons.vm_stonithd.machine.state import State
-from daemons.vm_stonithd.model import events
+from daemons.vm_stonithd.model import events, pace
 from daemons.vm_stonithd.model.actions import Answer, Forget, Say
 from daemons.vm_stonithd.model.facts import told
 
@@ -101,9 +101,21 @@ class Machine:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is neither a ban nor a pending stop of this host's."""
+        """Whether there is neither a pending stop of this host's, nor a ban that anybody sees.
+
+        What the others say tells of a ban that this host's CIB manager could not write to its file.
+        """
         view = self._state.view
-        return not (self._pending_stops.are_there or (view is not None and view.bans))
+        has_bans = (view is not None and view.bans) or self._state.speaks_of_bans
+        return not (self._pending_stops.are_there or has_bans)
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether it is enough to hear the others now and then: nobody waits for a word, and how
+        far their clocks are apart is known."""
+        state = self._state
+        is_calm = self.is_idle and self.quiet_s(state.now) == pace.NOTHING
+        return is_calm and state.may_speak and state.clocks.are_close(state.now)
 
     def _take(self, event: Event) -> None:
         self._state.take(event)

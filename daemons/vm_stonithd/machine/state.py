@@ -41,7 +41,7 @@ class State:
         self.now = now
         self.wall = 0.0
         self.view: View | None = None
-        # When the reading that the view is of was begun.
+        # When the last reading that was whole was begun: the view is of that one or a later one.
         self.seen_at = float("-inf")
         # The latest of one's own ReadCib that was answered.
         self.read = 0
@@ -92,7 +92,8 @@ class State:
         """What it says of the cluster and of this host."""
         if isinstance(event, events.CibSeen):
             self.view = event.view
-            self.seen_at = event.began
+            if event.is_whole:
+                self.seen_at = event.began
             bans = {ban.id for ban in event.view.bans.values()}
             self._own = {i: report for i, report in self._own.items() if i in bans}
             self._judged = {i: hosts for i, hosts in self._judged.items() if i in bans}
@@ -105,15 +106,15 @@ class State:
 
     def _hear(self, event: ReportsSeen) -> None:
         is_first = self.heard_at == float("-inf")
+        since, self.heard_at = self.heard_at, event.began
         self.reports = event.reports
-        self.heard_at = event.began
         if is_first and self.host in event.reports:
             # A restart: what was answered must not be done again.
             self._done = [(self.now, one) for one in event.reports[self.host].done] + self._done
             self._keys_before = event.reports[self.host].keys
         for host, said in event.reports.items():
             if host != self.host:
-                self.clocks.heard(host, said.up, now=self.now, wall=self.wall)
+                self.clocks.heard(host, said.up, now=self.now, since=since)
         self.clocks.forget_but(event.reports)
 
     @property
@@ -123,7 +124,16 @@ class State:
 
     def disagreement(self) -> str:
         others = (self.view.members if self.view else frozenset()) - {self.host}
-        return self.clocks.disagreement(others, self.now)
+        return self.clocks.disagreement(others, now=self.now, wall=self.wall)
+
+    @property
+    def speaks_of_bans(self) -> bool:
+        """Whether any host that speaks has something to say under a ban, seen here or not."""
+        said = self.reports.items()
+        return any(
+            report.bans and (host == self.host or not self.clocks.is_silent(host, self.now))
+            for host, report in said
+        )
 
     def finish(self, done: Done) -> None:
         if all(one != done for _, one in self._done):

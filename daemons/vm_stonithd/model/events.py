@@ -25,12 +25,14 @@ class CibSeen(NamedTuple):
 
     Readings are told in the order in which they were begun. For a ticket the partition and
     managed were asked for anew too. began: the monotonic time at which the reading was begun;
-    while nothing is under way and no ban is there it may be ten seconds ago.
+    while nothing is under way and no ban is there it may be ten seconds ago. is_whole: whether they
+    are of about that time. In another one they are older, and it is no news of them to anybody.
     """
 
     view: View
     ticket: int = 0
     began: float = float("inf")
+    is_whole: bool = True
 
 
 class ReportsSeen(NamedTuple):

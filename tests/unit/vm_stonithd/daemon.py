@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from daemons.vm_stonithd.cluster.cib_writes import CreateBans
 from daemons.vm_stonithd.machine.outbox import Outbox
-from daemons.vm_stonithd.model import actions, events
+from daemons.vm_stonithd.model import actions, events, rest
 from daemons.vm_stonithd.model.events import Doubt, Outcome
 from daemons.vm_stonithd.model.host_report import HostReport, Objection, encode
 from daemons.vm_stonithd.model.invariants import known
@@ -36,6 +36,7 @@ class Daemon:
         self.requests: dict[int, Request] = {}
         self.boot = world.pacemaker.boots[host]
         self._reads = False
+        self._heard_at = 0.0
         self._known: View | None = None
         self._seen_at = 0.0
         self.stopped_until = 0.0
@@ -58,7 +59,10 @@ class Daemon:
             # SIGSTOP: what was read is acted on when it wakes up.
             world.engine.later(self.stopped_until - world.engine.now, lambda: self.tell(event))
             return
+        rested = self.may_rest()
         wanted = self.machine.step(event, world.engine.now, world.hosts.wall(self.host))
+        if rested and not self.may_rest():
+            self.read_reports()
         for action in world.together(wanted):
             if isinstance(action, CreateBans):
                 self._create_soon(action.wanted)
@@ -68,7 +72,7 @@ class Daemon:
     def is_idle(self) -> bool:
         """The watch asks for the bans alone, and for the whole every ten seconds."""
         has_bans = self._known is None or self._known.bans or self.world.cib.local(self.host).bans
-        has_work = self.requests or self.pending_stop_files.read()
+        has_work = self.requests or self.pending_stop_files.read() or not self.machine.is_idle
         return not (has_bans or has_work or self.world.engine.now - self._seen_at > 10.0)
 
     def cib_changed(self) -> None:
@@ -78,12 +82,20 @@ class Daemon:
         late = self.world.engine.chance(self.world.late)
         self._after(self.world.engine.between(0.005, 1.0 if late else 0.05), self._seen)
 
+    def words_changed(self) -> None:
+        """Nothing tells a daemon so: one that rests finds out at its next reading."""
+        if not self.may_rest():
+            self.read_reports()
+
+    def may_rest(self) -> bool:
+        return self.world.rests and not self.requests and self.machine.may_rest
+
     def read_reports(self) -> None:
         """One reading at a time; what it tells is as old as its beginning."""
         hangs = self.world.attributes.hangs(self.host)
         if self._reads or hangs:
             return
-        self._reads = True
+        self._reads, self._heard_at = True, self.world.engine.now
         began = self.world.engine.now + self.world.engine.between(0.0, 0.03)
         found: dict[str, HostReport] = {}
 
@@ -105,7 +117,9 @@ class Daemon:
             if count % 4 == 0 or self.world.tick >= 1.0:
                 if not self.is_idle():
                     self._seen()
-                self.read_reports()
+                pause_s = rest.HEAR_S if self.may_rest() else 0.0
+                if self.world.engine.now - self._heard_at >= pause_s:
+                    self.read_reports()
             # What a request waits for is not calm.
             yield 0.25 if self.requests else self.world.tick
 

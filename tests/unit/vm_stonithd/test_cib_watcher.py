@@ -6,14 +6,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from daemons.vm_stonithd.cluster import cib_watcher
 from daemons.vm_stonithd.cluster.cib_watcher import CibWatcher
+from daemons.vm_stonithd.model import rest
 from pmkvm import run, settings
-from pmkvm.errors import CommandError
+from pmkvm.errors import CommandError, DeadlineError
 from pmkvm.run import Completed
 from pmkvm.service.thread_calls import ThreadCalls
 from tests.unit import exhaustion
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 CIB = '<cib have-quorum="1"><configuration><nodes/></configuration><status/></cib>'
 MON = '<pacemaker-result><summary/><nodes/><status code="0" message="OK"/></pacemaker-result>'
+VERSIONED = '<cib admin_epoch="0" epoch="{}" have-quorum="1">'
 OTHERS = {"crm_node": "host1\n", "crm_mon": MON}
 
 
@@ -37,6 +40,7 @@ class Cluster:
         self.asked: list[str] = []
         self.told: list[CibSeen] = []
         self.bans = ""
+        self.version = 0
         # What of "whole", "bans" and the tools does not answer.
         self.down: set[str] = set()
         self.is_idle = True
@@ -45,12 +49,18 @@ class Cluster:
         monkeypatch.setattr(settings, "CIB_XML", str(file))
         monkeypatch.setattr(run, "run", self._run)
         monkeypatch.setattr(cib_watcher, "IDLE_S", 0.03)
+        monkeypatch.setattr(rest, "BANS_S", 0.03)
         monkeypatch.setattr(cib_watcher, "LOOK_S", 0.01)
 
-    def replace_file(self) -> None:
+    def replace_file(self, text: str = "") -> None:
         new = self.file.with_suffix(".new")
-        new.write_text("", encoding="utf-8")
+        new.write_text(text, encoding="utf-8")
         new.replace(self.file)
+
+    def write_version(self, epoch: int) -> None:
+        """The file has what its manager has."""
+        self.version = epoch
+        self.replace_file(f"{VERSIONED.format(epoch)}<configuration/></cib>")
 
     def _run(self, argv: Sequence[str], **_options: object) -> Completed:
         is_whole = argv == ("cibadmin", "--query", "--local")
@@ -58,7 +68,8 @@ class Cluster:
         self.asked.append(what)
         if what in self.down:
             raise CommandError("down")
-        return Completed(0, {**OTHERS, "whole": CIB, "bans": self.bans}[what], "")
+        whole = CIB.replace("<cib ", f'<cib admin_epoch="0" epoch="{self.version}" ', 1)
+        return Completed(0, {**OTHERS, "whole": whole, "bans": self.bans}[what], "")
 
     def wholes(self) -> int:
         return self.asked.count("whole")
@@ -120,7 +131,7 @@ async def test_what_calls_for_the_whole(scene: Cluster, what: str) -> None:
 async def test_the_whole_is_read_now_and_then(
     scene: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cib_watcher, "WHOLE_S", 0.1)
+    monkeypatch.setattr(rest, "WHOLE_S", 0.1)
     async with watching(scene):
         await scene.until_whole(3)
         await scene.until(1)
@@ -167,3 +178,68 @@ async def test_a_moment_without_threads_passes(
         await until(lambda: scene.told[-1].ticket == 7)
         assert made.state == "read"
     assert len([each for each in caplog.records if "can't be read" in each.getMessage()]) == 1
+
+
+async def test_a_file_that_keeps_up_is_all_that_is_looked_at(
+    scene: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.write_version(7)
+    monkeypatch.setattr(cib_watcher, "COMPANY_IDLE_S", 0.05)
+    async with watching(scene) as made:
+        await asyncio.sleep(0.3)
+        assert scene.asked.count("bans") == 0
+        assert scene.wholes() == 1
+        # For nobody: neither the partition nor crm_mon's word is asked for.
+        monkeypatch.setattr(rest, "WHOLE_S", 0.1)
+        scene.replace_file(scene.file.read_text(encoding="utf-8"))
+        await scene.until_whole(5)
+        assert not scene.told[-1].is_whole
+        asked = scene.asked.count("crm_mon")
+        made.nudge()
+        await until(lambda: scene.asked.count("crm_mon") > asked)
+        await until(lambda: scene.told[-1].is_whole or scene.told[-2].is_whole)
+
+
+@pytest.mark.parametrize("what", ["file", "directory", "work", "ask"])
+async def test_what_ends_the_rest_is_seen_at_once(scene: Cluster, what: str) -> None:
+    scene.write_version(7)
+    async with watching(scene) as made:
+        await asyncio.sleep(0.2)
+        assert scene.wholes() == 1
+        if what == "file":
+            scene.replace_file()
+        elif what == "directory":
+            # It is full: the CIB manager gets no further than that.
+            scene.file.with_suffix(".Xa81Kq").touch()
+        elif what == "ask":
+            made.ask(3)
+        else:
+            scene.is_idle = False
+            made.nudge()
+        began = time.monotonic()
+        await scene.until_whole(2)
+        assert time.monotonic() - began < 1.0
+
+
+async def test_a_storage_that_hangs_has_the_bans_asked_for(
+    scene: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.write_version(7)
+
+    def hang(*_: object) -> None:
+        raise DeadlineError("hangs")
+
+    monkeypatch.setattr(cib_watcher, "_look", hang)
+    async with watching(scene):
+        await scene.until(2)
+        assert scene.wholes() == 1
+
+
+async def test_a_file_that_stays_behind_is_no_witness(scene: Cluster) -> None:
+    """Its manager could not write it, and has given it up."""
+    scene.write_version(7)
+    scene.version = 8
+    async with watching(scene):
+        await scene.until(3)
+        scene.bans = "<rsc_location/>"
+        await scene.until_whole(2)

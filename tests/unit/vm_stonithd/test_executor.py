@@ -42,7 +42,7 @@ class Exchange(ReportExchange):
     """An attrd that takes reports when it is let."""
 
     def __init__(self) -> None:
-        super().__init__(ThreadCalls(0), lambda _event: None, lambda: 0.0)
+        super().__init__(ThreadCalls(0), lambda _event: None, lambda: 0.0, lambda: False)
         self.is_hanging = asyncio.Event()
         self.goes_on = asyncio.Event()
         self.goes_on_once = False

@@ -44,7 +44,7 @@ BUDGET = 250
 )
 @given(st.integers(0, 2**32 - 1))
 def test_no_promise_is_broken(seed: int) -> None:
-    World(seed).run()
+    World(seed, rests=seed % 2 == 0).run()
 
 
 def catch(machine: type[Machine], first: int, world: type[World] = World) -> str:
@@ -83,7 +83,7 @@ FOUND = (175, 384, 40764, 41998, 50070, 50142, 70216, 72739, 73296, 73987, 77619
 @pytest.mark.parametrize("seed", [*range(20), *FOUND])
 def test_an_enemy_with_valid_tokens_breaks_no_promise(seed: int) -> None:
     """See enemy.py. Those beyond the first twenty a longer search has found: search.py."""
-    assert complaint(seed) == ""
+    assert complaint(seed, rests=seed < 10) == ""
 
 
 def test_an_enemy_finds_the_machine_that_looks_again_for_what_it_repeats() -> None:

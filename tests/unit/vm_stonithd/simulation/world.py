@@ -37,12 +37,19 @@ QUIET_S = 150.0
 
 
 class World:
-    """One run; has_enemy: one of the guests asks for what nobody foresees."""
+    """One run; has_enemy: one of the guests asks for what nobody foresees. rests: a host at rest
+    hears the others as rarely as the real one. Else it hears each word, and so do the seeds that
+    were once found."""
 
     def __init__(
-        self, seed: int, machine: type[Machine] = Machine, *, has_enemy: bool = False
+        self,
+        seed: int,
+        machine: type[Machine] = Machine,
+        *,
+        has_enemy: bool = False,
+        rests: bool = False,
     ) -> None:
-        self.has_enemy = has_enemy
+        self.has_enemy, self.rests = has_enemy, rests
         self.engine = Engine(seed)
         self.machine = machine
         # Which of the bans that are wanted at one moment one write creates.
@@ -353,7 +360,7 @@ class World:
     def reports_changed(self, host: str) -> None:
         daemon = self.daemons.get(host)
         if daemon is not None:
-            daemon.read_reports()
+            daemon.words_changed()
 
     def is_alive(self, sender: Sender) -> bool:
         return any(q.life == sender.life and q.runs for q in self.hosts.qemus)
