@@ -64,7 +64,7 @@ def test_a_record_says_when_on_what_commit_and_of_which_version() -> None:
 def test_readme_links_what_a_buyer_asks_for() -> None:
     text = (tree.ROOT / "README.md").read_text(encoding="utf-8")
     linked = re.findall(r"\(doc/measurements/(\S+)\.svg\)", text)
-    assert linked == ["fence-faults", "idle", "monitor"]
+    assert linked == ["fence-faults", "idle-by-hosts", "monitor"]
     assert {figure.name for figure in DRAWN} >= set(linked)
 
 
