@@ -220,9 +220,9 @@ exhaustion.given_back_in({seconds}, {what!r})
 """
 # Then Pacemaker kills it.
 KILLED_S = 40.0
-# CPython 3.10 itself crashed in about one of 200 runs of this on a machine under load, by SIGSEGV
-# or SIGABRT.
-TRIES = 3
+# How CPython before 3.11 ends itself where it finds no memory for a MemoryError. It says "Cannot
+# recover from MemoryErrors while normalizing exceptions", or less. For Pacemaker that is an error.
+OLD_CRASHES = {-signal.SIGABRT, -signal.SIGSEGV} if sys.version_info < (3, 11) else set()
 # Of a processor: who waits has used less.
 SPUN_S = 2.0
 
@@ -283,14 +283,8 @@ def test_an_action_waits_for_what_it_lacks(
     tmp_path: Path, action: str, what: str, room: int
 ) -> None:
     lack = FOR_A_WHILE.format(what=what, seconds=SOON_S) + LACK.format(what=what, room=room)
-    for number in range(TRIES):
-        (tmp_path / str(number)).mkdir()
-        ended, is_alive = ended_in_need(
-            tmp_path / str(number), action, "sys.exit(main())", lack, 20_000
-        )
-        if ended.returncode >= 0 or sys.version_info >= (3, 11):
-            break
-        # What Pacemaker is told by that is an error, and a stop that failed is what it is.
-        assert is_alive or action == "stop", ended.stderr
-        print(ended.stderr)
-    assert (ended.returncode, is_alive) == (0, action == "monitor"), ended.stderr
+    ended, is_alive = ended_in_need(tmp_path, action, "sys.exit(main())", lack, 20_000)
+    if ended.returncode not in OLD_CRASHES:
+        assert (ended.returncode, is_alive) == (0, action == "monitor"), ended.stderr
+    elif action == "monitor":
+        assert is_alive
