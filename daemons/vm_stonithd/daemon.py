@@ -135,7 +135,8 @@ class Daemon:
             self._machine = None
             self._failed()
             log.exception("the machine failed at %s", type(event).__name__)
-        was_idle, self._was_idle = self._was_idle, self._is_idle()
+        # An open request ends neither rest: nothing is read of the cluster for one that is refused.
+        was_idle, self._was_idle = self._was_idle, self._machine is None or self._machine.is_idle
         if was_idle and not self._was_idle:
             self._watch.nudge()
         rested, self._rests = self._rests, self._may_rest()
@@ -175,7 +176,7 @@ class Daemon:
 
     def _may_rest(self) -> bool:
         machine = self._machine
-        return machine is not None and not self._desk.open and machine.may_rest
+        return machine is not None and machine.may_rest
 
     async def _tick(self) -> None:
         try:
